@@ -1,0 +1,82 @@
+# `make demo` shows the service, `make test` proves it; both install what they need into .venv.
+#
+#   PYTHON=python3.12 make demo           use another Python (>= 3.11) for the virtual environment
+#   make test ARGS="-k cancel"            pass arguments on to tests/run.py and pytest
+#   make test ARGS="--only sqlite"        one database only
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_QUIET := 1
+export PYTHONUNBUFFERED := 1
+
+WANTED := Python 3.11 or newer is needed; name it like this: make PYTHON=python3.12
+
+# What `manage.py check --deploy` is run with: settings as in production.
+PRODUCTION = SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
+	ALLOWED_HOSTS=example.org DEBUG=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test lint bench venv venv-dev clean
+
+help: ## Show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: venv ## Serve the demo site and a worker on SQLite; Ctrl-C stops both
+	@exec $(BIN)/python manage.py demo $(ARGS)
+
+test: venv-dev ## Run the whole suite on SQLite, then on PostgreSQL
+	@exec $(BIN)/python -m tests.run $(ARGS)
+
+# By `python -m`: the scripts in bin/ name their interpreter by path and break when a checkout is moved.
+lint: venv-dev ## Check format, style, types, deployment settings and migrations
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy --strict jobs
+	@echo "manage.py check --deploy, as in production"
+	@env $(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings_swapped
+
+bench: venv-dev ## Measure speed on PostgreSQL, beside hand-written loops
+	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
+
+clean: ## Remove the virtual environment and everything generated
+	rm -rf $(VENV) build dist *.egg-info var .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment. A stamp younger than pyproject.toml says that what pyproject.toml asks for is there.
+# Installing only adds: after `make test`, `make demo` finds more than it needs and leaves it alone.
+
+venv: $(VENV)/.has-demo
+venv-dev: $(VENV)/.has-dev
+
+define INSTALL
+@echo "Installing into $(VENV); the first time takes a little"
+@$(BIN)/python -c 'import pip' 2>/dev/null || $(BIN)/python -m ensurepip --default-pip >/dev/null
+@$(BIN)/python -m pip install --editable
+endef
+
+$(VENV)/.has-demo: pyproject.toml | $(BIN)/python
+	$(INSTALL) '.[demo]'
+	@touch $@
+
+$(VENV)/.has-dev: pyproject.toml | $(BIN)/python
+	$(INSTALL) '.[dev]'
+	@touch $@ $(VENV)/.has-demo
+
+# Absent, or a link to nothing since the system's Python was replaced; then the stamps are wrong, too.
+$(shell test -x $(BIN)/python || rm -f $(VENV)/.has-demo $(VENV)/.has-dev)
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no '$(PYTHON)'. $(WANTED)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "'$(PYTHON)' is $$($(PYTHON) --version 2>&1). $(WANTED)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "'$(PYTHON)' cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)

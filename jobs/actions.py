@@ -1,0 +1,145 @@
+"""``@action`` and the registry of what jobs can do."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from string import Formatter
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from .exceptions import ActionMisused, ActionNameTaken, UnknownAction
+
+if TYPE_CHECKING:
+    from .context import JobContext
+
+Handler = Callable[["JobContext"], None]
+Start = Literal["now", "next_midnight"] | timedelta
+
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
+LONGEST: Final = timedelta(days=3650)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """One registered action; see :func:`action` for what each field means."""
+
+    name: str
+    handler: Handler
+    description: str
+    public: bool
+    unique: bool
+    start: Start
+    parameters: type[Any] | None
+    max_attempts: int
+    backoff: timedelta
+    deadline: timedelta
+    databases: frozenset[str]
+
+    def describe(self, reference_id: str) -> str:
+        """Return the description of a job for ``reference_id``, which stands in it as it is."""
+        return self.description.format(reference_id=reference_id)
+
+
+_registry: Final[dict[str, Action]] = {}
+
+
+def action(
+    name: str,
+    *,
+    description: str,
+    public: bool = False,
+    unique: bool = False,
+    start: Start = "now",
+    parameters: type[Any] | None = None,
+    max_attempts: int = 3,
+    backoff: timedelta = timedelta(seconds=30),
+    deadline: timedelta = timedelta(minutes=10),
+    databases: tuple[str, ...] = (),
+) -> Callable[[Handler], Handler]:
+    """Register the decorated function as what jobs of this action do.
+
+    Args:
+        name: lower-case letters, digits and ``_``, at most 100; stored in every job, so never rename it.
+        description: what people read; ``{reference_id}`` is filled in.
+        public: integrators may ask for it over REST; otherwise only host code may.
+        unique: at most one job per project and reference waits or runs.
+        start: when a job starts if its creator names no time: ``now``, ``next_midnight`` (UTC) or a delay.
+        parameters: a REST framework serializer that checks what creators send; without one, nothing may be sent.
+        max_attempts: how often it may fail, and how often its worker may die of it, before the job fails.
+        backoff: wait before the second attempt; doubles with each, at most an hour, with jitter.
+        deadline: how long it may go without progress (a chunk, or ``expect``) before it loses the attempt.
+        databases: further database aliases it may write to, outside chunks and so at least once.
+
+    Raises:
+        ActionMisused: an argument cannot work.
+        ActionNameTaken: another function has this name.
+    """
+    _check(name, description, start, max_attempts, backoff, deadline)
+
+    def register(handler: Handler) -> Handler:
+        taken = _registry.get(name)
+        if taken is not None and _origin(taken.handler) != _origin(handler):
+            raise ActionNameTaken(name, first=_origin(taken.handler), second=_origin(handler))
+        _registry[name] = Action(
+            name=name,
+            handler=handler,
+            description=description,
+            public=public,
+            unique=unique,
+            start=start,
+            parameters=parameters,
+            max_attempts=max_attempts,
+            backoff=backoff,
+            deadline=deadline,
+            databases=frozenset(databases),
+        )
+        return handler
+
+    return register
+
+
+def get_action(name: str) -> Action:
+    """Return the action called ``name``.
+
+    Raises:
+        UnknownAction: none is registered under it.
+    """
+    found = find_action(name)
+    if found is None:
+        raise UnknownAction(name)
+    return found
+
+
+def find_action(name: str) -> Action | None:
+    """Return the action called ``name``, or None."""
+    return _registry.get(name)
+
+
+def all_actions() -> list[Action]:
+    """Return every registered action, by name."""
+    return [_registry[name] for name in sorted(_registry)]
+
+
+def _origin(handler: Handler) -> str:
+    return f"{handler.__module__}.{handler.__qualname__}"
+
+
+def _check(
+    name: str, description: str, start: Start, max_attempts: int, backoff: timedelta, deadline: timedelta
+) -> None:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise ActionMisused(f"action name {name!r} must be lower-case letters, digits and _, at most 100")
+    for _, field, form, conversion in Formatter().parse(description):
+        if field is not None and (field, form, conversion) != ("reference_id", "", None):
+            raise ActionMisused(f"the description of {name!r} may only contain {{reference_id}}, not {{{field}}}")
+    if start not in ("now", "next_midnight") and not _is_span(start, least=timedelta(0)):
+        raise ActionMisused(f"start of {name!r} must be 'now', 'next_midnight' or a timedelta, not {start!r}")
+    if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or not 1 <= max_attempts <= 1000:
+        raise ActionMisused(f"max_attempts of {name!r} must be a whole number from 1 to 1000, not {max_attempts!r}")
+    for what, span in (("backoff", backoff), ("deadline", deadline)):
+        if not _is_span(span, least=timedelta(milliseconds=1)):
+            raise ActionMisused(f"{what} of {name!r} must be a timedelta above 0, not {span!r}")
+
+
+def _is_span(span: object, *, least: timedelta) -> bool:
+    return isinstance(span, timedelta) and least <= span <= LONGEST

@@ -1,0 +1,35 @@
+"""Wiring: system checks, and the ``job_actions`` modules of every installed app."""
+
+from importlib import import_module
+
+from django.apps import AppConfig, apps
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import module_has_submodule
+
+
+class JobsConfig(AppConfig):
+    """The app ``jobs``."""
+
+    name = "jobs"
+    verbose_name = "Jobs"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks and import the actions; a module that cannot be imported is named."""
+        from . import checks  # noqa: F401 – checks import models, which need the app registry
+
+        discover_actions()
+
+
+def discover_actions() -> None:
+    """Import ``job_actions`` of every installed app that has one.
+
+    Raises:
+        ImproperlyConfigured: a module exists but failed to import; names it and the error.
+    """
+    for app in apps.get_app_configs():
+        if app.module is not None and module_has_submodule(app.module, "job_actions"):
+            try:
+                import_module(f"{app.name}.job_actions")
+            except Exception as error:
+                raise ImproperlyConfigured(f"{app.name}.job_actions could not be imported: {error!r}") from error

@@ -1,0 +1,68 @@
+"""Time as the engine sees it: the database's clock, or an instant that a test hands in.
+
+Written instants come from :data:`NOW` itself, which is read when the row is written –
+after a lock wait ``Now()`` is old –; comparisons use :func:`compared`, which the
+database may look up in an index.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import DateTimeField, Func
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+from django.db.models.sql import Query
+from django.db.models.sql.compiler import SQLCompiler
+
+
+class Clock(Func):
+    """The database's wall clock, plus ``offset``; on SQLite the one text form that compares as time."""
+
+    output_field = DateTimeField()
+
+    def __init__(self, offset: timedelta = timedelta(0)) -> None:
+        super().__init__()
+        self.offset = offset
+
+    def as_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **kwargs: Any
+    ) -> tuple[str, tuple[float | timedelta, ...]]:
+        """Compile for PostgreSQL; ``clock_timestamp()`` moves on within a transaction."""
+        return ("(clock_timestamp() + %s)", (self.offset,)) if self.offset else ("clock_timestamp()", ())
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **kwargs: Any
+    ) -> tuple[str, tuple[str, ...]]:
+        """Compile to ``YYYY-MM-DD HH:MM:SS.mmm000``, which sorts among the texts Django stores."""
+        return "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f000', 'NOW', %s)", (f"{self.offset.total_seconds():+.3f} seconds",)
+
+
+Moment = datetime | Clock
+"""``NOW``, or the aware datetime that a test takes for it."""
+
+NOW: Final = Clock()
+
+
+def after(now: Moment, wait: timedelta) -> Moment:
+    """Return the moment ``wait`` after ``now``, to be written."""
+    return Clock(now.offset + wait) if isinstance(now, Clock) else now + wait
+
+
+def compared(now: Moment, connection: BaseDatabaseWrapper) -> datetime | Combinable:
+    """Return ``now`` for a WHERE clause: stable within the statement, so that an index serves it."""
+    return Now() if now is NOW and connection.features.has_select_for_update else now
+
+
+def read(connection: BaseDatabaseWrapper) -> datetime:
+    """Ask the database what time it is; an aware UTC datetime."""
+    sql, params = Query(None).get_compiler(connection=connection).compile(NOW)  # type: ignore[arg-type]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {sql}", params)
+        (value,) = cursor.fetchone()
+    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
+
+
+def next_midnight(now: datetime) -> datetime:
+    """Return the first 00:00 UTC after ``now``; UTC by decision, whatever the host's time zone."""
+    return (now.astimezone(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,0 +1,83 @@
+"""The host's settings, as one frozen value; the only module that reads ``django.conf.settings``."""
+
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from functools import cache
+from typing import Any, Final
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+DEFAULT_PROJECT_MODEL: Final = "jobs.Project"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsSettings:
+    """The ``JOBS`` dict of the host; each key is the upper-case name of a field here."""
+
+    beat_seconds: float = 10
+    """How often a worker renews the leases of its jobs."""
+    lease_seconds: float = 45
+    """How long a job stays with a worker that gives no sign of life; at least three beats."""
+    sweep_seconds: float = 15
+    """How often each worker looks for leases that ran out."""
+    poll_seconds: float | None = None
+    """How often an idle worker looks for due jobs. None: every 5 s where the database
+    notifies (PostgreSQL), every 0.1 s elsewhere."""
+    cancel_wait_seconds: float = 5
+    """How long a cancel waits for a running chunk before it answers ``busy``."""
+    user_erase_action: str = "delete_user_data"
+    """The action behind ``DELETE …/users/{userId}``; not registered: no such route."""
+
+    def __post_init__(self) -> None:
+        for name in ("beat_seconds", "lease_seconds", "sweep_seconds", "poll_seconds", "cancel_wait_seconds"):
+            value = getattr(self, name)
+            if value is None and name == "poll_seconds":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 86_400:
+                raise ImproperlyConfigured(f"JOBS[{name.upper()!r}] must be a number of seconds above 0, not {value!r}")
+        if self.lease_seconds < 3 * self.beat_seconds:
+            raise ImproperlyConfigured("JOBS['LEASE_SECONDS'] must be at least three times JOBS['BEAT_SECONDS']")
+        if not isinstance(self.user_erase_action, str):
+            raise ImproperlyConfigured("JOBS['USER_ERASE_ACTION'] must be the name of an action")
+
+    @property
+    def beat(self) -> timedelta:
+        """``beat_seconds`` as a duration."""
+        return timedelta(seconds=self.beat_seconds)
+
+    @property
+    def lease(self) -> timedelta:
+        """``lease_seconds`` as a duration."""
+        return timedelta(seconds=self.lease_seconds)
+
+
+@cache
+def current() -> JobsSettings:
+    """Return the settings in force; read when first used, again after a test overrides them.
+
+    Raises:
+        ImproperlyConfigured: ``JOBS`` has a key that is unknown, or a value that cannot work.
+    """
+    given: dict[str, Any] = getattr(django_settings, "JOBS", {})
+    known = {field.name.upper(): field.name for field in fields(JobsSettings)}
+    if unknown := sorted(map(str, given.keys() - known.keys())):
+        raise ImproperlyConfigured(f"JOBS has no setting {', '.join(unknown)}; it knows {', '.join(known)}")
+    return JobsSettings(**{known[key]: value for key, value in given.items()})
+
+
+def project_model_label() -> str:
+    """Return ``app_label.Model`` of the host's Project; fixed before the first migration."""
+    if not hasattr(django_settings, "JOBS_PROJECT_MODEL"):
+        # makemigrations reads a swapping setting without a default of its own, and would crash in hosts that have none.
+        django_settings.JOBS_PROJECT_MODEL = DEFAULT_PROJECT_MODEL
+    return str(django_settings.JOBS_PROJECT_MODEL)
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    if setting == "JOBS":
+        current.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="jobs.conf")

@@ -1,0 +1,20 @@
+"""The tables, for foreign keys and for queries that read."""
+
+from .api_key import SCOPES, ApiKey
+from .event import JobEvent
+from .job import Job, JobQuerySet
+from .project import AbstractProject, Organization, Project, make_project_key
+from .worker import Worker
+
+__all__ = [
+    "SCOPES",
+    "AbstractProject",
+    "ApiKey",
+    "Job",
+    "JobEvent",
+    "JobQuerySet",
+    "Organization",
+    "Project",
+    "Worker",
+    "make_project_key",
+]

@@ -1,0 +1,54 @@
+"""API keys: who an integrator is and what it may do. The key itself is never stored."""
+
+from datetime import datetime
+from typing import ClassVar, Final
+
+from django.conf import settings
+from django.db import models
+
+from .. import conf
+
+SCOPES: Final = ("read", "create", "cancel")
+
+
+class ApiKey(models.Model):
+    """One Bearer key of an organization; ``jobs.services`` makes, finds and revokes them."""
+
+    organization = models.ForeignKey("jobs.Organization", on_delete=models.CASCADE, related_name="api_keys")
+    # Null: every project of the organization.
+    project = models.ForeignKey(
+        conf.project_model_label(), null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    name = models.CharField(max_length=200, blank=True)
+    # The first characters of the key, for people to tell keys apart; too short to be of use to a thief.
+    prefix = models.CharField(max_length=12, editable=False)
+    # SHA-256 of the whole key, 64 lower-case hex digits: the look-up.
+    digest = models.CharField(max_length=64, editable=False)
+    # A list of words out of SCOPES.
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Written at most once a minute, and not at all when the row is locked.
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Null: made by a command.
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    # The key this one was made to replace, while both are valid.
+    replaces = models.ForeignKey("self", null=True, blank=True, editable=False, on_delete=models.SET_NULL)
+
+    class Meta:
+        verbose_name = "API key"
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["prefix"], name="jobs_apikey_unique_prefix"),
+            models.UniqueConstraint(fields=["digest"], name="jobs_apikey_unique_digest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+    def is_valid_at(self, now: datetime) -> bool:
+        """Whether the key opens anything at ``now``."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

@@ -1,0 +1,43 @@
+"""What happened to a job: append-only, each row written in the transaction of the change."""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class JobEvent(models.Model):
+    """One change of a job; ids of one job's events are in the order of the changes."""
+
+    class What(models.TextChoices):
+        """The verbs of the lifecycle."""
+
+        SCHEDULED = "scheduled", "scheduled"
+        CLAIMED = "claimed", "claimed"
+        RELEASED = "released", "released"
+        RETRYING = "retrying", "attempt failed, will be retried"
+        RESCUED = "rescued", "rescued from a lost worker"
+        COMPLETED = "completed", "completed"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="events", db_index=False)
+    at = models.DateTimeField()
+    what = models.CharField(max_length=20, choices=What)
+    # Empty for the first event of a job.
+    from_status = models.CharField(max_length=9, blank=True)
+    to_status = models.CharField(max_length=9)
+    attempt = models.PositiveIntegerField()
+    # str(Actor): key:jsk_…, staff:<user id>, worker:<name>, system.
+    actor = models.CharField(max_length=220)
+    request_id = models.CharField(max_length=128, blank=True)
+    # A sentence of ours, or a reason typed by staff.
+    note = models.TextField(blank=True)
+    # A traceback; may hold personal data, so only staff with permission see it.
+    detail = models.TextField(blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        indexes: ClassVar = [models.Index(fields=["job", "id"], name="jobs_event_of_job")]
+
+    def __str__(self) -> str:
+        return f"{self.what} (job {self.job_id})"

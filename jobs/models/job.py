@@ -1,0 +1,158 @@
+"""The ``Job`` row: the one place that says what a job's state is."""
+
+from typing import Any, ClassVar, Final, Self
+
+from django.db import connections, models, router
+from django.db.models import Q
+
+from .. import conf
+from ..clock import NOW, Moment, compared
+from ..status import ACTIVE, Status
+
+# Plain strings, as they are written into migrations.
+SCHEDULED: Final = Status.SCHEDULED.value
+RUNNING: Final = Status.RUNNING.value
+ALL: Final = [s.value for s in Status]
+WAITS_OR_RUNS: Final = [s.value for s in ACTIVE]
+FINAL: Final = [s.value for s in Status if s.is_final]
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    """Reads; every write of status or lease is in ``transitions``."""
+
+    def in_project(self, project: models.Model) -> Self:
+        """Jobs of one project."""
+        return self.filter(project=project)
+
+    def active(self) -> Self:
+        """Jobs that wait or run."""
+        return self.filter(status__in=ACTIVE)
+
+    def due(self, now: Moment = NOW) -> Self:
+        """Jobs that may be claimed at ``now``."""
+        return self.filter(status=Status.SCHEDULED, due_at__lte=self._instant(now))
+
+    def expired(self, now: Moment = NOW) -> Self:
+        """Running jobs whose lease has run out at ``now``."""
+        return self.filter(status=Status.RUNNING, lease_expires_at__lt=self._instant(now))
+
+    def _instant(self, now: Moment) -> Any:
+        return compared(now, connections[self.db])
+
+
+class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[misc] – a class made at run time
+    """Reads where it writes: an answer from a lagging replica would contradict the one before it."""
+
+    def get_queryset(self) -> JobQuerySet:
+        """Return all jobs, in the database that jobs are written to."""
+        rows: JobQuerySet = super().get_queryset()
+        return rows if self._db else rows.using(router.db_for_write(self.model))
+
+
+class Job(models.Model):
+    """One request for long-running work, from creation to its end."""
+
+    id = models.BigAutoField(primary_key=True)
+    project = models.ForeignKey(conf.project_model_label(), on_delete=models.PROTECT, related_name="+", db_index=False)
+    action = models.CharField(max_length=100)
+    # Whom or what the action is about, exactly as sent; usually an e-mail address. At most 256 bytes of UTF-8.
+    reference_id = models.CharField(max_length=256)
+    description = models.TextField()
+    status = models.CharField(
+        max_length=9, choices=[(s.value, s.value) for s in Status], default=Status.SCHEDULED.value
+    )
+    # Why it failed, in words of ours that integrators may see; null otherwise.
+    errors = models.TextField(null=True)  # noqa: DJ001 – null is what the public contract answers
+    # What the creator sent, checked by the action's serializer; null: nothing.
+    parameters = models.JSONField(null=True)
+    # reference_id for a unique action, else null.
+    unique_key = models.CharField(max_length=256, null=True)  # noqa: DJ001 – nulls do not collide
+    # The failed job that this one tries again.
+    retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", db_index=False)
+
+    created_at = models.DateTimeField()
+    # The last change of status or by staff; null until the first. Beats and progress leave it alone.
+    updated_at = models.DateTimeField(null=True)
+    # What the creator asked for; never changes.
+    start_at = models.DateTimeField()
+    # When it may be claimed next; backoff moves it.
+    due_at = models.DateTimeField()
+    # The first claim ever.
+    started_at = models.DateTimeField(null=True)
+    # When this attempt's action was entered; null while it waits in a worker. A crash counts only after it.
+    begun_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    # The number of the latest claim; only grows.
+    attempt = models.PositiveIntegerField(default=0)
+    # Workers that died while it ran, and attempts that raised; these two carry the limits.
+    crashes = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0)
+
+    # Set exactly while running: the fence of the attempt, and when it may be rescued.
+    lease_token = models.UUIDField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    # The worker that runs it or ran it to its end; null while scheduled.
+    worker = models.CharField(max_length=200, null=True)  # noqa: DJ001 – null is "none", like the lease
+
+    progress_done = models.PositiveBigIntegerField(default=0)
+    # Null until the action says what there is to do.
+    progress_total = models.PositiveBigIntegerField(null=True)
+    progress_at = models.DateTimeField(null=True)
+    # {"stores": {name: {"found": n, "done": n, "left": n}}, "verified_at": ISO 8601}; see JobContext.
+    receipt = models.JSONField(default=dict)
+
+    objects = JobManager()
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        permissions: ClassVar = [
+            ("cancel_job", "Can cancel a job"),
+            ("view_job_detail", "Can see the traceback of a failed attempt"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(status__in=ALL), name="jobs_job_status_known"),
+            models.CheckConstraint(
+                condition=Q(status=RUNNING, lease_token__isnull=False, lease_expires_at__isnull=False)
+                | (~Q(status=RUNNING) & Q(lease_token__isnull=True, lease_expires_at__isnull=True)),
+                name="jobs_job_lease_while_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=SCHEDULED, worker__isnull=True)
+                | Q(status=RUNNING, worker__isnull=False)
+                | Q(status__in=FINAL),
+                name="jobs_job_worker_while_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(finished_at__isnull=False, status__in=FINAL)
+                | Q(finished_at__isnull=True, status__in=WAITS_OR_RUNS),
+                name="jobs_job_finished_when_final",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "action", "unique_key"],
+                condition=Q(status__in=WAITS_OR_RUNS),
+                name="jobs_job_one_active",
+            ),
+        ]
+        indexes: ClassVar = [
+            # The public list; also serves the foreign key.
+            models.Index(fields=["project", "id"], name="jobs_job_list"),
+            # The public list by status.
+            models.Index(fields=["project", "status", "id"], name="jobs_job_list_by_status"),
+            # The next due time of an idle worker; what is late.
+            models.Index(fields=["due_at", "id"], condition=Q(status=SCHEDULED), name="jobs_job_due"),
+            # Candidates of one project for a fair claim; the projects that wait.
+            models.Index(
+                fields=["project", "due_at", "id"], condition=Q(status=SCHEDULED), name="jobs_job_due_of_project"
+            ),
+            # The sweep and the beat: few rows, and the only index that a beat's column is in.
+            models.Index(fields=["lease_expires_at"], condition=Q(status=RUNNING), name="jobs_job_leases"),
+            # Staff: by status over all projects; one reference over all projects.
+            models.Index(fields=["status", "id"], name="jobs_job_by_status"),
+            models.Index(fields=["reference_id", "id"], name="jobs_job_by_reference"),
+            # The jobs that try this one again.
+            models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_job_retries"),
+        ]
+
+    def __str__(self) -> str:
+        return f"job {self.pk}"

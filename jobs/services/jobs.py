@@ -1,0 +1,178 @@
+"""Schedule, find and cancel jobs."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.db import DatabaseError, IntegrityError, models
+from django.db.models import QuerySet
+
+from .. import clock, conf, transitions
+from ..actions import Action, get_action
+from ..actors import SYSTEM, Actor
+from ..database import Trouble, classify, home, service_transaction
+from ..exceptions import ActiveJobExists, Busy, ConcurrentChange, InvalidField, JobNotFound, TransitionRefused
+from ..models import Job
+from ..notices import notify_due
+from ..status import Status
+from .text import check_json, check_text
+
+MAX_REFERENCE_BYTES: Final = 256
+MAX_DESCRIPTION_CHARACTERS: Final = 1000
+LATEST_START: Final = datetime(9999, 1, 1, tzinfo=UTC)
+INSERT_TRIES: Final = 3
+BIGGEST_ID: Final = 2**63 - 1
+
+
+def schedule_job(
+    action: str,
+    *,
+    project: models.Model,
+    reference_id: str,
+    start_at: datetime | None = None,
+    description: str | None = None,
+    parameters: dict[str, Any] | None = None,
+    actor: Actor = SYSTEM,
+) -> Job:
+    """Create a job; with the commit it is durable and will be run.
+
+    Args:
+        action: the name of a registered action, public or not.
+        reference_id: what the action is about; kept exactly, 1 to 256 bytes of UTF-8 without control characters.
+        start_at: aware; a past one means now. None: what the action's ``start`` says.
+        description: at most 1,000 characters; None: the action's template.
+        parameters: checked by the action's serializer.
+
+    Raises:
+        UnknownAction: no such action is registered.
+        InvalidField: a value cannot be accepted; ``field`` names the argument.
+        ActiveJobExists: the action is unique and a job for this reference waits or runs; ``job`` is that one.
+    """
+    registered = get_action(action)
+    check_text("reference_id", reference_id, max_bytes=MAX_REFERENCE_BYTES)
+    if description is not None:
+        check_text("description", description, max_characters=MAX_DESCRIPTION_CHARACTERS)
+    now = clock.read(home())
+    due = _start_of(registered, now) if start_at is None else _checked_start(start_at, now)
+    job = Job(
+        project=project,
+        action=action,
+        reference_id=reference_id,
+        description=registered.describe(reference_id) if description is None else description,
+        parameters=_checked_parameters(registered, parameters),
+        unique_key=reference_id if registered.unique else None,
+        created_at=now,
+        start_at=due,
+        due_at=due,
+    )
+    return _insert(job, actor=actor, notify=due <= now)
+
+
+def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
+    """Cancel a job that waits or runs; from the commit on, none of its chunks commits.
+
+    A running action notices at its next chunk and unwinds; what it had committed
+    before stays done and is told in the job's receipt.
+
+    Raises:
+        JobNotFound: the project has no such job.
+        TransitionRefused: the job has already ended (also by an earlier cancel).
+        Busy: a chunk held the job for longer than ``JOBS["CANCEL_WAIT_SECONDS"]``; nothing changed.
+        ConcurrentChange: the host's own REPEATABLE READ or SERIALIZABLE transaction must be repeated.
+    """
+    if not 0 < job_id <= BIGGEST_ID:
+        raise JobNotFound(job_id)
+    within_host = home().in_atomic_block
+    try:
+        with service_transaction(wait_seconds=conf.current().cancel_wait_seconds):
+            won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
+            job = get_job(job_id, project=project)
+    except DatabaseError as error:
+        if classify(error) is not Trouble.CONFLICT:
+            raise
+        raise (ConcurrentChange() if within_host else Busy()) from error
+    if not won:
+        raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)
+    return job
+
+
+def get_job(job_id: int, *, project: models.Model) -> Job:
+    """Return one job of the project.
+
+    Raises:
+        JobNotFound: the project has no such job; any integer may be asked for.
+    """
+    job = Job.objects.in_project(project).filter(pk=job_id).first() if 0 < job_id <= BIGGEST_ID else None
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
+
+
+def list_jobs(*, project: models.Model) -> QuerySet[Job]:
+    """Return the project's jobs, newest first, to be filtered and sliced; no query is made yet."""
+    return Job.objects.in_project(project).order_by("-pk")
+
+
+def _insert(job: Job, *, actor: Actor, notify: bool) -> Job:
+    """Insert; when the active job that was in the way has ended before we could name it, try again."""
+    for _ in range(INSERT_TRIES):
+        try:
+            with service_transaction():
+                transitions.schedule(job, actor=actor)
+                if notify:
+                    notify_due()
+        except IntegrityError:
+            if job.unique_key is None:
+                raise
+            # A fresh statement: the failed one has told nothing about the row it met.
+            active = Job.objects.in_project(job.project).active()
+            found = active.filter(action=job.action, unique_key=job.unique_key).first()
+            if found is not None:
+                raise ActiveJobExists(found) from None
+        else:
+            return job
+    raise Busy
+
+
+def _start_of(action: Action, now: datetime) -> datetime:
+    if isinstance(action.start, timedelta):
+        return now + action.start
+    return clock.next_midnight(now) if action.start == "next_midnight" else now
+
+
+def _checked_start(start_at: datetime, now: datetime) -> datetime:
+    if not isinstance(start_at, datetime) or start_at.utcoffset() is None:
+        raise InvalidField("start_at", "must be an aware datetime")
+    if start_at > LATEST_START:
+        raise InvalidField("start_at", "must be before the year 9999")
+    return max(start_at, now)
+
+
+def _checked_parameters(action: Action, parameters: object) -> dict[str, Any] | None:
+    """Return what the action's serializer makes of ``parameters``, as JSON can hold it."""
+    if action.parameters is None:
+        if parameters is not None:
+            raise InvalidField("parameters", f"the action {action.name} takes none; leave the field out")
+        return None
+    if parameters is not None and not isinstance(parameters, dict):
+        raise InvalidField("parameters", "must be an object")
+    given = parameters or {}
+    serializer = action.parameters(data=given)
+    if unknown := sorted(map(str, given.keys() - serializer.fields.keys())):
+        raise InvalidField(f"parameters.{unknown[0]}", "is not a parameter of this action")
+    if not serializer.is_valid():
+        field, problem = _first_problem("parameters", serializer.errors)
+        raise InvalidField(field, problem)
+    checked = dict(serializer.data)
+    check_json("parameters", checked)
+    return checked
+
+
+def _first_problem(path: str, errors: Any) -> tuple[str, str]:
+    """Return the path and text of the first problem in a serializer's nested errors."""
+    if isinstance(errors, dict):
+        key, below = next(iter(errors.items()))
+        return _first_problem(path if key == "non_field_errors" else f"{path}.{key}", below)
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict | list):
+        place = next(index for index, below in enumerate(errors) if below)
+        return _first_problem(f"{path}[{place}]", errors[place])
+    return path, str(errors[0] if isinstance(errors, list) else errors)

@@ -1,0 +1,182 @@
+"""API keys: make, recognize, revoke."""
+
+import hashlib
+import secrets
+import string
+import zlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import DatabaseError, models
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import Now
+
+from .. import clock
+from ..database import Trouble, classify, home, service_transaction
+from ..exceptions import ApiKeyNotFound, InvalidField
+from ..models import SCOPES, ApiKey, Organization
+from .projects import get_project_model, organization_id_of
+
+LEAD: Final = "jsk_"
+BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+RANDOM_LENGTH: Final = 32
+CHECKSUM_LENGTH: Final = 6
+SECRET_LENGTH: Final = len(LEAD) + RANDOM_LENGTH + CHECKSUM_LENGTH
+PREFIX_LENGTH: Final = 12
+USE_NOTED_EVERY: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewKey:
+    """A key just made; ``secret`` exists here and nowhere else."""
+
+    key: ApiKey
+    secret: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What a valid key opens: ``project`` is None if its organization has none under the asked key."""
+
+    key: ApiKey
+    project: models.Model | None
+
+
+def create_api_key(
+    *,
+    organization: Organization,
+    project: models.Model | None = None,
+    name: str = "",
+    scopes: Collection[str] = SCOPES,
+    lifetime: timedelta | None = None,
+    created_by: Any = None,
+) -> NewKey:
+    """Make a key of ``organization``; with ``project`` it opens that one only.
+
+    Raises:
+        InvalidField: unknown or no scope, a lifetime not above 0, or a project of another organization.
+    """
+    if not scopes or (unknown := sorted(set(scopes) - set(SCOPES))):
+        raise InvalidField("scopes", f"must be some of {', '.join(SCOPES)}" + (f", not {unknown[0]}" if scopes else ""))
+    if lifetime is not None and not timedelta(0) < lifetime <= timedelta(days=36_500):
+        raise InvalidField("lifetime", "must be above 0 and at most 36,500 days")
+    if project is not None and organization_id_of(project) != organization.pk:
+        raise InvalidField("project", "is not of this organization")
+    secret = make_secret()
+    key = ApiKey.objects.create(
+        organization=organization,
+        project=project,
+        name=name,
+        prefix=secret[:PREFIX_LENGTH],
+        digest=hash_secret(secret),
+        scopes=[scope for scope in SCOPES if scope in scopes],
+        expires_at=None if lifetime is None else clock.read(home()) + lifetime,
+        created_by=created_by,
+    )
+    return NewKey(key=key, secret=secret)
+
+
+def revoke_api_key(prefix: str) -> ApiKey:
+    """Revoke a key from its next request on; revoking again changes nothing.
+
+    Raises:
+        ApiKeyNotFound: no key has this prefix.
+    """
+    ApiKey.objects.filter(prefix=prefix, revoked_at=None).update(revoked_at=clock.NOW)
+    key = ApiKey.objects.filter(prefix=prefix).select_related("organization").first()
+    if key is None:
+        raise ApiKeyNotFound(prefix)
+    return key
+
+
+def find_access(secret: str, *, project_key: str) -> Access | None:
+    """Return what ``secret`` opens, in one query; None if it is no valid key, whatever the reason.
+
+    A secret that is not well formed is refused without a query. The project comes
+    deferred: whatever of it is not named here is loaded when asked for.
+    """
+    if not is_well_formed(secret):
+        return None
+    model = get_project_model()
+    asked = model._default_manager.filter(organization=OuterRef("organization"), key=project_key)
+    columns = _project_columns(model)
+    found = (
+        ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=Now()), digest=hash_secret(secret), revoked_at=None)
+        .select_related("organization")
+        .annotate(
+            use_is_old=Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_NOTED_EVERY),
+            **{f"asked_{column}": Subquery(asked.values(column)) for column in columns},
+        )
+        .first()
+    )
+    if found is None:
+        return None
+    if found.use_is_old:
+        _note_use(found)
+    values = [getattr(found, f"asked_{column}") for column in columns]
+    missing = values[0] is None or found.project_id not in (None, getattr(found, f"asked_{model._meta.pk.attname}"))
+    return Access(key=found, project=None if missing else model.from_db(found._state.db, columns, values))
+
+
+def _project_columns(model: type[models.Model]) -> list[str]:
+    """The columns of a project that a request needs, in the model's order, as ``from_db`` takes them."""
+    wanted = {model._meta.pk.attname, "organization_id", "key", "public_id"}
+    return [field.attname for field in model._meta.concrete_fields if field.attname in wanted]
+
+
+def _note_use(key: ApiKey) -> None:
+    """Remember that ``key`` was used, unless that would have to wait: a busy or read-only database skips it."""
+    try:
+        with service_transaction(wait_seconds=0.001):
+            ApiKey.objects.filter(pk=key.pk).update(last_used_at=clock.NOW)
+    except DatabaseError as error:
+        if classify(error) is Trouble.OTHER:
+            raise
+
+
+def make_secret() -> str:
+    """Return a new key: ``jsk_``, 32 random base62 characters (190 bits), 6 of checksum."""
+    body = "".join(secrets.choice(BASE62) for _ in range(RANDOM_LENGTH))
+    return f"{LEAD}{body}{checksum(body)}"
+
+
+def checksum(body: str) -> str:
+    """Return the CRC-32 of ``body`` as 6 base62 digits, so that a typo needs no look-up.
+
+    Source: GitHub, "Behind GitHub's new authentication token formats".
+    """
+    number = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(BASE62))
+        digits = BASE62[digit] + digits
+    return digits
+
+
+def is_well_formed(secret: str) -> bool:
+    """Whether length, alphabet and checksum are those of a key."""
+    body, check = secret[len(LEAD) : -CHECKSUM_LENGTH], secret[-CHECKSUM_LENGTH:]
+    return (
+        len(secret) == SECRET_LENGTH
+        and secret.startswith(LEAD)
+        and set(body) <= set(BASE62)
+        and secrets.compare_digest(check.encode(errors="surrogatepass"), checksum(body).encode())
+    )
+
+
+def hash_secret(secret: str) -> str:
+    """Return the stored form of an API key: 64 lower-case hex digits.
+
+    ``secret`` is the whole key, of which 190 bits are random, so one plain SHA-256 is
+    enough; a slow password hash would be paid on every request.
+
+    Raises:
+        ValueError: ``secret`` is not well formed.
+
+    Source: NIST SP 800-63B §5.1.2.2 (storage of random secrets).
+    """
+    if not is_well_formed(secret):
+        raise ValueError("not an API key")
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,53 @@
+"""What a text must be to be stored, logged and shown as it is."""
+
+import unicodedata
+
+from ..exceptions import InvalidField
+
+
+def check_text(field: str, value: object, *, max_bytes: int | None = None, max_characters: int | None = None) -> None:
+    """Refuse what a text column, a log line or a person could not take as it is.
+
+    Raises:
+        InvalidField: not a string, blank, too long, or with control characters or lone surrogates.
+    """
+    if not isinstance(value, str):
+        raise InvalidField(field, "must be a string")
+    if not value.strip():
+        raise InvalidField(field, "must not be blank")
+    check_characters(field, value)
+    if max_bytes is not None and len(value.encode()) > max_bytes:
+        raise InvalidField(field, f"must be at most {max_bytes} bytes of UTF-8")
+    if max_characters is not None and len(value) > max_characters:
+        raise InvalidField(field, f"must be at most {max_characters} characters")
+
+
+def check_characters(field: str, value: str) -> None:
+    """Refuse control characters (PostgreSQL cannot store NUL) and lone surrogates (no encoding has them).
+
+    Raises:
+        InvalidField: ``value`` has one.
+    """
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        raise InvalidField(field, "must not contain control characters or lone surrogates")
+
+
+def check_json(field: str, value: object) -> None:
+    """Refuse JSON that PostgreSQL cannot store: NUL or lone surrogates in a string, a number that is not finite.
+
+    Line breaks and tabs are allowed here, unlike in a line of text.
+
+    Raises:
+        InvalidField: names the path of the first offender.
+    """
+    if isinstance(value, dict):
+        for key, below in value.items():
+            check_json(field, key)
+            check_json(f"{field}.{key}", below)
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            check_json(f"{field}[{index}]", below)
+    elif isinstance(value, str) and any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value):
+        raise InvalidField(field, "must not contain NUL or lone surrogates")
+    elif isinstance(value, float) and not -1e308 <= value <= 1e308:
+        raise InvalidField(field, "must be a finite number")

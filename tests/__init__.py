@@ -1,0 +1,1 @@
+"""The suite: what `jobs` promises, on SQLite and on PostgreSQL."""

@@ -1,0 +1,1 @@
+"""A host app: models and actions that tests run jobs on."""

@@ -1,0 +1,22 @@
+"""The reference host's settings, as the suite needs them; ``tests/run.py`` chooses the database."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from jobsite.settings import *
+from jobsite.settings import DATABASES, INSTALLED_APPS
+
+# One name a run, so that runs beside each other on one server, or a leftover, do no harm.
+# pytest-django adds a suffix for each of xdist's processes.
+TEST_RUN = os.environ.get("TEST_RUN") or str(os.getpid())
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file: a database in memory is one connection's own, and has other locks than a file.
+    DATABASES["default"]["TEST"] = {"NAME": Path(tempfile.gettempdir(), f"test_jobs_{TEST_RUN}.sqlite3")}
+else:
+    # template0 takes this encoding whatever the server's default is.
+    DATABASES["default"]["TEST"] = {"NAME": f"test_jobs_{TEST_RUN}", "TEMPLATE": "template0", "CHARSET": "UTF8"}
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.hostapp"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; these passwords guard nothing
