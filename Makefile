@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-export PIP_QUIET := 1
+export PIP_QUIET := 2
 export PYTHONUNBUFFERED := 1
 
 WANTED := Python 3.11 or newer is needed; name it like this: make PYTHON=python3.12

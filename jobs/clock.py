@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import DateTimeField, Func
+from django.db.models import DateTimeField, Func, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.db.models.sql import Query
@@ -54,9 +54,16 @@ def compared(now: Moment, connection: BaseDatabaseWrapper) -> datetime | Combina
     return Now() if now is NOW and connection.features.has_select_for_update else now
 
 
+def compiled(moment: datetime | Combinable, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+    """Return a moment as SQL and parameters, for statements that the ORM cannot write."""
+    expression = Value(moment, output_field=DateTimeField()) if isinstance(moment, datetime) else moment
+    sql, params = Query(None).get_compiler(connection=connection).compile(expression)  # type: ignore[arg-type]
+    return sql, tuple(params)
+
+
 def read(connection: BaseDatabaseWrapper) -> datetime:
     """Ask the database what time it is; an aware UTC datetime."""
-    sql, params = Query(None).get_compiler(connection=connection).compile(NOW)  # type: ignore[arg-type]
+    sql, params = compiled(NOW, connection)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {sql}", params)
         (value,) = cursor.fetchone()

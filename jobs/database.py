@@ -198,7 +198,7 @@ def _ask(connection: BaseDatabaseWrapper) -> _Session:
 
 def _show(connection: BaseDatabaseWrapper, name: str) -> str:
     with connection.cursor() as cursor:
-        cursor.execute(f"SHOW {name}")  # noqa: S608 – names are those of LIMITS_MS
+        cursor.execute(f"SHOW {name}")
         return str(cursor.fetchone()[0])
 
 

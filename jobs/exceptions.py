@@ -12,6 +12,7 @@
     ├── TransitionRefused         the job has already ended
     ├── Busy                      a lock was not free in time; nothing changed
     ├── ConcurrentChange          the host's own transaction met another one; roll back, try again
+    ├── RowsLeft                  an action ended, but rows it promised to remove are still there
     ├── ActionMisused             an action was registered or used wrongly (a programming error)
     │   ├── ActionNameTaken
     │   ├── WriteOutsideChunk
@@ -127,6 +128,16 @@ class ConcurrentChange(JobsError):
 
     def __init__(self) -> None:
         super().__init__("another transaction changed the job first; roll back and repeat the transaction")
+
+
+class RowsLeft(JobsError):
+    """The last look found rows that the action was to remove; ``stores`` says which."""
+
+    code = "rows_left"
+
+    def __init__(self, stores: tuple[str, ...]) -> None:
+        self.stores = stores
+        super().__init__(f"There are still rows in {', '.join(stores)}: others add them, or they cannot be deleted.")
 
 
 class ActionMisused(JobsError):

@@ -14,12 +14,12 @@ from uuid import UUID
 
 from django.db import models
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, When
 from django.db.models.functions import Coalesce, Greatest
-from django.db.models.sql import Query, UpdateQuery
+from django.db.models.sql import UpdateQuery
 
 from .actors import Actor
-from .clock import NOW, Moment, after
+from .clock import NOW, Moment, after, compiled
 from .database import home, supports_row_locks
 from .models import Job, JobEvent, JobQuerySet
 from .status import Status
@@ -253,12 +253,12 @@ def _move(rows: JobQuerySet, changes: dict[str, Any], note: _Note, now: Moment, 
 def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | None) -> Finish:
     """The same as one statement (data-modifying CTEs of PostgreSQL): one round trip, one commit."""
     begun, begun_params = (f", begun AS ({start[0]} RETURNING 1)", start[1]) if start else ("", ())
-    cursor.execute(
-        f"WITH moved AS ({update[0]} RETURNING id, status, attempt, worker), "
+    sql = (
+        f"WITH moved AS ({update[0]} RETURNING id, status, attempt, worker), "  # noqa: S608 – parts the ORM compiled
         f"noted AS ({events[0]} FROM moved){begun} "
-        f"SELECT (SELECT count(*) FROM moved), {'(SELECT count(*) FROM begun)' if start else '0'}",
-        (*update[1], *events[1], *begun_params),
+        f"SELECT (SELECT count(*) FROM moved), {'(SELECT count(*) FROM begun)' if start else '0'}"
     )
+    cursor.execute(sql, (*update[1], *events[1], *begun_params))
     moved, began = cursor.fetchone()
     return Finish(won=moved > 0, next_begun=began > 0)
 
@@ -271,11 +271,7 @@ def _compiled_update(rows: JobQuerySet, changes: dict[str, Any]) -> Sql:
 
 def _compiled_events(note: _Note, now: Moment) -> Sql:
     """Return ``INSERT … SELECT`` up to its FROM, which must offer id, status, attempt and worker of the moved rows."""
-    at, at_params = (
-        Query(None)
-        .get_compiler(connection=home())
-        .compile(now if isinstance(now, models.Func) else Value(now, output_field=models.DateTimeField()))
-    )
+    at, at_params = compiled(now, home())
     was = "%s" if note.was else "CASE WHEN worker IS NULL THEN 'scheduled' ELSE 'running' END"
     sql = (
         f"INSERT INTO {JobEvent._meta.db_table} "

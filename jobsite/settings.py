@@ -1,18 +1,38 @@
-"""Minimal start."""
+"""Settings of the reference host. What differs between machines comes from the environment, and only here.
+
+``DATABASE_URL``
+    ``postgres://user:password@host:port/name`` or ``sqlite:///path``; unset: ``var/db.sqlite3``.
+``SECRET_KEY``
+    At least 50 random characters, the same in every process; nothing is served without it (see ``site_key``).
+``ALLOWED_HOSTS``, ``CSRF_TRUSTED_ORIGINS``
+    Comma lists: ``jobs.example.com`` and, behind a proxy, ``https://jobs.example.com``.
+``TRUST_PROXY``
+    1: take ``X-Forwarded-Proto`` from the proxy, which must set or drop it on every request.
+``INSECURE_HTTP``
+    1: plain HTTP, without redirect, HSTS and secure cookies; for the demo and for development (default: ``DEBUG``).
+``HSTS_SECONDS``
+    How long browsers insist on HTTPS; default 30 days.
+``CONN_MAX_AGE``
+    Seconds a database connection is kept; default 600.
+``DEBUG``
+    1: Django's debug pages. Never where others can reach it.
+``LOG_LEVEL``
+    Default ``INFO``.
+``DEMO_PROJECT_KEY``
+    Set by ``manage.py demo``: the project that the landing page's examples name.
+"""
+
+import contextlib
 from pathlib import Path
-import os
+
 import dj_database_url
+
+from .environment import flag, number, text, words
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-SECRET_KEY = os.environ.get("SECRET_KEY", "insecure")
-DEBUG = False
-ALLOWED_HOSTS = ["*"]
-INSTALLED_APPS = ["django.contrib.admin","django.contrib.auth","django.contrib.contenttypes","django.contrib.sessions","django.contrib.messages","django.contrib.staticfiles","rest_framework","django_filters","jobs","jobsite"]
-DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{BASE_DIR/'var'/'db.sqlite3'}")}
-USE_TZ = True
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASES["default"].setdefault("OPTIONS", {})
-if "sqlite" in DATABASES["default"]["ENGINE"]:
-    DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;"}
-ROOT_URLCONF = "jobsite.urls"
-MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware","django.contrib.auth.middleware.AuthenticationMiddleware","django.contrib.messages.middleware.MessageMiddleware"]
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates","DIRS": [BASE_DIR/"templates"],"APP_DIRS": True,"OPTIONS": {"context_processors": ["django.template.context_processors.request","django.contrib.auth.context_processors.auth","django.contrib.messages.context_processors.messages"]}}]
+
+DEBUG = flag("DEBUG")
+# Commands, checks, tests and type checkers work without a key: theirs lasts as long as their process.
+# `check --deploy` refuses it for its prefix (security.W009), and jobsite.wsgi and jobsite.asgi refuse to serve with it.
+SECRET_KEY = text("SECRET_KEY") or make_insecure_key()
+ALLOWED_HOSTS = words("ALLOWED_HOSTS")

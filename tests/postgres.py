@@ -183,11 +183,16 @@ def _within_reach(programs: Path, home: Path, account: dict[str, Any]) -> Path:
     try:
         subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, cwd=home, **account)
     except (OSError, subprocess.CalledProcessError):
-        copy = home / "programs"
-        shutil.copytree(programs.parent, copy, symlinks=True)
+        # They find their libraries beside the wheel's package, by a relative path.
+        package = programs.parent.parent
+        libraries = package.with_name(f"{package.name}.libs")
+        copy = home / "wheel"
+        shutil.copytree(programs.parent, copy / package.name / programs.parent.name, symlinks=True)
+        if libraries.is_dir():
+            shutil.copytree(libraries, copy / libraries.name, symlinks=True)
         for path in (copy, *copy.rglob("*")):
             os.chown(path, account["user"], account["group"], follow_symlinks=False)
-        return copy / "bin"
+        return copy / programs.relative_to(package.parent)
     return programs
 
 

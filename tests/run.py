@@ -33,6 +33,8 @@ def main() -> int:
     chosen, pytest_arguments = parser.parse_known_args()
     suites = {"sqlite": run_on_sqlite, "postgresql": run_on_postgresql}
     end_cleanly_on_sigterm()
+    # A shell starts background jobs with SIGINT ignored, and pytest would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         results = [run(pytest_arguments) for name, run in suites.items() if chosen.only in (None, name)]
     except NoServer as error:

@@ -1,6 +1,5 @@
 """Projects and organizations: make them, find them."""
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 from django.apps import apps

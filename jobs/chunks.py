@@ -1,0 +1,70 @@
+"""A chunk's counts, the receipt they add up to, and how many rows the next chunk should take."""
+
+from typing import Any, Final
+
+from .database import home, supports_row_locks
+from .exceptions import ActionMisused
+
+# What a chunk aims at; its promise to a waiting cancel is twice that.
+AIM_SECONDS: Final = 0.1
+AIM_SECONDS_ONE_WRITER: Final = 0.03
+FIRST_BATCH: Final = 500
+BIGGEST_BATCH: Final = 10_000
+BIGGEST_BATCH_ONE_WRITER: Final = 2_000
+
+
+class Chunk:
+    """One short transaction of an action; its counts are stored with its effects, or not at all."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.found: dict[str, int] = {}
+        self.remaining: int | None = None
+
+    def add(self, store: str, count: int) -> None:
+        """Count ``count`` rows (or other units) of ``store`` as done; it shows in progress and receipt.
+
+        Raises:
+            ActionMisused: ``count`` is not a whole number from 0.
+        """
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise ActionMisused(f"chunk.add({store!r}, …) takes a whole number from 0, not {count!r}")
+        self.counts[store] = self.counts.get(store, 0) + count
+
+
+class BatchSize:
+    """Adapts so that chunks stay short: a waiting cancel is the measure."""
+
+    def __init__(self) -> None:
+        self.rows = FIRST_BATCH
+
+    def learn(self, seconds: float, count: int) -> None:
+        """Shrink after a long chunk, grow after a short one that was at least half full."""
+        one_writer = not supports_row_locks(home())
+        aim, most = (AIM_SECONDS_ONE_WRITER, BIGGEST_BATCH_ONE_WRITER) if one_writer else (AIM_SECONDS, BIGGEST_BATCH)
+        if seconds > aim:
+            self.rows = max(1, int(self.rows * max(0.5, aim / seconds)))
+        elif count >= self.rows // 2:
+            self.rows = min(most, int(self.rows * min(2.0, aim / max(seconds, 0.001))) + 1)
+
+    def halve(self, tried: int) -> int:
+        """Answer to a conflict or a limit met with ``tried`` rows; return the new size."""
+        self.rows = max(1, tried // 2)
+        return self.rows
+
+
+def entry_of(receipt: dict[str, Any], store: str) -> dict[str, int]:
+    """Return the receipt's line for ``store``: how many were found, done and are left."""
+    stores: dict[str, dict[str, int]] = receipt.setdefault("stores", {})
+    return stores.setdefault(store, {"found": 0, "done": 0, "left": 0})
+
+
+def add_counts(receipt: dict[str, Any], chunk: Chunk) -> None:
+    """Add what ``chunk`` found and did to the receipt, which was read under the job's lock."""
+    for store, count in chunk.counts.items():
+        entry = entry_of(receipt, store)
+        entry["done"] += count
+        entry["left"] = max(0, entry["left"] - count)
+    for store, found in chunk.found.items():
+        entry = entry_of(receipt, store)
+        entry.update(found=entry["done"] + found, left=found)

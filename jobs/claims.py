@@ -1,0 +1,182 @@
+"""Which due jobs to claim next: fair between organizations, within a bounded set of candidates."""
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Count
+
+from . import clock
+from .database import home
+from .models import Job
+from .status import Status
+
+# The first so many due jobs; when there are more, the first few of so many further projects as well.
+WINDOW: Final = 200
+PROJECTS: Final = 100
+PER_PROJECT: Final = 4
+
+CLAIM_AHEAD_SECONDS: Final = 1.0
+MOST_AT_ONCE: Final = 100
+# A job that must run alone waits this long for its process to be idle; then the process makes room.
+SOLO_PATIENCE_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A due job that might be claimed."""
+
+    job_id: int
+    action: str
+    project_id: Any
+    organization_id: Any
+    due_at: datetime
+    crashes: int
+
+    @property
+    def runs_alone(self) -> bool:
+        """A job that a worker died of takes nobody else's job with it the next time."""
+        return self.crashes > 0
+
+
+class ClaimOrder:
+    """Finds candidates; remembers only where among the waiting projects it looked last."""
+
+    def __init__(self) -> None:
+        self._after: Any = None
+
+    def candidates(self) -> list[Candidate]:
+        """Return due jobs in the order to claim them.
+
+        Organizations with the fewest running jobs come first, then the longest due, then
+        the lowest id. At most ``WINDOW + PROJECTS * PER_PROJECT`` are looked at.
+        """
+        found = self._read(Job.objects.due().order_by("due_at", "pk")[:WINDOW])
+        if len(found) == WINDOW:
+            known = {candidate.job_id for candidate in found}
+            found += [candidate for candidate in self._heads() if candidate.job_id not in known]
+        return list(_fairly(found, _running_by_organization()))
+
+    def _heads(self) -> list[Candidate]:
+        """The longest due jobs of the next ``PROJECTS`` projects, so that a flood of one hides nobody."""
+        ids, last = _heads_of_projects(self._after)
+        self._after = last
+        return self._read(Job.objects.filter(pk__in=ids))
+
+    @staticmethod
+    def _read(jobs: Any) -> list[Candidate]:
+        columns = ("pk", "action", "project_id", "project__organization_id", "due_at", "crashes")
+        return [
+            Candidate(
+                job_id=pk, action=action, project_id=project, organization_id=owner, due_at=due_at, crashes=crashes
+            )
+            for pk, action, project, owner, due_at, crashes in jobs.values_list(*columns)
+        ]
+
+
+class Appetite:
+    """How many jobs this process should hold: what it can begin within about a second.
+
+    Only actions that proved short are claimed ahead of an idle thread; leases of jobs
+    that stand in line keep them from workers that have time.
+    """
+
+    def __init__(self) -> None:
+        self._pace: dict[str, float] = {}
+        self._solo_since: float | None = None
+
+    def learn(self, action: str, seconds: float) -> None:
+        """Note how long a job of ``action`` took; a longer one counts at once, shorter ones bit by bit."""
+        before = self._pace.get(action, seconds)
+        self._pace[action] = max(seconds, 0.7 * before + 0.3 * seconds)
+
+    def choose(self, candidates: list[Candidate], *, idle: int, quick: int, holds_any: bool) -> list[Candidate]:
+        """Take for the ``idle`` threads, and what ``quick`` threads can begin soon; one that runs alone, alone."""
+        spent, budget = 0.0, quick * CLAIM_AHEAD_SECONDS
+        chosen: list[Candidate] = []
+        solo: Candidate | None = None
+        for candidate in candidates:
+            if candidate.runs_alone:
+                solo = solo or candidate
+                continue
+            cost = self._pace.get(candidate.action)
+            if len(chosen) >= idle and (cost is None or spent + cost > budget or len(chosen) >= MOST_AT_ONCE):
+                break
+            spent += cost or 0.0
+            chosen.append(candidate)
+        return self._with_solo(chosen, solo, holds_any)
+
+    def _with_solo(self, chosen: list[Candidate], solo: Candidate | None, holds_any: bool) -> list[Candidate]:
+        if solo is None or not holds_any:
+            self._solo_since = None
+            return chosen if solo is None else [solo]
+        self._solo_since = self._solo_since or time.monotonic()
+        return [] if time.monotonic() - self._solo_since > SOLO_PATIENCE_SECONDS else chosen
+
+
+def seconds_to_next() -> float | None:
+    """Return how long until the next waiting job is due (0: now), or None if none waits."""
+    due_at = (
+        Job.objects.filter(status=Status.SCHEDULED).order_by("due_at", "pk").values_list("due_at", flat=True).first()
+    )
+    if due_at is None:
+        return None
+    return max(timedelta(0), due_at - clock.read(home())).total_seconds()
+
+
+def _running_by_organization() -> Counter[Any]:
+    running = Job.objects.filter(status=Status.RUNNING).order_by().values_list("project__organization_id")
+    return Counter(dict(running.annotate(count=Count("pk"))))
+
+
+def _fairly(candidates: Iterable[Candidate], running: Counter[Any]) -> Iterable[Candidate]:
+    """Yield candidates, each time from the organization that has the fewest running and yielded."""
+    lines: dict[Any, list[tuple[datetime, int, Candidate]]] = {}
+    for candidate in candidates:
+        lines.setdefault(candidate.organization_id, []).append((candidate.due_at, candidate.job_id, candidate))
+    for line in lines.values():
+        line.sort(reverse=True)
+    heap = [(running[owner], *line[-1][:2], index) for index, (owner, line) in enumerate(lines.items())]
+    heapq.heapify(heap)
+    in_order = list(lines.values())
+    while heap:
+        count, _, _, index = heapq.heappop(heap)
+        line = in_order[index]
+        yield line.pop()[2]
+        if line:
+            heapq.heappush(heap, (count + 1, *line[-1][:2], index))
+
+
+def _heads_of_projects(after: Any) -> tuple[list[int], Any]:
+    """Return ids of the longest due jobs of up to ``PROJECTS`` projects after ``after``, and where to go on.
+
+    A loose index scan: one index entry a project, however many jobs each has.
+    """
+    connection = home()
+    now, now_params = clock.compiled(clock.compared(clock.NOW, connection), connection)
+    table = Job._meta.db_table
+    due = f"FROM {table} AS job WHERE job.status = 'scheduled' AND job.due_at <= {now}"
+    beyond = "" if after is None else "AND job.project_id > %s"
+    # No value stands in the text: names of tables are Django's, instants and keys are parameters.
+    sql = f"""
+        WITH RECURSIVE waiting(project_id, place) AS (
+            SELECT * FROM (SELECT job.project_id, 1 {due} {beyond} ORDER BY job.project_id LIMIT 1) AS first
+            UNION ALL
+            SELECT (SELECT job.project_id {due} AND job.project_id > waiting.project_id
+                    ORDER BY job.project_id LIMIT 1), place + 1
+            FROM waiting WHERE waiting.project_id IS NOT NULL AND place < {PROJECTS}
+        )
+        SELECT waiting.place, waiting.project_id, head.id
+        FROM waiting JOIN {table} AS head ON head.id IN (
+            SELECT job.id {due} AND job.project_id = waiting.project_id
+            ORDER BY job.due_at, job.id LIMIT {PER_PROJECT})
+    """  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, (*now_params, *([after] if after is not None else []), *now_params, *now_params))
+        rows = cursor.fetchall()
+    furthest = max(rows, default=(0, None, None))
+    return [pk for _, _, pk in rows], furthest[1] if furthest[0] == PROJECTS else None

@@ -1,0 +1,65 @@
+"""The threads of an engine process: each keeps its database connection, survives outages, and is missed when it falls."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from django.db import DatabaseError, connections
+
+from .database import Trouble, classify, reconnect
+
+logger = logging.getLogger(__name__)
+
+LOG_TROUBLE_EVERY_SECONDS: Final = 5.0
+
+
+class Crew:
+    """Daemon threads that work until ``ended``; ``on_failure`` is called when one ends by an unexpected error."""
+
+    def __init__(self, name: str, *, on_failure: Callable[[], None]) -> None:
+        self.ended = threading.Event()
+        self._name = name
+        self._on_failure = on_failure
+        self._trouble_logged = -LOG_TROUBLE_EVERY_SECONDS
+
+    def start(self, work: Callable[[], None], name: str) -> threading.Thread:
+        """Run ``work`` once on a thread of its own; database connections are closed after it."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException:
+                self._on_failure()
+                raise
+            finally:
+                connections.close_all()
+
+        thread = threading.Thread(target=guarded, name=f"jobs-{name}", daemon=True)
+        thread.start()
+        return thread
+
+    def repeat(self, seconds: float, work: Callable[[], None], *, name: str, at_once: bool = False) -> None:
+        """Run ``work`` every ``seconds`` on a thread of its own; after a database error, sooner."""
+
+        def loop() -> None:
+            pause = 0.0 if at_once else seconds
+            while not self.ended.wait(pause):
+                pause = seconds
+                try:
+                    work()
+                except DatabaseError as error:
+                    self.note_trouble(error)
+                    pause = min(seconds, random.uniform(0.5, 1))  # noqa: S311 – jitter
+
+        self.start(loop, name)
+
+    def note_trouble(self, error: DatabaseError) -> None:
+        """Log at most one line per 5 s – its text may hold data, so the type alone –, and connect anew."""
+        if time.monotonic() - self._trouble_logged >= LOG_TROUBLE_EVERY_SECONDS:
+            self._trouble_logged = time.monotonic()
+            logger.warning("worker=%s database trouble: %s", self._name, type(error).__name__)
+        if classify(error) is not Trouble.CONFLICT:
+            reconnect()

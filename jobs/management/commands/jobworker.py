@@ -1,0 +1,44 @@
+"""``manage.py jobworker``: run due jobs until stopped."""
+
+import os
+import signal
+import sys
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ...worker import JobWorker
+
+
+class Command(BaseCommand):
+    """Claim due jobs and run them on threads; any number of such processes may run."""
+
+    help = "Runs due jobs. SIGTERM and Ctrl-C hand running jobs back and end it within 10 s; a second one at once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the options."""
+        parser.add_argument("--threads", type=int, default=4, help="how many jobs run at once (default: 4)")
+        parser.add_argument("--drain", action="store_true", help="run what is due, then end")
+
+    def handle(self, *, threads: int, drain: bool, **_: Any) -> None:
+        """Run the worker; exits 3 if its supervisor is to restart it."""
+        if not 1 <= threads <= 100:
+            raise CommandError("--threads takes a number from 1 to 100")
+        worker = JobWorker(threads=threads, drain=drain)
+        signals = 0
+
+        def stop(signum: int, _: FrameType | None) -> None:
+            nonlocal signals
+            signals += 1
+            if signals > 1:
+                # At once, and no lie: what was not committed did not happen, and the leases run out.
+                os._exit(128 + signum)
+            worker.stop()
+
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, stop)
+        status = worker.run()
+        if status:
+            sys.exit(status)

@@ -1,0 +1,294 @@
+"""The embedded worker: claims due jobs and runs them on its own threads, with no broker.
+
+The main thread claims; ``threads`` run; further threads beat, sweep, watch deadlines and
+listen, each with a database connection of its own, kept open.
+"""
+
+import logging
+import os
+import random
+import secrets
+import socket
+import threading
+import time
+from datetime import timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from django.db import DatabaseError
+from django.db.models.functions import Now
+
+from . import clock, conf, runner, transitions
+from .actors import Actor
+from .claims import CLAIM_AHEAD_SECONDS, Appetite, ClaimOrder, seconds_to_next
+from .crew import Crew
+from .database import engine_statement, engine_transaction
+from .leases import Leases, Rescuer
+from .line import Entry, Line
+from .models import Job, Worker
+from .status import Status
+from .transitions import Held
+from .wakeups import Listener, Wake
+
+logger = logging.getLogger(__name__)
+
+STALE_IN_LINE_SECONDS: Final = 2.0
+HAND_BACK_SECONDS: Final = 8.0
+EXIT_AT_THE_LATEST_SECONDS: Final = 9.5
+POLL_HEARING_SECONDS: Final = 5.0
+POLL_DEAF_SECONDS: Final = 0.1
+WATCH_SECONDS: Final = 0.25
+FORGET_WORKERS_AFTER: Final = timedelta(days=1)
+LONGEST_OUTAGE_WAIT_SECONDS: Final = 5.0
+EXIT_OK: Final = 0
+EXIT_FOR_SUPERVISOR: Final = 3
+
+
+class JobWorker:
+    """One worker process; :meth:`run` returns its exit status.
+
+    ``drain``: run what is due, then end. :meth:`stop` may be called by a signal handler.
+    """
+
+    def __init__(self, *, threads: int = 4, drain: bool = False) -> None:
+        self.name = f"{socket.gethostname()[:120]}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.actor = Actor(kind="worker", name=self.name)
+        self._threads = threads
+        self._drain = drain
+        self._leases = Leases()
+        self._line = Line()
+        self._order = ClaimOrder()
+        self._rescuer = Rescuer()
+        self._wake = Wake()
+        self._listener = Listener(self._wake.set)
+        self._crew = Crew(self.name, on_failure=self._fall)
+        self._running: dict[int, tuple[Entry, float]] = {}
+        self._appetite = Appetite()
+        self._stop_at: float | None = None
+        self._exit_status = EXIT_OK
+        self._unsure: list[UUID] = []
+        self._alone: Held | None = None
+        self._outages = 0
+
+    # ------------------------------------------------------------ from outside
+
+    def run(self) -> int:
+        """Work until stopped (or, with ``drain``, until nothing is due); return the exit status."""
+        logger.info("worker=%s started with %d threads", self.name, self._threads)
+        runners = [self._crew.start(self._serve, f"run-{number}") for number in range(self._threads)]
+        settings = conf.current()
+        self._crew.repeat(settings.beat_seconds, self._beat, at_once=True, name="beat")
+        self._crew.repeat(settings.sweep_seconds, self._sweep, name="sweep")
+        self._crew.repeat(WATCH_SECONDS, self._watch, name="watch")
+        self._crew.repeat(WATCH_SECONDS, self._see_to_the_end, name="end")
+        self._crew.repeat(1.0, lambda: self._listener.listen(self._crew.ended), at_once=True, name="listen")
+        while self._stop_at is None:
+            pause = self._claim_safely()
+            if pause is None:
+                break
+            self._wake.wait(pause)
+        self._hand_back(runners)
+        return self._exit_status
+
+    def stop(self) -> None:
+        """Ask the worker to hand its jobs back and end, in 10 s at most."""
+        if self._stop_at is None:
+            self._stop_at = time.monotonic()
+        self._wake.set()
+
+    # ------------------------------------------------------------ claiming (main thread)
+
+    def _claim_safely(self) -> float | None:
+        """Claim what there is room for; return how long to sleep, None when a drain is done."""
+        try:
+            self._settle_unsure_claims()
+            self._release_stale()
+            claimed = self._claim()
+            self._outages = 0
+            return self._pause(claimed)
+        except DatabaseError as error:
+            self._crew.note_trouble(error)
+            self._outages += 1
+            return random.uniform(0.5, 1) * min(0.1 * 2**self._outages, LONGEST_OUTAGE_WAIT_SECONDS)  # noqa: S311
+
+    def _pause(self, claimed: int) -> float | None:
+        if claimed or self._line:
+            # Room again: a thread wakes us.
+            return STALE_IN_LINE_SECONDS / 2
+        if len(self._leases):
+            return POLL_HEARING_SECONDS if not self._line.idle else self._poll_seconds()
+        if self._drain:
+            return None if not Job.objects.due().exists() else POLL_DEAF_SECONDS
+        return self._poll_seconds()
+
+    def _poll_seconds(self) -> float:
+        if not self._listener.is_hearing:
+            return conf.current().poll_seconds or POLL_DEAF_SECONDS
+        poll = conf.current().poll_seconds or POLL_HEARING_SECONDS
+        due_in = seconds_to_next()
+        # A due job that we did not claim is another's, or must wait to run alone.
+        return poll if due_in is None else min(poll, max(due_in, POLL_DEAF_SECONDS))
+
+    def _claim(self) -> int:
+        quick = self._quick_threads()
+        if len(self._line) >= self._threads or not quick or (self._alone and self._is_held(self._alone)):
+            return 0
+        self._alone = None
+        chosen = self._appetite.choose(
+            self._order.candidates(), idle=self._line.idle, quick=quick, holds_any=bool(len(self._leases))
+        )
+        if not chosen:
+            return 0
+        token, begun = uuid4(), [candidate.job_id for candidate in chosen[: self._line.idle]]
+        self._unsure.append(token)
+        with engine_transaction(limited=True):
+            jobs = transitions.claim(
+                [candidate.job_id for candidate in chosen],
+                lease_token=token,
+                worker=self.actor,
+                lease=conf.current().lease,
+                begun_ids=begun,
+            )
+        self._unsure.remove(token)
+        self._line_up(jobs, token, [candidate.job_id for candidate in chosen], set(begun))
+        return len(jobs)
+
+    def _line_up(self, jobs: list[Job], token: UUID, order: list[int], begun: set[int]) -> None:
+        entries = []
+        for job in sorted(jobs, key=lambda job: order.index(job.pk)):
+            lease = self._leases.add(Held(job_id=job.pk, lease_token=token))
+            entries.append(Entry(job=job, lease=lease, begun=job.pk in begun))
+            if job.crashes:
+                self._alone = lease.held
+        self._line.put(entries)
+
+    def _quick_threads(self) -> int:
+        """How many threads are idle or have run their job for less than what we claim ahead."""
+        now = time.monotonic()
+        slow = sum(now - since > CLAIM_AHEAD_SECONDS for _, since in list(self._running.values()))
+        return self._threads - slow
+
+    def _is_held(self, held: Held) -> bool:
+        return any(lease.held is held for lease in self._leases.all())
+
+    def _release_stale(self) -> None:
+        """Give back jobs that stand behind slower ones than we thought: another worker may be free."""
+        if self._line.oldest() > STALE_IN_LINE_SECONDS:
+            self._give_back(self._line.take_all(), "The worker was busy.")
+
+    def _settle_unsure_claims(self) -> None:
+        """Release what a claim took whose COMMIT was not answered; nobody knows of those jobs."""
+        while self._unsure:
+            token = self._unsure[0]
+            for pk in Job.objects.filter(status=Status.RUNNING, lease_token=token).values_list("pk", flat=True):
+                with engine_statement():
+                    note = "The claim was not confirmed."
+                    transitions.release(Held(job_id=pk, lease_token=token), worker=self.actor, note=note)
+            self._unsure.pop(0)
+
+    # ------------------------------------------------------------ running (worker threads)
+
+    def _serve(self) -> None:
+        while (entry := self._line.get()) is not None:
+            following: Entry | None = entry
+            while following is not None:
+                following = self._run_one(following)
+
+    def _run_one(self, entry: Entry) -> Entry | None:
+        """Run one job; return the one that was begun in the same commit, or taken for it."""
+        following: list[Entry] = []
+
+        def then() -> Held | None:
+            taken = None if self._stop_at is not None or self._alone else self._line.take()
+            following.extend([taken] if taken else [])
+            return taken.lease.held if taken else None
+
+        started = time.monotonic()
+        self._running[threading.get_ident()] = (entry, started)
+        try:
+            if entry.begun or self._begin(entry):
+                ran = runner.run(entry.job, lease=entry.lease, worker=self.actor, then=then)
+                for taken in following:
+                    taken.begun = ran.next_begun
+        except DatabaseError as error:
+            self._crew.note_trouble(error)
+        finally:
+            self._leases.drop(entry.lease)
+            del self._running[threading.get_ident()]
+            self._appetite.learn(entry.job.action, time.monotonic() - started)
+            if len(self._line) < self._threads:
+                self._wake.set()
+        return following[0] if following else None
+
+    def _begin(self, entry: Entry) -> bool:
+        with engine_statement():
+            return transitions.begin(entry.lease.held)
+
+    # ------------------------------------------------------------ signs of life (further threads)
+
+    def _beat(self) -> None:
+        self._leases.renew()
+        if not Worker.objects.filter(name=self.name).update(beat_at=clock.NOW):
+            Worker.objects.create(name=self.name, started_at=clock.NOW, beat_at=clock.NOW)
+
+    def _sweep(self) -> None:
+        """Look for lost jobs; if one is suspect, look again a beat and a second later."""
+        try:
+            rescued = self._rescuer.look()
+            if self._rescuer.has_suspects() and not self._crew.ended.wait(conf.current().beat_seconds + 1.1):
+                rescued += self._rescuer.look()
+        except DatabaseError:
+            self._rescuer.forget()
+            raise
+        for job_id in rescued:
+            logger.warning("job=%s rescued from a worker that is gone", job_id)
+        if rescued:
+            self._wake.set()
+        Worker.objects.filter(beat_at__lt=Now() - FORGET_WORKERS_AFTER).delete()
+
+    def _watch(self) -> None:
+        """Take overdue attempts from their actions."""
+        for entry, _ in list(self._running.values()):
+            if entry.lease.is_overdue() and not entry.lease.lost.is_set():
+                entry.lease.lost.set()
+                runner.lose_attempt(entry.job, lease=entry.lease, worker=self.actor)
+                self._leases.drop(entry.lease)
+                # Its thread cannot be killed; a fresh process is the only cure.
+                logger.error("worker=%s has a stuck thread and ends for its supervisor to restart it", self.name)
+                self._exit_status = EXIT_FOR_SUPERVISOR
+                self.stop()
+
+    def _see_to_the_end(self) -> None:
+        """End the process if it cannot end by itself; asks no database, which may be why."""
+        if self._stop_at is not None and time.monotonic() - self._stop_at > EXIT_AT_THE_LATEST_SECONDS:
+            logger.error("worker=%s could not hand everything back in time", self.name)
+            os._exit(self._exit_status)
+
+    def _fall(self) -> None:
+        """A thread ended by a bug of ours: a process without its beat or its sweep must not go on."""
+        self._exit_status = EXIT_FOR_SUPERVISOR
+        self.stop()
+
+    # ------------------------------------------------------------ the end
+
+    def _hand_back(self, runners: list[threading.Thread]) -> None:
+        """Stop at the next chunk, give every job back, and leave."""
+        self._stop_at = self._stop_at or time.monotonic()
+        self._leases.stopping.set()
+        try:
+            self._give_back(self._line.close(), "The worker shut down.")
+            for thread in runners:
+                thread.join(max(0.0, self._stop_at + HAND_BACK_SECONDS - time.monotonic()))
+            self._give_back([entry for entry, _ in list(self._running.values())], "The worker shut down.")
+            Worker.objects.filter(name=self.name).delete()
+        except DatabaseError as error:
+            self._crew.note_trouble(error)
+        self._crew.ended.set()
+        logger.info("worker=%s ended", self.name)
+
+    def _give_back(self, entries: list[Entry], note: str) -> None:
+        for entry in entries:
+            entry.lease.lost.set()
+            with engine_statement():
+                transitions.release(entry.lease.held, worker=self.actor, note=note)
+            self._leases.drop(entry.lease)
