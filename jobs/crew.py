@@ -1,4 +1,4 @@
-"""The threads of an engine process: each keeps its database connection, survives outages, and is missed when it falls."""
+"""The threads of an engine process: each keeps its connection, survives outages, and is missed when it falls."""
 
 import logging
 import random

@@ -118,7 +118,7 @@ class Rescuer:
             "pk", "action", "begun_at", "crashes", "lease_token", "lease_expires_at", "worker"
         )
         looks, rescued = {}, []
-        for job in running.iterator():
+        for job in running:
             look = self._compare(job, job.pk in expired, at)
             looks[job.pk] = look
             if self._is_gone(look, at) and _rescue(job, look):

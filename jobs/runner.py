@@ -58,103 +58,25 @@ def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Held | None
     """Run one claimed and begun job to its outcome, and record that; never raises what an action raised.
 
     ``then`` is asked, when the job is about to finish, for the next job to begin in the
-    same commit.
+    same commit; asked again, it must name the same one.
 
     Raises:
         DatabaseError: the outcome could not be recorded for a whole lease; the sweep will find the job.
     """
-    action = find_action(job.action)
-    if action is None:
-        return _attempt_failed(job, lease, worker, f"No action called {job.action} is known to the worker.", "", None)
-    lease.deadline = action.deadline
+    attempt = _Attempt(job=job, lease=lease, worker=worker, action=find_action(job.action))
+    if attempt.action is None:
+        return _count_failure(attempt, f"No action called {job.action} is known to the worker.")
+    lease.deadline = attempt.action.deadline
     lease.note_progress()
-    context = JobContext(job, lease=lease, databases=action.databases)
+    context = JobContext(job, lease=lease, databases=attempt.action.databases)
     try:
-        return _run_passes(action, job, context, lease, worker, then)
+        return _run_passes(attempt, attempt.action, context, then)
     except BaseException as error:  # noqa: BLE001 – an action may raise anything, SystemExit too; all is recorded
         if context.stopped is not None:  # whatever it raised after its job was stopped
-            return _stopped(job, context.stopped, lease, worker)
+            return _stopped(attempt, context.stopped)
         if isinstance(error, JobFailed):
-            return _failed(job, lease, worker, error, then())
-        return _raised(job, lease, worker, error, action)
-
-
-def _run_passes(
-    action: Action, job: Job, context: JobContext, lease: Lease, worker: Actor, then: Callable[[], Held | None]
-) -> Ran:
-    """Run the action, and again while its last look finds rows that others have added meanwhile."""
-    for turn in range(PASSES):
-        with context.guarded():
-            action.handler(context)
-        if context.stopped is not None:
-            raise context.stopped
-        try:
-            return _complete(job, context, lease, worker, then())
-        except RowsLeft:
-            if turn == PASSES - 1:
-                raise
-    raise AssertionError("unreachable")
-
-
-def _complete(job: Job, context: JobContext, lease: Lease, worker: Actor, then: Held | None) -> Ran:
-    def write() -> Finish:
-        if not context.has_verifications:
-            with engine_statement():
-                return transitions.complete(lease.held, worker=worker, then=then)
-        with engine_transaction(limited=True):
-            context.finish_verified()
-            return transitions.complete(lease.held, worker=worker, then=then)
-
-    return _settled(job, _persisted(write), Outcome.COMPLETED, Status.COMPLETED)
-
-
-def _failed(job: Job, lease: Lease, worker: Actor, failure: JobFailed, then: Held | None) -> Ran:
-    errors = _storable(failure.message, MAX_ERRORS_CHARACTERS)
-
-    def write() -> Finish:
-        with engine_statement():
-            return transitions.fail(lease.held, errors=errors, worker=worker, then=then)
-
-    logger.info("job=%s action=%s attempt=%s failed by its action", job.pk, job.action, job.attempt)
-    return _settled(job, _persisted(write), Outcome.FAILED, Status.FAILED)
-
-
-def _raised(job: Job, lease: Lease, worker: Actor, error: BaseException, action: Action) -> Ran:
-    """Record an attempt that ended by an exception: an outage or a conflict is not the job's fault."""
-    if isinstance(error, DatabaseError) and classify(error) in (Trouble.OUTAGE, Trouble.CONFLICT):
-        return _release(job, lease, worker, "The database was not available.", SHORT_WAIT)
-    reference = secrets.token_hex(4)
-    detail = _storable("".join(traceback.format_exception(error)), MAX_DETAIL_CHARACTERS)
-    # The exception's text may hold personal data (PostgreSQL names row values), so the log has its type alone.
-    logger.error(
-        "job=%s action=%s attempt=%s raised %s reference=%s",
-        job.pk,
-        job.action,
-        job.attempt,
-        type(error).__qualname__,
-        reference,
-    )
-    errors = (
-        str(error) if isinstance(error, RowsLeft) else f"The job failed for an internal reason (reference {reference})."
-    )
-    return _attempt_failed(job, lease, worker, errors, detail, action)
-
-
-def _attempt_failed(job: Job, lease: Lease, worker: Actor, errors: str, detail: str, action: Action | None) -> Ran:
-    """Record a failed attempt: back in line with backoff, or failed when no attempt is left."""
-    limit = action.max_attempts if action else DEFAULT_MAX_ATTEMPTS
-    base = action.backoff if action else DEFAULT_BACKOFF
-    is_last = job.failures + 1 >= limit
-    wait = min(base * 2 ** min(job.failures, 30), LONGEST_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 – jitter
-
-    def write() -> Finish:
-        with engine_statement():
-            if is_last:
-                return transitions.fail(lease.held, errors=errors, worker=worker, detail=detail)
-            return transitions.retry_later(lease.held, wait=wait, errors=errors, worker=worker, detail=detail)
-
-    outcome, status = (Outcome.FAILED, Status.FAILED) if is_last else (Outcome.RETRYING, Status.SCHEDULED)
-    return _settled(job, _persisted(write), outcome, status)
+            return _fail(attempt, error, then)
+        return _raised(attempt, error)
 
 
 def lose_attempt(job: Job, *, lease: Lease, worker: Actor) -> Ran:
@@ -162,25 +84,116 @@ def lose_attempt(job: Job, *, lease: Lease, worker: Actor) -> Ran:
     action = find_action(job.action)
     span = action.deadline.total_seconds() if action else 0
     logger.error("job=%s action=%s attempt=%s made no progress for %g s", job.pk, job.action, job.attempt, span)
-    return _attempt_failed(job, lease, worker, f"The job made no progress for {span:g} seconds.", "", action)
+    attempt = _Attempt(job=job, lease=lease, worker=worker, action=action)
+    return _count_failure(attempt, f"The job made no progress for {span:g} seconds.")
 
 
-def _stopped(job: Job, stop: JobStopped, lease: Lease, worker: Actor) -> Ran:
+@dataclass(frozen=True, kw_only=True)
+class _Attempt:
+    """One attempt of one job by one worker; ``action`` is None where the worker knows none of that name."""
+
+    job: Job
+    lease: Lease
+    worker: Actor
+    action: Action | None
+
+    @property
+    def words(self) -> tuple[int, str, int]:
+        """What every line of the log starts with; never a reference, which may be an e-mail address."""
+        return self.job.pk, self.job.action, self.job.attempt
+
+
+def _run_passes(attempt: _Attempt, action: Action, context: JobContext, then: Callable[[], Held | None]) -> Ran:
+    """Run the action, and again while its last look finds rows that others have added meanwhile."""
+    for turn in range(PASSES):
+        with context.guarded():
+            action.handler(context)
+        if context.stopped is not None:
+            raise context.stopped
+        try:
+            return _complete(attempt, context, then)
+        except RowsLeft:
+            if turn == PASSES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Held | None]) -> Ran:
+    held, worker = attempt.lease.held, attempt.worker
+
+    def write() -> Finish:
+        if not context.has_verifications:
+            with engine_statement():
+                return transitions.complete(held, worker=worker, then=then())
+        with engine_transaction(limited=True):
+            context.finish_verified()
+            # Only now: the next job must not wait here while this one runs again.
+            return transitions.complete(held, worker=worker, then=then())
+
+    return _settled(attempt, _persisted(write), Outcome.COMPLETED, Status.COMPLETED)
+
+
+def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Held | None]) -> Ran:
+    """End the job as its action said: an answer, not an accident, so no further attempt."""
+    errors = _storable(failure.message, MAX_ERRORS_CHARACTERS)
+
+    def write() -> Finish:
+        with engine_statement():
+            return transitions.fail(attempt.lease.held, errors=errors, worker=attempt.worker, then=then())
+
+    logger.info("job=%s action=%s attempt=%s failed by its action", *attempt.words)
+    return _settled(attempt, _persisted(write), Outcome.FAILED, Status.FAILED)
+
+
+def _raised(attempt: _Attempt, error: BaseException) -> Ran:
+    """Record an attempt that ended by an exception: an outage or a conflict is not the job's fault."""
+    if isinstance(error, DatabaseError) and classify(error) in (Trouble.OUTAGE, Trouble.CONFLICT):
+        return _release(attempt, "The database was not available.", SHORT_WAIT)
+    reference = secrets.token_hex(4)
+    # The exception's text may hold personal data (PostgreSQL names row values), so the log has its type alone.
+    kind = type(error).__qualname__
+    logger.error("job=%s action=%s attempt=%s raised %s reference=%s", *attempt.words, kind, reference)
+    detail = _storable("".join(traceback.format_exception(error)), MAX_DETAIL_CHARACTERS)
+    if isinstance(error, RowsLeft):
+        return _count_failure(attempt, str(error), detail)
+    return _count_failure(attempt, f"The job failed for an internal reason (reference {reference}).", detail)
+
+
+def _count_failure(attempt: _Attempt, errors: str, detail: str = "") -> Ran:
+    """Record a failed attempt: back in line with backoff, or failed when no attempt is left."""
+    held, worker, failures = attempt.lease.held, attempt.worker, attempt.job.failures
+    limit, base = DEFAULT_MAX_ATTEMPTS, DEFAULT_BACKOFF
+    if attempt.action is not None:
+        limit, base = attempt.action.max_attempts, attempt.action.backoff
+    is_last = failures + 1 >= limit
+    wait = min(base * 2 ** min(failures, 20), LONGEST_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 – jitter
+
+    def write() -> Finish:
+        with engine_statement():
+            if is_last:
+                return transitions.fail(held, errors=errors, worker=worker, detail=detail)
+            return transitions.retry_later(held, wait=wait, errors=errors, worker=worker, detail=detail)
+
+    outcome, status = (Outcome.FAILED, Status.FAILED) if is_last else (Outcome.RETRYING, Status.SCHEDULED)
+    return _settled(attempt, _persisted(write), outcome, status)
+
+
+def _stopped(attempt: _Attempt, stop: JobStopped) -> Ran:
     if isinstance(stop, JobReleased):
-        return _release(job, lease, worker, "The worker shut down.", timedelta(0))
+        return _release(attempt, "The worker shut down.", timedelta(0))
     if isinstance(stop, JobCancelled):
-        logger.info("job=%s action=%s attempt=%s cancelled while it ran", job.pk, job.action, job.attempt)
+        logger.info("job=%s action=%s attempt=%s was cancelled while it ran", *attempt.words)
         return Ran(outcome=Outcome.CANCELLED)
-    logger.warning("job=%s action=%s attempt=%s was taken over by another worker", job.pk, job.action, job.attempt)
+    logger.warning("job=%s action=%s attempt=%s is no longer this worker's", *attempt.words)
     return Ran(outcome=Outcome.LOST)
 
 
-def _release(job: Job, lease: Lease, worker: Actor, note: str, wait: timedelta) -> Ran:
+def _release(attempt: _Attempt, note: str, wait: timedelta) -> Ran:
     def write() -> Finish:
         with engine_statement():
-            return transitions.release(lease.held, worker=worker, note=note, wait=wait)
+            return transitions.release(attempt.lease.held, worker=attempt.worker, note=note, wait=wait)
 
-    return _settled(job, _persisted(write), Outcome.RELEASED, Status.SCHEDULED)
+    return _settled(attempt, _persisted(write), Outcome.RELEASED, Status.SCHEDULED)
 
 
 def _persisted(write: Callable[[], Finish]) -> Finish:
@@ -200,21 +213,15 @@ def _persisted(write: Callable[[], Finish]) -> Finish:
             wait = min(wait * 2, 5.0)
 
 
-def _settled(job: Job, finish: Finish, outcome: Outcome, status: Status) -> Ran:
+def _settled(attempt: _Attempt, finish: Finish, outcome: Outcome, status: Status) -> Ran:
     """Tell our own move from somebody else's: after a lost reply to COMMIT the row says which it was."""
     if finish.won:
         return Ran(outcome=outcome, next_begun=finish.next_begun)
-    row = Job.objects.filter(pk=job.pk).values_list("status", "attempt").first()
-    if row == (status, job.attempt):
+    row = Job.objects.filter(pk=attempt.job.pk).values_list("status", "attempt").first()
+    if row == (status, attempt.job.attempt):
         return Ran(outcome=outcome)
-    if row is not None and row[0] == Status.CANCELLED:
-        return _told(job, JobCancelled(job.pk), Outcome.CANCELLED)
-    return _told(job, LeaseLost(job.pk), Outcome.LOST)
-
-
-def _told(job: Job, stop: JobStopped, outcome: Outcome) -> Ran:
-    logger.info("job=%s action=%s attempt=%s %s before it could finish", job.pk, job.action, job.attempt, stop.code)
-    return Ran(outcome=outcome)
+    is_cancelled = row is not None and row[0] == Status.CANCELLED
+    return _stopped(attempt, JobCancelled(attempt.job.pk) if is_cancelled else LeaseLost(attempt.job.pk))
 
 
 def _storable(text: str, length: int) -> str:

@@ -23,7 +23,7 @@ from .actors import Actor
 from .claims import CLAIM_AHEAD_SECONDS, Appetite, ClaimOrder, seconds_to_next
 from .crew import Crew
 from .database import engine_statement, engine_transaction
-from .leases import Leases, Rescuer
+from .leases import Lease, Leases, Rescuer
 from .line import Entry, Line
 from .models import Job, Worker
 from .status import Status
@@ -174,7 +174,7 @@ class JobWorker:
     def _release_stale(self) -> None:
         """Give back jobs that stand behind slower ones than we thought: another worker may be free."""
         if self._line.oldest() > STALE_IN_LINE_SECONDS:
-            self._give_back(self._line.take_all(), "The worker was busy.")
+            self._give_back([entry.lease for entry in self._line.take_all()], "The worker was busy.")
 
     def _settle_unsure_claims(self) -> None:
         """Release what a claim took whose COMMIT was not answered; nobody knows of those jobs."""
@@ -199,9 +199,10 @@ class JobWorker:
         following: list[Entry] = []
 
         def then() -> Held | None:
-            taken = None if self._stop_at is not None or self._alone else self._line.take()
-            following.extend([taken] if taken else [])
-            return taken.lease.held if taken else None
+            """Take the next in line, once: a finish that is tried again begins the same one."""
+            if not following and self._stop_at is None and not self._alone and (taken := self._line.take()):
+                following.append(taken)
+            return following[0].lease.held if following else None
 
         started = time.monotonic()
         self._running[threading.get_ident()] = (entry, started)
@@ -251,12 +252,14 @@ class JobWorker:
         for entry, _ in list(self._running.values()):
             if entry.lease.is_overdue() and not entry.lease.lost.is_set():
                 entry.lease.lost.set()
-                runner.lose_attempt(entry.job, lease=entry.lease, worker=self.actor)
-                self._leases.drop(entry.lease)
-                # Its thread cannot be killed; a fresh process is the only cure.
-                logger.error("worker=%s has a stuck thread and ends for its supervisor to restart it", self.name)
-                self._exit_status = EXIT_FOR_SUPERVISOR
-                self.stop()
+                try:
+                    runner.lose_attempt(entry.job, lease=entry.lease, worker=self.actor)
+                finally:
+                    self._leases.drop(entry.lease)
+                    # Its thread cannot be killed; a fresh process is the only cure.
+                    logger.error("worker=%s has a stuck thread and ends for its supervisor to restart it", self.name)
+                    self._exit_status = EXIT_FOR_SUPERVISOR
+                    self.stop()
 
     def _see_to_the_end(self) -> None:
         """End the process if it cannot end by itself; asks no database, which may be why."""
@@ -276,19 +279,19 @@ class JobWorker:
         self._stop_at = self._stop_at or time.monotonic()
         self._leases.stopping.set()
         try:
-            self._give_back(self._line.close(), "The worker shut down.")
+            self._give_back([entry.lease for entry in self._line.close()], "The worker shut down.")
             for thread in runners:
                 thread.join(max(0.0, self._stop_at + HAND_BACK_SECONDS - time.monotonic()))
-            self._give_back([entry for entry, _ in list(self._running.values())], "The worker shut down.")
+            self._give_back(self._leases.all(), "The worker shut down.")
             Worker.objects.filter(name=self.name).delete()
         except DatabaseError as error:
             self._crew.note_trouble(error)
         self._crew.ended.set()
         logger.info("worker=%s ended", self.name)
 
-    def _give_back(self, entries: list[Entry], note: str) -> None:
-        for entry in entries:
-            entry.lease.lost.set()
+    def _give_back(self, leases: list[Lease], note: str) -> None:
+        for lease in leases:
+            lease.lost.set()
             with engine_statement():
-                transitions.release(entry.lease.held, worker=self.actor, note=note)
-            self._leases.drop(entry.lease)
+                transitions.release(lease.held, worker=self.actor, note=note)
+            self._leases.drop(lease)

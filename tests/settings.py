@@ -20,3 +20,4 @@ else:
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.hostapp"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; these passwords guard nothing
+SECURE_SSL_REDIRECT = False  # the test client speaks plain HTTP
