@@ -25,9 +25,9 @@ class Clock(Func):
         super().__init__()
         self.offset = offset
 
-    def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **kwargs: Any
-    ) -> tuple[str, tuple[float | timedelta, ...]]:
+    def as_sql(  # type: ignore[override]  # a function without arguments or template
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
+    ) -> tuple[str, tuple[timedelta, ...]]:
         """Compile for PostgreSQL; ``clock_timestamp()`` moves on within a transaction."""
         return ("(clock_timestamp() + %s)", (self.offset,)) if self.offset else ("clock_timestamp()", ())
 
@@ -57,7 +57,7 @@ def compared(now: Moment, connection: BaseDatabaseWrapper) -> datetime | Combina
 def compiled(moment: datetime | Combinable, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
     """Return a moment as SQL and parameters, for statements that the ORM cannot write."""
     expression = Value(moment, output_field=DateTimeField()) if isinstance(moment, datetime) else moment
-    sql, params = Query(None).get_compiler(connection=connection).compile(expression)  # type: ignore[arg-type]
+    sql, params = Query(None).get_compiler(connection=connection).compile(expression)
     return sql, tuple(params)
 
 

@@ -71,8 +71,8 @@ def project_model_label() -> str:
     """Return ``app_label.Model`` of the host's Project; fixed before the first migration."""
     if not hasattr(django_settings, "JOBS_PROJECT_MODEL"):
         # makemigrations reads a swapping setting without a default of its own, and would crash in hosts that have none.
-        django_settings.JOBS_PROJECT_MODEL = DEFAULT_PROJECT_MODEL
-    return str(django_settings.JOBS_PROJECT_MODEL)
+        setattr(django_settings, "JOBS_PROJECT_MODEL", DEFAULT_PROJECT_MODEL)  # noqa: B010 – unknown to type checkers
+    return str(getattr(django_settings, "JOBS_PROJECT_MODEL"))  # noqa: B009
 
 
 def _forget(*, setting: str, **_: object) -> None:

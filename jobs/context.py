@@ -227,7 +227,8 @@ class JobContext:
         self._engine(transitions.record, self._lease.held, receipt=receipt, done=done, total=total, lease=lease)
 
     def _row(self) -> tuple[dict[str, Any], int, int | None]:
-        return Job.objects.values_list("receipt", "progress_done", "progress_total").get(pk=self.id)
+        receipt, done, total = Job.objects.values_list("receipt", "progress_done", "progress_total").get(pk=self.id)
+        return receipt, done, total
 
     def _engine(self, transition: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Make one of the engine's own writes, which the guard lets pass."""
@@ -271,4 +272,4 @@ def _delete(rows: QuerySet[Any], keys: list[Any]) -> int:
 
 def _alias_of(rows: QuerySet[Any]) -> str:
     """Return the database that ``rows`` are written to; a replica that lags would show rows long gone."""
-    return rows._db or router.db_for_write(rows.model)
+    return rows._db or router.db_for_write(rows.model)  # type: ignore[attr-defined]  # what using() was given

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Final, cast
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from django.apps import apps
 from django.db import InterfaceError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from . import conf
 
 LIMITS_MS: Final = {
     # A frozen worker must not hold its row: the server ends its transaction.
@@ -60,7 +62,7 @@ _sessions: WeakKeyDictionary[Any, _Session] = WeakKeyDictionary()
 
 def home() -> BaseDatabaseWrapper:
     """Return this thread's connection to the database that holds the jobs."""
-    return cast("BaseDatabaseWrapper", connections[router.db_for_write(apps.get_model("jobs", "Job"))])
+    return connections[router.db_for_write(apps.get_model("jobs", "Job"))]
 
 
 def supports_row_locks(connection: BaseDatabaseWrapper) -> bool:
@@ -70,7 +72,7 @@ def supports_row_locks(connection: BaseDatabaseWrapper) -> bool:
 
 def supports_notify(connection: BaseDatabaseWrapper) -> bool:
     """Whether the database can wake a listener (LISTEN and NOTIFY of PostgreSQL through psycopg 3)."""
-    return connection.features.has_select_for_update_skip_locked and connection.Database.__name__.startswith("psycopg")
+    return connection.features.has_select_for_update_skip_locked and _driver(connection).__name__.startswith("psycopg")
 
 
 def classify(error: BaseException) -> Trouble:
@@ -94,7 +96,7 @@ def classify(error: BaseException) -> Trouble:
     if state[:2] in ("08", "53") or state[:3] == "57P" or state in ("25P03", "25006"):
         return Trouble.OUTAGE
     # psycopg gives no SQLSTATE when the connection itself is gone.
-    gone = not state and isinstance(cause, home().Database.OperationalError | home().Database.InterfaceError)
+    gone = not state and isinstance(cause, _driver(home()).OperationalError | _driver(home()).InterfaceError)
     return Trouble.OUTAGE if gone or isinstance(error, InterfaceError) else Trouble.OTHER
 
 
@@ -108,7 +110,7 @@ def engine_transaction(*, limited: bool = False) -> Iterator[BaseDatabaseWrapper
     connection = home()
     with transaction.atomic(using=connection.alias, durable=True):
         if supports_row_locks(connection):
-            _prepare(connection, LIMITS_MS if limited else {})
+            _prepare(connection, _limits_within_a_lease() if limited else {})
         yield connection
 
 
@@ -164,6 +166,17 @@ def chunk_turn() -> Iterator[None]:
 def reconnect() -> None:
     """Drop this thread's connection to the jobs' database; the next statement opens a new one."""
     home().close()
+
+
+def _driver(connection: BaseDatabaseWrapper) -> Any:
+    """The DB-API module below Django."""
+    return connection.Database  # type: ignore[attr-defined]  # every backend has it
+
+
+def _limits_within_a_lease() -> dict[str, int]:
+    """Keep every wait shorter than a lease, also where a host has chosen short leases."""
+    ceiling = round(conf.current().lease_seconds * 1000 * 2 / 3)
+    return {name: min(limit, ceiling) for name, limit in LIMITS_MS.items()}
 
 
 def _is_read_committed(connection: BaseDatabaseWrapper) -> bool:

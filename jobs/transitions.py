@@ -9,7 +9,7 @@ transaction: callers stand in ``engine_statement``, ``engine_transaction`` or
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django.db import models
@@ -193,7 +193,7 @@ def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = ""
     """Cancel a job that waits or runs. It waits for a running chunk; afterwards none commits."""
     changes = {"status": Status.CANCELLED.value, "finished_at": now, "updated_at": now, **NO_LEASE}
     event = _Note(what=What.CANCELLED, was=None, actor=actor, note=reason)
-    return _move(Job.objects.active().filter(pk=job_id, project=project), changes, event, now).won
+    return _move(Job.objects.active().filter(pk=job_id, project=project.pk), changes, event, now).won
 
 
 # ---------------------------------------------------------------- how a move is written
@@ -264,9 +264,10 @@ def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | 
 
 
 def _compiled_update(rows: JobQuerySet, changes: dict[str, Any]) -> Sql:
-    query = rows.query.chain(UpdateQuery)
+    query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
     query.add_update_values(changes)
-    return query.get_compiler(connection=home()).as_sql()
+    sql, params = query.get_compiler(connection=home()).as_sql()
+    return sql, tuple(params)
 
 
 def _compiled_events(note: _Note, now: Moment) -> Sql:

@@ -109,7 +109,8 @@ class JobWorker:
         except DatabaseError as error:
             self._crew.note_trouble(error)
             self._outages += 1
-            return random.uniform(0.5, 1) * min(0.1 * 2**self._outages, LONGEST_OUTAGE_WAIT_SECONDS)  # noqa: S311
+            wait: float = min(0.1 * 2 ** min(self._outages, 10), LONGEST_OUTAGE_WAIT_SECONDS)
+            return wait * random.uniform(0.5, 1)  # noqa: S311 – jitter
 
     def _pause(self, claimed: int) -> float | None:
         if claimed or self._line:

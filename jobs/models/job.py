@@ -40,13 +40,15 @@ class JobQuerySet(models.QuerySet["Job"]):
         return compared(now, connections[self.db])
 
 
-class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[misc] – a class made at run time
+_Manager = models.Manager.from_queryset(JobQuerySet)
+
+
+class JobManager(_Manager["Job"]):
     """Reads where it writes: an answer from a lagging replica would contradict the one before it."""
 
     def get_queryset(self) -> JobQuerySet:
         """Return all jobs, in the database that jobs are written to."""
-        rows: JobQuerySet = super().get_queryset()
-        return rows if self._db else rows.using(router.db_for_write(self.model))
+        return JobQuerySet(self.model, using=self._db or router.db_for_write(self.model))
 
 
 class Job(models.Model):

@@ -1,7 +1,7 @@
 """Schedule, find and cancel jobs."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.db import DatabaseError, IntegrityError, models
 from django.db.models import QuerySet
@@ -54,7 +54,7 @@ def schedule_job(
     now = clock.read(home())
     due = _start_of(registered, now) if start_at is None else _checked_start(start_at, now)
     job = Job(
-        project=project,
+        project=cast("Any", project),  # of the host's model
         action=action,
         reference_id=reference_id,
         description=registered.describe(reference_id) if description is None else description,

@@ -1,0 +1,101 @@
+"""``JsonErrors``: below the API's prefix every answer is JSON, also those that no view of ours gave."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLResolver, get_resolver
+
+from .envelope import IS_OURS, JSON, REQUEST_ID_HEADER, envelope, request_id_of, to_bytes, words_for
+
+API_URLS: Final = "jobs.api.urls"
+API_NAMESPACE: Final = "jobs_api"
+
+# They describe the body that is replaced.
+OF_THE_BODY: Final = frozenset(
+    {"content-type", "content-length", "content-encoding", "content-language", "content-disposition"}
+    | {"etag", "last-modified", "location"}
+)
+
+
+class JsonErrors:
+    """Give errors that were born outside our views the form of those from inside, and set ``X-Request-Id``.
+
+    Such are a refused ``Host``, an unknown path, a 500, Django's own 400 and 413, and
+    the redirects of ``APPEND_SLASH``, which become the 404 that they stand for. Put it
+    first in ``MIDDLEWARE``, so that it sees what the others answer. It touches nothing
+    outside the prefix at which ``jobs.api.urls`` is mounted, nor what another view of
+    the host answers below it. Works under WSGI and ASGI.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer the request."""
+        if self.is_async:
+            return self._answer_async(request)
+        return _finish(request, self.get_response(request))
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        return _finish(request, await self.get_response(request))
+
+
+def is_below_api(request: HttpRequest) -> bool:
+    """Whether the path lies below the prefix at which the URLconf that serves this request mounts the API."""
+    return _leads_to_api(get_resolver(getattr(request, "urlconf", None)), request.path_info)
+
+
+def _leads_to_api(resolver: URLResolver, path: str) -> bool:
+    match = resolver.pattern.match(path)
+    if not match:
+        return False
+    if getattr(resolver.urlconf_module, "__name__", "") == API_URLS:
+        return True
+    below = (pattern for pattern in resolver.url_patterns if isinstance(pattern, URLResolver))
+    return any(_leads_to_api(child, str(match[0])) for child in below)
+
+
+def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if not is_below_api(request):
+        return response
+    status = _status_of_foreign_error(request, response)
+    if status:
+        response = _replace(request, response, status)
+    response.headers[REQUEST_ID_HEADER] = request_id_of(request)
+    return response
+
+
+def _status_of_foreign_error(request: HttpRequest, response: HttpResponseBase) -> int | None:
+    """The status to answer with in our form; None: leave the response as it is."""
+    if getattr(response, IS_OURS, False):
+        return None
+    reached = request.resolver_match
+    if reached is not None and API_NAMESPACE not in reached.app_names:
+        return None
+    if response.status_code >= 400:
+        return response.status_code
+    adds_slash = response.headers.get("Location", "").split("?")[0].endswith(f"{request.path.rpartition('/')[2]}/")
+    return 404 if reached is None and response.status_code in (301, 302, 307, 308) and adds_slash else None
+
+
+def _replace(request: HttpRequest, response: HttpResponseBase, status: int) -> HttpResponse:
+    code, error = words_for(status)
+    body = to_bytes(envelope(code, error, request_id=request_id_of(request)))
+    kept = {name: value for name, value in response.headers.items() if name.lower() not in OF_THE_BODY}
+    answer = HttpResponse(body, status=status, content_type=JSON, headers=None)
+    answer.headers.update(kept)
+    answer.headers["Content-Length"] = str(len(body))
+    answer.cookies = response.cookies
+    # Django logs an answer once; it has logged this one, with the exception if there was one.
+    cast("Any", answer)._has_been_logged = getattr(response, "_has_been_logged", False)
+    response.close()
+    return answer
