@@ -2,7 +2,7 @@
 #
 #   PYTHON=python3.12 make demo           use another Python (>= 3.11) for the virtual environment
 #   make test ARGS="-k cancel"            pass arguments on to tests/run.py and pytest
-#   make test ARGS="--only sqlite"        one database only
+#   make test ARGS="--only sqlite"        one database only; TEST_DATABASE_URL=postgres://… names the server
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,9 +15,9 @@ export PYTHONUNBUFFERED := 1
 
 WANTED := Python 3.11 or newer is needed; name it like this: make PYTHON=python3.12
 
-# What `manage.py check --deploy` is run with: settings as in production.
-PRODUCTION = SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')" \
-	ALLOWED_HOSTS=example.org DEBUG=
+# The environment of `manage.py check --deploy`: what production sets, and nothing of the caller's.
+PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org \
+	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -38,8 +38,7 @@ lint: venv-dev ## Check format, style, types, deployment settings and migrations
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy --strict jobs
-	@echo "manage.py check --deploy, as in production"
-	@env $(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings_swapped
 

@@ -53,18 +53,19 @@ class BatchSize:
         return self.rows
 
 
-def entry_of(receipt: dict[str, Any], store: str) -> dict[str, int]:
-    """Return the receipt's line for ``store``: how many were found, done and are left."""
-    stores: dict[str, dict[str, int]] = receipt.setdefault("stores", {})
-    return stores.setdefault(store, {"found": 0, "done": 0, "left": 0})
+def entry_of(receipt: dict[str, Any], store: str) -> dict[str, int | None]:
+    """Return the receipt's line for ``store``: how many were found, done and are left; null: nobody counted."""
+    stores: dict[str, dict[str, int | None]] = receipt.setdefault("stores", {})
+    return stores.setdefault(store, {"found": None, "done": 0, "left": None})
 
 
 def add_counts(receipt: dict[str, Any], chunk: Chunk) -> None:
     """Add what ``chunk`` found and did to the receipt, which was read under the job's lock."""
     for store, count in chunk.counts.items():
         entry = entry_of(receipt, store)
-        entry["done"] += count
-        entry["left"] = max(0, entry["left"] - count)
+        entry["done"] = (entry["done"] or 0) + count
+        if entry["left"] is not None:
+            entry["left"] = max(0, entry["left"] - count)
     for store, found in chunk.found.items():
         entry = entry_of(receipt, store)
-        entry.update(found=entry["done"] + found, left=found)
+        entry.update(found=(entry["done"] or 0) + found, left=found)

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from django.db import DatabaseError, connections, router
 from django.db.models import QuerySet
+from django.db.models.deletion import Collector
 
 from . import clock, conf, transitions
 from .chunks import BatchSize, Chunk, add_counts, entry_of
-from .database import Trouble, chunk_turn, classify, engine_transaction, home
+from .database import Trouble, chunk_turn, classify, engine_transaction, home, supports_row_locks
 from .exceptions import (
     ActionMisused,
     ForeignDatabase,
@@ -132,7 +133,7 @@ class JobContext:
         with self.chunk() as chunk:
             chunk.found[store] = chunk.remaining = found
         fruitless = 0
-        while keys := list(rows.order_by("pk").values_list("pk", flat=True)[: self._batch]):
+        while keys := list(rows.order_by("pk").values_list("pk", flat=True)[: self._batch.rows]):
             fruitless = 0 if self._erase_some(store, rows, keys) else fruitless + 1
             if fruitless == FRUITLESS_IN_A_ROW:
                 raise RowsLeft((store,))
@@ -266,7 +267,13 @@ class JobContext:
 
 def _delete(rows: QuerySet[Any], keys: list[Any]) -> int:
     """Delete those of ``keys`` that still match; count rows of this model, never the cascade's total."""
-    _, per_model = rows.filter(pk__in=keys).delete()
+    batch = rows.filter(pk__in=keys)
+    if supports_row_locks(home()) and not Collector(using=home().alias).can_fast_delete(batch):
+        # Django reads rows with a cascade and then deletes them by key alone; one that another
+        # transaction gives to somebody else in between would go with them.
+        locked = batch.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True)
+        batch = rows.filter(pk__in=list(locked))
+    _, per_model = batch.delete()
     return per_model.get(rows.model._meta.label, 0)
 
 

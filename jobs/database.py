@@ -51,9 +51,14 @@ class Trouble(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class _Session:
-    """What the host set for this connection; asked once, as it costs a round trip."""
+    """What the host set for this connection; asked once, in a transaction, as it costs round trips.
+
+    The driver may open transactions on another level (Django's ``isolation_level``) than
+    the server's default, which single statements have.
+    """
 
     isolation: str
+    statement_isolation: str
     limits_ms: dict[str, int]
 
 
@@ -143,7 +148,7 @@ def service_transaction(*, wait_seconds: float | None = None) -> Iterator[BaseDa
             yield connection
         else:
             before = {name: _show(connection, name) for name in limits}
-            _set_local(connection, {name: str(limit) for name, limit in limits.items()})
+            _set_local(connection, {name: _lower(limit, _milliseconds(before[name])) for name, limit in limits.items()})
             yield connection
             _set_local(connection, before)
 
@@ -180,8 +185,9 @@ def _limits_within_a_lease() -> dict[str, int]:
 
 
 def _is_read_committed(connection: BaseDatabaseWrapper) -> bool:
-    connection.ensure_connection()
-    return _session_of(connection).isolation == READ_COMMITTED
+    """Whether a statement outside transactions is; unknown (False) until a transaction has asked for both levels."""
+    session = _sessions.get(connection.connection) if connection.connection is not None else None
+    return session is not None and session.statement_isolation == READ_COMMITTED
 
 
 def _session_of(connection: BaseDatabaseWrapper) -> _Session:
@@ -196,17 +202,21 @@ def _prepare(connection: BaseDatabaseWrapper, limits: dict[str, int]) -> None:
     if session.isolation != READ_COMMITTED and not _in_test_case(connection):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    lowered = {name: str(min(limit, session.limits_ms[name] or limit)) for name, limit in limits.items()}
-    _set_local(connection, lowered)
+    _set_local(connection, {name: _lower(limit, session.limits_ms[name]) for name, limit in limits.items()})
+
+
+def _lower(limit: int, host_s: int) -> str:
+    """Return the shorter of two limits in milliseconds; 0 is the host's way to say none."""
+    return str(min(limit, host_s or limit))
 
 
 def _ask(connection: BaseDatabaseWrapper) -> _Session:
-    with connection.cursor() as cursor:
-        # SHOW takes no snapshot, so the isolation level can still be set after it.
-        cursor.execute("SHOW transaction_isolation")
-        (isolation,) = cursor.fetchone()
-        limits = {name: _milliseconds(_show(connection, name)) for name in LIMITS_MS}
-    return _Session(isolation=isolation, limits_ms=limits)
+    # SHOW takes no snapshot, so the isolation level can still be set after it.
+    return _Session(
+        isolation=_show(connection, "transaction_isolation"),
+        statement_isolation=_show(connection, "default_transaction_isolation"),
+        limits_ms={name: _milliseconds(_show(connection, name)) for name in LIMITS_MS},
+    )
 
 
 def _show(connection: BaseDatabaseWrapper, name: str) -> str:

@@ -83,19 +83,26 @@ def _status_of_foreign_error(request: HttpRequest, response: HttpResponseBase) -
         return None
     if response.status_code >= 400:
         return response.status_code
-    adds_slash = response.headers.get("Location", "").split("?")[0].endswith(f"{request.path.rpartition('/')[2]}/")
-    return 404 if reached is None and response.status_code in (301, 302, 307, 308) and adds_slash else None
+    return 404 if reached is None and _only_adds_slash(request, response) else None
+
+
+def _only_adds_slash(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Whether this is a redirect to the same path with a slash, which our paths never have."""
+    if request.path.endswith("/") or not 300 <= response.status_code < 400:
+        return False
+    return response.headers.get("Location", "").endswith(request.get_full_path(force_append_slash=True))
 
 
 def _replace(request: HttpRequest, response: HttpResponseBase, status: int) -> HttpResponse:
     code, error = words_for(status)
     body = to_bytes(envelope(code, error, request_id=request_id_of(request)))
-    kept = {name: value for name, value in response.headers.items() if name.lower() not in OF_THE_BODY}
-    answer = HttpResponse(body, status=status, content_type=JSON, headers=None)
-    answer.headers.update(kept)
+    answer = HttpResponse(body, status=status, content_type=JSON)
+    for name, value in response.headers.items():
+        if name.lower() not in OF_THE_BODY:
+            answer.headers[name] = value
     answer.headers["Content-Length"] = str(len(body))
     answer.cookies = response.cookies
-    # Django logs an answer once; it has logged this one, with the exception if there was one.
+    # Django logs an answer once, and may have logged this one together with its exception.
     cast("Any", answer)._has_been_logged = getattr(response, "_has_been_logged", False)
-    response.close()
+    cast("Any", answer)._resource_closers.extend(cast("Any", response)._resource_closers)
     return answer

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db import models
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Case, F, When
@@ -238,7 +239,10 @@ def _unlocked(rows: JobQuerySet) -> JobQuerySet:
 def _move(rows: JobQuerySet, changes: dict[str, Any], note: _Note, now: Moment, then: Held | None = None) -> Finish:
     """Apply ``changes`` to ``rows``, write an event for each, and begin ``then``."""
     connection = home()
-    update, events = _compiled_update(rows, changes), _compiled_events(note, now)
+    try:
+        update, events = _compiled_update(rows, changes), _compiled_events(note, now)
+    except EmptyResultSet:  # no row is left to move: others have locked them all
+        return Finish(won=False, next_begun=then is not None and begin(then, now=now))
     with connection.cursor() as cursor:
         if supports_row_locks(connection):
             start = _compiled_update(_held(then), {"begun_at": now}) if then else None

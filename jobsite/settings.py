@@ -1,38 +1,169 @@
-"""Settings of the reference host. What differs between machines comes from the environment, and only here.
+"""Settings of the reference host. What differs between machines comes from the environment, and is read here.
 
 ``DATABASE_URL``
     ``postgres://user:password@host:port/name`` or ``sqlite:///path``; unset: ``var/db.sqlite3``.
 ``SECRET_KEY``
-    At least 50 random characters, the same in every process; nothing is served without it (see ``site_key``).
+    At least 50 random characters, the same in every process; without it nothing is served.
 ``ALLOWED_HOSTS``, ``CSRF_TRUSTED_ORIGINS``
-    Comma lists: ``jobs.example.com`` and, behind a proxy, ``https://jobs.example.com``.
+    Comma lists: ``jobs.example.com``, and behind a proxy ``https://jobs.example.com``.
 ``TRUST_PROXY``
-    1: take ``X-Forwarded-Proto`` from the proxy, which must set or drop it on every request.
+    1: believe ``X-Forwarded-Proto``; the proxy must set or drop it on every request.
 ``INSECURE_HTTP``
-    1: plain HTTP, without redirect, HSTS and secure cookies; for the demo and for development (default: ``DEBUG``).
+    1: plain HTTP, that is no redirect, no HSTS, cookies that travel in the clear. For the demo
+    and for development; default: as ``DEBUG``.
 ``HSTS_SECONDS``
     How long browsers insist on HTTPS; default 30 days.
 ``CONN_MAX_AGE``
-    Seconds a database connection is kept; default 600.
+    Seconds that a database connection is kept; default 600.
 ``DEBUG``
-    1: Django's debug pages. Never where others can reach it.
+    1: Django's debug pages; never where others can reach them.
 ``LOG_LEVEL``
     Default ``INFO``.
+``STATIC_ROOT``
+    Where ``collectstatic`` puts files, for a proxy that serves them itself.
 ``DEMO_PROJECT_KEY``
-    Set by ``manage.py demo``: the project that the landing page's examples name.
+    Set by ``manage.py demo``: the project that the examples of the landing page name.
 """
 
-import contextlib
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 
 from .environment import flag, number, text, words
+from .secret_key import make_insecure_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
 
 DEBUG = flag("DEBUG")
-# Commands, checks, tests and type checkers work without a key: theirs lasts as long as their process.
-# `check --deploy` refuses it for its prefix (security.W009), and jobsite.wsgi and jobsite.asgi refuse to serve with it.
+# Without one, commands, checks and tests work on a key that ends with their process. It is not left to luck that
+# nobody serves with that: `check --deploy` reports it, and jobsite.wsgi and jobsite.asgi refuse to start.
 SECRET_KEY = text("SECRET_KEY") or make_insecure_key()
 ALLOWED_HOSTS = words("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
+DEMO_PROJECT_KEY = text("DEMO_PROJECT_KEY")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "jobs",
+    "jobsite",
+]
+MIDDLEWARE = [
+    "jobs.middleware.JsonErrors",  # first, so that it sees what all others answer
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "jobsite.middleware.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "jobsite.urls"
+WSGI_APPLICATION = "jobsite.wsgi.application"
+ASGI_APPLICATION = "jobsite.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# ---------------------------------------------------------------- the database
+
+# WAL lets readers and one writer work side by side; IMMEDIATE takes the write lock where the transaction starts, as
+# a transaction that reads first and writes later fails at once when another has written in between, whatever the
+# timeout. synchronous=NORMAL cannot corrupt a database in WAL mode; a power cut may take back the last commits.
+SQLITE_OPTIONS: dict[str, Any] = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+}
+
+
+def _database(url: str) -> dict[str, Any]:
+    """Return Django's form of ``url``; what its query says goes before what we would choose."""
+    keep = {"conn_max_age": number("CONN_MAX_AGE", 600), "conn_health_checks": True}
+    database: dict[str, Any] = {**dj_database_url.parse(url, **keep)}
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["OPTIONS"] = {**SQLITE_OPTIONS, **database.get("OPTIONS", {})}
+    return database
+
+
+if not text("DATABASE_URL"):
+    VAR_DIR.mkdir(exist_ok=True)
+DATABASES = {"default": _database(text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+JOBS_PROJECT_MODEL = "jobs.Project"
+
+# ---------------------------------------------------------------- safety
+
+INSECURE_HTTP = flag("INSECURE_HTTP", default=DEBUG)
+SECURE_SSL_REDIRECT = not INSECURE_HTTP
+SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else number("HSTS_SECONDS", 30 * 24 * 3600)
+SESSION_COOKIE_SECURE = not INSECURE_HTTP
+CSRF_COOKIE_SECURE = not INSECURE_HTTP
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("TRUST_PROXY") else None
+# HSTS for subdomains, and browsers' preload lists: promises about a whole domain, which is not this site's to give.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_AGE = 12 * 3600
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# ---------------------------------------------------------------- language, time, files, logs
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+# Files are served from where the apps keep them; only a proxy that serves them itself needs `collectstatic`.
+WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = text("STATIC_ROOT") or None
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"mask": {"()": "jobs.logging.MaskReferences"}},
+    "formatters": {
+        "line": {
+            "()": "jobsite.logs.OneLine",
+            "format": "{asctime}Z {levelname} {name} {message}",
+            "style": "{",
+        },
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["mask"]},
+    },
+    "root": {"handlers": ["stderr"], "level": text("LOG_LEVEL", "INFO")},
+    # Django gives these two handlers of their own; all lines are to take the one way, through the filter.
+    "loggers": {
+        "django": {"handlers": [], "level": "NOTSET", "propagate": True},
+        "django.server": {"handlers": [], "level": "NOTSET", "propagate": True},
+    },
+}

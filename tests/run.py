@@ -21,8 +21,11 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PROCESSES: Final = "2"
 INTERRUPTED: Final = 130
 
-# The caller's own may not steer a suite that is to mean the same everywhere.
-OWN_VARIABLES: Final = ("DATABASE_URL", "SECRET_KEY", "ALLOWED_HOSTS", "DEBUG", "DJANGO_SETTINGS_MODULE")
+# The settings that jobsite reads; the caller's own may not steer a suite that is to mean the same everywhere.
+OWN_VARIABLES: Final = (
+    *("DATABASE_URL", "CONN_MAX_AGE", "SECRET_KEY", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "TRUST_PROXY"),
+    *("INSECURE_HTTP", "HSTS_SECONDS", "DEBUG", "LOG_LEVEL", "DEMO_PROJECT_KEY", "DJANGO_SETTINGS_MODULE"),
+)
 PATIENCE_SECONDS: Final = 20  # for pytest to wind up once it was told to stop
 
 

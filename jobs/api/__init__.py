@@ -1,0 +1,1 @@
+"""The REST API; ``jobs.api.urls`` is what a host includes."""

@@ -101,7 +101,7 @@ class Job(models.Model):
     # Null until the action says what there is to do.
     progress_total = models.PositiveBigIntegerField(null=True)
     progress_at = models.DateTimeField(null=True)
-    # {"stores": {name: {"found": n, "done": n, "left": n}}, "verified_at": ISO 8601}; see JobContext.
+    # {"stores": {name: {"found": n|null, "done": n, "left": n|null}}, "verified_at": ISO 8601}; see JobContext.
     receipt = models.JSONField(default=dict)
 
     objects = JobManager()

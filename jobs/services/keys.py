@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, cast
 
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, models
 from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Now
@@ -18,6 +19,7 @@ from ..database import Trouble, classify, home, service_transaction
 from ..exceptions import ApiKeyNotFound, InvalidField
 from ..models import SCOPES, ApiKey, Organization
 from .projects import get_project_model, organization_id_of
+from .text import check_characters
 
 LEAD: Final = "jsk_"
 BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -44,6 +46,26 @@ class Access:
     project: models.Model | None
 
 
+def check_api_key(
+    *,
+    organization: Organization,
+    project: models.Model | None = None,
+    scopes: Collection[str] = SCOPES,
+    lifetime: timedelta | None = None,
+) -> None:
+    """Refuse what no key can be; a form asks this before it makes one.
+
+    Raises:
+        InvalidField: unknown or no scope, a lifetime not above 0, or a project of another organization.
+    """
+    if not scopes or (unknown := sorted(set(scopes) - set(SCOPES))):
+        raise InvalidField("scopes", f"must be some of {', '.join(SCOPES)}" + (f", not {unknown[0]}" if scopes else ""))
+    if lifetime is not None and not timedelta(0) < lifetime <= timedelta(days=36_500):
+        raise InvalidField("lifetime", "must be above 0 and at most 36,500 days")
+    if project is not None and organization_id_of(project) != organization.pk:
+        raise InvalidField("project", "is not of this organization")
+
+
 def create_api_key(
     *,
     organization: Organization,
@@ -56,14 +78,9 @@ def create_api_key(
     """Make a key of ``organization``; with ``project`` it opens that one only.
 
     Raises:
-        InvalidField: unknown or no scope, a lifetime not above 0, or a project of another organization.
+        InvalidField: what :func:`check_api_key` refuses.
     """
-    if not scopes or (unknown := sorted(set(scopes) - set(SCOPES))):
-        raise InvalidField("scopes", f"must be some of {', '.join(SCOPES)}" + (f", not {unknown[0]}" if scopes else ""))
-    if lifetime is not None and not timedelta(0) < lifetime <= timedelta(days=36_500):
-        raise InvalidField("lifetime", "must be above 0 and at most 36,500 days")
-    if project is not None and organization_id_of(project) != organization.pk:
-        raise InvalidField("project", "is not of this organization")
+    check_api_key(organization=organization, project=project, scopes=scopes, lifetime=lifetime)
     secret = make_secret()
     key = ApiKey.objects.create(
         organization=organization,
@@ -91,6 +108,12 @@ def revoke_api_key(prefix: str) -> ApiKey:
     return key
 
 
+def list_api_keys(*, organization: Organization | None = None) -> models.QuerySet[ApiKey]:
+    """Return all keys, or those of one organization, newest first, also those that are no longer valid."""
+    keys = ApiKey.objects.select_related("organization", "project").order_by("-pk")
+    return keys if organization is None else keys.filter(organization=organization)
+
+
 def find_access(secret: str, *, project_key: str) -> Access | None:
     """Return what ``secret`` opens, in one query; None if it is no valid key, whatever the reason.
 
@@ -100,7 +123,7 @@ def find_access(secret: str, *, project_key: str) -> Access | None:
     if not is_well_formed(secret):
         return None
     model = get_project_model()
-    asked = model._default_manager.filter(organization=OuterRef("organization"), key=project_key)
+    asked = _projects_under(project_key, model)
     columns = _project_columns(model)
     found = (
         ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=Now()), digest=hash_secret(secret), revoked_at=None)
@@ -118,6 +141,16 @@ def find_access(secret: str, *, project_key: str) -> Access | None:
     values = [getattr(found, f"asked_{column}") for column in columns]
     missing = values[0] is None or found.project_id not in (None, getattr(found, f"asked_{model._meta.pk.attname}"))
     return Access(key=found, project=None if missing else model.from_db(found._state.db, columns, values))
+
+
+def _projects_under(project_key: str, model: type[models.Model]) -> models.QuerySet[Any]:
+    """The organization's project under what callers took for its key; what no column could hold is none."""
+    projects = model._default_manager.filter(organization=OuterRef("organization"))
+    try:
+        check_characters("project_key", project_key)
+        return projects.filter(key=project_key)
+    except (InvalidField, ValidationError):
+        return projects.none()
 
 
 def _project_columns(model: type[models.Model]) -> list[str]:

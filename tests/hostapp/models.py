@@ -1,1 +1,51 @@
 """Models of the host app."""
+
+from django.db import models
+
+
+class Recording(models.Model):
+    """A user's row with rows of another table below it: deleting it cascades."""
+
+    owner = models.CharField(max_length=256, db_index=True)
+    payload = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"recording {self.pk}"
+
+
+class Click(models.Model):
+    """A row below a recording."""
+
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="clicks")
+
+    def __str__(self) -> str:
+        return f"click {self.pk}"
+
+
+class Visit(models.Model):
+    """A user's row that nothing hangs on."""
+
+    owner = models.CharField(max_length=256, db_index=True)
+
+    def __str__(self) -> str:
+        return f"visit {self.pk}"
+
+
+class Ledger(models.Model):
+    """What actions did, written in their chunks: a line that should not be there convicts the engine."""
+
+    job_id = models.BigIntegerField(db_index=True)
+    what = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"line {self.pk}"
+
+
+class Invoice(models.Model):
+    """What the README's second action archives."""
+
+    year = models.CharField(max_length=4)
+    archived = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"invoice {self.pk}"

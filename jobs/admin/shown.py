@@ -1,0 +1,134 @@
+"""How values look on our pages; everything that others wrote is escaped, and its direction isolated."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib import admin
+from django.template.loader import render_to_string
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as translated
+from django.utils.translation import gettext_lazy as _
+
+from ..models import Job, JobEvent
+from ..status import Status
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+NONE: Final = "–"
+
+STATUS_WORDS: Final = {
+    Status.SCHEDULED: _("scheduled"),
+    Status.RUNNING: _("running"),
+    Status.COMPLETED: _("completed"),
+    Status.FAILED: _("failed"),
+    Status.CANCELLED: _("cancelled"),
+}
+# Beside the word, so that nothing depends on colour.
+STATUS_MARKS: Final = {
+    Status.SCHEDULED: "○",
+    Status.RUNNING: "▶",
+    Status.COMPLETED: "✓",
+    Status.FAILED: "✗",
+    Status.CANCELLED: "⊘",
+}
+EVENT_WORDS: Final = {
+    JobEvent.What.SCHEDULED: _("scheduled"),
+    JobEvent.What.CLAIMED: _("claimed by a worker"),
+    JobEvent.What.RELEASED: _("handed back by its worker"),
+    JobEvent.What.RETRYING: _("attempt failed, will be tried again"),
+    JobEvent.What.RESCUED: _("rescued from a lost worker"),
+    JobEvent.What.COMPLETED: _("completed"),
+    JobEvent.What.FAILED: _("failed"),
+    JobEvent.What.CANCELLED: _("cancelled"),
+}
+
+Column = Callable[[Any], str]
+
+
+def column(show: Callable[[Any], str], name: str, title: "_StrPromise") -> Column:
+    """Return a read-only column of the admin; ``show`` gets the value of the field ``name``, which is not null."""
+
+    @admin.display(description=title)
+    def shown(row: Any) -> str:
+        value = getattr(row, name)
+        return NONE if value is None or value == "" else show(value)
+
+    shown.__name__ = name
+    return shown
+
+
+def moment(value: datetime) -> str:
+    """Return an instant to the second, with its time zone: people compare it with logs."""
+    local = timezone.localtime(value)
+    text = formats.date_format(local, "Y-m-d H:i:s T")
+    return format_html('<time class="jobs-moment" datetime="{}">{}</time>', value.isoformat(), text)
+
+
+def text(value: str) -> str:
+    """Return a text that others wrote: as it is, with its line breaks, and unable to turn what surrounds it."""
+    return format_html('<bdi class="jobs-text">{}</bdi>', value)
+
+
+def whole(value: int) -> str:
+    """Return a number as people group it."""
+    return str(formats.number_format(value, force_grouping=True))
+
+
+def as_json(value: Any) -> str:
+    """Return JSON, indented."""
+    return format_html('<pre class="jobs-pre"><bdi>{}</bdi></pre>', json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def status(value: str) -> str:
+    """Return a status as mark and word."""
+    known = Status(value)
+    markup = '<span class="jobs-status jobs-status-{}"><span aria-hidden="true">{}</span> {}</span>'
+    return format_html(markup, value, STATUS_MARKS[known], STATUS_WORDS[known])
+
+
+@admin.display(description=_("progress"))
+def progress(job: Job) -> str:
+    """Return what is done of what there is to do, as bar and numbers."""
+    done, total = job.progress_done, job.progress_total
+    if total is None:
+        return translated("%(done)s done") % {"done": whole(done)}
+    words = translated("%(done)s of %(total)s") % {"done": whole(done), "total": whole(total)}
+    if total == 0:
+        return words
+    percent = min(100, 100 * done // total)
+    bar = '<progress class="jobs-progress" max="100" value="{}" aria-label="{}"></progress> {} ({} %)'
+    return format_html(bar, percent, translated("progress"), words, percent)
+
+
+@admin.display(description=_("receipt"))
+def receipt(job: Job) -> str:
+    """Return what was found, done and left in each store, and when the last look was taken."""
+    stores = job.receipt.get("stores", {})
+    if not stores:
+        return translated("Nothing has been done yet.") if not Status(job.status).is_final else NONE
+    verified_at = job.receipt.get("verified_at")
+    lines = [
+        {"store": store, **{name: whole(entry.get(name, 0)) for name in ("found", "done", "left")}}
+        for store, entry in stores.items()
+    ]
+    context = {"lines": lines, "verified_at": verified_at and moment(datetime.fromisoformat(verified_at))}
+    return render_to_string("admin/jobs/job/receipt.html", context)
+
+
+def event(row: JobEvent, *, with_detail: bool) -> dict[str, Any]:
+    """Return one line of the timeline; a traceback may hold personal data and is for those who may see it."""
+    return {
+        "at": SafeString(moment(row.at)),
+        "what": EVENT_WORDS.get(JobEvent.What(row.what), row.what),
+        "status": SafeString(status(row.to_status)),
+        "attempt": row.attempt,
+        "actor": row.actor,
+        "request_id": row.request_id,
+        "note": row.note,
+        "detail": row.detail if with_detail else "",
+    }

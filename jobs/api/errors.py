@@ -1,0 +1,111 @@
+"""Errors as HTTP answers: the only place that pairs the codes of ``JobsError`` with statuses."""
+
+import logging
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied
+from django.db import Error as DjangoDatabaseError
+from django.http import Http404
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+
+from .. import exceptions
+from ..database import Trouble, classify
+from ..envelope import envelope, request_id_of, words_for
+from .serializers import WIRE_NAMES
+
+logger = logging.getLogger(__name__)
+
+RAISED_ON: Final = 500
+"""The status of errors that callers cannot mend: they are raised on, so that Django logs and signals them."""
+
+STATUS: Final[dict[type[exceptions.JobsError], int]] = {
+    exceptions.JobNotFound: 404,
+    exceptions.ProjectNotFound: 404,
+    exceptions.ApiKeyNotFound: 404,
+    exceptions.InvalidField: 400,
+    exceptions.ActiveJobExists: 409,
+    # The public contract says 400 where one would expect 409.
+    exceptions.TransitionRefused: 400,
+    exceptions.Busy: 503,
+    exceptions.ConcurrentChange: 503,
+    exceptions.RowsLeft: RAISED_ON,
+    exceptions.ActionMisused: RAISED_ON,
+    exceptions.JobFailed: RAISED_ON,
+}
+
+SECONDS_OF_TROUBLE: Final = {Trouble.CONFLICT: 1, Trouble.TOO_SLOW: 1, Trouble.OUTAGE: 5}
+"""After which the same request may succeed, by what befell the database; other trouble is our mistake."""
+
+
+class Refusal(APIException):
+    """A request that no use case was asked about; code and sentence are those of ``status`` unless told."""
+
+    def __init__(self, status: int, *, code: str = "", error: str = "", headers: dict[str, str] | None = None) -> None:
+        usual_code, usual_error = words_for(status)
+        self.status_code = status
+        self.code = code or usual_code
+        self.error = error or usual_error
+        self.headers = headers or {}
+        super().__init__(self.error, self.code)
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Return the answer to an exception of a view, in the envelope; None: raise it on, as a 500.
+
+    Called by our views only, whatever ``EXCEPTION_HANDLER`` the host has.
+    """
+    request_id = request_id_of(context["request"]._request)
+    if isinstance(error, exceptions.JobsError):
+        return _answer_jobs_error(error, request_id)
+    if isinstance(error, DjangoDatabaseError):
+        return _answer_database_error(error, request_id)
+    if isinstance(error, Refusal):
+        body = envelope(error.code, error.error, request_id=request_id)
+        return Response(body, status=error.status_code, headers=error.headers)
+    status = _status_of(error)
+    if status is None:
+        return None
+    # Not the exception's own text, which the framework translates into the host's language.
+    code, sentence = words_for(status)
+    return Response(envelope(code, sentence, request_id=request_id), status=status)
+
+
+def status_of_jobs_error(kind: type[exceptions.JobsError]) -> int | None:
+    """Return the status for an error of ours: its own, or that of the nearest class above it."""
+    return next((STATUS[base] for base in kind.__mro__ if base in STATUS), None)
+
+
+def _answer_jobs_error(error: exceptions.JobsError, request_id: str) -> Response | None:
+    status = status_of_jobs_error(type(error))
+    if status is None or status == RAISED_ON:
+        return None
+    further: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    sentence = str(error)
+    if isinstance(error, exceptions.InvalidField):
+        sentence = f"{WIRE_NAMES.get(error.field, error.field)}: {error.problem}"
+    elif isinstance(error, exceptions.ActiveJobExists):
+        further["jobId"] = error.job.pk
+    elif status == 503:
+        headers["Retry-After"] = str(getattr(error, "retry_after", 1))
+    return Response(envelope(error.code, sentence, request_id=request_id, **further), status=status, headers=headers)
+
+
+def _answer_database_error(error: DjangoDatabaseError, request_id: str) -> Response | None:
+    seconds = SECONDS_OF_TROUBLE.get(classify(error))
+    if seconds is None:
+        return None
+    # Not the error's text, which may hold values of rows.
+    logger.warning("The database could not serve a request: %s request=%s", type(error).__name__, request_id)
+    code, sentence = words_for(503)
+    body = envelope(code, sentence, request_id=request_id)
+    return Response(body, status=503, headers={"Retry-After": str(seconds)})
+
+
+def _status_of(error: Exception) -> int | None:
+    if isinstance(error, Http404):
+        return 404
+    if isinstance(error, PermissionDenied):
+        return 403
+    return error.status_code if isinstance(error, APIException) else None

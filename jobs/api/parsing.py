@@ -1,0 +1,181 @@
+"""What callers send, read strictly: integers, query strings, JSON bodies."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import IO, Any, Final
+from urllib.parse import parse_qs
+
+from django.http import HttpRequest, UnreadablePostError
+from django.utils.http import parse_header_parameters
+from rest_framework.parsers import BaseParser
+
+from ..envelope import JSON, quoted
+from ..exceptions import InvalidField
+from .errors import Refusal
+
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_NESTING: Final = 32
+# The longest that could be a float; a longer one costs time that grows with its square.
+MAX_DIGITS: Final = 309
+BEYOND_BIGINT: Final = 10**19
+
+_INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)")
+_MARKS: Final = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
+
+
+def parse_integer(text: str) -> int | None:
+    """Return the integer that ``text`` is as a whole, in ASCII digits with an optional sign; else None.
+
+    ``int()`` accepts far more: blanks, underscores, digits of other scripts. What is
+    beyond a database's bigint comes back as ±10^19, however long it is.
+    """
+    match = _INTEGER.fullmatch(text)
+    if match is None:
+        return None
+    sign, digits = match.groups()
+    size = int(digits) if len(digits) <= 19 else BEYOND_BIGINT
+    return -size if sign == "-" else size
+
+
+def parse_job_id(text: str) -> int:
+    """Return a job's id; one that cannot exist is for the look-up to refuse.
+
+    Raises:
+        InvalidField: it is no integer.
+    """
+    number = parse_integer(text)
+    if number is None:
+        raise InvalidField("jobId", "must be an integer")
+    return number
+
+
+def read_query(request: HttpRequest) -> dict[str, list[str]]:
+    """Return the query parameters, each with its values in their order.
+
+    Unlike ``request.GET`` it fails for no input: not for many parameters, and not for a
+    ``charset`` in the content type by which Django would decode them.
+    """
+    raw = str(request.META.get("QUERY_STRING", "")).encode("latin-1", "replace")
+    return parse_qs(raw.decode(errors="replace"), keep_blank_values=True)
+
+
+def first_of(query: Mapping[str, list[str]], name: str) -> str:
+    """Return the first value of a parameter; empty if it is not there."""
+    return query.get(name, [""])[0]
+
+
+class StrictJson(BaseParser):
+    """JSON as RFC 8259 has it, and no more than can be kept: see :func:`parse_object`."""
+
+    media_type = JSON
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the object in ``stream``."""
+        return parse_object(stream.read(MAX_BODY_BYTES + 1))
+
+
+def read_object(request: HttpRequest) -> dict[str, Any]:
+    """Return the JSON object in the body; content type and size are judged before anything is parsed.
+
+    Raises:
+        Refusal: 415, 413, or 411 for a body of unknown length, which the server would not hand on.
+        InvalidField: the body is not such an object; see :func:`parse_object`.
+    """
+    _check_content_type(request)
+    length = parse_integer(request.META.get("CONTENT_LENGTH") or "")
+    if length is not None and length > MAX_BODY_BYTES:
+        raise _too_large()
+    try:
+        raw = request.read(MAX_BODY_BYTES + 1)
+    except (UnreadablePostError, OSError):
+        raise InvalidField("body", "could not be read to its end") from None
+    if len(raw) > MAX_BODY_BYTES:
+        raise _too_large()
+    if not raw and request.META.get("HTTP_TRANSFER_ENCODING"):
+        raise Refusal(411)
+    if length is not None and len(raw) < length:
+        raise InvalidField("body", "is shorter than its Content-Length")
+    return parse_object(raw)
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Return the JSON object that ``raw`` is.
+
+    Raises:
+        InvalidField: it is not UTF-8, starts with a byte order mark, is not JSON or no
+            object, has a key twice, NaN, Infinity, a number beyond a float's range, or
+            nests deeper than 32. Time grows with the length, not with its square.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise InvalidField("body", "must be UTF-8") from None
+    if text.startswith("\ufeff"):
+        raise InvalidField("body", "must not start with a byte order mark")
+    _check_nesting(text)
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise InvalidField("body", f"is not JSON, see line {error.lineno} column {error.colno}") from None
+    if not isinstance(value, dict):
+        raise InvalidField("body", "must be a JSON object")
+    return value
+
+
+def _check_content_type(request: HttpRequest) -> None:
+    kind, parameters = parse_header_parameters(str(request.META.get("CONTENT_TYPE", "")))
+    if kind.lower() != JSON or parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise Refusal(415)
+
+
+def _too_large() -> Refusal:
+    return Refusal(413, error=f"the body must be at most {MAX_BODY_BYTES} bytes")
+
+
+def _check_nesting(text: str) -> None:
+    depth = 0
+    in_string = False
+    for match in _MARKS.finditer(text):
+        mark = match[0]
+        if mark == '"':
+            in_string = not in_string
+        elif in_string or mark[0] == "\\":
+            continue
+        else:
+            depth += 1 if mark in "[{" else -1
+            if depth > MAX_NESTING:
+                raise InvalidField("body", f"must not be nested deeper than {MAX_NESTING}")
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in members:
+            raise InvalidField("body", f"has the key {quoted(key)} twice")
+        members[key] = value
+    return members
+
+
+def _integer_of(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise InvalidField("body", f"has a number of more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _float_of(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise InvalidField("body", "has a number that is too large")
+    return number
+
+
+def _refuse_constant(name: str) -> Any:
+    raise InvalidField("body", f"must not have {name}, which JSON does not know")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object_of, parse_int=_integer_of, parse_float=_float_of, parse_constant=_refuse_constant
+)

@@ -1,0 +1,23 @@
+"""What a key may do: its scopes."""
+
+from typing import Any
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from .errors import Refusal
+
+
+class HasScope(BasePermission):
+    """The key has the scope that the view names for the method in ``scopes``."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Return True.
+
+        Raises:
+            Refusal: 403, naming the scope.
+        """
+        needed = view.scopes[view.action]
+        if needed not in request.auth.key.scopes:
+            raise Refusal(403, code="missing_scope", error=f"this API key lacks the scope {needed!r}")
+        return True

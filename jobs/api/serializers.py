@@ -1,0 +1,140 @@
+"""A job in the words of the public contract, both ways; nobody else knows them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from rest_framework import serializers
+
+from .. import services
+from ..actions import find_action
+from ..envelope import quoted
+from ..exceptions import InvalidField, UnknownAction
+from ..models import Job
+from ..status import Status
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+
+WIRE_NAMES: Final = {"reference_id": "referenceId", "start_at": "startAt"}
+"""The public names of what services call otherwise."""
+
+
+class Milliseconds(serializers.Field[datetime, int, int, datetime]):
+    """An instant as whole milliseconds since 1970-01-01 UTC; parts of one are dropped."""
+
+    def to_representation(self, value: datetime) -> int:
+        """Return the milliseconds."""
+        return (value - EPOCH) // MILLISECOND
+
+    def to_internal_value(self, data: object) -> datetime:
+        """Return the instant; a float or a boolean is no integer."""
+        if type(data) is not int:
+            raise serializers.ValidationError("must be an integer: milliseconds since 1970-01-01 UTC")
+        try:
+            return EPOCH + data * MILLISECOND
+        except OverflowError:
+            raise serializers.ValidationError("is no instant that can be represented") from None
+
+
+class Text(serializers.Field[str, str, str, str]):
+    """A string, taken as it is: nothing is trimmed, and no other type is turned into one."""
+
+    def to_representation(self, value: str) -> str:
+        """Return it."""
+        return value
+
+    def to_internal_value(self, data: object) -> str:
+        """Return it; its content is for the services to judge."""
+        if not isinstance(data, str):
+            raise serializers.ValidationError("must be a string")
+        return data
+
+
+class PublicAction(Text):
+    """The name of an action that integrators may ask for; others do not exist for them."""
+
+    def to_internal_value(self, data: object) -> str:
+        """Return the name.
+
+        Raises:
+            UnknownAction: no such action is registered, or it is internal.
+        """
+        name = super().to_internal_value(data)
+        found = find_action(name)
+        if found is None or not found.public:
+            raise UnknownAction(name)
+        return name
+
+
+class Members(serializers.Field[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]):
+    """A JSON object; what is in it is for the action's own serializer to judge."""
+
+    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return it."""
+        return value
+
+    def to_internal_value(self, data: object) -> dict[str, Any]:
+        """Return it."""
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("must be an object")
+        return data
+
+
+class ProjectId(serializers.IntegerField):
+    """The public id of the project that was asked for, which is the job's: no look-up."""
+
+    def to_representation(self, value: Any) -> int:
+        """Return ``projectId`` of ``context["project"]``."""
+        return services.public_id_of(self.context["project"])
+
+
+class JobSerializer(serializers.Serializer[Job]):
+    """The ten members of a job, in the order of the contract; ``context["project"]`` is its project."""
+
+    jobId = serializers.IntegerField(source="pk", read_only=True)
+    description = serializers.CharField(read_only=True)
+    status = serializers.ChoiceField(choices=[status.value for status in Status], read_only=True)
+    projectId = ProjectId(source="*", read_only=True)
+    action = serializers.CharField(read_only=True)
+    referenceId = serializers.CharField(source="reference_id", read_only=True)
+    createdAt = Milliseconds(source="created_at", read_only=True)
+    updatedAt = Milliseconds(source="updated_at", read_only=True, allow_null=True)
+    startAt = Milliseconds(source="start_at", read_only=True)
+    # The contract's word; REST framework keeps it apart from the property of the same name.
+    errors = serializers.CharField(read_only=True, allow_null=True)  # type: ignore[assignment]
+
+
+JOB_COLUMNS: Final = (
+    "id", "description", "status", "action", "reference_id", "created_at", "updated_at", "start_at", "errors",
+)  # fmt: skip
+"""What ``JobSerializer`` reads of a row."""
+
+NEEDED: Final[dict[str, Any]] = {"required": "is required", "null": "must not be null"}
+OPTIONAL: Final[dict[str, Any]] = {"null": "must not be null; leave it out instead"}
+
+
+class NewJobSerializer(serializers.Serializer[Any]):
+    """What ``POST …/jobs`` takes; :func:`parse_new_job` reads with it."""
+
+    action = PublicAction(error_messages=NEEDED)
+    referenceId = Text(source="reference_id", error_messages=NEEDED)
+    startAt = Milliseconds(source="start_at", required=False, error_messages=OPTIONAL)
+    description = Text(required=False, error_messages=OPTIONAL)
+    parameters = Members(required=False, error_messages=OPTIONAL)
+
+
+def parse_new_job(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``services.schedule_job`` that ``body`` asks for.
+
+    Raises:
+        InvalidField: a member is unknown, missing or of another type; names it.
+        UnknownAction: there is no such public action.
+    """
+    serializer = NewJobSerializer(data=body)
+    for name in body:
+        if name not in serializer.fields:
+            raise InvalidField("body", f"has a member {quoted(name)} that is not known here")
+    if not serializer.is_valid():
+        field, problems = next(iter(serializer.errors.items()))
+        raise InvalidField(field, str(problems[0]))
+    return dict(serializer.validated_data)

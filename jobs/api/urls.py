@@ -1,0 +1,21 @@
+"""The routes, below whatever prefix the host chooses: ``path("public/", include("jobs.api.urls"))``.
+
+No path ends with a slash, and none redirects to one that does.
+"""
+
+from django.urls import path, re_path
+
+from .views import JobViewSet, UserViewSet
+
+app_name = "jobs_api"
+
+urlpatterns = [
+    path("<str:project_key>/jobs", JobViewSet.as_view({"get": "list", "post": "create"}), name="jobs"),
+    path(
+        "<str:project_key>/jobs/<str:job_id>", JobViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="job"
+    ),
+    # The rest of the path, also slashes, line breaks and nothing at all: what is wrong with an id is said, not hidden.
+    re_path(
+        r"^(?P<project_key>[^/]+)/users/(?P<user_id>[\s\S]*)\Z", UserViewSet.as_view({"delete": "destroy"}), name="user"
+    ),
+]

@@ -1,0 +1,64 @@
+"""``MaskReferences``: keeps users' ids, which are often e-mail addresses, out of the logs."""
+
+import copy
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+MASK: Final = "***"
+
+
+def _spelled(word: str) -> str:
+    """Return a pattern for ``word`` in a path, each of its characters as it is or percent-encoded."""
+    return "".join(f"(?:{character}|%{ord(character):02x})" for character in word)
+
+
+# A path ends with its line, or in an access log before the protocol; ids may hold blanks and quotes.
+_REFERENCE: Final = re.compile(f"({_spelled('/users/')}).+?(?= HTTP/[0-9]|$)", re.IGNORECASE | re.DOTALL)
+
+
+def mask(text: str) -> str:
+    """Return ``text`` with ``***`` for what follows ``/users/``, to the end or to `` HTTP/…`` of an access log."""
+    return _REFERENCE.sub(rf"\1{MASK}", text)
+
+
+class MaskReferences(logging.Filter):
+    """Mask the user's id of ``/{projectKey}/users/{userId}`` in every record; it lets all records pass.
+
+    Django's logger ``django.request`` writes the path of each refused request, servers
+    write that of every one. Put it on the handlers::
+
+        LOGGING = {
+            "filters": {"mask": {"()": "jobs.logging.MaskReferences"}},
+            "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["mask"]}},
+            …
+        }
+
+    It masks the message and its arguments, whatever the app that wrote them, and takes
+    the request off a record whose path it had to mask: handlers that mail or send whole
+    requests would tell the rest. It does not reach tracebacks, or the logs of a proxy.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record in place; return True."""
+        if isinstance(record.msg, str):
+            record.msg = mask(record.msg)
+        if record.args:
+            record.args = _masked_arguments(record.args)
+        request = getattr(record, "request", None)
+        path = getattr(request, "path", "")
+        if isinstance(path, str) and mask(path) != path:
+            record.__dict__["request"] = None
+        return True
+
+
+def _masked_arguments(arguments: Any) -> Any:
+    if isinstance(arguments, Mapping):
+        # A copy of its own class: gunicorn's answers also for keys that it does not have.
+        masked: Any = copy.copy(arguments)
+        for key, value in arguments.items():
+            if isinstance(value, str):
+                masked[key] = mask(value)
+        return masked
+    return tuple(mask(value) if isinstance(value, str) else value for value in arguments)

@@ -1,0 +1,12 @@
+"""The ASGI application; refuses to start without a SECRET_KEY."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+from jobsite.secret_key import check_may_serve
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jobsite.settings")
+
+check_may_serve()
+application = get_asgi_application()

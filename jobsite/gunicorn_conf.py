@@ -1,0 +1,29 @@
+"""How gunicorn serves the site: ``gunicorn --config python:jobsite.gunicorn_conf jobsite.wsgi``.
+
+Every option can be overridden on gunicorn's command line or in ``GUNICORN_CMD_ARGS``.
+
+A proxy in front of it writes logs of its own. There, too, the path of
+``/public/{projectKey}/users/{userId}`` must not be written as it is – the last segment is
+most often an e-mail address –, nor any query (``?referenceId=…``), nor the header
+``Authorization``. With nginx::
+
+    map $uri $route { ~^(?<head>/public/[^/]+/users/) "${head}…"; default $uri; }
+    log_format route '$time_iso8601 $request_method $route $status $body_bytes_sent $request_time';
+    access_log /var/log/nginx/access.log route;
+
+A proxy must also set or drop ``X-Forwarded-Proto`` (see ``TRUST_PROXY`` in the settings).
+"""
+
+# Threads, as almost all time is spent waiting for the database; each keeps a connection of its own.
+worker_class = "gthread"
+threads = 8
+# Longer than a cancel waits for a running chunk, with room.
+timeout = 30
+graceful_timeout = 8
+
+accesslog = "-"
+logger_class = "jobsite.access_log.RouteLogger"
+access_log_format = "%(time)s access %(m)s %(route)s %(s)s %(B)s bytes %(M)s ms"
+
+# A socket in the user's home that nothing here needs, and that two servers would quarrel over.
+control_socket_disable = True

@@ -1,0 +1,18 @@
+"""How log lines look: one line a record, so that whoever collects them need not guess where one ends."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+
+class OneLine(logging.Formatter):
+    r"""Write a record on one line, in UTC; line breaks (of tracebacks, or smuggled in) appear as ``\n``."""
+
+    converter: ClassVar[Callable[[float | None], time.struct_time]] = time.gmtime
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03d"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the whole record, traceback and all, without a line break."""
+        return "\\n".join(super().format(record).splitlines())

@@ -1,0 +1,1 @@
+"""The admin, seen through Django's test client."""

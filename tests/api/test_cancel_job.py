@@ -1,0 +1,95 @@
+from unittest.mock import patch
+
+import pytest
+
+from jobs import services
+from jobs.exceptions import Busy
+from jobs.models import Job
+from jobs.status import Status
+from tests.api.client import Api
+from tests.factories import make_job, make_key
+
+FINAL = [status for status in Status if status.is_final]
+
+
+@pytest.mark.parametrize("status", [Status.SCHEDULED, Status.RUNNING])
+def test_a_job_that_waits_or_runs_is_cancelled(api: Api, status: Status):
+    job = make_job(project=api.project, status=status)
+
+    response = api.delete(f"/jobs/{job.pk}")
+
+    job.refresh_from_db()
+    assert response.status_code == 200
+    assert response.json()["data"]["status"] == job.status == "cancelled"
+    assert response.json()["data"]["updatedAt"] >= response.json()["data"]["createdAt"]
+
+
+@pytest.mark.parametrize("status", FINAL)
+def test_a_job_that_has_ended_is_refused_and_stays_as_it_is(api: Api, status: Status):
+    job = make_job(project=api.project, status=status)
+    before = Job.objects.filter(pk=job.pk).values().get()
+
+    response = api.delete(f"/jobs/{job.pk}")
+
+    assert response.status_code == 400
+    assert response.json()["error"] == f"the requested job has already been {status}"
+    assert response.json()["code"] == "transition_refused"
+    assert Job.objects.filter(pk=job.pk).values().get() == before
+
+
+def test_a_second_cancel_is_refused(api: Api):
+    job = make_job(project=api.project)
+    api.delete(f"/jobs/{job.pk}")
+
+    assert api.delete(f"/jobs/{job.pk}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("job_id", "status"), [("abc", 400), ("1.5", 400), ("0", 404), ("-1", 404), (str(10**30), 404)]
+)
+def test_an_id_is_judged_as_for_get(api: Api, job_id: str, status: int):
+    assert api.delete(f"/jobs/{job_id}").status_code == status
+
+
+def test_a_job_of_another_project_is_not_found_and_goes_on(api: Api):
+    job = make_job()
+
+    response = api.delete(f"/jobs/{job.pk}")
+
+    job.refresh_from_db()
+    assert response.status_code == 404
+    assert job.status == Status.SCHEDULED
+
+
+def test_the_event_names_the_key_and_the_request(api: Api):
+    job = make_job(project=api.project)
+
+    api.delete(f"/jobs/{job.pk}", headers={"X-Request-Id": "req-1"})
+
+    event = job.events.get()
+    assert event.actor == f"key:{api.secret[:12]}"
+    assert event.request_id == "req-1"
+
+
+def test_a_key_that_may_only_read_cancels_nothing(api: Api):
+    job = make_job(project=api.project)
+    api.secret = make_key(organization=api.project.organization, scopes=["read"]).secret
+
+    response = api.delete(f"/jobs/{job.pk}")
+
+    job.refresh_from_db()
+    assert response.status_code == 403
+    assert response.json()["code"] == "missing_scope"
+    assert "'cancel'" in response.json()["error"]
+    assert job.status == Status.SCHEDULED
+
+
+def test_a_chunk_that_lasts_too_long_makes_it_busy(api: Api):
+    job = make_job(project=api.project)
+
+    with patch.object(services, "cancel_job", side_effect=Busy(retry_after=2)):
+        response = api.delete(f"/jobs/{job.pk}")
+
+    assert response.status_code == 503
+    assert response.json()["code"] == "busy"
+    assert response["Retry-After"] == "2"

@@ -1,0 +1,44 @@
+"""The actions that are measured. What they see they append to the file of ``BENCHMARK_FILE``."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jobs import JobContext, action
+from jobs.chunks import Chunk
+from tests.benchmarks.models import Visit
+
+
+@action("benchmark_nothing", description="Do nothing for {reference_id}")
+def do_nothing(job: JobContext) -> None:
+    """Do nothing."""
+
+
+@action("benchmark_pick_up", description="Say when {reference_id} began")
+def pick_up(job: JobContext) -> None:
+    """Write down the instant of the first line, by the clock that all processes of a machine share."""
+    tell(f"{job.reference_id} {time.monotonic_ns()}")
+
+
+@action("benchmark_erase", description="Erase the visits of {reference_id}")
+def erase(job: JobContext) -> None:
+    """Erase the user's visits, and write down how long each chunk took."""
+    open_chunk = job.chunk
+
+    @contextmanager
+    def timed() -> Iterator[Chunk]:
+        begun = time.monotonic()
+        with open_chunk() as chunk:
+            yield chunk
+        tell(str(time.monotonic() - begun))
+
+    job.chunk = timed  # type: ignore[method-assign]
+    job.erase("visits", Visit.objects.filter(project_number=1, user_id=job.reference_id))
+
+
+def tell(line: str) -> None:
+    """Append one line; a line is written at once, so a reader sees it whole or not at all."""
+    with Path(os.environ["BENCHMARK_FILE"]).open("a") as file:
+        file.write(f"{line}\n")

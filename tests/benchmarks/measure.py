@@ -1,0 +1,144 @@
+"""One measure in a process of its own: ``python -m tests.benchmarks.measure NAME JSON`` prints what it found.
+
+``DATABASE_URL`` names the database, ``DJANGO_SETTINGS_MODULE`` the settings.
+"""
+
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import django
+import psycopg
+
+from tests.benchmarks import raw
+from tests.benchmarks.processes import MeasureFailed, drain, worker
+
+USER: Final = "user@example.com"
+PATIENCE_SECONDS: Final = 120
+
+
+def worker_rate(*, jobs: int, threads: int) -> float:
+    """Return jobs per second, by the rows' own instants: from the first claim to the last finish."""
+    from django.db.models import Max, Min
+
+    from jobs.models import Job
+    from tests.benchmarks.rows import fill_jobs
+
+    fill_jobs(jobs, action="benchmark_nothing")
+    drain(threads=threads)
+    done = Job.objects.filter(status="completed", attempt=1)
+    if done.count() != jobs:
+        raise MeasureFailed(f"{done.count()} of {jobs} jobs were completed at once")
+    span = done.aggregate(begun=Min("started_at"), ended=Max("finished_at"))
+    return (jobs - 1) / (span["ended"] - span["begun"]).total_seconds()
+
+
+def raw_rate(*, jobs: int, threads: int) -> float:
+    """Return what the hand-written loop does in the same place."""
+    return raw.rate(os.environ["DATABASE_URL"], jobs=jobs, threads=threads)
+
+
+def pick_up(*, samples: int) -> list[float]:
+    """Return the milliseconds from just before COMMIT of a schedule to the action's first line, for an idle worker."""
+    from django.db import transaction
+
+    from jobs import schedule_job
+    from tests.benchmarks.rows import empty, make_project
+
+    empty("jobs_jobevent", "jobs_job")
+    project, seen = make_project(), told_file()
+    waits = []
+    with worker(threads=4):
+        for sample in range(-2, samples):  # two to see that the worker is up
+            with transaction.atomic():
+                schedule_job("benchmark_pick_up", project=project, reference_id=str(sample))
+                committing = time.monotonic_ns()
+            name, began = wait_for_line(seen, sample + 3).split()
+            assert name == str(sample), "one at a time"
+            waits.append((int(began) - committing) / 1e6)
+            time.sleep(random.uniform(0.05, 0.4))
+    return waits[2:]
+
+
+def erase(*, rows: int) -> dict[str, Any]:
+    """Erase by a worker; return seconds, the longest chunk and the longest wait of a cancel-like UPDATE."""
+    from jobs import schedule_job
+    from tests.benchmarks.rows import empty, fill_visits, make_project
+
+    empty("jobs_jobevent", "jobs_job")
+    fill_visits("benchmarks_visit", user=USER, count=rows)
+    seen = told_file()
+    with worker(threads=1):
+        job = schedule_job("benchmark_erase", project=make_project(), reference_id=USER)
+        waits = probe(job.pk)
+    job.refresh_from_db()
+    if job.status != "completed" or job.progress_done != rows:
+        raise MeasureFailed(f"the erase ended as {job.status} after {job.progress_done} rows")
+    chunks = [float(line) for line in seen.read_text().splitlines()]
+    return {
+        "seconds": (job.finished_at - job.begun_at).total_seconds(),
+        "chunks": len(chunks),
+        "longest_chunk": max(chunks),
+        "longest_wait": max(waits),
+    }
+
+
+def raw_delete(*, rows: int) -> dict[str, Any]:
+    """Delete as many rows of an identical table by one statement."""
+    from tests.benchmarks.rows import execute, fill_visits
+
+    execute("CREATE TABLE IF NOT EXISTS raw_visit (LIKE benchmarks_visit INCLUDING ALL)")
+    fill_visits("raw_visit", user=USER, count=rows)
+    count, seconds = raw.delete(os.environ["DATABASE_URL"], table="raw_visit", user=USER)
+    if count != rows:
+        raise MeasureFailed(f"{count} of {rows} rows were deleted")
+    return {"seconds": seconds}
+
+
+def probe(job_id: int) -> list[float]:
+    """Update the job's row again and again while it runs, as a cancel would; return the seconds each took."""
+    update = "UPDATE jobs_job SET crashes = crashes WHERE id = %s RETURNING status"
+    waits: list[float] = []
+    until = time.monotonic() + PATIENCE_SECONDS
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        while time.monotonic() < until:
+            begun = time.monotonic()
+            row = connection.execute(update, [job_id]).fetchone()
+            assert row is not None, "nobody deletes jobs"
+            if row[0] == "completed":
+                return waits
+            if row[0] == "running":
+                waits.append(time.monotonic() - begun)
+            time.sleep(random.uniform(0.01, 0.05))
+    raise MeasureFailed("the erase did not end")
+
+
+def told_file() -> Path:
+    """Make the file that actions of the worker to be started write to."""
+    path = Path(tempfile.mkdtemp(), "told")
+    path.touch()
+    os.environ["BENCHMARK_FILE"] = str(path)
+    return path
+
+
+def wait_for_line(path: Path, number: int) -> str:
+    """Return line ``number``, counted from 1, as soon as it is there."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        lines = path.read_text().splitlines()
+        if len(lines) >= number:
+            return lines[number - 1]
+        time.sleep(0.002)
+    raise MeasureFailed("the worker did not run a job")
+
+
+MEASURES: Final = {measure.__name__: measure for measure in (worker_rate, raw_rate, pick_up, erase, raw_delete)}
+
+if __name__ == "__main__":
+    django.setup()
+    print(json.dumps(MEASURES[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -1,0 +1,22 @@
+"""A table to erase from, shaped like recorded sessions."""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class Visit(models.Model):
+    """One row of the 200,000; created without migrations, so it has no foreign key to tables that have some."""
+
+    project_number = models.BigIntegerField()
+    user_id = models.CharField(max_length=256)
+    started_at = models.DateTimeField()
+    duration = models.DurationField()
+    country = models.CharField(max_length=2)
+    page = models.CharField(max_length=200)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["project_number", "user_id", "id"], name="benchmarks_visit_of_user")]
+
+    def __str__(self) -> str:
+        return f"visit {self.pk}"

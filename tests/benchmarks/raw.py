@@ -1,0 +1,66 @@
+"""What the worker is measured against: loops that know nothing of leases, events, retries or cancels."""
+
+import threading
+import time
+from typing import Final
+
+import psycopg
+
+TABLE: Final = """
+    DROP TABLE IF EXISTS raw_job;
+    CREATE TABLE raw_job (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        action text NOT NULL, reference_id text NOT NULL, status text NOT NULL,
+        due_at timestamptz NOT NULL, attempt integer NOT NULL DEFAULT 0,
+        lease_token uuid, worker text, finished_at timestamptz, receipt jsonb NOT NULL DEFAULT '{}'
+    );
+    CREATE INDEX raw_job_due ON raw_job (due_at, id) WHERE status = 'scheduled';
+"""
+FILL: Final = """
+    INSERT INTO raw_job (action, reference_id, status, due_at)
+    SELECT 'benchmark_nothing', 'user-' || n, 'scheduled', '2025-01-01' FROM generate_series(1, %s) AS n
+"""
+CLAIM: Final = """
+    SELECT id FROM raw_job WHERE status = 'scheduled' AND due_at <= now()
+    ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+FINISH: Final = """
+    UPDATE raw_job SET status = 'completed', attempt = attempt + 1, finished_at = clock_timestamp() WHERE id = %s
+"""
+RATE: Final = """
+    SELECT (count(*) - 1) / extract(epoch FROM max(finished_at) - min(finished_at)) FROM raw_job
+"""
+
+
+def rate(url: str, *, jobs: int, threads: int) -> float:
+    """Return rows per second: each is claimed and finished in one transaction, by ``threads`` connections."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(TABLE)
+        connection.execute(FILL, [jobs])
+        connection.execute("ANALYZE raw_job")
+        loops = [threading.Thread(target=_claim_and_finish, args=[url]) for _ in range(threads)]
+        for loop in loops:
+            loop.start()
+        for loop in loops:
+            loop.join()
+        row = connection.execute(RATE).fetchone()
+        assert row is not None, "an aggregate has a row"
+        return float(row[0])
+
+
+def _claim_and_finish(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        while True:
+            with connection.transaction():
+                row = connection.execute(CLAIM).fetchone()
+                if row is None:
+                    return
+                connection.execute(FINISH, row)
+
+
+def delete(url: str, *, table: str, user: str) -> tuple[int, float]:
+    """Delete a user's visits by one statement; return how many, and the seconds until its commit."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        begun = time.monotonic()
+        count = connection.execute(f"DELETE FROM {table} WHERE project_number = 1 AND user_id = %s", [user]).rowcount
+        return count, time.monotonic() - begun

@@ -1,0 +1,1 @@
+"""Real races, on connections of their own."""

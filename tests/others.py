@@ -1,0 +1,103 @@
+"""Others at the same database: a second connection in this thread, or a thread of its own."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Generic, TypeVar
+
+import pytest
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test.utils import CaptureQueriesContext
+
+Answer = TypeVar("Answer")
+
+PATIENCE_SECONDS: Final = 20
+
+postgresql_only: Final = pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="SQLite has no locks of single rows, no levels of isolation, no SQLSTATE"
+)
+sqlite_only: Final = pytest.mark.skipif(
+    connection.vendor != "sqlite", reason="PostgreSQL has no lock of the whole database"
+)
+
+
+def until(condition: Callable[[], object], *, what: str) -> None:
+    """Wait until ``condition`` holds; fail the test, naming ``what``, if it never does."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"waited {PATIENCE_SECONDS} s in vain: {what}")
+        time.sleep(0.005)
+
+
+@contextmanager
+def other_connection() -> Iterator[BaseDatabaseWrapper]:
+    """Open a second connection to the test database; what it left open is rolled back at the end."""
+    other = connection.copy(alias="other")
+    try:
+        yield other
+    finally:
+        other.close()
+
+
+@contextmanager
+def transaction_of(other: BaseDatabaseWrapper, *statements: str) -> Iterator[None]:
+    """Hold a transaction open that has run ``statements``; commit it at the end."""
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN" if other.vendor == "postgresql" else "BEGIN IMMEDIATE")
+        for statement in statements:
+            cursor.execute(statement)
+        yield
+        cursor.execute("COMMIT")
+
+
+class InThread(Generic[Answer]):
+    """Run ``work`` in a thread with a connection of its own; ``result()`` returns or raises what it did."""
+
+    def __init__(self, work: Callable[[], Answer]) -> None:
+        self._work = work
+        self._answer: Answer | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._answer = self._work()
+        except BaseException as error:  # noqa: BLE001 – raised again by result()
+            self._error = error
+        finally:
+            connections.close_all()
+
+    def result(self) -> Answer:
+        """Wait for the end of the work."""
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive(), "the thread did not end"
+        if self._error is not None:
+            raise self._error
+        return self._answer  # type: ignore[return-value]
+
+
+def somebody_waits_for_a_lock() -> bool:
+    """Whether any connection to the test database (PostgreSQL) waits for a lock; answers anew within a transaction too."""
+    one_value("SELECT pg_stat_clear_snapshot()")
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return one_value(sql) > 0
+
+
+@contextmanager
+def statements(*, without: tuple[str, ...] = ()) -> Iterator[list[str]]:
+    """Collect what this thread's connection executes, but for statements that start with one of ``without``."""
+    found: list[str] = []
+    with CaptureQueriesContext(connection) as captured:
+        yield found
+    found += [query["sql"] for query in captured.captured_queries if not query["sql"].startswith(without)]
+
+
+def one_value(sql: str, *params: Any) -> Any:
+    """Return the single value that ``sql`` answers."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchone()[0]

@@ -1,0 +1,108 @@
+"""System checks: what would not work is said at the start, with the cure."""
+
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connection, models
+from django.test import override_settings
+from django.test.utils import isolate_apps
+
+from jobs import checks
+from jobs.models import Organization
+from tests.others import sqlite_only
+
+
+def messages_of(*ids: str) -> list[Any]:
+    return [message for message in run_checks(tags=["jobs"]) if message.id in ids]
+
+
+def test_this_host_passes():
+    found = run_checks(tags=["jobs"])
+
+    assert found == []
+
+
+@override_settings(JOBS={"LEASE_SECNODS": 45})
+def test_an_unknown_setting_is_refused_by_name():
+    (message,) = messages_of("jobs.E001")
+
+    assert "LEASE_SECNODS" in message.msg
+    assert message.hint
+
+
+@override_settings(JOBS_PROJECT_MODEL="nowhere.Project")
+def test_a_project_model_that_is_not_installed_is_refused():
+    (message,) = messages_of("jobs.E002")
+
+    assert "nowhere.Project" in message.msg
+
+
+def lacks(model: type[models.Model], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(checks, "get_project_model", lambda: model)
+    found = messages_of("jobs.E002")
+    assert all(message.obj is model and message.hint for message in found)
+    return [message.msg.partition(" lacks ")[2].split()[0] for message in found]
+
+
+@isolate_apps("tests.hostapp")
+def test_a_project_without_anything_is_told_all_it_lacks(monkeypatch: pytest.MonkeyPatch):
+    class Bare(models.Model):
+        code = models.CharField(primary_key=True, max_length=10)
+
+        class Meta:
+            app_label = "hostapp"
+
+    assert lacks(Bare, monkeypatch) == ["organization", "key", "public_id"]
+
+
+@isolate_apps("tests.hostapp")
+def test_a_project_of_another_kind_of_organization_is_refused(monkeypatch: pytest.MonkeyPatch):
+    class Owned(models.Model):
+        organization = models.ForeignKey("auth.Group", on_delete=models.CASCADE)
+        key = models.CharField(max_length=20, unique=True)
+
+        class Meta:
+            app_label = "hostapp"
+
+    assert lacks(Owned, monkeypatch) == ["organization"]
+
+
+@isolate_apps("tests.hostapp")
+def test_a_public_id_must_be_an_integer(monkeypatch: pytest.MonkeyPatch):
+    class Keyed(models.Model):
+        id = models.UUIDField(primary_key=True)
+        public_id = models.CharField(max_length=20)
+        organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+        key = models.CharField(max_length=20, unique=True)
+
+        class Meta:
+            app_label = "hostapp"
+
+    assert lacks(Keyed, monkeypatch) == ["public_id"]
+
+
+@isolate_apps("tests.hostapp")
+def test_a_project_with_an_integer_key_needs_no_public_id(monkeypatch: pytest.MonkeyPatch):
+    class Plain(models.Model):
+        organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+        key = models.CharField(max_length=20, unique=True)
+
+        class Meta:
+            app_label = "hostapp"
+
+    class Child(Plain):
+        class Meta:
+            app_label = "hostapp"
+
+    assert lacks(Plain, monkeypatch) == []
+    assert lacks(Child, monkeypatch) == []
+
+
+@sqlite_only
+def test_sqlite_without_immediate_transactions_is_warned_of(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"timeout": 20})
+
+    (message,) = messages_of("jobs.W001")
+
+    assert "IMMEDIATE" in message.hint

@@ -1,0 +1,123 @@
+"""What the README says is so: its snippets run, its tables are the code's."""
+
+import inspect
+import re
+import sys
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import jobs
+from jobs import actions, conf, get_project_model, schedule_job
+from jobs.management.commands import createapikey, createproject, jobworker
+from jobs.models import Job
+from jobs.status import Status
+from jobs.worker import JobWorker
+from jobsite.models import Session, SessionEvent
+from tests.factories import make_project
+from tests.hostapp.models import Invoice
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+SNIPPETS = [s for s in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if s.startswith("# shop/job_actions.py")]
+
+
+@pytest.fixture
+def shop(monkeypatch):
+    """A package ``shop`` with the models that the snippets import, and a registry of its own."""
+    package, models = ModuleType("shop"), ModuleType("shop.models")
+    package.__path__ = []
+    vars(models).update(Session=Session, SessionEvent=SessionEvent, Invoice=Invoice)
+    monkeypatch.setitem(sys.modules, "shop", package)
+    monkeypatch.setitem(sys.modules, "shop.models", models)
+    monkeypatch.setattr(actions, "_registry", {})
+    for snippet in SNIPPETS:
+        exec(compile(snippet, "README.md", "exec"), {"__name__": "shop.job_actions", "__package__": "shop"})
+
+
+def record_sessions(project, user, count):
+    """Insert sessions of one user, each with an event."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    sessions = [Session(project=project, user_id=user, started_at=at, duration=timedelta(0)) for _ in range(count)]
+    Session.objects.bulk_create(sessions)
+    SessionEvent.objects.bulk_create(SessionEvent(session=session, at=at, kind="click") for session in sessions)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_erase_of_the_readme_erases_this_user_and_no_other(shop):
+    project = make_project()
+    for user, count in (("shekar@example.com", 3), ("mehdi@example.com", 2)):
+        record_sessions(project, user, count)
+    job = schedule_job("delete_user_data", project=project, reference_id="shekar@example.com")
+    Job.objects.filter(pk=job.pk).update(due_at=job.created_at)
+
+    JobWorker(threads=1, drain=True).run()
+
+    job.refresh_from_db()
+    assert job.status == Status.COMPLETED
+    assert set(Session.objects.values_list("user_id", flat=True)) == {"mehdi@example.com"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_archive_of_the_readme_archives_the_year(shop):
+    Invoice.objects.bulk_create(Invoice(year=year) for year in ["2024", "2024", "2025"])
+    job = schedule_job("archive_invoices", project=make_project(), reference_id="2024")
+
+    JobWorker(threads=1, drain=True).run()
+
+    job.refresh_from_db()
+    assert job.status == Status.COMPLETED
+    assert job.receipt["stores"]["invoices"] == {"found": None, "done": 2, "left": 0}
+    assert list(Invoice.objects.filter(archived=False).values_list("year", flat=True)) == ["2025"]
+
+
+def test_both_snippets_are_there():
+    assert len(SNIPPETS) == 2
+
+
+def test_the_settings_table_is_the_code_s():
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `?([^|`]+?)`? \|", README, re.MULTILINE))
+
+    assert rows == {f.name.upper(): repr(f.default).replace("'", '"') for f in fields(conf.JobsSettings)}
+
+
+def test_the_option_table_is_the_code_s():
+    table = README.split("| option of `@action` |")[1].split("\n\n")[0]
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", table, re.MULTILINE))
+    says = {"required": inspect.Parameter.empty, "none": (None, ()), "30 s": timedelta(seconds=30)}
+    says |= {"10 min": timedelta(minutes=10), "3": 3, "`False`": False, '`"now"`': "now"}
+    options = inspect.signature(actions.action).parameters
+
+    assert list(rows) == [name for name in options if name != "name"]
+    for name, default in rows.items():
+        expected = says[default]
+        found = options[name].default
+        assert found in expected if isinstance(expected, tuple) else found == expected, name
+
+
+def test_every_public_name_is_in_the_readme():
+    missing = [name for name in jobs.__all__ if f"`{name}" not in README and f" {name}" not in README]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("command", [jobworker, createproject, createapikey])
+def test_every_option_of_a_command_is_in_the_readme(command):
+    parser = command.Command().create_parser("manage.py", command.__name__.rsplit(".", 1)[-1])
+    common = {"--version", "--verbosity", "--settings", "--pythonpath", "--traceback", "--no-color", "--force-color"}
+    options = {o for a in parser._actions for o in a.option_strings if o.startswith("--")} - common
+    line = next(line for line in README.splitlines() if line.startswith(f"| `{command.__name__.rsplit('.', 1)[-1]}"))
+
+    assert {o for o in options if o not in {"--help", "--skip-checks"}} <= set(re.findall(r"--[a-z-]+", line))
+
+
+def test_the_lifecycle_is_drawn_with_every_status():
+    drawing = README.split("```")[3]
+
+    assert all(status in drawing for status in Status)
+
+
+def test_get_project_model_is_what_the_readme_says():
+    assert get_project_model()._meta.label == conf.project_model_label()
