@@ -15,6 +15,8 @@ export PYTHONUNBUFFERED := 1
 
 WANTED := Python 3.11 or newer is needed; name it like this: make PYTHON=python3.12
 
+# A database that other settings migrated must not be compared with these migrations.
+NO_DATABASE = DATABASE_URL=sqlite:///:memory:
 # The environment of `manage.py check --deploy`: what production sets, and nothing of the caller's.
 PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')"
@@ -39,8 +41,8 @@ lint: venv-dev ## Check format, style, types, deployment settings and migrations
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy --strict jobs
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
-	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings_swapped
+	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run
+	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings_swapped
 
 bench: venv-dev ## Measure speed on PostgreSQL, beside hand-written loops
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)

@@ -77,6 +77,20 @@ def check_order_of_migrations(**_: Any) -> list[CheckMessage]:
 
 
 @register("jobs")
+def check_time(**_: Any) -> list[CheckMessage]:
+    """Refuse settings by which the database's clock and Django's times would differ (``jobs.E004``)."""
+    hint = "A job would start hours early or late."
+    if not conf.uses_time_zones():
+        return [Error("Jobs need USE_TZ = True.", hint=hint, id="jobs.E004")]
+    connection = home()
+    # Where the database has no times with zones (SQLite), Django writes them in the connection's zone.
+    if not connection.features.supports_timezones and connection.timezone_name != "UTC":
+        problem = f"The database {connection.alias!r} keeps times in {connection.timezone_name}; its clock is in UTC."
+        return [Error(problem, hint=f"{hint} Take TIME_ZONE out of its settings.", id="jobs.E004")]
+    return []
+
+
+@register("jobs")
 def check_sqlite(**_: Any) -> list[CheckMessage]:
     """Warn of SQLite without ``IMMEDIATE`` (``jobs.W001``)."""
     connection = home()

@@ -9,6 +9,7 @@ from .exceptions import ActionMisused
 AIM_SECONDS: Final = 0.1
 AIM_SECONDS_ONE_WRITER: Final = 0.03
 FIRST_BATCH: Final = 500
+SMALLEST_BATCH: Final = 50
 BIGGEST_BATCH: Final = 10_000
 BIGGEST_BATCH_ONE_WRITER: Final = 2_000
 
@@ -43,7 +44,8 @@ class BatchSize:
         one_writer = not supports_row_locks(home())
         aim, most = (AIM_SECONDS_ONE_WRITER, BIGGEST_BATCH_ONE_WRITER) if one_writer else (AIM_SECONDS, BIGGEST_BATCH)
         if seconds > aim:
-            self.rows = max(1, int(self.rows * max(0.5, aim / seconds)))
+            # Where finding the rows is what takes long, still fewer at once would only take longer in all.
+            self.rows = max(min(self.rows, SMALLEST_BATCH), int(self.rows * max(0.5, aim / seconds)))
         elif count >= self.rows // 2:
             self.rows = min(most, int(self.rows * min(2.0, aim / max(seconds, 0.001))) + 1)
 

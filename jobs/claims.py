@@ -158,9 +158,14 @@ def _heads_of_projects(after: Any) -> tuple[list[int], Any]:
     """
     connection = home()
     now, now_params = clock.compiled(clock.compared(clock.NOW, connection), connection)
-    table = Job._meta.db_table
-    due = f"FROM {table} AS job WHERE job.status = 'scheduled' AND job.due_at <= {now}"
+    due = f"FROM {Job._meta.db_table} AS job WHERE job.status = 'scheduled' AND job.due_at <= {now}"
     beyond = "" if after is None else "AND job.project_id > %s"
+    # One subquery a head: to join with a subquery of several, PostgreSQL would try it on every row of the table.
+    heads = ", ".join(
+        f"(SELECT job.id {due} AND job.project_id = waiting.project_id"
+        f" ORDER BY job.due_at, job.id LIMIT 1 OFFSET {number})"
+        for number in range(PER_PROJECT)
+    )
     # No value stands in the text: names of tables are Django's, instants and keys are parameters.
     sql = f"""
         WITH RECURSIVE waiting(project_id, place) AS (
@@ -170,13 +175,11 @@ def _heads_of_projects(after: Any) -> tuple[list[int], Any]:
                     ORDER BY job.project_id LIMIT 1), place + 1
             FROM waiting WHERE waiting.project_id IS NOT NULL AND place < {PROJECTS}
         )
-        SELECT waiting.place, waiting.project_id, head.id
-        FROM waiting JOIN {table} AS head ON head.id IN (
-            SELECT job.id {due} AND job.project_id = waiting.project_id
-            ORDER BY job.due_at, job.id LIMIT {PER_PROJECT})
+        SELECT waiting.project_id, {heads} FROM waiting WHERE waiting.project_id IS NOT NULL ORDER BY place
     """  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(sql, (*now_params, *([after] if after is not None else []), *now_params, *now_params))
+        beyond_params = () if after is None else (after,)
+        cursor.execute(sql, (*now_params, *beyond_params, *now_params * (1 + PER_PROJECT)))
         rows = cursor.fetchall()
-    furthest = max(rows, default=(0, None, None))
-    return [pk for _, _, pk in rows], furthest[1] if furthest[0] == PROJECTS else None
+    ids = [pk for _, *heads in rows for pk in heads if pk is not None]
+    return ids, rows[-1][0] if len(rows) == PROJECTS else None

@@ -75,6 +75,11 @@ def project_model_label() -> str:
     return str(getattr(django_settings, "JOBS_PROJECT_MODEL"))  # noqa: B009
 
 
+def uses_time_zones() -> bool:
+    """Return whether the host's datetimes are aware (``USE_TZ``)."""
+    return bool(django_settings.USE_TZ)
+
+
 def _forget(*, setting: str, **_: object) -> None:
     if setting == "JOBS":
         current.cache_clear()

@@ -8,11 +8,10 @@ from typing import Any, Final
 
 from django.db import DatabaseError, connections, router
 from django.db.models import QuerySet
-from django.db.models.deletion import Collector
 
 from . import clock, conf, transitions
 from .chunks import BatchSize, Chunk, add_counts, entry_of
-from .database import Trouble, chunk_turn, classify, engine_transaction, home, supports_row_locks
+from .database import Trouble, chunk_turn, classify, engine_transaction, home
 from .exceptions import (
     ActionMisused,
     ForeignDatabase,
@@ -121,7 +120,8 @@ class JobContext:
         """Delete ``rows`` in chunks until none is found, count them as ``store``, and verify at the end.
 
         Cascades follow Django's rules; the receipt counts the rows of this model only.
-        A row that no longer matches when its chunk locks it is left alone.
+        Each chunk finds, locks and deletes its rows in one transaction, so a row that
+        another transaction gives to somebody else is left alone.
 
         Raises:
             ActionMisused: a sliced, distinct, combined or ``values()`` queryset, which cannot be deleted.
@@ -129,12 +129,13 @@ class JobContext:
             RowsLeft: rows match, but deleting them deletes nothing.
         """
         rows = self._erasable(store, rows)
+        self._batch = BatchSize()  # what suited one table may be far too much for the next
         found = rows.count()
         with self.chunk() as chunk:
             chunk.found[store] = chunk.remaining = found
         fruitless = 0
-        while keys := list(rows.order_by("pk").values_list("pk", flat=True)[: self._batch.rows]):
-            fruitless = 0 if self._erase_some(store, rows, keys) else fruitless + 1
+        while (deleted := self._erase_some(store, rows)) is not None:
+            fruitless = 0 if deleted else fruitless + 1
             if fruitless == FRUITLESS_IN_A_ROW:
                 raise RowsLeft((store,))
         self.verify(store, rows)
@@ -160,15 +161,16 @@ class JobContext:
                 stack.enter_context(connections[alias].execute_wrapper(self._refuse_stray_writes))
             yield
 
-    def finish_verified(self) -> None:
+    def finish_verified(self) -> bool:
         """Take the last look, in the transaction that completes the job, and write its result into the receipt.
+
+        False: the job is no longer ours, or has ended already.
 
         Raises:
             RowsLeft: a row was found.
-            JobStopped: the job is no longer ours.
         """
         if not transitions.hold(self._lease.held, lease=conf.current().lease):
-            raise self._stop(None)
+            return False
         left = tuple(store for store, rows in self._verifications.items() if rows.order_by()[:1].exists())
         if left:
             raise RowsLeft(left)
@@ -176,7 +178,7 @@ class JobContext:
         for store in self._verifications:
             entry_of(receipt, store)["left"] = 0
         receipt["verified_at"] = clock.read(home()).isoformat(timespec="milliseconds")
-        transitions.record(self._lease.held, receipt=receipt, done=done, total=total, lease=conf.current().lease)
+        return transitions.record(self._lease.held, receipt=receipt, done=done, total=total, lease=conf.current().lease)
 
     @property
     def has_verifications(self) -> bool:
@@ -190,20 +192,22 @@ class JobContext:
 
     # ------------------------------------------------------------ inside
 
-    def _erase_some(self, store: str, rows: QuerySet[Any], keys: list[Any]) -> int:
-        """Delete one batch; another transaction in the way halves it and tries again."""
+    def _erase_some(self, store: str, rows: QuerySet[Any]) -> int | None:
+        """Delete one batch and return how many; None: there is no row. A conflict halves the batch and tries again."""
         for attempt in range(CONFLICTS_IN_A_ROW):
+            size = self.batch_size
             try:
                 with self.chunk() as chunk:
-                    deleted = _delete(rows, keys)
+                    keys = _locked_keys(rows, size)
+                    deleted = _delete(rows, keys) if keys else 0
                     chunk.add(store, deleted)
             except DatabaseError as error:
                 if classify(error) not in (Trouble.CONFLICT, Trouble.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
                     raise
-                keys = keys[: self._batch.halve(len(keys))]
+                self._batch.halve(size)
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 – jitter, not a secret
             else:
-                return deleted
+                return deleted if keys else None
         raise AssertionError("unreachable")
 
     def _erasable(self, store: str, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -265,16 +269,19 @@ class JobContext:
         return why
 
 
+def _locked_keys(rows: QuerySet[Any], size: int) -> list[Any]:
+    """Return the keys of up to ``size`` rows, locked where rows have locks, so that they still match when deleted.
+
+    In no order: sorting would read all matching rows for every chunk, and to match keys
+    found earlier against the condition once more is quadratic where the planner has no statistics.
+    """
+    return [row.pk for row in rows.order_by().only("pk").select_for_update(of=("self",))[:size]]
+
+
 def _delete(rows: QuerySet[Any], keys: list[Any]) -> int:
-    """Delete those of ``keys`` that still match; count rows of this model, never the cascade's total."""
-    batch = rows.filter(pk__in=keys)
-    if supports_row_locks(home()) and not Collector(using=home().alias).can_fast_delete(batch):
-        # Django reads rows with a cascade and then deletes them by key alone; one that another
-        # transaction gives to somebody else in between would go with them.
-        locked = batch.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True)
-        batch = rows.filter(pk__in=list(locked))
-    _, per_model = batch.delete()
-    return per_model.get(rows.model._meta.label, 0)
+    """Delete by key; count rows of this model, never the cascade's total."""
+    _, per_model = rows.model._base_manager.using(_alias_of(rows)).filter(pk__in=keys).delete()
+    return int(per_model.get(rows.model._meta.label, 0))
 
 
 def _alias_of(rows: QuerySet[Any]) -> str:

@@ -14,6 +14,7 @@ from .database import Trouble, classify, reconnect
 logger = logging.getLogger(__name__)
 
 LOG_TROUBLE_EVERY_SECONDS: Final = 5.0
+ASK_SECONDS: Final = 0.25
 
 
 class Crew:
@@ -63,3 +64,9 @@ class Crew:
             logger.warning("worker=%s database trouble: %s", self._name, type(error).__name__)
         if classify(error) is not Trouble.CONFLICT:
             reconnect()
+
+
+def await_end(thread: threading.Thread, *, until: float, unless: Callable[[threading.Thread], bool]) -> None:
+    """Wait for the end of ``thread``: until an instant of the monotonic clock, and not once ``unless`` holds."""
+    while thread.is_alive() and not unless(thread) and (left := until - time.monotonic()) > 0:
+        thread.join(min(ASK_SECONDS, left))

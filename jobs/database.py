@@ -105,6 +105,11 @@ def classify(error: BaseException) -> Trouble:
     return Trouble.OUTAGE if gone or isinstance(error, InterfaceError) else Trouble.OTHER
 
 
+def is_lock_timeout(error: BaseException) -> bool:
+    """Whether a row was locked for longer than we wait; a savepoint is enough to go on from it (PostgreSQL)."""
+    return getattr(error.__cause__ or error, "sqlstate", None) == "55P03"
+
+
 @contextmanager
 def engine_transaction(*, limited: bool = False) -> Iterator[BaseDatabaseWrapper]:
     """A transaction of the engine's own: outermost, READ COMMITTED; ``limited`` bounds each wait in it.

@@ -72,6 +72,10 @@ class Leases:
         with self._lock:
             return list(self._by_job.values())
 
+    def holds(self, held: Held) -> bool:
+        """Whether this very claim is still held."""
+        return any(lease.held is held for lease in self.all())
+
     def __len__(self) -> int:
         return len(self._by_job)
 
@@ -113,7 +117,7 @@ class Rescuer:
     def look(self, *, monotonic: float | None = None) -> list[int]:
         """Look at every running job once; return the ids of those put back in line or given up."""
         at = time.monotonic() if monotonic is None else monotonic
-        expired = set(Job.objects.expired().values_list("pk", flat=True))
+        expired = set(Job.objects.expired().order_by().values_list("pk", flat=True))
         running = Job.objects.filter(status=Status.RUNNING).only(
             "pk", "action", "begun_at", "crashes", "lease_token", "lease_expires_at", "worker"
         )

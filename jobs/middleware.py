@@ -1,7 +1,9 @@
 """``JsonErrors``: below the API's prefix every answer is JSON, also those that no view of ours gave."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +11,8 @@ from django.http.response import HttpResponseBase
 from django.urls import URLResolver, get_resolver
 
 from .envelope import IS_OURS, JSON, REQUEST_ID_HEADER, envelope, request_id_of, to_bytes, words_for
+
+logger = logging.getLogger(__name__)
 
 API_URLS: Final = "jobs.api.urls"
 API_NAMESPACE: Final = "jobs_api"
@@ -90,10 +94,15 @@ def _only_adds_slash(request: HttpRequest, response: HttpResponseBase) -> bool:
     """Whether this is a redirect to the same path with a slash, which our paths never have."""
     if request.path.endswith("/") or not 300 <= response.status_code < 400:
         return False
-    return response.headers.get("Location", "").endswith(request.get_full_path(force_append_slash=True))
+    target = urlsplit(response.headers.get("Location", ""))
+    with_slash = urlsplit(request.get_full_path(force_append_slash=True))
+    return (target.path, target.query) == (with_slash.path, with_slash.query)
 
 
 def _replace(request: HttpRequest, response: HttpResponseBase, status: int) -> HttpResponse:
+    if status >= 500:
+        # The line that has the traceback is Django's, and knows of no request id.
+        logger.warning("Answered %s to request=%s", status, request_id_of(request))
     code, error = words_for(status)
     body = to_bytes(envelope(code, error, request_id=request_id_of(request)))
     answer = HttpResponse(body, status=status, content_type=JSON)

@@ -126,7 +126,9 @@ def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Held | 
             with engine_statement():
                 return transitions.complete(held, worker=worker, then=then())
         with engine_transaction(limited=True):
-            context.finish_verified()
+            if not context.finish_verified():
+                # Perhaps by ourselves, and the reply to that COMMIT was lost.
+                return Finish(won=False)
             # Only now: the next job must not wait here while this one runs again.
             return transitions.complete(held, worker=worker, then=then())
 
@@ -141,7 +143,6 @@ def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Held | None]
         with engine_statement():
             return transitions.fail(attempt.lease.held, errors=errors, worker=attempt.worker, then=then())
 
-    logger.info("job=%s action=%s attempt=%s failed by its action", *attempt.words)
     return _settled(attempt, _persisted(write), Outcome.FAILED, Status.FAILED)
 
 
@@ -216,6 +217,7 @@ def _persisted(write: Callable[[], Finish]) -> Finish:
 def _settled(attempt: _Attempt, finish: Finish, outcome: Outcome, status: Status) -> Ran:
     """Tell our own move from somebody else's: after a lost reply to COMMIT the row says which it was."""
     if finish.won:
+        logger.info("job=%s action=%s attempt=%s %s", *attempt.words, outcome.name.lower())
         return Ran(outcome=outcome, next_begun=finish.next_begun)
     row = Job.objects.filter(pk=attempt.job.pk).values_list("status", "attempt").first()
     if row == (status, attempt.job.attempt):

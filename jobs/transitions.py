@@ -9,6 +9,7 @@ transaction: callers stand in ``engine_statement``, ``engine_transaction`` or
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -48,6 +49,11 @@ class Held:
     lease_token: UUID
 
 
+Rows = JobQuerySet | Held
+# No job: stands in statements that are compiled once, where the real one is filled in.
+BLANK: Final = Held(job_id=-1, lease_token=UUID(int=0))
+
+
 def schedule(job: Job, *, actor: Actor) -> None:
     """Insert a new job and its first event; ``job`` gets its id.
 
@@ -79,21 +85,18 @@ def claim(
 
     Rows that another transaction holds are passed over. Never takes a job that is not in ``job_ids``.
     """
-    _move(
-        _unlocked(Job.objects.due(now).filter(pk__in=job_ids)),
-        {
-            "status": Status.RUNNING.value,
-            "lease_token": lease_token,
-            "lease_expires_at": after(now, lease),
-            "worker": worker.name,
-            "attempt": F("attempt") + 1,
-            "started_at": Coalesce(F("started_at"), now),
-            "begun_at": Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None,
-            "updated_at": now,
-        },
-        _Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker),
-        now,
-    )
+    changes = {
+        "status": Status.RUNNING.value,
+        "lease_token": lease_token,
+        "lease_expires_at": after(now, lease),
+        "worker": worker.name,
+        "attempt": F("attempt") + 1,
+        "started_at": Coalesce(F("started_at"), now),
+        "begun_at": Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None,
+        "updated_at": now,
+    }
+    rows = _unlocked(Job.objects.due(now).filter(pk__in=job_ids))
+    _move(rows, changes, _Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), now)
     claimed = Job.objects.filter(pk__in=job_ids, lease_token=lease_token, status=Status.RUNNING)
     return list(claimed.order_by("due_at", "pk"))
 
@@ -118,22 +121,15 @@ def hold(held: Held, *, lease: timedelta, now: Moment = NOW) -> bool:
 
 def record(held: Held, *, receipt: dict[str, Any], done: int, total: int | None, lease: timedelta) -> bool:
     """Store what the chunk did, in the chunk's transaction; ``done`` and ``total`` are the new values."""
-    return (
-        _held(held).update(
-            receipt=receipt,
-            progress_done=done,
-            progress_total=total,
-            progress_at=NOW,
-            lease_expires_at=Greatest(F("lease_expires_at"), after(NOW, lease)),
-        )
-        == 1
-    )
+    changes = {"receipt": receipt, "progress_done": done, "progress_total": total, "progress_at": NOW}
+    expires_at = Greatest(F("lease_expires_at"), after(NOW, lease))
+    return _held(held).update(lease_expires_at=expires_at, **changes) == 1
 
 
 def complete(held: Held, *, worker: Actor, then: Held | None = None, now: Moment = NOW) -> Finish:
     """Record success, unless the job was cancelled or its lease passed on; begin ``then`` in the same commit."""
     changes = {"status": Status.COMPLETED.value, "finished_at": now, "updated_at": now, **NO_LEASE}
-    return _move(_held(held), changes, _Note(what=What.COMPLETED, was=Status.RUNNING, actor=worker), now, then)
+    return _move(held, changes, _Note(what=What.COMPLETED, was=Status.RUNNING, actor=worker), now, then)
 
 
 def fail(
@@ -236,7 +232,7 @@ def _unlocked(rows: JobQuerySet) -> JobQuerySet:
     return rows.filter(pk__in=list(locked.values_list("pk", flat=True)))
 
 
-def _move(rows: JobQuerySet, changes: dict[str, Any], note: _Note, now: Moment, then: Held | None = None) -> Finish:
+def _move(rows: Rows, changes: dict[str, Any], note: _Note, now: Moment, then: Held | None = None) -> Finish:
     """Apply ``changes`` to ``rows``, write an event for each, and begin ``then``."""
     connection = home()
     try:
@@ -245,7 +241,7 @@ def _move(rows: JobQuerySet, changes: dict[str, Any], note: _Note, now: Moment, 
         return Finish(won=False, next_begun=then is not None and begin(then, now=now))
     with connection.cursor() as cursor:
         if supports_row_locks(connection):
-            start = _compiled_update(_held(then), {"begun_at": now}) if then else None
+            start = _compiled_update(then, {"begun_at": now}) if then else None
             return _move_at_once(cursor, update, events, start)
         cursor.execute(f"{update[0]} RETURNING id", update[1])
         ids = [row[0] for row in cursor.fetchall()]
@@ -267,11 +263,25 @@ def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | 
     return Finish(won=moved > 0, next_begun=began > 0)
 
 
-def _compiled_update(rows: JobQuerySet, changes: dict[str, Any]) -> Sql:
+def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
+    """Return the UPDATE that the ORM writes; for a held job it writes it once, as that takes as long as running it."""
+    if isinstance(rows, Held):
+        sql, params = _compiled_blank(home().vendor, tuple(changes.items()))
+        filled = {BLANK.job_id: rows.job_id, _for_driver(BLANK.lease_token): _for_driver(rows.lease_token)}
+        return sql, tuple(filled.get(param, param) for param in params)
     query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
     query.add_update_values(changes)
     sql, params = query.get_compiler(connection=home()).as_sql()
     return sql, tuple(params)
+
+
+@lru_cache(maxsize=16)
+def _compiled_blank(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
+    return _compiled_update(_held(BLANK), dict(changes))
+
+
+def _for_driver(token: UUID) -> Any:
+    return Job._meta.get_field("lease_token").get_db_prep_value(token, home())
 
 
 def _compiled_events(note: _Note, now: Moment) -> Sql:

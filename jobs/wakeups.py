@@ -30,6 +30,10 @@ class Wake:
         with contextlib.suppress(BlockingIOError):
             os.write(self._writer, b"!")
 
+    def fileno(self) -> int:
+        """Return what ``signal.set_wakeup_fd`` takes: a signal that comes just before a sleep must end it, too."""
+        return self._writer
+
     def wait(self, seconds: float) -> bool:
         """Sleep for ``seconds`` at most; True if woken."""
         ready, _, _ = select.select([self._reader], [], [], max(0.0, seconds))

@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from . import clock, conf, runner, transitions
 from .actors import Actor
 from .claims import CLAIM_AHEAD_SECONDS, Appetite, ClaimOrder, seconds_to_next
-from .crew import Crew
+from .crew import Crew, await_end
 from .database import engine_statement, engine_transaction
 from .leases import Lease, Leases, Rescuer
 from .line import Entry, Line
@@ -59,8 +59,8 @@ class JobWorker:
         self._line = Line()
         self._order = ClaimOrder()
         self._rescuer = Rescuer()
-        self._wake = Wake()
-        self._listener = Listener(self._wake.set)
+        self.wake = Wake()
+        self._listener = Listener(self.wake.set)
         self._crew = Crew(self.name, on_failure=self._fall)
         self._running: dict[int, tuple[Entry, float]] = {}
         self._appetite = Appetite()
@@ -86,7 +86,7 @@ class JobWorker:
             pause = self._claim_safely()
             if pause is None:
                 break
-            self._wake.wait(pause)
+            self.wake.wait(pause)
         self._hand_back(runners)
         return self._exit_status
 
@@ -94,7 +94,7 @@ class JobWorker:
         """Ask the worker to hand its jobs back and end, in 10 s at most."""
         if self._stop_at is None:
             self._stop_at = time.monotonic()
-        self._wake.set()
+        self.wake.set()
 
     # ------------------------------------------------------------ claiming (main thread)
 
@@ -132,7 +132,7 @@ class JobWorker:
 
     def _claim(self) -> int:
         quick = self._quick_threads()
-        if len(self._line) >= self._threads or not quick or (self._alone and self._is_held(self._alone)):
+        if len(self._line) >= self._threads or not quick or (self._alone and self._leases.holds(self._alone)):
             return 0
         self._alone = None
         chosen = self._appetite.choose(
@@ -168,9 +168,6 @@ class JobWorker:
         now = time.monotonic()
         slow = sum(now - since > CLAIM_AHEAD_SECONDS for _, since in list(self._running.values()))
         return self._threads - slow
-
-    def _is_held(self, held: Held) -> bool:
-        return any(lease.held is held for lease in self._leases.all())
 
     def _release_stale(self) -> None:
         """Give back jobs that stand behind slower ones than we thought: another worker may be free."""
@@ -219,7 +216,7 @@ class JobWorker:
             del self._running[threading.get_ident()]
             self._appetite.learn(entry.job.action, time.monotonic() - started)
             if len(self._line) < self._threads:
-                self._wake.set()
+                self.wake.set()
         return following[0] if following else None
 
     def _begin(self, entry: Entry) -> bool:
@@ -245,7 +242,7 @@ class JobWorker:
         for job_id in rescued:
             logger.warning("job=%s rescued from a worker that is gone", job_id)
         if rescued:
-            self._wake.set()
+            self.wake.set()
         Worker.objects.filter(beat_at__lt=Now() - FORGET_WORKERS_AFTER).delete()
 
     def _watch(self) -> None:
@@ -282,13 +279,17 @@ class JobWorker:
         try:
             self._give_back([entry.lease for entry in self._line.close()], "The worker shut down.")
             for thread in runners:
-                thread.join(max(0.0, self._stop_at + HAND_BACK_SECONDS - time.monotonic()))
+                await_end(thread, until=self._stop_at + HAND_BACK_SECONDS, unless=self._is_stuck)
             self._give_back(self._leases.all(), "The worker shut down.")
             Worker.objects.filter(name=self.name).delete()
         except DatabaseError as error:
             self._crew.note_trouble(error)
         self._crew.ended.set()
         logger.info("worker=%s ended", self.name)
+
+    def _is_stuck(self, thread: threading.Thread) -> bool:
+        entry, _ = self._running.get(thread.ident or 0, (None, 0.0))
+        return entry is not None and entry.lease.lost.is_set()
 
     def _give_back(self, leases: list[Lease], note: str) -> None:
         for lease in leases:

@@ -7,14 +7,14 @@ from django.conf import settings
 from django.contrib.admindocs.views import simplify_regex
 from django.urls import Resolver404, resolve
 from django.utils.module_loading import import_string
-from gunicorn.glogging import Logger
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from jobsite.logs import OneLine
 
 NO_ROUTE: Final = "(no route)"
 
 
-class RouteLogger(Logger):  # type: ignore[misc] – gunicorn ships no types
+class RouteLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
     """Offers ``%(route)s`` to ``access_log_format``; masks and keeps to one line what goes to the error log."""
 
     def setup(self, cfg: Any) -> None:

@@ -8,7 +8,7 @@ from jobsite.models import Session
 
 
 @admin.register(Session)
-class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg] – not a generic at run time
+class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Read-only; found by the user's id, exactly."""
 
     list_display = ("id", "user_id", "project", "started_at", "duration", "country", "page")

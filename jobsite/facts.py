@@ -16,7 +16,7 @@ COUNTED: Final = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """How many jobs there are in each status, ``999+`` if more; how many workers live."""
+    """How many jobs there are in each status, or at least how many; how many workers live."""
 
     jobs: dict[str, str]
     workers: int
@@ -31,7 +31,8 @@ def find_facts() -> Facts | None:
 
 
 def _count_jobs() -> dict[str, str]:
-    counts, values = [], []
+    counts: list[str] = []
+    values: list[str | int] = []
     for status in Status:
         few, params = Job.objects.filter(status=status).order_by().values("pk")[:COUNTED].query.sql_with_params()
         counts.append(f"(SELECT COUNT(*) FROM ({few}) AS few)")  # noqa: S608 – compiled by Django
@@ -39,7 +40,10 @@ def _count_jobs() -> dict[str, str]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(counts)}", values)
         row = cursor.fetchone()
-    return {status: f"{count:,}" if count < COUNTED else "999+" for status, count in zip(Status, row, strict=True)}
+    return {
+        status: f"{count:,}" if count < COUNTED else f"{COUNTED - 1:,}+"
+        for status, count in zip(Status, row, strict=True)
+    }
 
 
 def _count_workers() -> int:

@@ -14,6 +14,11 @@ most often an e-mail address –, nor any query (``?referenceId=…``), nor the 
 A proxy must also set or drop ``X-Forwarded-Proto`` (see ``TRUST_PROXY`` in the settings).
 """
 
+import os
+
+# gunicorn reads this file, and makes its logger, before it imports the site.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jobsite.settings")
+
 # Threads, as almost all time is spent waiting for the database; each keeps a connection of its own.
 worker_class = "gthread"
 threads = 8

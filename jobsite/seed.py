@@ -44,16 +44,15 @@ AT_ONCE: Final = 5_000
 
 
 def plan(total: int) -> dict[str, int]:
-    """Return how many sessions each user has, ``total`` in all; a small total leaves some without.
+    """Return how many sessions each user has: ``total`` in all, and those of ``STAGED_USERS``, who are erased at once.
 
-    ``MAIN_USERS`` and ``STAGED_USERS`` have one at least, so ``total`` should be 100 or more.
+    ``MAIN_USERS`` and ``STAGED_USERS`` have one at least; a small total leaves others without.
     """
-    sessions = {user: max(1, total // MAIN_SHARE) for user in MAIN_USERS}
-    sessions |= {user: max(1, total // STAGED_SHARE) for user in STAGED_USERS.values()}
-    rest = max(0, total - sum(sessions.values()))
-    each, more = divmod(rest, len(OTHER_USERS))
+    main = dict.fromkeys(MAIN_USERS, max(1, total // MAIN_SHARE))
+    staged = dict.fromkeys(STAGED_USERS.values(), max(1, total // STAGED_SHARE))
+    each, more = divmod(max(0, total - sum(main.values())), len(OTHER_USERS))
     others = {user: each + (place < more) for place, user in enumerate(OTHER_USERS)}
-    return sessions | {user: count for user, count in others.items() if count}
+    return main | staged | {user: count for user, count in others.items() if count}
 
 
 def seed(project: Any, *, total: int) -> bool:
@@ -64,6 +63,7 @@ def seed(project: Any, *, total: int) -> bool:
             return False
         _insert_sessions(project, plan(total))
         _insert_events(sessions)
+    _tell_planner()
     return True
 
 
@@ -80,6 +80,13 @@ def restore(project: Any, user: str, *, total: int) -> bool:
         _insert_sessions(project, {user: count})
         _insert_events(sessions)
     return True
+
+
+def _tell_planner() -> None:
+    """Let the database look at what it has: until it does by itself, it would plan an erase for two empty tables."""
+    with connection.cursor() as cursor:
+        for model in (Session, SessionEvent):
+            cursor.execute(f"ANALYZE {model._meta.db_table}")
 
 
 def _insert_sessions(project: Any, counts: dict[str, int]) -> None:

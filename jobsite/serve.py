@@ -53,7 +53,8 @@ def listen(first_port: int) -> socket.socket:
             listener.close()
         else:
             return listener
-    raise NoFreePort(f"no port from {first_port} to {first_port + PORTS_TRIED - 1} is free")
+    last = min(first_port + PORTS_TRIED, 65_536) - 1
+    raise NoFreePort(f"no port from {first_port} to {last} is free")
 
 
 def address_of(listener: socket.socket) -> str:

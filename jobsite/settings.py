@@ -100,8 +100,8 @@ SQLITE_OPTIONS: dict[str, Any] = {
 
 def _database(url: str) -> dict[str, Any]:
     """Return Django's form of ``url``; what its query says goes before what we would choose."""
-    keep = {"conn_max_age": number("CONN_MAX_AGE", 600), "conn_health_checks": True}
-    database: dict[str, Any] = {**dj_database_url.parse(url, **keep)}
+    parsed = dj_database_url.parse(url, conn_max_age=number("CONN_MAX_AGE", 600), conn_health_checks=True)
+    database: dict[str, Any] = {**parsed}
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["OPTIONS"] = {**SQLITE_OPTIONS, **database.get("OPTIONS", {})}
     return database
@@ -140,13 +140,15 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
+DATE_FORMAT = "Y-m-d"
+DATETIME_FORMAT = "Y-m-d H:i:s"
 
 STATIC_URL = "static/"
 # Files are served from where the apps keep them; only a proxy that serves them itself needs `collectstatic`.
 WHITENOISE_USE_FINDERS = True
 STATIC_ROOT = text("STATIC_ROOT") or None
 
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"mask": {"()": "jobs.logging.MaskReferences"}},

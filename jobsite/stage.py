@@ -22,7 +22,8 @@ from jobsite.models import Session, SessionEvent
 from jobsite.seed import MAIN_USERS, STAGED_USERS, restore
 
 ACTION: Final = "delete_user_data"
-WORKER: Final = Actor(kind="worker", name="demo:0:lost-on-purpose")
+WORKER: Final = Actor(kind="worker", name="demo:1:staged")
+LOST_WORKER: Final = Actor(kind="worker", name="demo:2:lost-on-purpose")
 
 
 class TakenByWorker(Exception):
@@ -65,25 +66,26 @@ def _schedule(project: Any, user: str) -> None:
     schedule_job(ACTION, project=project, reference_id=user, start_at=timezone.now() + timedelta(days=1))
 
 
-def _begin(project: Any, user: str) -> tuple[Job, Lease]:
+def _begin(project: Any, user: str, worker: Actor = WORKER) -> tuple[Job, Lease]:
     """Ask for an erase and claim it, as a worker does."""
     asked = schedule_job(ACTION, project=project, reference_id=user, start_at=timezone.now())
     token = uuid4()
     with engine_transaction():
         ids, lease = [asked.pk], conf.current().lease
-        claimed = transitions.claim(ids, lease_token=token, worker=WORKER, lease=lease, begun_ids=ids)
+        claimed = transitions.claim(ids, lease_token=token, worker=worker, lease=lease, begun_ids=ids)
     if not claimed:
         raise TakenByWorker
     return claimed[0], Lease(held=Held(job_id=asked.pk, lease_token=token))
 
 
 def _erase_a_part(job: Job, lease: Lease) -> None:
-    """Commit one chunk of the erase: half of the events."""
+    """Commit what an erase begins with: the count of the events, then a chunk of them, half of all."""
     sessions = Session.objects.filter(project=job.project, user_id=job.reference_id)
     events = SessionEvent.objects.filter(session__in=sessions)
-    found = events.count()
-    with JobContext(job, lease=lease).chunk() as chunk:
-        chunk.found["events"] = chunk.remaining = found
+    context = JobContext(job, lease=lease)
+    with context.chunk() as chunk:
+        chunk.found["events"] = chunk.remaining = found = events.count()
+    with context.chunk() as chunk:
         keys = list(events.values_list("pk", flat=True)[: (found + 1) // 2])
         chunk.add("events", SessionEvent.objects.filter(pk__in=keys).delete()[0])
 
@@ -109,7 +111,7 @@ def _cancel_half_way(project: Any, user: str) -> None:
 
 def _lose_the_worker(project: Any, user: str) -> None:
     """Leave the job running in a worker that is no more; the next worker rescues and finishes it within 75 s."""
-    _erase_a_part(*_begin(project, user))
+    _erase_a_part(*_begin(project, user, LOST_WORKER))
 
 
 SCENES: Final[dict[Status, Callable[[Any, str], None]]] = {

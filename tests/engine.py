@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
+
+from django.utils import timezone
 
 from jobs import JobContext, actions, runner
 from jobs.leases import Lease
@@ -28,6 +30,14 @@ def make_visits(owner: str, count: int) -> None:
 def make_recordings(owner: str, count: int) -> list[Recording]:
     rows = [Recording(owner=owner, payload="x" * 100) for _ in range(count)]
     return Recording.objects.bulk_create(rows, batch_size=5_000)
+
+
+def ago(seconds: float) -> datetime:
+    return timezone.now() - timedelta(seconds=seconds)
+
+
+def make_expired_job(**what_matters: Any) -> Job:
+    return make_running_job(**{"lease_expires_at": ago(5), **what_matters})
 
 
 def lease_of(job: Job, stopping: threading.Event | None = None) -> Lease:

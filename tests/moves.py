@@ -11,8 +11,7 @@ from jobs.actors import Actor
 from jobs.models import Job, JobEvent
 from jobs.status import Status
 from jobs.transitions import Held
-
-from .factories import WORKER, held
+from tests.factories import WORKER, held
 
 T: Final = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 LEASE: Final = timedelta(seconds=45)
@@ -71,7 +70,9 @@ def _cancel(job: Job, _: Held) -> bool:
     return transitions.cancel(job.pk, project=job.project, actor=INTEGRATOR, reason="Asked for.", now=T)
 
 
-def _when_running(name: str, apply: Callable[[Job, Held], Any], target: Status, what: JobEvent.What | None) -> Transition:
+def _when_running(
+    name: str, apply: Callable[[Job, Held], Any], target: Status, what: JobEvent.What | None
+) -> Transition:
     return Transition(name=name, apply=apply, sources=frozenset({Status.RUNNING}), target=target, what=what)
 
 

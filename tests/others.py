@@ -53,6 +53,16 @@ def transaction_of(other: BaseDatabaseWrapper, *statements: str) -> Iterator[Non
         cursor.execute("COMMIT")
 
 
+@contextmanager
+def somebody_holds(job: Any) -> Iterator[None]:
+    """Lock the job's row (SQLite: the database) from another connection; nothing of it is changed."""
+    with (
+        other_connection() as other,
+        transaction_of(other, f"UPDATE jobs_job SET crashes = crashes WHERE id = {job.pk}"),
+    ):
+        yield
+
+
 class InThread(Generic[Answer]):
     """Run ``work`` in a thread with a connection of its own; ``result()`` returns or raises what it did."""
 
@@ -71,9 +81,9 @@ class InThread(Generic[Answer]):
         finally:
             connections.close_all()
 
-    def result(self) -> Answer:
-        """Wait for the end of the work."""
-        self._thread.join(PATIENCE_SECONDS)
+    def result(self, *, patience: float = PATIENCE_SECONDS) -> Answer:
+        """Wait for the end of the work, for ``patience`` seconds at most."""
+        self._thread.join(patience)
         assert not self._thread.is_alive(), "the thread did not end"
         if self._error is not None:
             raise self._error
@@ -81,7 +91,7 @@ class InThread(Generic[Answer]):
 
 
 def somebody_waits_for_a_lock() -> bool:
-    """Whether any connection to the test database (PostgreSQL) waits for a lock; answers anew within a transaction too."""
+    """Whether any connection to the test database (PostgreSQL) waits for a lock, in a transaction of ours too."""
     one_value("SELECT pg_stat_clear_snapshot()")
     sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     return one_value(sql) > 0

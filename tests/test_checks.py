@@ -106,3 +106,26 @@ def test_sqlite_without_immediate_transactions_is_warned_of(monkeypatch: pytest.
     (message,) = messages_of("jobs.W001")
 
     assert "IMMEDIATE" in message.hint
+
+
+def test_naive_datetimes_are_refused(settings: Any):
+    settings.USE_TZ = False
+
+    (message,) = messages_of("jobs.E004")
+
+    assert "USE_TZ" in message.msg
+
+
+@sqlite_only
+def test_a_database_that_keeps_another_time_than_utc_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Tehran")
+    for cached in ("timezone", "timezone_name"):
+        vars(connection).pop(cached, None)
+
+    try:
+        (message,) = messages_of("jobs.E004")
+    finally:
+        for cached in ("timezone", "timezone_name"):
+            vars(connection).pop(cached, None)
+
+    assert "Asia/Tehran" in message.msg

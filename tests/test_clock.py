@@ -10,10 +10,16 @@ from django.db.models.functions import Now
 
 from jobs import clock
 from jobs.models import Job
-
-from .factories import LONG_AGO, make_job
-from .others import InThread, one_value, other_connection, postgresql_only, somebody_waits_for_a_lock, sqlite_only
-from .others import transaction_of, until
+from tests.factories import LONG_AGO, make_job
+from tests.others import (
+    InThread,
+    other_connection,
+    postgresql_only,
+    somebody_waits_for_a_lock,
+    sqlite_only,
+    transaction_of,
+    until,
+)
 
 A_MILLISECOND = timedelta(milliseconds=1)
 
@@ -21,7 +27,9 @@ A_MILLISECOND = timedelta(milliseconds=1)
 def texts_of(job: Job, *columns: str) -> tuple[str, ...]:
     """Return what SQLite stores for instants."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(f'CAST({column} AS text)' for column in columns)} FROM jobs_job WHERE id = %s", [job.pk])
+        cursor.execute(
+            f"SELECT {', '.join(f'CAST({column} AS text)' for column in columns)} FROM jobs_job WHERE id = %s", [job.pk]
+        )
         return tuple(cursor.fetchone())
 
 
@@ -65,7 +73,9 @@ def test_the_clock_is_written_in_one_text_form():
 
 @sqlite_only
 @pytest.mark.django_db
-@pytest.mark.parametrize("text", ["2026-03-01 12:00:00.000000", "2026-03-01 12:00:00.250000", "2026-03-01 12:00:00.999000"])
+@pytest.mark.parametrize(
+    "text", ["2026-03-01 12:00:00.000000", "2026-03-01 12:00:00.250000", "2026-03-01 12:00:00.999000"]
+)
 def test_the_text_form_sorts_among_the_instants_that_django_writes(text: str):
     job = make_job()
     with connection.cursor() as cursor:
@@ -99,7 +109,9 @@ def test_a_handed_in_instant_compares_as_the_clock_does(fraction: int):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("wait", [timedelta(seconds=45), timedelta(milliseconds=250), timedelta(days=400), timedelta(-1)])
+@pytest.mark.parametrize(
+    "wait", [timedelta(seconds=45), timedelta(milliseconds=250), timedelta(days=400), timedelta(-1)]
+)
 def test_after_is_that_much_later_on_either_clock(wait: timedelta):
     job = make_job()
 
@@ -126,7 +138,9 @@ def test_the_clock_stands_in_expressions_and_is_written_as_sql_beside_the_orm():
     job = make_job(due_at=datetime.now(UTC))
     age = ExpressionWrapper(F("due_at"), output_field=DateTimeField())
 
-    assert Job.objects.annotate(age=age).filter(pk=job.pk, age__lte=clock.after(clock.NOW, timedelta(seconds=1))).exists()
+    assert (
+        Job.objects.annotate(age=age).filter(pk=job.pk, age__lte=clock.after(clock.NOW, timedelta(seconds=1))).exists()
+    )
     sql, params = clock.compiled(LONG_AGO, connection)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM jobs_job WHERE due_at > {sql}", params)

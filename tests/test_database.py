@@ -7,8 +7,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from jobs.database import LIMITS_MS, chunk_turn, engine_statement, engine_transaction, reconnect, service_transaction
-
-from .others import InThread, one_value, postgresql_only, sqlite_only, statements
+from tests.others import InThread, one_value, postgresql_only, sqlite_only, statements
 
 LEVELS = ["read committed", "repeatable read", "serializable"]
 # As psycopg numbers them, which is what Django's OPTIONS take.
@@ -121,7 +120,8 @@ def test_limits_are_set_for_the_transaction_alone(fresh_connection: None):
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("host_s", "within"), [("250ms", "250ms"), ("1500ms", "1500ms"), ("1s", "1s"), ("2min", "2s"), ("1h", "2s"), ("1d", "2s")]
+    ("host_s", "within"),
+    [("250ms", "250ms"), ("1500ms", "1500ms"), ("1s", "1s"), ("2min", "2s"), ("1h", "2s"), ("1d", "2s")],
 )
 def test_a_limit_is_never_above_the_host_s_own(fresh_connection: None, host_s: str, within: str):
     with connection.cursor() as cursor:

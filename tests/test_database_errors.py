@@ -9,10 +9,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs.database import Trouble, classify
 from jobs.models import Organization
-
-from .factories import make_job, make_organization
-from .others import InThread, one_value, other_connection, postgresql_only, somebody_waits_for_a_lock, sqlite_only
-from .others import transaction_of, until
+from tests.factories import make_job, make_organization
+from tests.others import (
+    InThread,
+    one_value,
+    other_connection,
+    postgresql_only,
+    somebody_waits_for_a_lock,
+    sqlite_only,
+    transaction_of,
+    until,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

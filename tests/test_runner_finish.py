@@ -1,13 +1,12 @@
 """Recording an outcome when the database is away, slow to answer, or somebody else was first."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from pytest_django.fixtures import SettingsWrapper
 
 from jobs import JobContext, JobFailed, cancel_job, runner
 from jobs.models import Job, JobEvent
@@ -19,7 +18,7 @@ from .factories import WORKER, held, make_running_job
 from .hostapp.models import Ledger, Visit
 from .others import InThread, other_connection, postgresql_only
 
-pytestmark = pytest.mark.django_db(transaction=True)
+on_own_connections = pytest.mark.django_db(transaction=True)
 
 
 def erase(context: JobContext) -> None:
@@ -59,6 +58,7 @@ def gone() -> OperationalError:
 # ---------------------------------------------------------------- a cancel between the last chunk and the finish
 
 
+@on_own_connections
 @pytest.mark.parametrize("work", [write_in_chunk, erase], ids=["plain", "verified"])
 def test_a_cancel_after_the_last_chunk_wins_over_the_finish(work: Callable[[JobContext], None]):
     make_visits(ANA, 3)
@@ -75,6 +75,7 @@ def test_a_cancel_after_the_last_chunk_wins_over_the_finish(work: Callable[[JobC
     assert "verified_at" not in job.receipt
 
 
+@on_own_connections
 @pytest.mark.parametrize("ending", [refuse, stumble, stop])
 def test_a_cancel_wins_over_every_other_end_too(ending: Callable[[JobContext], None]):
     def be_cancelled(context: JobContext) -> None:
@@ -88,6 +89,7 @@ def test_a_cancel_wins_over_every_other_end_too(ending: Callable[[JobContext], N
     assert finals_of(job) == 1
 
 
+@on_own_connections
 def test_a_finish_after_the_lease_passed_on_changes_nothing():
     def be_replaced(context: JobContext) -> None:
         token = "11111111-1111-4111-8111-111111111111"
@@ -103,6 +105,7 @@ def test_a_finish_after_the_lease_passed_on_changes_nothing():
 # ---------------------------------------------------------------- a database that goes away
 
 
+@on_own_connections
 @postgresql_only
 @each_end
 def test_a_finish_that_meets_a_cut_connection_is_made_on_a_new_one(
@@ -148,6 +151,7 @@ def replies_lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lost
 
 
+@on_own_connections
 @each_end
 def test_an_outcome_whose_commit_was_not_answered_is_recognised_as_ours(
     replies_lost: list[str], action: Callable[[JobContext], None], outcome: Outcome, status: Status
@@ -160,6 +164,7 @@ def test_an_outcome_whose_commit_was_not_answered_is_recognised_as_ours(
     assert job.failures == (outcome in (Outcome.FAILED, Outcome.RETRYING))
 
 
+@on_own_connections
 def test_the_next_job_is_begun_once_when_the_reply_was_lost(replies_lost: list[str]):
     following = make_running_job(begun_at=None)
     job = make_running_job()
@@ -176,15 +181,17 @@ def test_the_next_job_is_begun_once_when_the_reply_was_lost(replies_lost: list[s
     assert len(asked) == 2
 
 
+@on_own_connections
 def test_an_outcome_that_cannot_be_written_for_a_whole_lease_is_left_to_the_sweep(
-    monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper
+    monkeypatch: pytest.MonkeyPatch, settings: Any
 ):
     settings.JOBS = {"BEAT_SECONDS": 0.1, "LEASE_SECONDS": 0.4}
 
     def away(*_: Any, **__: Any) -> NoReturn:
         raise gone()
 
-    monkeypatch.setattr(runner.transitions, "complete", away)
+    for outcome in ("complete", "release"):
+        monkeypatch.setattr(runner.transitions, outcome, away)
     job = make_running_job()
 
     with pytest.raises(OperationalError):
@@ -204,6 +211,7 @@ def with_sqlstate(state: str) -> DatabaseError:
     return error
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "08006", "57P01", "53300", "25P03"])
 def test_an_attempt_that_the_database_ended_is_released_and_counts_nothing(state: str):
     def be_unlucky(context: JobContext) -> NoReturn:
@@ -217,6 +225,7 @@ def test_an_attempt_that_the_database_ended_is_released_and_counts_nothing(state
     assert last_event(job).what == JobEvent.What.RELEASED
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("state", ["23505", "42601", "57014", "22P02"])
 def test_an_attempt_that_the_database_refused_counts_as_failed(state: str):
     def be_wrong(context: JobContext) -> NoReturn:
@@ -228,15 +237,14 @@ def test_an_attempt_that_the_database_refused_counts_as_failed(state: str):
     assert (job.status, job.failures) == (Status.SCHEDULED, 1)
 
 
+@pytest.mark.django_db
 def test_an_integrity_error_that_is_swallowed_in_a_chunk_fails_the_chunk():
     def be_careless(context: JobContext) -> None:
         with context.chunk() as chunk:
             line = Ledger.objects.create(job_id=context.id)
             chunk.add("lines", 1)
-            try:
+            with suppress(DatabaseError):
                 Ledger.objects.create(pk=line.pk, job_id=context.id)
-            except DatabaseError:
-                pass
 
     ran, job = attempt(be_careless)
 

@@ -7,13 +7,12 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import clock, transitions
+from jobs import transitions
 from jobs.models import Job
 from jobs.status import Status
-
-from .factories import LONG_AGO, WORKER, held, make_job, make_project, make_running_job
-from .moves import INTEGRATOR, LEASE, TOKEN, T, changes_of, events_of, row_of
-from .others import statements
+from tests.factories import LONG_AGO, WORKER, held, make_job, make_project, make_running_job
+from tests.moves import INTEGRATOR, LEASE, TOKEN, T, changes_of, events_of, row_of
+from tests.others import statements
 
 pytestmark = pytest.mark.django_db
 
@@ -75,9 +74,7 @@ def test_a_later_claim_leaves_the_first_start_alone():
 def test_claim_begins_those_jobs_that_it_is_told_to():
     first, second = make_job(), make_job()
 
-    transitions.claim(
-        [first.pk, second.pk], lease_token=TOKEN, worker=WORKER, lease=LEASE, begun_ids=[first.pk], now=T
-    )
+    transitions.claim([first.pk, second.pk], lease_token=TOKEN, worker=WORKER, lease=LEASE, begun_ids=[first.pk], now=T)
 
     assert (row_of(first)["begun_at"], row_of(second)["begun_at"]) == (T, None)
 
@@ -85,9 +82,7 @@ def test_claim_begins_those_jobs_that_it_is_told_to():
 def test_claim_answers_with_jobs_in_the_order_they_fell_due():
     late, early, tie = make_job(due_at=T), make_job(due_at=T - SECOND), make_job(due_at=T)
 
-    claimed = transitions.claim(
-        [tie.pk, late.pk, early.pk], lease_token=TOKEN, worker=WORKER, lease=LEASE, now=T
-    )
+    claimed = transitions.claim([tie.pk, late.pk, early.pk], lease_token=TOKEN, worker=WORKER, lease=LEASE, now=T)
 
     assert [job.pk for job in claimed] == [early.pk, late.pk, tie.pk]
     assert {job.lease_token for job in claimed} == {TOKEN}
@@ -116,64 +111,6 @@ def test_claim_of_nothing_takes_nothing():
     make_job()
 
     assert transitions.claim([], lease_token=TOKEN, worker=WORKER, lease=LEASE, now=T) == []
-
-
-def test_begin_notes_the_time_and_nothing_else():
-    job = make_running_job(begun_at=None)
-    before = row_of(job)
-
-    assert transitions.begin(held(job), now=T)
-
-    assert changes_of(job, before) == {"begun_at": T}
-    assert events_of(job) == []
-
-
-@pytest.mark.parametrize("transition", [transitions.renew, transitions.hold])
-def test_a_lease_is_extended_and_nothing_else_changes(transition: Any):
-    job = make_running_job(lease_expires_at=T)
-    before = row_of(job)
-
-    transition([held(job)] if transition is transitions.renew else held(job), lease=LEASE, now=T + SECOND)
-
-    assert changes_of(job, before) == {"lease_expires_at": T + SECOND + LEASE}
-    assert events_of(job) == []
-
-
-@pytest.mark.parametrize("transition", [transitions.renew, transitions.hold])
-@pytest.mark.parametrize("now", [T - LEASE, clock.NOW], ids=["instant", "the database's"])
-def test_a_lease_is_never_shortened(transition: Any, now: clock.Moment):
-    job = make_running_job(lease_expires_at=T + timedelta(days=365_0))
-    before = row_of(job)
-
-    transition([held(job)] if transition is transitions.renew else held(job), lease=SECOND, now=now)
-
-    assert changes_of(job, before) == {}
-
-
-def test_renew_extends_many_leases_of_several_claims_and_no_others():
-    mine = [make_running_job(lease_expires_at=T) for _ in range(3)]
-    lost, foreign = make_running_job(lease_expires_at=T), make_running_job(lease_expires_at=T)
-    stale = transitions.Held(job_id=lost.pk, lease_token=uuid4())
-
-    transitions.renew([*map(held, mine), stale], lease=LEASE, now=T)
-
-    assert {row_of(job)["lease_expires_at"] for job in mine} == {T + LEASE}
-    assert {row_of(job)["lease_expires_at"] for job in (lost, foreign)} == {T}
-
-
-def test_record_stores_progress_and_receipt_and_extends_the_lease():
-    job = make_running_job(lease_expires_at=LONG_AGO)
-    before, started = row_of(job), clock.read(connection)
-    receipt = {"stores": {"events": {"found": 9, "done": 3, "left": 6}}}
-
-    assert transitions.record(held(job), receipt=receipt, done=3, total=9, lease=LEASE)
-
-    changes = changes_of(job, before)
-    progress_at, expires_at = changes.pop("progress_at"), changes.pop("lease_expires_at")
-    assert changes == {"receipt": receipt, "progress_done": 3, "progress_total": 9}
-    assert started <= progress_at <= clock.read(connection)
-    assert abs(expires_at - progress_at - LEASE) < timedelta(milliseconds=20)
-    assert events_of(job) == []
 
 
 def test_complete_ends_the_job_and_keeps_its_worker():

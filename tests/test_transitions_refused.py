@@ -6,13 +6,14 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import transitions
+from jobs import clock, transitions
 from jobs.models import JobEvent
 from jobs.status import MOVES, Status
 from jobs.transitions import Held
-
-from .factories import held, make_job, make_project, make_running_job
-from .moves import INTEGRATOR, TRANSITIONS, T, Transition, apply, changes_of, events_of, row_of
+from tests import moves
+from tests.factories import held, make_job, make_project, make_running_job
+from tests.moves import INTEGRATOR, TRANSITIONS, T, Transition, apply, changes_of, events_of, row_of
+from tests.others import statements
 
 pytestmark = pytest.mark.django_db
 
@@ -160,3 +161,48 @@ def test_no_move_breaks_a_constraint(transition: Transition, status: Status):
     apply(transition, job)
 
     connection.check_constraints()
+
+
+@pytest.mark.parametrize("transition", MOVING, ids=str)
+def test_a_move_starts_with_its_write_and_costs_as_few_statements_as_it_can(transition: Transition):
+    job = make_job(status=min(transition.sources))
+
+    with statements(without=("SAVEPOINT", "RELEASE")) as sent:
+        apply(transition, job)
+
+    if connection.vendor == "postgresql":
+        # Those that pass over held rows lock first; a claim reads what it took.
+        assert len(sent) == {"claim": 3, "rescue": 2, "give_up": 2}.get(transition.name, 1)
+    else:
+        # A transaction of SQLite that began with a read could not write once others had.
+        assert sent[0].startswith("UPDATE")
+
+
+@pytest.mark.parametrize(("transition", "status"), [case for case in ALLOWED if case[0] in MOVING], ids=str)
+def test_a_move_without_an_instant_is_told_by_the_database_s_clock(
+    monkeypatch: pytest.MonkeyPatch, transition: Transition, status: Status
+):
+    monkeypatch.setattr(moves, "T", clock.NOW)
+    jobs = [make_job(status=status) for _ in range(3)]
+    started = clock.read(connection)
+
+    assert [apply(transition, job) for job in jobs] == [True] * 3
+
+    for job in jobs:
+        row, (event,) = row_of(job), events_of(job)
+        assert row["status"] == transition.target
+        assert started <= row["updated_at"] <= event["at"] <= clock.read(connection)
+
+
+@pytest.mark.parametrize("transition", FENCED, ids=str)
+def test_the_fence_holds_by_the_database_s_clock_too(monkeypatch: pytest.MonkeyPatch, transition: Transition):
+    monkeypatch.setattr(moves, "T", clock.NOW)
+    first, job = make_running_job(), make_running_job()
+    assert apply(transition, first)
+    before = row_of(job)
+
+    assert not transition.apply(job, Held(job_id=job.pk, lease_token=held(first).lease_token))
+    assert not transition.apply(job, Held(job_id=job.pk, lease_token=uuid4()))
+
+    assert changes_of(job, before) == {}
+    assert events_of(job) == []

@@ -31,6 +31,10 @@ SCOPE_WORDS: Final = {
 # What the service calls a value, and what the form does.
 FORM_FIELDS: Final = {"lifetime": "lifetime_days"}
 
+CREATED_BRIEFLY: Final = shown.column(shown.brief_moment, "created_at", _("created"))
+EXPIRES_BRIEFLY: Final = shown.column(shown.brief_moment, "expires_at", _("expires"))
+LAST_USED_BRIEFLY: Final = shown.column(shown.brief_moment, "last_used_at", _("last used"))
+REVOKED_BRIEFLY: Final = shown.column(shown.brief_moment, "revoked_at", _("revoked"))
 CREATED: Final = shown.column(shown.moment, "created_at", _("created"))
 EXPIRES: Final = shown.column(shown.moment, "expires_at", _("expires"))
 LAST_USED: Final = shown.column(shown.moment, "last_used_at", _("last used"))
@@ -61,7 +65,7 @@ class NewKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def wanted(self) -> dict[str, Any]:
         """Return the arguments of the service; the form must have no errors so far."""
-        days = self.cleaned_data["lifetime_days"]
+        days = self.cleaned_data["lifetime_days"]  # any integer; beyond what a timedelta holds, refused all the same
         return {
             "organization": self.cleaned_data["organization"],
             "project": self.cleaned_data["project"],
@@ -89,10 +93,10 @@ class ApiKeyAdminMixin(LookOnlyMixin):
         "project",
         SCOPES_SHOWN,
         "name",
-        CREATED,
-        EXPIRES,
-        LAST_USED,
-        REVOKED,
+        CREATED_BRIEFLY,
+        EXPIRES_BRIEFLY,
+        LAST_USED_BRIEFLY,
+        REVOKED_BRIEFLY,
         "created_by",
     )
     list_select_related = ("organization", "project", "created_by")
@@ -107,10 +111,10 @@ class ApiKeyAdminMixin(LookOnlyMixin):
     shown_fields = (
         ("prefix", "state"),
         ("organization", "project"),
-        "name",
-        SCOPES_SHOWN,
+        ("name", SCOPES_SHOWN),
         (CREATED, "created_by"),
-        (EXPIRES, LAST_USED, REVOKED),
+        (EXPIRES, REVOKED),
+        LAST_USED,
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -187,8 +191,15 @@ class ApiKeyAdminMixin(LookOnlyMixin):
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Show the secret in this answer and nowhere else: no redirect could carry it without storing it."""
-        title = {"title": translated("The new API key"), "key": obj, "secret": obj.secret}
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, **title}
+        context = {
+            **self.admin_site.each_context(request),
+            "title": translated("The new API key"),
+            "opts": self.opts,
+            "media": self.media,
+            "has_view_permission": self.has_view_permission(request),
+            "original": obj,
+            "secret": obj.secret,
+        }
         request.current_app = self.admin_site.name
         no_store = {"Cache-Control": "no-store"}
         return TemplateResponse(request, "admin/jobs/apikey/created.html", context, headers=no_store)

@@ -37,6 +37,8 @@ REFERENCE: Final = shown.column(shown.text, "reference_id", _("reference"))
 DESCRIPTION: Final = shown.column(shown.text, "description", _("description"))
 ERRORS: Final = shown.column(shown.text, "errors", _("errors"))
 PARAMETERS: Final = shown.column(shown.as_json, "parameters", _("parameters"))
+CREATED_BRIEFLY: Final = shown.column(shown.brief_moment, "created_at", _("created"))
+START_BRIEFLY: Final = shown.column(shown.brief_moment, "start_at", _("start"))
 CREATED: Final = shown.column(shown.moment, "created_at", _("created"))
 START: Final = shown.column(shown.moment, "start_at", _("start"))
 DUE: Final = shown.column(shown.moment, "due_at", _("due"))
@@ -60,14 +62,14 @@ class CancelForm(forms.Form):
         help_text=_("Kept with the job's events and read by staff. No personal data, please."),
         required=False,
         max_length=500,
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        widget=forms.TextInput(attrs={"class": "vTextField", "form": "jobs-cancel"}),
     )
 
 
 class JobAdminMixin(LookOnlyMixin):
     """All that the jobs' pages do; mix it with the ``ModelAdmin`` of your theme."""
 
-    list_display = ("id", STATUS, PROJECT, ACTION, REFERENCE, CREATED, START, ATTEMPT)
+    list_display = ("id", STATUS, PROJECT, ACTION, REFERENCE, CREATED_BRIEFLY, START_BRIEFLY, ATTEMPT)
     list_display_links = ("id",)
     list_select_related = ("project",)
     list_filter = (StatusFilter, ActionFilter)
@@ -81,9 +83,9 @@ class JobAdminMixin(LookOnlyMixin):
     actions: Sequence[Any] = ("cancel_selected",)
     fieldsets: ClassVar[Any] = (
         (None, {"fields": (STATUS, "project", ACTION, REFERENCE, DESCRIPTION, ERRORS)}),
-        (_("Progress"), {"fields": (shown.progress, PROGRESSED, shown.receipt)}),
-        (_("Times"), {"fields": ((CREATED, START), (DUE, STARTED), (BEGUN, FINISHED), UPDATED)}),
-        (_("Attempts"), {"fields": ((ATTEMPT, FAILURES, CRASHES), WORKER, LEASE, "retries")}),
+        (_("Progress"), {"fields": (shown.progress, shown.receipt)}),
+        (_("Times"), {"fields": ((CREATED, START), (DUE, STARTED), (BEGUN, FINISHED), (UPDATED, PROGRESSED))}),
+        (_("Attempts"), {"fields": ((ATTEMPT, WORKER), (FAILURES, CRASHES), (LEASE, "retries"))}),
         (_("Parameters"), {"fields": (PARAMETERS,), "classes": ("collapse",)}),
     )
 
@@ -130,7 +132,7 @@ class JobAdminMixin(LookOnlyMixin):
                 context |= {"cancel_url": self.url_of("cancel", quote(obj.pk)), "cancel_form": CancelForm()}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
-    @admin.display(description=_("tries again"))
+    @admin.display(description=_("retry of"))
     def retries(self, job: Job) -> str:
         """Return the job that this one tries again."""
         if job.retry_of_id is None:

@@ -91,14 +91,16 @@ class LookOnlyMixin(ModelAdmin):
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, {**title, **(extra_context or {})})
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
         """Run an action on ticked rows; "all that match" is refused, as no list promises it yet."""
         if forms.BooleanField(required=False).to_python(request.POST.get("select_across")):
             problem = _("Nothing was changed: only rows that are ticked can be chosen, not all that match.")
         elif len(selected_ids(request)) != len(set(request.POST.getlist(ACTION_CHECKBOX_NAME))):
             problem = _("Nothing was changed: there are no such rows.")
         else:
-            return super().response_action(request, queryset, *args)
+            return super().response_action(request, queryset, *args, **kwargs)
         self.message_user(request, problem, messages.ERROR)
         return HttpResponseRedirect(request.get_full_path())
 

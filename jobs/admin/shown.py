@@ -62,14 +62,21 @@ def column(show: Callable[[Any], str], name: str, title: "_StrPromise") -> Colum
     return shown
 
 
-def moment(value: datetime) -> str:
+def moment(value: datetime) -> SafeString:
     """Return an instant to the second, with its time zone: people compare it with logs."""
     local = timezone.localtime(value)
     text = formats.date_format(local, "Y-m-d H:i:s T")
     return format_html('<time class="jobs-moment" datetime="{}">{}</time>', value.isoformat(), text)
 
 
-def text(value: str) -> str:
+def brief_moment(value: datetime) -> SafeString:
+    """Return an instant for a list, which may set the time below the date; the zone is told on demand."""
+    local = timezone.localtime(value)
+    markup = '<time class="jobs-moment" datetime="{}" title="{}">{}</time>'
+    return format_html(markup, value.isoformat(), local.tzname(), formats.date_format(local, "Y-m-d H:i:s"))
+
+
+def text(value: str) -> SafeString:
     """Return a text that others wrote: as it is, with its line breaks, and unable to turn what surrounds it."""
     return format_html('<bdi class="jobs-text">{}</bdi>', value)
 
@@ -79,12 +86,12 @@ def whole(value: int) -> str:
     return str(formats.number_format(value, force_grouping=True))
 
 
-def as_json(value: Any) -> str:
+def as_json(value: Any) -> SafeString:
     """Return JSON, indented."""
     return format_html('<pre class="jobs-pre"><bdi>{}</bdi></pre>', json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def status(value: str) -> str:
+def status(value: str) -> SafeString:
     """Return a status as mark and word."""
     known = Status(value)
     markup = '<span class="jobs-status jobs-status-{}"><span aria-hidden="true">{}</span> {}</span>'
@@ -123,9 +130,9 @@ def receipt(job: Job) -> str:
 def event(row: JobEvent, *, with_detail: bool) -> dict[str, Any]:
     """Return one line of the timeline; a traceback may hold personal data and is for those who may see it."""
     return {
-        "at": SafeString(moment(row.at)),
+        "at": moment(row.at),
         "what": EVENT_WORDS.get(JobEvent.What(row.what), row.what),
-        "status": SafeString(status(row.to_status)),
+        "status": status(row.to_status),
         "attempt": row.attempt,
         "actor": row.actor,
         "request_id": row.request_id,

@@ -9,8 +9,16 @@ from django.db.models import QuerySet
 from .. import clock, conf, transitions
 from ..actions import Action, get_action
 from ..actors import SYSTEM, Actor
-from ..database import Trouble, classify, home, service_transaction
-from ..exceptions import ActiveJobExists, Busy, ConcurrentChange, InvalidField, JobNotFound, TransitionRefused
+from ..database import Trouble, classify, home, is_lock_timeout, service_transaction
+from ..exceptions import (
+    ActiveJobExists,
+    Busy,
+    ConcurrentChange,
+    InvalidField,
+    JobNotFound,
+    JobsError,
+    TransitionRefused,
+)
 from ..models import Job
 from ..notices import notify_due
 from ..status import Status
@@ -46,6 +54,8 @@ def schedule_job(
         UnknownAction: no such action is registered.
         InvalidField: a value cannot be accepted; ``field`` names the argument.
         ActiveJobExists: the action is unique and a job for this reference waits or runs; ``job`` is that one.
+        Busy: another transaction was in the way for longer than the host waits; nothing changed.
+        ConcurrentChange: the host's own transaction met another one and must be repeated.
     """
     registered = get_action(action)
     check_text("reference_id", reference_id, max_bytes=MAX_REFERENCE_BYTES)
@@ -89,7 +99,7 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
     except DatabaseError as error:
         if classify(error) is not Trouble.CONFLICT:
             raise
-        raise (ConcurrentChange() if within_host else Busy()) from error
+        raise _conflict(error, within_host) from error
     if not won:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)
     return job
@@ -112,8 +122,15 @@ def list_jobs(*, project: models.Model) -> QuerySet[Job]:
     return Job.objects.in_project(project).order_by("-pk")
 
 
+def _conflict(error: DatabaseError, within_host: bool) -> JobsError:
+    """Return the typed form of an error by which another transaction was in the way."""
+    # A lock that was not free in time spoils nothing; any other conflict has spoilt the host's whole transaction.
+    return ConcurrentChange() if within_host and not is_lock_timeout(error) else Busy()
+
+
 def _insert(job: Job, *, actor: Actor, notify: bool) -> Job:
     """Insert; when the active job that was in the way has ended before we could name it, try again."""
+    within_host = home().in_atomic_block
     for _ in range(INSERT_TRIES):
         try:
             with service_transaction():
@@ -128,9 +145,14 @@ def _insert(job: Job, *, actor: Actor, notify: bool) -> Job:
             found = active.filter(action=job.action, unique_key=job.unique_key).first()
             if found is not None:
                 raise ActiveJobExists(found) from None
+        except DatabaseError as error:
+            if classify(error) is not Trouble.CONFLICT:
+                raise
+            raise _conflict(error, within_host) from error
         else:
             return job
-    raise Busy
+    # In a snapshot of the host's, the job in the way may be one that cannot be seen from there.
+    raise ConcurrentChange if within_host else Busy
 
 
 def _start_of(action: Action, now: datetime) -> datetime:
@@ -171,6 +193,8 @@ def _first_problem(path: str, errors: Any) -> tuple[str, str]:
     """Return the path and text of the first problem in a serializer's nested errors."""
     if isinstance(errors, dict):
         key, below = next(iter(errors.items()))
+        if isinstance(key, int):  # the place in a list
+            return _first_problem(f"{path}[{key}]", below)
         return _first_problem(path if key == "non_field_errors" else f"{path}.{key}", below)
     if isinstance(errors, list) and errors and isinstance(errors[0], dict | list):
         place = next(index for index, below in enumerate(errors) if below)

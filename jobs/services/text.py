@@ -1,5 +1,6 @@
 """What a text must be to be stored, logged and shown as it is."""
 
+import math
 import unicodedata
 
 from ..exceptions import InvalidField
@@ -44,10 +45,10 @@ def check_json(field: str, value: object) -> None:
         for key, below in value.items():
             check_json(field, key)
             check_json(f"{field}.{key}", below)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for index, below in enumerate(value):
             check_json(f"{field}[{index}]", below)
     elif isinstance(value, str) and any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value):
         raise InvalidField(field, "must not contain NUL or lone surrogates")
-    elif isinstance(value, float) and not -1e308 <= value <= 1e308:
+    elif isinstance(value, float) and not math.isfinite(value):
         raise InvalidField(field, "must be a finite number")

@@ -49,11 +49,19 @@ def test_no_column_without_an_index_sorts(client: Client, column: int):
 
 
 def test_the_columns_say_what_staff_ask_for(client: Client):
-    job = make_job(status=Status.FAILED, project=make_project(name="Shop"), reference_id="shekar@example.com")
+    job = make_job(status=Status.FAILED, reference_id="shekar@example.com")
 
     html = text_of(client.get(url("job_changelist")))
 
-    for expected in (str(job.pk), "✗", "failed", "Shop", "touch", "shekar@example.com", "2025-01-01 12:00:00 UTC"):
+    for expected in (
+        str(job.pk),
+        "✗",
+        "failed",
+        str(job.project),
+        "touch",
+        "shekar@example.com",
+        "2025-01-01 12:00:00",
+    ):
         assert expected in html
 
 
@@ -104,7 +112,21 @@ def test_a_number_is_an_id_or_a_reference(client: Client):
 
 
 @pytest.mark.parametrize(
-    "term", ["9223372036854775807", "9223372036854775808", "1" * 300, "0", "-1", "１２", "1e3", "%", "'", "\\", "�", "x" * 5000]
+    "term",
+    [
+        "9223372036854775807",
+        "9223372036854775808",
+        "1" * 300,
+        "0",
+        "-1",
+        "１２",
+        "1e3",
+        "%",
+        "'",
+        "\\",
+        "�",
+        "x" * 5000,
+    ],
 )
 def test_search_for_what_cannot_exist_finds_nothing(client: Client, term: str):
     make_job()
@@ -172,7 +194,9 @@ def test_the_filters_offer_the_statuses_and_the_registered_actions(client: Clien
     assert {"touch", "touch_once"} <= {name for name, _ in filters[1].lookup_choices}
 
 
-@pytest.mark.parametrize("lookup", ["reference_id__icontains", "description__regex", "project__name", "worker", "id__in"])
+@pytest.mark.parametrize(
+    "lookup", ["reference_id__icontains", "description__regex", "project__name", "worker", "id__in"]
+)
 def test_an_address_cannot_carry_other_lookups(client: Client, lookup: str):
     response = client.get(url("job_changelist"), {lookup: "1"})
 
@@ -233,7 +257,7 @@ def test_beyond_the_limit_the_list_says_more_than(client: Client, monkeypatch: p
     first, last = (client.get(url("job_changelist"), {"p": page}) for page in (1, 2))
     beyond = client.get(url("job_changelist"), {"p": 3})
 
-    assert "more than 60 jobs" in text_of(first)
+    assert "more than these 60" in text_of(first)
     assert len(last.context["cl"].result_list) == 10
     assert beyond.status_code == 302
 
@@ -246,7 +270,7 @@ def test_up_to_the_limit_the_list_says_how_many(client: Client, monkeypatch: pyt
     html = text_of(client.get(url("job_changelist")))
 
     assert "3 jobs" in html
-    assert "more than" not in html
+    assert "There are more" not in html
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "99999999999999999999", "x", "1.5"])

@@ -154,8 +154,16 @@ def test_a_key_bound_to_a_project_opens_no_other(api: Api):
     assert call(api, f"Bearer {bound.secret}", other.key).status_code == 404
 
 
-@pytest.mark.parametrize(("method", "path", "scope"), [("GET", "/jobs", "read"), ("GET", "/jobs/1", "read")]
-                         + [("DELETE", "/jobs/1", "cancel"), ("POST", "/jobs", "create"), ("DELETE", "/users/x", "create")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("GET", "/jobs", "read"),
+        ("GET", "/jobs/1", "read"),
+        ("DELETE", "/jobs/1", "cancel"),
+        ("POST", "/jobs", "create"),
+        ("DELETE", "/users/x", "create"),
+    ],
+)
 def test_each_call_needs_its_scope(api: Api, method: str, path: str, scope: str):
     others = [word for word in ("read", "create", "cancel") if word != scope]
     lacking = make_key(organization=api.project.organization, scopes=others)

@@ -1,6 +1,7 @@
 from unittest.mock import patch
 
 import pytest
+from django.test import override_settings
 
 from jobs import services
 from jobs.exceptions import Busy
@@ -8,6 +9,7 @@ from jobs.models import Job
 from jobs.status import Status
 from tests.api.client import Api
 from tests.factories import make_job, make_key
+from tests.others import other_connection, transaction_of
 
 FINAL = [status for status in Status if status.is_final]
 
@@ -82,6 +84,25 @@ def test_a_key_that_may_only_read_cancels_nothing(api: Api):
     assert response.json()["code"] == "missing_scope"
     assert "'cancel'" in response.json()["error"]
     assert job.status == Status.SCHEDULED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_stays_locked_makes_it_busy_and_changes_nothing(transactional_db: None, api: Api):
+    job = make_job(project=api.project)
+    lock = f"UPDATE jobs_job SET description = description WHERE id = {job.pk}"
+
+    with (
+        other_connection() as other,
+        transaction_of(other, lock),
+        override_settings(JOBS={"CANCEL_WAIT_SECONDS": 0.2}),
+    ):
+        response = api.delete(f"/jobs/{job.pk}")
+
+    job.refresh_from_db()
+    assert (response.status_code, response.json()["code"]) == (503, "busy")
+    assert response["Retry-After"]
+    assert job.status == Status.SCHEDULED
+    assert not job.events.exists()
 
 
 def test_a_chunk_that_lasts_too_long_makes_it_busy(api: Api):

@@ -147,7 +147,7 @@ def test_an_unknown_member_is_refused(api: Api, name: str):
         (None, "parameters"),
         ({}, "parameters.note"),
         ({"note": "x", "other": 1}, "parameters.other"),
-        ({"note": "x", "ranges": [{"least": 1}, {}]}, "parameters.ranges.1.least"),
+        ({"note": "x", "ranges": [{"least": 1}, {}]}, "parameters.ranges[1].least"),
         ({"note": "a\0"}, "parameters.note"),
         ({"note": "x", "extra": ["\ud800"]}, "parameters.extra[0]"),
         ({"note": "x", "\ud800": 1}, "parameters.\ud800"),

@@ -2,6 +2,10 @@
 
 import os
 
+from django.core.exceptions import ImproperlyConfigured
+
+if not os.environ.get("DATABASE_URL"):
+    raise ImproperlyConfigured("The benchmarks empty tables, so they never take the default database: set DATABASE_URL")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 
 from jobsite.settings import *  # noqa: E402

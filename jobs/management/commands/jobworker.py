@@ -39,6 +39,8 @@ class Command(BaseCommand):
 
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, stop)
+        # Python runs a handler between two steps of the main thread, which may be about to sleep for seconds.
+        signal.set_wakeup_fd(worker.wake.fileno(), warn_on_full_buffer=False)
         status = worker.run()
         if status:
             sys.exit(status)

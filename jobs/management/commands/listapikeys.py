@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from ... import services
 from ...exceptions import JobsError
@@ -60,9 +61,12 @@ def _table(keys: list[dict[str, Any]]) -> str:
 
 
 def _cells(key: dict[str, Any]) -> tuple[str, ...]:
-    state = f"expires {key['expiresAt']}" if key["expiresAt"] else "valid"
+    state = "valid"
     if key["revokedAt"]:
         state = f"revoked {key['revokedAt']}"
+    elif key["expiresAt"]:
+        is_over = datetime.fromisoformat(key["expiresAt"]) <= timezone.now()
+        state = f"{'expired' if is_over else 'expires'} {key['expiresAt']}"
     return (
         key["prefix"],
         key["organization"],

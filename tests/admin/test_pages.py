@@ -1,0 +1,63 @@
+"""What all pages of our admin keep to."""
+
+import re
+from typing import Any, Final
+
+import pytest
+from django.test import Client
+from django.urls import resolve
+
+from jobs.models import JobEvent, Project
+from tests.admin.people import client_of, make_staff, text_of, url
+from tests.factories import LONG_AGO, make_key, make_project, make_running_job
+
+pytestmark = pytest.mark.django_db
+
+INLINE: Final = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>\s*\S|<style|\sstyle=|\son[a-z]+=|javascript:", re.IGNORECASE)
+OUTSIDE: Final = re.compile(r"(?:src|href|action)=[\"'](?:https?:)?//", re.IGNORECASE)
+
+
+@pytest.fixture
+def client() -> Client:
+    return client_of(make_staff(superuser=True))
+
+
+def every_page(client: Client) -> dict[str, Any]:
+    project = make_project()
+    key = make_key(organization=project.organization, project=project).key
+    receipt = {"stores": {"events": {"found": 2, "done": 1, "left": 1}}, "verified_at": LONG_AGO.isoformat()}
+    job = make_running_job(project=project, receipt=receipt, progress_done=1, progress_total=2, parameters={"a": "b"})
+    event = {"what": "claimed", "to_status": "running", "attempt": 1, "actor": "worker:a", "note": "n", "detail": "d"}
+    JobEvent.objects.create(job=job, at=LONG_AGO, **event)
+    rows = {"job": job.pk, "apikey": key.pk, "organization": project.organization_id}
+    if not Project._meta.swapped:
+        rows["project"] = project.pk
+    addresses = [url(f"{model}_changelist") for model in rows]
+    addresses += [url(f"{model}_{page}", pk) for model, pk in rows.items() for page in ("change", "history")]
+    addresses += [url(f"{model}_add") for model in rows if model != "job"]
+    pages = {address: client.get(address) for address in addresses}
+    form = {"organization": project.organization_id, "project": "", "name": "", "scopes": ["read"], "lifetime_days": ""}
+    return {**pages, "the new key": client.post(url("apikey_add"), form)}
+
+
+def test_a_strict_content_security_policy_has_nothing_to_forbid(client: Client):
+    for address, page in every_page(client).items():
+        assert page.status_code == 200, address
+        assert not INLINE.findall(text_of(page)), address
+        assert not OUTSIDE.findall(text_of(page)), address
+
+
+@pytest.mark.parametrize("page", ["job_changelist", "job_cancel", "apikey_changelist", "apikey_add", "apikey_revoke"])
+def test_a_change_is_never_part_of_a_transaction_of_the_whole_request(page: str):
+    address = url(page, *([1] if page.endswith(("cancel", "revoke")) else []))
+
+    assert "default" in resolve(address).func._non_atomic_requests
+
+
+def test_what_is_sent_by_a_button_belongs_to_a_form_of_its_own(client: Client):
+    html = text_of(client.get(url("job_change", make_running_job().pk)))
+
+    inside, outside = html.split("</form>\n</div>" if "</form>\n</div>" in html else "</form></div>", 1)
+    assert 'name="reason"' in inside
+    assert inside.count('form="jobs-cancel"') == 2
+    assert '<form id="jobs-cancel" method="post"' in outside

@@ -1,0 +1,1 @@
+"""The reference host: settings, pages, demo, logs."""

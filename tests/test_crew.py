@@ -1,0 +1,81 @@
+"""The threads of a worker process: kept alive through outages, missed when they fall."""
+
+import logging
+import threading
+from typing import NoReturn
+
+import pytest
+from django.db import DatabaseError, OperationalError, connection
+
+from jobs.crew import Crew
+
+from .others import until
+
+CANARY = "canary@example.com"
+
+
+def fail_if_called() -> NoReturn:
+    raise AssertionError("nothing fell")
+
+
+def test_a_thread_closes_its_connections_when_its_work_is_done():
+    crew, used = Crew("w", on_failure=fail_if_called), []
+
+    thread = crew.start(lambda: used.append(connection), "once")
+    thread.join(10)
+
+    assert thread.daemon
+    assert used[0].connection is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_falls_is_reported():
+    fallen = threading.Event()
+
+    def stumble() -> NoReturn:
+        raise ZeroDivisionError
+
+    Crew("w", on_failure=fallen.set).start(stumble, "once").join(10)
+
+    assert fallen.is_set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_repeated_work_goes_on_after_an_outage_and_sooner_than_its_rhythm():
+    crew, calls = Crew("w", on_failure=fail_if_called), []
+
+    def work() -> None:
+        calls.append(1)
+        if len(calls) < 2:
+            raise OperationalError("away")
+
+    crew.repeat(1_000, work, name="work", at_once=True)
+
+    until(lambda: len(calls) == 2, what="a second call")
+    crew.ended.set()
+
+
+def test_repeated_work_keeps_its_rhythm_and_ends_with_the_crew():
+    crew, calls = Crew("w", on_failure=fail_if_called), []
+    crew.repeat(0.01, lambda: calls.append(1), name="work")
+    until(lambda: len(calls) >= 3, what="three calls")
+
+    crew.ended.set()
+
+    until(lambda: not any(thread.name == "jobs-work" for thread in threading.enumerate()), what="the thread to end")
+
+
+@pytest.mark.django_db
+def test_trouble_is_logged_once_in_a_while_and_without_its_text(caplog: pytest.LogCaptureFixture):
+    crew = Crew("w", on_failure=fail_if_called)
+    error = DatabaseError(f"Key (email)=({CANARY}) already exists.")
+    error.__cause__ = Exception()
+    error.__cause__.sqlstate = "40001"  # type: ignore[attr-defined]
+    caplog.set_level(logging.DEBUG)
+
+    for _ in range(20):
+        crew.note_trouble(error)
+
+    assert len(caplog.records) == 1
+    assert CANARY not in caplog.text
+    assert "DatabaseError" in caplog.text
