@@ -21,7 +21,7 @@ PROJECTS: Final = 100
 PER_PROJECT: Final = 4
 
 CLAIM_AHEAD_SECONDS: Final = 1.0
-MOST_AT_ONCE: Final = 100
+MOST_AT_ONCE: Final = 200
 # A job that must run alone waits this long for its process to be idle; then the process makes room.
 SOLO_PATIENCE_SECONDS: Final = 60.0
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from .leases import Lease
@@ -28,6 +28,8 @@ class Line:
         self._entries: deque[Entry] = deque()
         self._closed = False
         self._waiting = 0
+        # More are claimed when fewer than this stand here: by the time they come, those have run.
+        self.refill_below = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -37,15 +39,20 @@ class Line:
         """How many threads wait for a job beyond those that stand in line."""
         return max(0, self._waiting - len(self._entries))
 
+    def has_room(self, threads: int) -> bool:
+        """Whether to claim more: too few stand here for ``threads``, or few of the last ones are left."""
+        return len(self._entries) < max(threads, self.refill_below)
+
     def oldest(self) -> float:
         """Return how many seconds the first in line has waited; 0 if none."""
         with self._ready:
             return time.monotonic() - self._entries[0].since if self._entries else 0.0
 
-    def put(self, entries: Iterable[Entry]) -> None:
+    def put(self, entries: Collection[Entry]) -> None:
         """Add claimed jobs at the end."""
         with self._ready:
             self._entries.extend(entries)
+            self.refill_below = len(entries) // 4
             self._ready.notify_all()
 
     def get(self) -> Entry | None:

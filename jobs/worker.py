@@ -132,13 +132,14 @@ class JobWorker:
 
     def _claim(self) -> int:
         quick = self._quick_threads()
-        if len(self._line) >= self._threads or not quick or (self._alone and self._leases.holds(self._alone)):
+        if not self._line.has_room(self._threads) or not quick or (self._alone and self._leases.holds(self._alone)):
             return 0
         self._alone = None
         chosen = self._appetite.choose(
             self._order.candidates(), idle=self._line.idle, quick=quick, holds_any=bool(len(self._leases))
         )
         if not chosen:
+            self._line.refill_below = 0
             return 0
         token, begun = uuid4(), [candidate.job_id for candidate in chosen[: self._line.idle]]
         self._unsure.append(token)
@@ -215,7 +216,7 @@ class JobWorker:
             self._leases.drop(entry.lease)
             del self._running[threading.get_ident()]
             self._appetite.learn(entry.job.action, time.monotonic() - started)
-            if len(self._line) < self._threads:
+            if self._line.has_room(self._threads):
                 self.wake.set()
         return following[0] if following else None
 

@@ -30,8 +30,8 @@ from typing import Any
 
 import dj_database_url
 
-from .environment import flag, number, text, words
-from .secret_key import make_insecure_key
+from jobsite.environment import flag, number, text, words
+from jobsite.secret_key import make_insecure_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"

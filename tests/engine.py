@@ -13,9 +13,8 @@ from jobs.leases import Lease
 from jobs.models import Job
 from jobs.status import Status
 from jobs.transitions import Held
-
-from .factories import WORKER, held, make_running_job
-from .hostapp.models import Ledger, Recording, Visit
+from tests.factories import WORKER, held, make_running_job
+from tests.hostapp.models import Ledger, Recording, Visit
 
 ANA: Final = "ana@example.com"
 BEN: Final = "ben@example.com"

@@ -13,8 +13,7 @@ from typing import IO, Any, Final
 from django.db import connection
 
 from jobs.models import Job
-
-from .others import until
+from tests.others import until
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXIT_SECONDS: Final = 15  # a worker has 10 by its own promise; the machine may be busy

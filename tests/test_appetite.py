@@ -3,8 +3,7 @@
 from datetime import timedelta
 
 from jobs.claims import MOST_AT_ONCE, SOLO_PATIENCE_SECONDS, Appetite, Candidate
-
-from .factories import LONG_AGO
+from tests.factories import LONG_AGO
 
 
 def make_candidates(count: int, *, action: str = "touch", crashes: int = 0, first: int = 1) -> list[Candidate]:

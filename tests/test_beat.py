@@ -9,10 +9,9 @@ from django.utils import timezone
 
 from jobs.leases import Leases
 from jobs.models import Job
-
-from .engine import ago, lease_of, make_expired_job
-from .factories import held, make_running_job
-from .others import other_connection, postgresql_only, transaction_of
+from tests.engine import ago, lease_of, make_expired_job
+from tests.factories import held, make_running_job
+from tests.others import other_connection, postgresql_only, transaction_of
 
 pytestmark = pytest.mark.django_db
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.checks import run_checks
 from django.db import connection, models
 from django.test import override_settings
@@ -38,6 +39,10 @@ def test_a_project_model_that_is_not_installed_is_refused():
     assert "nowhere.Project" in message.msg
 
 
+def host_model(*bases: type[models.Model], **fields: Any) -> type[models.Model]:
+    return type("HostProject", bases or (models.Model,), {"__module__": "tests.hostapp.models", **fields})
+
+
 def lacks(model: type[models.Model], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(checks, "get_project_model", lambda: model)
     found = messages_of("jobs.E002")
@@ -45,58 +50,52 @@ def lacks(model: type[models.Model], monkeypatch: pytest.MonkeyPatch) -> list[st
     return [message.msg.partition(" lacks ")[2].split()[0] for message in found]
 
 
+def organization_of(model: Any = Organization) -> models.Field:
+    return models.ForeignKey(model, on_delete=models.CASCADE, related_name="+")
+
+
 @isolate_apps("tests.hostapp")
 def test_a_project_without_anything_is_told_all_it_lacks(monkeypatch: pytest.MonkeyPatch):
-    class Bare(models.Model):
-        code = models.CharField(primary_key=True, max_length=10)
+    model = host_model(code=models.CharField(primary_key=True, max_length=10))
 
-        class Meta:
-            app_label = "hostapp"
-
-    assert lacks(Bare, monkeypatch) == ["organization", "key", "public_id"]
+    assert lacks(model, monkeypatch) == ["organization", "key", "public_id"]
 
 
 @isolate_apps("tests.hostapp")
 def test_a_project_of_another_kind_of_organization_is_refused(monkeypatch: pytest.MonkeyPatch):
-    class Owned(models.Model):
-        organization = models.ForeignKey("auth.Group", on_delete=models.CASCADE)
-        key = models.CharField(max_length=20, unique=True)
+    model = host_model(organization=organization_of(Group), key=models.CharField(max_length=20, unique=True))
 
-        class Meta:
-            app_label = "hostapp"
-
-    assert lacks(Owned, monkeypatch) == ["organization"]
+    assert lacks(model, monkeypatch) == ["organization"]
 
 
 @isolate_apps("tests.hostapp")
 def test_a_public_id_must_be_an_integer(monkeypatch: pytest.MonkeyPatch):
-    class Keyed(models.Model):
-        id = models.UUIDField(primary_key=True)
-        public_id = models.CharField(max_length=20)
-        organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
-        key = models.CharField(max_length=20, unique=True)
+    model = host_model(
+        id=models.UUIDField(primary_key=True),
+        public_id=models.CharField(max_length=20),
+        organization=organization_of(),
+        key=models.CharField(max_length=20, unique=True),
+    )
 
-        class Meta:
-            app_label = "hostapp"
-
-    assert lacks(Keyed, monkeypatch) == ["public_id"]
+    assert lacks(model, monkeypatch) == ["public_id"]
 
 
 @isolate_apps("tests.hostapp")
 def test_a_project_with_an_integer_key_needs_no_public_id(monkeypatch: pytest.MonkeyPatch):
-    class Plain(models.Model):
-        organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
-        key = models.CharField(max_length=20, unique=True)
+    model = host_model(organization=organization_of(), key=models.CharField(max_length=20, unique=True))
 
+    assert lacks(model, monkeypatch) == []
+
+
+@isolate_apps("tests.hostapp")
+def test_a_project_that_inherits_an_integer_key_needs_no_public_id(monkeypatch: pytest.MonkeyPatch):
+    class Parent(models.Model):  # noqa: DJ008 – of no interest
         class Meta:
             app_label = "hostapp"
 
-    class Child(Plain):
-        class Meta:
-            app_label = "hostapp"
+    model = host_model(Parent, organization=organization_of(), key=models.CharField(max_length=20, unique=True))
 
-    assert lacks(Plain, monkeypatch) == []
-    assert lacks(Child, monkeypatch) == []
+    assert lacks(model, monkeypatch) == []
 
 
 @sqlite_only

@@ -10,10 +10,9 @@ from jobs import JobCancelled, JobContext, cancel_job, transitions
 from jobs.actors import SYSTEM
 from jobs.exceptions import ActionMisused, JobReleased, LeaseLost
 from jobs.models import Job
-
-from .engine import lease_of, make_context, write_in_chunk
-from .factories import held, make_running_job
-from .hostapp.models import Ledger, Visit
+from tests.engine import lease_of, make_context, write_in_chunk
+from tests.factories import held, make_running_job
+from tests.hostapp.models import Ledger, Visit
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,7 @@ import pytest
 from django.db import DatabaseError, OperationalError, connection
 
 from jobs.crew import Crew
-
-from .others import until
+from tests.others import until
 
 CANARY = "canary@example.com"
 

@@ -13,9 +13,8 @@ from jobs import JobContext
 from jobs.exceptions import ActionMisused
 from jobs.models import Job
 from jobs.runner import Outcome
-
-from .engine import ANA, BEN, attempt, claim_again, make_context, make_recordings, make_visits
-from .hostapp.models import Click, Recording, Visit
+from tests.engine import ANA, BEN, attempt, claim_again, make_context, make_recordings, make_visits
+from tests.hostapp.models import Click, Recording, Visit
 
 pytestmark = pytest.mark.django_db
 

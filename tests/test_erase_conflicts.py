@@ -12,10 +12,9 @@ from jobs import JobContext
 from jobs.exceptions import RowsLeft
 from jobs.models import Job
 from jobs.runner import Outcome
-
-from .engine import ANA, BEN, attempt, make_context, make_recordings, make_visits
-from .hostapp.models import Click, Recording, Visit
-from .others import (
+from tests.engine import ANA, BEN, attempt, make_context, make_recordings, make_visits
+from tests.hostapp.models import Click, Recording, Visit
+from tests.others import (
     PATIENCE_SECONDS,
     InThread,
     other_connection,
@@ -131,11 +130,12 @@ def test_a_deadlock_costs_a_smaller_batch_not_the_job():
 def test_a_writer_that_holds_the_database_halves_the_batch_until_it_is_free():
     make_visits(ANA, 600)
     context = make_context()
-    found, held = threading.Event(), threading.Event()
+    begun, counted, held = [], threading.Event(), threading.Event()
 
     def pause(execute: Callable[..., Any], sql: str, params: Any, many: bool, about: dict[str, Any]) -> Any:
-        if "LIMIT" in sql and "hostapp_visit" in sql:
-            found.set()
+        begun.append(sql.startswith("BEGIN"))
+        if sum(begun) == 2:  # the first chunk notes how many there are
+            counted.set()
             held.wait(PATIENCE_SECONDS)
         return execute(sql, params, many, about)
 
@@ -147,7 +147,7 @@ def test_a_writer_that_holds_the_database_halves_the_batch_until_it_is_free():
 
     with other_connection() as other:
         erasing = InThread(erase)
-        until(found.is_set, what="the keys of the first batch")
+        until(counted.is_set, what="the first chunk that deletes")
         with transaction_of(other):
             held.set()
             until(lambda: context.batch_size <= 250, what="a smaller batch")

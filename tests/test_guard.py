@@ -9,9 +9,8 @@ from django.db import connection, connections
 
 from jobs.exceptions import ForeignDatabase, WriteOutsideChunk
 from jobs.models import Job
-
-from .engine import ANA, make_context, make_visits, write_in_chunk
-from .hostapp.models import Ledger, Visit
+from tests.engine import ANA, make_context, make_visits, write_in_chunk
+from tests.hostapp.models import Ledger, Visit
 
 # Not inside a test's transaction: a refused save() would leave that unusable.
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,10 +10,9 @@ from jobs.actors import SYSTEM
 from jobs.leases import Leases, Rescuer
 from jobs.models import Job, JobEvent
 from jobs.status import Status
-
-from .engine import ago, finals_of, last_event, make_expired_job
-from .factories import held, make_running_job
-from .others import other_connection, postgresql_only, transaction_of
+from tests.engine import ago, finals_of, last_event, make_expired_job
+from tests.factories import held, make_running_job
+from tests.others import other_connection, postgresql_only, transaction_of
 
 pytestmark = pytest.mark.django_db
 

@@ -3,10 +3,9 @@
 import pytest
 
 from jobs.line import Entry, Line
-
-from .engine import lease_of
-from .factories import make_running_job
-from .others import InThread, until
+from tests.engine import lease_of
+from tests.factories import make_running_job
+from tests.others import InThread, until
 
 pytestmark = pytest.mark.django_db
 

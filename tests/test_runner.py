@@ -12,8 +12,7 @@ from jobs.exceptions import JobReleased, LeaseLost
 from jobs.models import Job, JobEvent
 from jobs.runner import Outcome
 from jobs.status import Status
-
-from .engine import (
+from tests.engine import (
     ANA,
     as_somebody_else,
     attempt,
@@ -25,8 +24,8 @@ from .engine import (
     nothing_next,
     write_in_chunk,
 )
-from .factories import LONG_AGO, WORKER, held, make_running_job
-from .hostapp.models import Ledger, Visit
+from tests.factories import LONG_AGO, WORKER, held, make_running_job
+from tests.hostapp.models import Ledger, Visit
 
 pytestmark = pytest.mark.django_db
 

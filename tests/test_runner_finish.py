@@ -12,11 +12,10 @@ from jobs import JobContext, JobFailed, cancel_job, runner
 from jobs.models import Job, JobEvent
 from jobs.runner import Outcome
 from jobs.status import Status
-
-from .engine import ANA, attempt, finals_of, last_event, make_visits, nothing_next, write_in_chunk
-from .factories import WORKER, held, make_running_job
-from .hostapp.models import Ledger, Visit
-from .others import InThread, other_connection, postgresql_only
+from tests.engine import ANA, attempt, finals_of, last_event, make_visits, nothing_next, write_in_chunk
+from tests.factories import WORKER, held, make_running_job
+from tests.hostapp.models import Ledger, Visit
+from tests.others import InThread, other_connection, postgresql_only
 
 on_own_connections = pytest.mark.django_db(transaction=True)
 

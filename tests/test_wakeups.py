@@ -13,9 +13,8 @@ from django.db import DatabaseError
 
 from jobs import schedule_job, wakeups
 from jobs.wakeups import Listener, Wake
-
-from .factories import make_project
-from .others import InThread, one_value, other_connection, postgresql_only, sqlite_only, until
+from tests.factories import make_project
+from tests.others import InThread, one_value, other_connection, postgresql_only, sqlite_only, until
 
 LISTENERS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN jobs_due' "

@@ -11,12 +11,11 @@ from jobs import schedule_job
 from jobs.models import Job, JobEvent, Worker
 from jobs.status import Status
 from jobs.worker import JobWorker
-
-from .engine import ANA, last_event, make_visits
-from .factories import make_job, make_project
-from .hostapp.models import Ledger, Visit
-from .others import one_value, other_connection, postgresql_only, until
-from .processes import status_of, until_status, worker_process
+from tests.engine import ANA, last_event, make_visits
+from tests.factories import make_job, make_project
+from tests.hostapp.models import Ledger, Visit
+from tests.others import one_value, other_connection, postgresql_only, until
+from tests.processes import status_of, until_status, worker_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -3,7 +3,7 @@
 Beside each other, turn and turn about, run the worker and a hand-written loop, as only
 ratios mean something on a machine that others use too. Figures are medians of the rounds.
 
-a  jobs per second of an action that does nothing; raw: claim and finish a row in a transaction
+a  jobs per second of an action that does nothing; raw: claim and finish a row of such a table in a transaction
 b  milliseconds from COMMIT of a schedule to the first line of the action, in an idle worker
 c  seconds of an erase of many rows; raw: one DELETE. Meanwhile, the longest wait of a cancel-like UPDATE
 d  jobs per second on SQLite

@@ -6,19 +6,14 @@ from typing import Final
 
 import psycopg
 
-TABLE: Final = """
-    DROP TABLE IF EXISTS raw_job;
-    CREATE TABLE raw_job (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        action text NOT NULL, reference_id text NOT NULL, status text NOT NULL,
-        due_at timestamptz NOT NULL, attempt integer NOT NULL DEFAULT 0,
-        lease_token uuid, worker text, finished_at timestamptz, receipt jsonb NOT NULL DEFAULT '{}'
-    );
-    CREATE INDEX raw_job_due ON raw_job (due_at, id) WHERE status = 'scheduled';
-"""
+# The same columns, checks and indexes, so that a row costs both the same; but no foreign keys.
+TABLE: Final = "DROP TABLE IF EXISTS raw_job; CREATE TABLE raw_job (LIKE jobs_job INCLUDING ALL)"
 FILL: Final = """
-    INSERT INTO raw_job (action, reference_id, status, due_at)
-    SELECT 'benchmark_nothing', 'user-' || n, 'scheduled', '2025-01-01' FROM generate_series(1, %s) AS n
+    INSERT INTO raw_job (project_id, action, reference_id, description, status, created_at, start_at, due_at,
+                         attempt, crashes, failures, progress_done, receipt)
+    SELECT 1, 'benchmark_nothing', 'user-' || n, 'Do nothing', 'scheduled', '2025-01-01', '2025-01-01', '2025-01-01',
+           0, 0, 0, 0, '{}'
+    FROM generate_series(1, %s) AS n
 """
 CLAIM: Final = """
     SELECT id FROM raw_job WHERE status = 'scheduled' AND due_at <= now()

@@ -8,7 +8,7 @@ if not os.environ.get("DATABASE_URL"):
     raise ImproperlyConfigured("The benchmarks empty tables, so they never take the default database: set DATABASE_URL")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 
-from jobsite.settings import *  # noqa: E402
-from jobsite.settings import INSTALLED_APPS  # noqa: E402
+from jobsite.settings import *  # noqa: F403
+from jobsite.settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.benchmarks"]

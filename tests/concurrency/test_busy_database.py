@@ -10,10 +10,9 @@ from jobs import cancel_job, schedule_job
 from jobs.leases import Leases
 from jobs.models import Job
 from jobs.status import Status
-
-from ..factories import held, make_job, make_running_job
-from ..others import until
-from ..processes import until_status, worker_process
+from tests.factories import held, make_job, make_running_job
+from tests.others import until
+from tests.processes import until_status, worker_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,11 +18,10 @@ from jobs.exceptions import JobStopped, TransitionRefused
 from jobs.models import Job
 from jobs.runner import Outcome
 from jobs.status import Status
-
-from ..engine import attempt, finals_of, lease_of, make_context, nothing_next, write_in_chunk
-from ..factories import WORKER, make_job, make_project, make_running_job
-from ..hostapp.models import Ledger
-from ..others import PATIENCE_SECONDS, InThread, somebody_waits_for_a_lock, until
+from tests.engine import attempt, finals_of, lease_of, make_context, nothing_next, write_in_chunk
+from tests.factories import WORKER, make_job, make_project, make_running_job
+from tests.hostapp.models import Ledger
+from tests.others import PATIENCE_SECONDS, InThread, somebody_waits_for_a_lock, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,10 +13,9 @@ from jobs.claims import ClaimOrder
 from jobs.database import Trouble, classify, engine_transaction
 from jobs.models import Job, JobEvent
 from jobs.status import Status
-
-from ..engine import ago
-from ..factories import WORKER, held, make_job, make_project, make_running_job
-from ..others import InThread
+from tests.engine import ago
+from tests.factories import WORKER, held, make_job, make_project, make_running_job
+from tests.others import InThread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

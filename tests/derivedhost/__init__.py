@@ -1,1 +1,1 @@
-"""A host whose Project derives from ``AbstractProject``, and is not in its first migration: ``tests.settings_derived``."""
+"""A host whose Project derives from ``AbstractProject`` and comes late to its app: ``tests.settings_derived``."""

@@ -1,6 +1,7 @@
 """A project with a column more than ``jobs`` gives it, and a table that was there before it."""
 
 from django.db import models
+
 from jobs.models import AbstractProject
 
 

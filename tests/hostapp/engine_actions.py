@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import NoReturn
 
 from jobs import JobContext, action
-
-from .models import Ledger, Visit
+from tests.hostapp.models import Ledger, Visit
 
 A_MOMENT = 0.01
 

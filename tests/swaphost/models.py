@@ -4,6 +4,7 @@ import secrets
 from uuid import uuid4
 
 from django.db import models
+
 from jobs.models import make_project_key
 
 
