@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, Final
 
 from django.db.models import Count
@@ -19,6 +20,7 @@ from .status import Status
 WINDOW: Final = 200
 PROJECTS: Final = 100
 PER_PROJECT: Final = 4
+MOST_REMEMBERED: Final = 10_000
 
 CLAIM_AHEAD_SECONDS: Final = 1.0
 MOST_AT_ONCE: Final = 200
@@ -44,22 +46,34 @@ class Candidate:
 
 
 class ClaimOrder:
-    """Finds candidates; remembers only where among the waiting projects it looked last."""
+    """Finds candidates; remembers where among the waiting projects it looked last, and whose turns were the latest."""
 
     def __init__(self) -> None:
         self._after: Any = None
+        self._turn = count(1)
+        # By organization, the number of its latest turn; the longest ago first.
+        self._served: dict[Any, int] = {}
 
     def candidates(self) -> list[Candidate]:
         """Return due jobs in the order to claim them.
 
-        Organizations with the fewest running jobs come first, then the longest due, then
-        the lowest id. At most ``WINDOW + PROJECTS * PER_PROJECT`` are looked at.
+        Organizations with the fewest running jobs come first, of these the one that this
+        process served the longest ago, then the longest due, then the lowest id. At most
+        ``WINDOW + PROJECTS * PER_PROJECT`` are looked at.
         """
         found = self._read(Job.objects.due().order_by("due_at", "pk")[:WINDOW])
         if len(found) == WINDOW:
             known = {candidate.job_id for candidate in found}
             found += [candidate for candidate in self._heads() if candidate.job_id not in known]
-        return list(_fairly(found, _running_by_organization()))
+        return list(_fairly(found, _running_by_organization(), self._served))
+
+    def note_served(self, claimed: Iterable[Candidate]) -> None:
+        """Remember whose turn it was: where jobs end at once, nobody has any running when the next is chosen."""
+        for candidate in claimed:
+            self._served.pop(candidate.organization_id, None)
+            self._served[candidate.organization_id] = next(self._turn)
+        while len(self._served) > MOST_REMEMBERED:
+            del self._served[next(iter(self._served))]
 
     def _heads(self) -> list[Candidate]:
         """The longest due jobs of the next ``PROJECTS`` projects, so that a flood of one hides nobody."""
@@ -133,22 +147,25 @@ def _running_by_organization() -> Counter[Any]:
     return Counter(dict(running.annotate(count=Count("pk"))))
 
 
-def _fairly(candidates: Iterable[Candidate], running: Counter[Any]) -> Iterable[Candidate]:
+def _fairly(candidates: Iterable[Candidate], running: Counter[Any], served: dict[Any, int]) -> Iterable[Candidate]:
     """Yield candidates, each time from the organization that has the fewest running and yielded."""
     lines: dict[Any, list[tuple[datetime, int, Candidate]]] = {}
     for candidate in candidates:
         lines.setdefault(candidate.organization_id, []).append((candidate.due_at, candidate.job_id, candidate))
     for line in lines.values():
         line.sort(reverse=True)
-    heap = [(running[owner], *line[-1][:2], index) for index, (owner, line) in enumerate(lines.items())]
+    heap = [
+        (running[owner], served.get(owner, 0), *line[-1][:2], index)
+        for index, (owner, line) in enumerate(lines.items())
+    ]
     heapq.heapify(heap)
     in_order = list(lines.values())
     while heap:
-        count, _, _, index = heapq.heappop(heap)
+        held, turn, _, _, index = heapq.heappop(heap)
         line = in_order[index]
         yield line.pop()[2]
         if line:
-            heapq.heappush(heap, (count + 1, *line[-1][:2], index))
+            heapq.heappush(heap, (held + 1, turn, *line[-1][:2], index))
 
 
 def _heads_of_projects(after: Any) -> tuple[list[int], Any]:

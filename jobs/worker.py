@@ -141,18 +141,14 @@ class JobWorker:
         if not chosen:
             self._line.refill_below = 0
             return 0
-        token, begun = uuid4(), [candidate.job_id for candidate in chosen[: self._line.idle]]
+        ids = [candidate.job_id for candidate in chosen]
+        token, lease, begun = uuid4(), conf.current().lease, ids[: self._line.idle]
         self._unsure.append(token)
         with engine_transaction(limited=True):
-            jobs = transitions.claim(
-                [candidate.job_id for candidate in chosen],
-                lease_token=token,
-                worker=self.actor,
-                lease=conf.current().lease,
-                begun_ids=begun,
-            )
+            jobs = transitions.claim(ids, lease_token=token, worker=self.actor, lease=lease, begun_ids=begun)
         self._unsure.remove(token)
-        self._line_up(jobs, token, [candidate.job_id for candidate in chosen], set(begun))
+        self._order.note_served(chosen)
+        self._line_up(jobs, token, ids, set(begun))
         return len(jobs)
 
     def _line_up(self, jobs: list[Job], token: UUID, order: list[int], begun: set[int]) -> None:

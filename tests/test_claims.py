@@ -36,13 +36,14 @@ def ids_of(order: ClaimOrder) -> list[int]:
     return [candidate.job_id for candidate in order.candidates()]
 
 
-def turns(*, until: int, ends_at_once: bool) -> list[Any]:
-    """Claim for four threads again and again; return the organizations in the order of their turns."""
+def turns(*, until: int, ends_at_once: bool, threads: int = THREADS) -> list[Any]:
+    """Claim for ``threads`` again and again; return the organizations in the order of their turns."""
     order, seen, owner_of = ClaimOrder(), [], {}
     while len(seen) < until:
-        candidates = order.candidates()[:THREADS]
+        candidates = order.candidates()[:threads]
         owner_of.update({candidate.job_id: candidate.organization_id for candidate in candidates})
         claimed = claim([candidate.job_id for candidate in candidates], lease_token=uuid4())
+        order.note_served(candidates)
         seen += [owner_of[job.pk] for job in claimed]
         if ends_at_once:
             Job.objects.filter(pk__in=[job.pk for job in claimed]).delete()
@@ -52,13 +53,14 @@ def turns(*, until: int, ends_at_once: bool) -> list[Any]:
 # ---------------------------------------------------------------- fairness
 
 
+@pytest.mark.parametrize("threads", [1, THREADS])
 @pytest.mark.parametrize("ends_at_once", [True, False], ids=["jobs end at once", "jobs last"])
-def test_a_flood_of_one_organization_hides_none_of_49_others(ends_at_once: bool):
+def test_a_flood_of_one_organization_hides_none_of_49_others(ends_at_once: bool, threads: int):
     make_due_jobs(make_project(), 3_000)
     for _ in range(49):
         make_due_jobs(make_project(), 2, due_at=LONG_AGO + timedelta(days=1))
 
-    served = turns(until=200, ends_at_once=ends_at_once)
+    served = turns(until=200, ends_at_once=ends_at_once, threads=threads)
 
     assert len(set(served)) == 50
 
