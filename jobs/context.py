@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db import DatabaseError, connections, router
 from django.db.models import QuerySet
 
-from . import clock, conf, transitions
+from . import clock, conf, failpoints, transitions
 from .chunks import BatchSize, Chunk, add_counts, entry_of
 from .database import Trouble, chunk_turn, classify, engine_transaction, home
 from .exceptions import (
@@ -105,11 +105,13 @@ class JobContext:
                 self._may_write = True
                 try:
                     yield chunk
+                    failpoints.reach("chunk.inside")
                     self._record(chunk)
                 finally:
                     self._may_write = False
             self._batch.learn(time.monotonic() - begun, sum(chunk.counts.values()))
         self._lease.note_progress()
+        failpoints.reach("chunk.committed")
 
     def expect(self, remaining: int) -> None:
         """Say how many units are still to do from now on; progress shows them beside what is done."""
@@ -138,6 +140,7 @@ class JobContext:
             fruitless = 0 if deleted else fruitless + 1
             if fruitless == FRUITLESS_IN_A_ROW:
                 raise RowsLeft((store,))
+        failpoints.reach("erase.last_chunk")
         self.verify(store, rows)
 
     def verify(self, store: str, rows: QuerySet[Any]) -> None:

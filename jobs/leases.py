@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from . import conf, transitions
+from . import conf, failpoints, transitions
 from .actions import find_action
 from .actors import SYSTEM
 from .database import engine_transaction
@@ -85,6 +85,7 @@ class Leases:
         if held:
             with engine_transaction():
                 transitions.renew(held, lease=conf.current().lease)
+                failpoints.reach("beat")
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,9 @@ def _rescue(job: Job, look: _Look) -> bool:
     with engine_transaction():
         if begun and job.crashes + 1 >= limit:
             errors = f"The worker running this job stopped unexpectedly {limit} times, so it was given up."
-            return transitions.give_up(held, seen=look.expires_at, errors=errors, actor=SYSTEM)
-        note = f"The lease of {job.worker} ran out."
-        return transitions.rescue(held, seen=look.expires_at, begun=begun, note=note, actor=SYSTEM)
+            moved = transitions.give_up(held, seen=look.expires_at, errors=errors, actor=SYSTEM)
+        else:
+            note = f"The lease of {job.worker} ran out."
+            moved = transitions.rescue(held, seen=look.expires_at, begun=begun, note=note, actor=SYSTEM)
+        failpoints.reach("rescue.half_way")
+    return moved

@@ -13,7 +13,7 @@ from typing import Final
 
 from django.db import DatabaseError
 
-from . import conf, transitions
+from . import conf, failpoints, transitions
 from .actions import Action, find_action
 from .actors import Actor
 from .context import JobContext
@@ -129,10 +129,14 @@ def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Held | 
             if not context.finish_verified():
                 # Perhaps by ourselves, and the reply to that COMMIT was lost.
                 return Finish(won=False)
+            failpoints.reach("finish.verified")
             # Only now: the next job must not wait here while this one runs again.
             return transitions.complete(held, worker=worker, then=then())
 
-    return _settled(attempt, _persisted(write), Outcome.COMPLETED, Status.COMPLETED)
+    failpoints.reach("finish.before")
+    finish = _persisted(write)
+    failpoints.reach("finish.after")
+    return _settled(attempt, finish, Outcome.COMPLETED, Status.COMPLETED)
 
 
 def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Held | None]) -> Ran:

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from django.db import DatabaseError
 from django.db.models.functions import Now
 
-from . import clock, conf, runner, transitions
+from . import clock, conf, failpoints, runner, transitions
 from .actors import Actor
 from .claims import CLAIM_AHEAD_SECONDS, Appetite, ClaimOrder, seconds_to_next
 from .crew import Crew, await_end
@@ -146,6 +146,7 @@ class JobWorker:
         self._unsure.append(token)
         with engine_transaction(limited=True):
             jobs = transitions.claim(ids, lease_token=token, worker=self.actor, lease=lease, begun_ids=begun)
+        failpoints.reach("claimed")
         self._unsure.remove(token)
         self._order.note_served(chosen)
         self._line_up(jobs, token, ids, set(begun))

@@ -27,6 +27,7 @@ class WorkerProcess:
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.settings_fast",
+            "TEST_SETTINGS": os.environ["DJANGO_SETTINGS_MODULE"],
             "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
             "LOG_LEVEL": "DEBUG",
         }

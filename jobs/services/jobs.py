@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 from django.db import DatabaseError, IntegrityError, models
 from django.db.models import QuerySet
 
-from .. import clock, conf, transitions
+from .. import clock, conf, failpoints, transitions
 from ..actions import Action, get_action
 from ..actors import SYSTEM, Actor
 from ..database import Trouble, classify, home, is_lock_timeout, service_transaction
@@ -100,6 +100,7 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
         if classify(error) is not Trouble.CONFLICT:
             raise
         raise _conflict(error, within_host) from error
+    failpoints.reach("cancel.committed")
     if not won:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)
     return job
@@ -137,6 +138,7 @@ def _insert(job: Job, *, actor: Actor, notify: bool) -> Job:
                 transitions.schedule(job, actor=actor)
                 if notify:
                     notify_due()
+                failpoints.reach("create.before_commit")
         except IntegrityError:
             if job.unique_key is None:
                 raise
@@ -150,6 +152,7 @@ def _insert(job: Job, *, actor: Actor, notify: bool) -> Job:
                 raise
             raise _conflict(error, within_host) from error
         else:
+            failpoints.reach("create.committed")
             return job
     # In a snapshot of the host's, the job in the way may be one that cannot be seen from there.
     raise ConcurrentChange if within_host else Busy

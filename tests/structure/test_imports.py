@@ -25,7 +25,7 @@ LAYERS: Final = (
     ("transitions",),
     ("models", "notices"),
     ("database",),
-    ("conf", "status", "exceptions", "actions", "signals", "clock", "actors", "logging"),
+    ("conf", "status", "exceptions", "actions", "signals", "clock", "actors", "failpoints", "logging"),
 )
 DOORS: Final = LAYERS[0]
 
