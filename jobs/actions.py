@@ -17,6 +17,8 @@ Start = Literal["now", "next_midnight"] | timedelta
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
 LONGEST: Final = timedelta(days=3650)
+DEFAULT_MAX_ATTEMPTS: Final = 3
+DEFAULT_BACKOFF: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,8 @@ def action(
     unique: bool = False,
     start: Start = "now",
     parameters: type[Any] | None = None,
-    max_attempts: int = 3,
-    backoff: timedelta = timedelta(seconds=30),
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+    backoff: timedelta = DEFAULT_BACKOFF,
     deadline: timedelta = timedelta(minutes=10),
     databases: tuple[str, ...] = (),
 ) -> Callable[[Handler], Handler]:
@@ -113,6 +115,12 @@ def get_action(name: str) -> Action:
 def find_action(name: str) -> Action | None:
     """Return the action called ``name``, or None."""
     return _registry.get(name)
+
+
+def max_attempts_of(name: str) -> int:
+    """Return how often a job of this action may fail or lose its worker, also where the action is not known."""
+    found = _registry.get(name)
+    return DEFAULT_MAX_ATTEMPTS if found is None else found.max_attempts
 
 
 def all_actions() -> list[Action]:

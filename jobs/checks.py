@@ -10,10 +10,12 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import CreateModel
 
 from . import conf
+from .actions import all_actions
 from .database import home, supports_row_locks
 from .models import Organization
 from .services import get_project_model
 
+OLDEST_SQLITE: Final = (3, 35, 0)  # the first with RETURNING
 # The migration whose foreign keys point at the host's project.
 NEEDS_PROJECT: Final = ("jobs", "0002_jobs")
 
@@ -88,6 +90,34 @@ def check_time(**_: Any) -> list[CheckMessage]:
         problem = f"The database {connection.alias!r} keeps times in {connection.timezone_name}; its clock is in UTC."
         return [Error(problem, hint=f"{hint} Take TIME_ZONE out of its settings.", id="jobs.E004")]
     return []
+
+
+@register("jobs")
+def check_database(**_: Any) -> list[CheckMessage]:
+    """Refuse a database that the engine's statements are not written for (``jobs.E005``)."""
+    connection = home()
+    if connection.vendor == "postgresql":
+        return []
+    if connection.vendor == "sqlite" and connection.Database.sqlite_version_info >= OLDEST_SQLITE:  # type: ignore[attr-defined]
+        return []
+    wanted = f"PostgreSQL, or SQLite {'.'.join(map(str, OLDEST_SQLITE))} or newer"
+    return [Error(f"The database {connection.alias!r} cannot hold jobs.", hint=f"Use {wanted}.", id="jobs.E005")]
+
+
+@register("jobs")
+def check_parameters(**_: Any) -> list[CheckMessage]:
+    """Refuse actions whose parameters would not reach them (``jobs.E006``)."""
+    return [
+        Error(
+            f"The parameter {name!r} of the action {action.name!r} is write_only, so it is not stored.",
+            hint="Take write_only off; parameters are stored with the job, so they must not be secrets.",
+            id="jobs.E006",
+        )
+        for action in all_actions()
+        if action.parameters is not None
+        for name, field in action.parameters().fields.items()
+        if field.write_only
+    ]
 
 
 @register("jobs")

@@ -1,7 +1,13 @@
 """A chunk's counts, the receipt they add up to, and how many rows the next chunk should take."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
+from django.core.exceptions import EmptyResultSet
+from django.db.models import QuerySet
+
+from . import clock
 from .database import home, supports_row_locks
 from .exceptions import ActionMisused
 
@@ -71,3 +77,27 @@ def add_counts(receipt: dict[str, Any], chunk: Chunk) -> None:
     for store, found in chunk.found.items():
         entry = entry_of(receipt, store)
         entry.update(found=(entry["done"] or 0) + found, left=found)
+
+
+def look_once(stores: Mapping[str, QuerySet[Any]]) -> tuple[datetime, tuple[str, ...]]:
+    """Return one instant, and the stores in which a row was to be seen at it.
+
+    One statement, as each has a snapshot of its own (READ COMMITTED); stores in other
+    databases are looked at just before.
+    """
+    connection = home()
+    elsewhere = tuple(name for name, rows in stores.items() if rows.db != connection.alias and rows.exists())
+    here = {name: rows for name, rows in stores.items() if rows.db == connection.alias}
+    now, params = clock.compiled(clock.compared(clock.NOW, connection), connection)
+    parts = [now]
+    for rows in here.values():
+        try:
+            sql, more = rows.order_by().query.exists().sql_with_params()
+        except EmptyResultSet:  # a condition that nothing can meet
+            sql, more = "SELECT 1 WHERE 1 = 0", ()
+        parts.append(f"EXISTS({sql})")
+        params += tuple(more)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", params)
+        at, *found = cursor.fetchone()
+    return clock.as_datetime(at), elsewhere + tuple(name for name, there in zip(here, found, strict=True) if there)

@@ -24,8 +24,9 @@ MOST_REMEMBERED: Final = 10_000
 
 CLAIM_AHEAD_SECONDS: Final = 1.0
 MOST_AT_ONCE: Final = 200
-# A job that must run alone waits this long for its process to be idle; then the process makes room.
+# A job that must run alone waits this long for its process to be idle; then the process makes room, so long.
 SOLO_PATIENCE_SECONDS: Final = 60.0
+ROOM_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +129,12 @@ class Appetite:
         if solo is None or not holds_any:
             self._solo_since = None
             return chosen if solo is None else [solo]
-        self._solo_since = self._solo_since or time.monotonic()
-        return [] if time.monotonic() - self._solo_since > SOLO_PATIENCE_SECONDS else chosen
+        now = time.monotonic()
+        self._solo_since = self._solo_since or now
+        if now - self._solo_since > SOLO_PATIENCE_SECONDS + ROOM_SECONDS:
+            # What still runs may run for hours: let the others pass, and make room again later.
+            self._solo_since = now
+        return [] if now - self._solo_since > SOLO_PATIENCE_SECONDS else chosen
 
 
 def seconds_to_next() -> float | None:

@@ -67,6 +67,11 @@ def read(connection: BaseDatabaseWrapper) -> datetime:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {sql}", params)
         (value,) = cursor.fetchone()
+    return as_datetime(value)
+
+
+def as_datetime(value: datetime | str) -> datetime:
+    """Return what a driver gave for an instant as an aware datetime; SQLite gives its text."""
     return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from django.db import DatabaseError, connections, router
+from django.db import Error, connections, router
 from django.db.models import QuerySet
 
-from . import clock, conf, failpoints, transitions
-from .chunks import BatchSize, Chunk, add_counts, entry_of
-from .database import Trouble, chunk_turn, classify, engine_transaction, home
+from . import conf, failpoints, transitions
+from .chunks import BatchSize, Chunk, add_counts, entry_of, look_once
+from .database import Trouble, chunk_turn, classify, home, limited_transaction
 from .exceptions import (
     ActionMisused,
     ForeignDatabase,
@@ -99,7 +99,7 @@ class JobContext:
         chunk = Chunk()
         with chunk_turn():
             begun = time.monotonic()
-            with engine_transaction(limited=True):
+            with limited_transaction():
                 if not self._engine(transitions.hold, self._lease.held, lease=conf.current().lease):
                     raise self._stop(None)
                 self._may_write = True
@@ -174,13 +174,13 @@ class JobContext:
         """
         if not transitions.hold(self._lease.held, lease=conf.current().lease):
             return False
-        left = tuple(store for store, rows in self._verifications.items() if rows.order_by()[:1].exists())
+        verified_at, left = look_once(self._verifications)
         if left:
             raise RowsLeft(left)
         receipt, done, total = self._row()
         for store in self._verifications:
             entry_of(receipt, store)["left"] = 0
-        receipt["verified_at"] = clock.read(home()).isoformat(timespec="milliseconds")
+        receipt["verified_at"] = verified_at.isoformat(timespec="milliseconds")
         return transitions.record(self._lease.held, receipt=receipt, done=done, total=total, lease=conf.current().lease)
 
     @property
@@ -204,7 +204,7 @@ class JobContext:
                     keys = _locked_keys(rows, size)
                     deleted = _delete(rows, keys) if keys else 0
                     chunk.add(store, deleted)
-            except DatabaseError as error:
+            except Error as error:
                 if classify(error) not in (Trouble.CONFLICT, Trouble.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
                     raise
                 self._batch.halve(size)
@@ -278,7 +278,7 @@ def _locked_keys(rows: QuerySet[Any], size: int) -> list[Any]:
     In no order: sorting would read all matching rows for every chunk, and to match keys
     found earlier against the condition once more is quadratic where the planner has no statistics.
     """
-    return [row.pk for row in rows.order_by().only("pk").select_for_update(of=("self",))[:size]]
+    return [row.pk for row in rows.order_by().select_related(None).only("pk").select_for_update(of=("self",))[:size]]
 
 
 def _delete(rows: QuerySet[Any], keys: list[Any]) -> int:

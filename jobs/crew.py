@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from .database import Trouble, classify, reconnect
 
@@ -51,13 +51,13 @@ class Crew:
                 pause = seconds
                 try:
                     work()
-                except DatabaseError as error:
+                except Error as error:
                     self.note_trouble(error)
                     pause = min(seconds, random.uniform(0.5, 1))  # noqa: S311 – jitter
 
         self.start(loop, name)
 
-    def note_trouble(self, error: DatabaseError) -> None:
+    def note_trouble(self, error: Error) -> None:
         """Log at most one line per 5 s – its text may hold data, so the type alone –, and connect anew."""
         if time.monotonic() - self._trouble_logged >= LOG_TROUBLE_EVERY_SECONDS:
             self._trouble_logged = time.monotonic()

@@ -111,16 +111,29 @@ def is_lock_timeout(error: BaseException) -> bool:
 
 
 @contextmanager
-def engine_transaction(*, limited: bool = False) -> Iterator[BaseDatabaseWrapper]:
-    """A transaction of the engine's own: outermost, READ COMMITTED; ``limited`` bounds each wait in it.
+def engine_transaction() -> Iterator[BaseDatabaseWrapper]:
+    """A transaction of the engine's own: outermost, READ COMMITTED.
 
     Raises:
         RuntimeError: inside ``atomic()``, where a commit would not be one.
     """
+    with _outermost({}) as connection:
+        yield connection
+
+
+@contextmanager
+def limited_transaction(*, lock_timeout_ms: int = LIMITS_MS["lock_timeout"]) -> Iterator[BaseDatabaseWrapper]:
+    """The same, with a bound on every statement, pause and lock wait in it, each shorter than a lease."""
+    with _outermost({**_limits_within_a_lease(), "lock_timeout": lock_timeout_ms}) as connection:
+        yield connection
+
+
+@contextmanager
+def _outermost(limits: dict[str, int]) -> Iterator[BaseDatabaseWrapper]:
     connection = home()
     with transaction.atomic(using=connection.alias, durable=True):
         if supports_row_locks(connection):
-            _prepare(connection, _limits_within_a_lease() if limited else {})
+            _prepare(connection, limits)
         yield connection
 
 

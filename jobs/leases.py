@@ -12,15 +12,14 @@ from typing import Final
 from uuid import UUID
 
 from . import conf, failpoints, transitions
-from .actions import find_action
+from .actions import max_attempts_of
 from .actors import SYSTEM
 from .database import engine_transaction
 from .models import Job
+from .moves import Held
 from .status import Status
-from .transitions import Held
 
 SECOND_LOOK_AFTER_BEAT: Final = timedelta(seconds=1)
-DEFAULT_MAX_ATTEMPTS: Final = 3
 
 
 @dataclass(kw_only=True, eq=False)
@@ -154,8 +153,7 @@ def _rescue(job: Job, look: _Look) -> bool:
     """Put one job back in line, or give it up if its workers have died of it too often."""
     held = Held(job_id=job.pk, lease_token=look.token)
     begun = job.begun_at is not None
-    action = find_action(job.action)
-    limit = action.max_attempts if action else DEFAULT_MAX_ATTEMPTS
+    limit = max_attempts_of(job.action)
     with engine_transaction():
         if begun and job.crashes + 1 >= limit:
             errors = f"The worker running this job stopped unexpectedly {limit} times, so it was given up."

@@ -11,26 +11,26 @@ from datetime import timedelta
 from enum import Enum, auto
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import Error
 
 from . import conf, failpoints, transitions
-from .actions import Action, find_action
+from .actions import DEFAULT_BACKOFF, Action, find_action, max_attempts_of
 from .actors import Actor
 from .context import JobContext
-from .database import Trouble, classify, engine_statement, engine_transaction, reconnect
+from .database import Trouble, classify, engine_statement, limited_transaction, reconnect
 from .exceptions import JobCancelled, JobFailed, JobReleased, JobStopped, LeaseLost, RowsLeft
+from .hygiene import home_connection, is_home_lost, transactions_left_as_found
 from .leases import Lease
 from .models import Job
+from .moves import Finish, Held
 from .status import Status
-from .transitions import Finish, Held
 
 logger = logging.getLogger(__name__)
 
 PASSES: Final = 5
 LONGEST_BACKOFF: Final = timedelta(hours=1)
 SHORT_WAIT: Final = timedelta(seconds=5)
-DEFAULT_BACKOFF: Final = timedelta(seconds=30)
-DEFAULT_MAX_ATTEMPTS: Final = 3
+CONFLICTS_FORGIVEN: Final = 10
 MAX_ERRORS_CHARACTERS: Final = 1_000
 MAX_DETAIL_CHARACTERS: Final = 20_000
 
@@ -61,16 +61,18 @@ def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Held | None
     same commit; asked again, it must name the same one.
 
     Raises:
-        DatabaseError: the outcome could not be recorded for a whole lease; the sweep will find the job.
+        Error: the database is away, or the outcome could not be recorded for a whole lease: give the job back.
     """
-    attempt = _Attempt(job=job, lease=lease, worker=worker, action=find_action(job.action))
+    attempt = _Attempt(
+        job=job, lease=lease, worker=worker, action=find_action(job.action), connection=home_connection()
+    )
     if attempt.action is None:
         return _count_failure(attempt, f"No action called {job.action} is known to the worker.")
-    lease.deadline = attempt.action.deadline
-    lease.note_progress()
     context = JobContext(job, lease=lease, databases=attempt.action.databases)
     try:
         return _run_passes(attempt, attempt.action, context, then)
+    except _NotRecorded as given_up:
+        raise given_up.error from given_up
     except BaseException as error:  # noqa: BLE001 – an action may raise anything, SystemExit too; all is recorded
         if context.stopped is not None:  # whatever it raised after its job was stopped
             return _stopped(attempt, context.stopped)
@@ -84,7 +86,7 @@ def lose_attempt(job: Job, *, lease: Lease, worker: Actor) -> Ran:
     action = find_action(job.action)
     span = action.deadline.total_seconds() if action else 0
     logger.error("job=%s action=%s attempt=%s made no progress for %g s", job.pk, job.action, job.attempt, span)
-    attempt = _Attempt(job=job, lease=lease, worker=worker, action=action)
+    attempt = _Attempt(job=job, lease=lease, worker=worker, action=action, connection=None)
     return _count_failure(attempt, f"The job made no progress for {span:g} seconds.")
 
 
@@ -96,6 +98,8 @@ class _Attempt:
     lease: Lease
     worker: Actor
     action: Action | None
+    # What the attempt began on; None where no action runs.
+    connection: object
 
     @property
     def words(self) -> tuple[int, str, int]:
@@ -106,8 +110,13 @@ class _Attempt:
 def _run_passes(attempt: _Attempt, action: Action, context: JobContext, then: Callable[[], Held | None]) -> Ran:
     """Run the action, and again while its last look finds rows that others have added meanwhile."""
     for turn in range(PASSES):
-        with context.guarded():
-            action.handler(context)
+        attempt.lease.note_progress()
+        attempt.lease.deadline = action.deadline
+        try:
+            with transactions_left_as_found(), context.guarded():
+                action.handler(context)
+        finally:
+            attempt.lease.deadline = None  # the action has ended; what follows has bounds of its own
         if context.stopped is not None:
             raise context.stopped
         try:
@@ -125,7 +134,7 @@ def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Held | 
         if not context.has_verifications:
             with engine_statement():
                 return transitions.complete(held, worker=worker, then=then())
-        with engine_transaction(limited=True):
+        with limited_transaction():
             if not context.finish_verified():
                 # Perhaps by ourselves, and the reply to that COMMIT was lost.
                 return Finish(won=False)
@@ -152,7 +161,7 @@ def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Held | None]
 
 def _raised(attempt: _Attempt, error: BaseException) -> Ran:
     """Record an attempt that ended by an exception: an outage or a conflict is not the job's fault."""
-    if isinstance(error, DatabaseError) and classify(error) in (Trouble.OUTAGE, Trouble.CONFLICT):
+    if _is_no_fault(attempt, error):
         return _release(attempt, "The database was not available.", SHORT_WAIT)
     reference = secrets.token_hex(4)
     # The exception's text may hold personal data (PostgreSQL names row values), so the log has its type alone.
@@ -164,13 +173,22 @@ def _raised(attempt: _Attempt, error: BaseException) -> Ran:
     return _count_failure(attempt, f"The job failed for an internal reason (reference {reference}).", detail)
 
 
+def _is_no_fault(attempt: _Attempt, error: BaseException) -> bool:
+    """Whether the jobs' own database was away, or others were in the way, and not too often for one job."""
+    if not isinstance(error, Error):
+        return False
+    trouble = classify(error)
+    if trouble is Trouble.CONFLICT:
+        return attempt.job.attempt <= CONFLICTS_FORGIVEN
+    # Where our connection still works, it was another database, or one that the job itself fills.
+    return trouble is Trouble.OUTAGE and is_home_lost(attempt.connection)
+
+
 def _count_failure(attempt: _Attempt, errors: str, detail: str = "") -> Ran:
     """Record a failed attempt: back in line with backoff, or failed when no attempt is left."""
     held, worker, failures = attempt.lease.held, attempt.worker, attempt.job.failures
-    limit, base = DEFAULT_MAX_ATTEMPTS, DEFAULT_BACKOFF
-    if attempt.action is not None:
-        limit, base = attempt.action.max_attempts, attempt.action.backoff
-    is_last = failures + 1 >= limit
+    base = DEFAULT_BACKOFF if attempt.action is None else attempt.action.backoff
+    is_last = failures + 1 >= max_attempts_of(attempt.job.action)
     wait = min(base * 2 ** min(failures, 20), LONGEST_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 – jitter
 
     def write() -> Finish:
@@ -201,6 +219,14 @@ def _release(attempt: _Attempt, note: str, wait: timedelta) -> Ran:
     return _settled(attempt, _persisted(write), Outcome.RELEASED, Status.SCHEDULED)
 
 
+class _NotRecorded(Exception):
+    """The outcome could not be written: not the action's doing, so nothing may be counted against the job."""
+
+    def __init__(self, error: Error) -> None:
+        self.error = error
+        super().__init__("the outcome could not be recorded")
+
+
 def _persisted(write: Callable[[], Finish]) -> Finish:
     """Write an outcome; through outages and conflicts try again, fenced, for the length of a lease."""
     until = time.monotonic() + conf.current().lease_seconds
@@ -208,10 +234,10 @@ def _persisted(write: Callable[[], Finish]) -> Finish:
     while True:
         try:
             return write()
-        except DatabaseError as error:
+        except Error as error:
             trouble = classify(error)
             if trouble is Trouble.OTHER or time.monotonic() + wait > until:
-                raise
+                raise _NotRecorded(error) from error
             if trouble is Trouble.OUTAGE:
                 reconnect()
             time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 – jitter

@@ -15,19 +15,19 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from django.db import DatabaseError
+from django.db import Error
 from django.db.models.functions import Now
 
 from . import clock, conf, failpoints, runner, transitions
 from .actors import Actor
 from .claims import CLAIM_AHEAD_SECONDS, Appetite, ClaimOrder, seconds_to_next
 from .crew import Crew, await_end
-from .database import engine_statement, engine_transaction
-from .leases import Lease, Leases, Rescuer
+from .database import engine_statement, limited_transaction
+from .leases import Leases, Rescuer
 from .line import Entry, Line
 from .models import Job, Worker
-from .status import Status
-from .transitions import Held
+from .moves import Held
+from .returns import Returns
 from .wakeups import Listener, Wake
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ POLL_DEAF_SECONDS: Final = 0.1
 WATCH_SECONDS: Final = 0.25
 FORGET_WORKERS_AFTER: Final = timedelta(days=1)
 LONGEST_OUTAGE_WAIT_SECONDS: Final = 5.0
+SHUT_DOWN: Final = "The worker shut down."
 EXIT_OK: Final = 0
 EXIT_FOR_SUPERVISOR: Final = 3
 
@@ -66,7 +67,7 @@ class JobWorker:
         self._appetite = Appetite()
         self._stop_at: float | None = None
         self._exit_status = EXIT_OK
-        self._unsure: list[UUID] = []
+        self._returns = Returns(self._leases, worker=self.actor)
         self._alone: Held | None = None
         self._outages = 0
 
@@ -101,18 +102,20 @@ class JobWorker:
     def _claim_safely(self) -> float | None:
         """Claim what there is room for; return how long to sleep, None when a drain is done."""
         try:
-            self._settle_unsure_claims()
             self._release_stale()
+            self._returns.work_off()
             claimed = self._claim()
             self._outages = 0
             return self._pause(claimed)
-        except DatabaseError as error:
+        except Error as error:
             self._crew.note_trouble(error)
             self._outages += 1
             wait: float = min(0.1 * 2 ** min(self._outages, 10), LONGEST_OUTAGE_WAIT_SECONDS)
             return wait * random.uniform(0.5, 1)  # noqa: S311 – jitter
 
     def _pause(self, claimed: int) -> float | None:
+        if self._returns:
+            return POLL_DEAF_SECONDS
         if claimed or self._line:
             # Room again: a thread wakes us.
             return STALE_IN_LINE_SECONDS / 2
@@ -143,11 +146,11 @@ class JobWorker:
             return 0
         ids = [candidate.job_id for candidate in chosen]
         token, lease, begun = uuid4(), conf.current().lease, ids[: self._line.idle]
-        self._unsure.append(token)
-        with engine_transaction(limited=True):
+        self._returns.expect_claim(token)
+        with limited_transaction():
             jobs = transitions.claim(ids, lease_token=token, worker=self.actor, lease=lease, begun_ids=begun)
         failpoints.reach("claimed")
-        self._unsure.remove(token)
+        self._returns.confirm_claim(token)
         self._order.note_served(chosen)
         self._line_up(jobs, token, ids, set(begun))
         return len(jobs)
@@ -170,17 +173,7 @@ class JobWorker:
     def _release_stale(self) -> None:
         """Give back jobs that stand behind slower ones than we thought: another worker may be free."""
         if self._line.oldest() > STALE_IN_LINE_SECONDS:
-            self._give_back([entry.lease for entry in self._line.take_all()], "The worker was busy.")
-
-    def _settle_unsure_claims(self) -> None:
-        """Release what a claim took whose COMMIT was not answered; nobody knows of those jobs."""
-        while self._unsure:
-            token = self._unsure[0]
-            for pk in Job.objects.filter(status=Status.RUNNING, lease_token=token).values_list("pk", flat=True):
-                with engine_statement():
-                    note = "The claim was not confirmed."
-                    transitions.release(Held(job_id=pk, lease_token=token), worker=self.actor, note=note)
-            self._unsure.pop(0)
+            self._returns.add([entry.lease for entry in self._line.take_all()], "The worker was busy.")
 
     # ------------------------------------------------------------ running (worker threads)
 
@@ -207,10 +200,11 @@ class JobWorker:
                 ran = runner.run(entry.job, lease=entry.lease, worker=self.actor, then=then)
                 for taken in following:
                     taken.begun = ran.next_begun
-        except DatabaseError as error:
-            self._crew.note_trouble(error)
-        finally:
             self._leases.drop(entry.lease)
+        except Error as error:
+            self._crew.note_trouble(error)
+            self._returns.add([entry.lease], "The database was not available.")
+        finally:
             del self._running[threading.get_ident()]
             self._appetite.learn(entry.job.action, time.monotonic() - started)
             if self._line.has_room(self._threads):
@@ -234,7 +228,7 @@ class JobWorker:
             rescued = self._rescuer.look()
             if self._rescuer.has_suspects() and not self._crew.ended.wait(conf.current().beat_seconds + 1.1):
                 rescued += self._rescuer.look()
-        except DatabaseError:
+        except Error:
             self._rescuer.forget()
             raise
         for job_id in rescued:
@@ -260,8 +254,8 @@ class JobWorker:
     def _see_to_the_end(self) -> None:
         """End the process if it cannot end by itself; asks no database, which may be why."""
         if self._stop_at is not None and time.monotonic() - self._stop_at > EXIT_AT_THE_LATEST_SECONDS:
-            logger.error("worker=%s could not hand everything back in time", self.name)
-            os._exit(self._exit_status)
+            logger.error("worker=%s could not hand %d jobs back in time", self.name, len(self._returns))
+            os._exit(EXIT_FOR_SUPERVISOR)
 
     def _fall(self) -> None:
         """A thread ended by a bug of ours: a process without its beat or its sweep must not go on."""
@@ -274,24 +268,26 @@ class JobWorker:
         """Stop at the next chunk, give every job back, and leave."""
         self._stop_at = self._stop_at or time.monotonic()
         self._leases.stopping.set()
-        try:
-            self._give_back([entry.lease for entry in self._line.close()], "The worker shut down.")
-            for thread in runners:
-                await_end(thread, until=self._stop_at + HAND_BACK_SECONDS, unless=self._is_stuck)
-            self._give_back(self._leases.all(), "The worker shut down.")
-            Worker.objects.filter(name=self.name).delete()
-        except DatabaseError as error:
-            self._crew.note_trouble(error)
+        self._returns.add([entry.lease for entry in self._line.close()], SHUT_DOWN)
+        self._work_off_returns()
+        for thread in runners:
+            await_end(thread, until=self._stop_at + HAND_BACK_SECONDS, unless=self._is_stuck)
+        self._returns.add([lease for lease in self._leases.all() if not lease.lost.is_set()], SHUT_DOWN)
+        # What cannot be given back in time, :meth:`_see_to_the_end` leaves to the sweep of others.
+        while not self._work_off_returns():
+            time.sleep(POLL_DEAF_SECONDS)
         self._crew.ended.set()
         logger.info("worker=%s ended", self.name)
+
+    def _work_off_returns(self) -> bool:
+        try:
+            self._returns.work_off()
+            if not self._returns:
+                Worker.objects.filter(name=self.name).delete()
+        except Error as error:
+            self._crew.note_trouble(error)
+        return not self._returns
 
     def _is_stuck(self, thread: threading.Thread) -> bool:
         entry, _ = self._running.get(thread.ident or 0, (None, 0.0))
         return entry is not None and entry.lease.lost.is_set()
-
-    def _give_back(self, leases: list[Lease], note: str) -> None:
-        for lease in leases:
-            lease.lost.set()
-            with engine_statement():
-                transitions.release(lease.held, worker=self.actor, note=note)
-            self._leases.drop(lease)

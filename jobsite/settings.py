@@ -98,12 +98,24 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 
 
+# A database host that vanishes without a word is noticed within a minute, not after TCP's own hours.
+POSTGRESQL_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
 def _database(url: str) -> dict[str, Any]:
     """Return Django's form of ``url``; what its query says goes before what we would choose."""
     parsed = dj_database_url.parse(url, conn_max_age=number("CONN_MAX_AGE", 600), conn_health_checks=True)
     database: dict[str, Any] = {**parsed}
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["OPTIONS"] = {**SQLITE_OPTIONS, **database.get("OPTIONS", {})}
+    elif database["ENGINE"] == "django.db.backends.postgresql":
+        database["OPTIONS"] = {**POSTGRESQL_OPTIONS, **database.get("OPTIONS", {})}
     return database
 
 
@@ -117,6 +129,7 @@ JOBS_PROJECT_MODEL = "jobs.Project"
 
 INSECURE_HTTP = flag("INSECURE_HTTP", default=DEBUG)
 SECURE_SSL_REDIRECT = not INSECURE_HTTP
+SECURE_REDIRECT_EXEMPT = [r"^(livez|readyz)$"]  # probes come from within, over plain HTTP, and follow no redirect
 SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else number("HSTS_SECONDS", 30 * 24 * 3600)
 SESSION_COOKIE_SECURE = not INSECURE_HTTP
 CSRF_COOKIE_SECURE = not INSECURE_HTTP

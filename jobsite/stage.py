@@ -15,9 +15,9 @@ from jobs.database import engine_statement, engine_transaction
 from jobs.exceptions import RowsLeft, TransitionRefused
 from jobs.leases import Lease
 from jobs.models import Job
+from jobs.moves import Held
 from jobs.runner import run
 from jobs.status import ACTIVE
-from jobs.transitions import Held
 from jobsite.models import Session, SessionEvent
 from jobsite.seed import MAIN_USERS, STAGED_USERS, restore
 

@@ -11,8 +11,8 @@ from django.utils import timezone
 from jobs import JobContext, actions, runner
 from jobs.leases import Lease
 from jobs.models import Job
+from jobs.moves import Held
 from jobs.status import Status
-from jobs.transitions import Held
 from tests.factories import WORKER, held, make_running_job
 from tests.hostapp.models import Ledger, Recording, Visit
 

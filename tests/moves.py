@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 from jobs import transitions
 from jobs.actors import Actor
 from jobs.models import Job, JobEvent
+from jobs.moves import Held
 from jobs.status import Status
-from jobs.transitions import Held
 from tests.factories import WORKER, held
 
 T: Final = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)

@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+import pytest
+
+from jobs import claims
 from jobs.claims import MOST_AT_ONCE, SOLO_PATIENCE_SECONDS, Appetite, Candidate
 from tests.factories import LONG_AGO
 
@@ -87,3 +90,18 @@ def test_a_busy_process_passes_over_a_suspect_and_after_a_while_makes_room_for_i
 
     assert at_first == candidates[1:]
     assert later == []
+
+
+def test_the_room_made_for_one_that_runs_alone_is_not_made_for_ever(monkeypatch: pytest.MonkeyPatch):
+    appetite, now = Appetite(), [1_000.0]
+    monkeypatch.setattr(claims.time, "monotonic", lambda: now[0])
+    waiting = make_candidates(1, crashes=1) + make_candidates(1, first=2)
+
+    taken = []
+    for _ in range(100):
+        taken.append(appetite.choose(waiting, idle=1, quick=1, holds_any=True))
+        now[0] += 1
+
+    assert [one.job_id for one in taken[0]] == [2]
+    assert [len(chosen) for chosen in taken].count(0) in range(25, 35)
+    assert [one.job_id for one in taken[-1]] == [2]

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 from django.core.checks import run_checks
-from django.db import connection, models
+from django.db import connection, connections, models
 from django.test import override_settings
 from django.test.utils import isolate_apps
+from rest_framework import serializers
 
-from jobs import checks
+from jobs import actions, checks
 from jobs.models import Organization
 from tests.others import sqlite_only
 
@@ -128,3 +129,23 @@ def test_a_database_that_keeps_another_time_than_utc_is_refused(monkeypatch: pyt
             vars(connection).pop(cached, None)
 
     assert "Asia/Tehran" in message.msg
+
+
+def test_a_parameter_that_would_not_be_stored_is_refused(monkeypatch: pytest.MonkeyPatch):
+    class Secretive(serializers.Serializer[Any]):
+        token = serializers.CharField(write_only=True)
+
+    monkeypatch.setattr(actions, "_registry", {})
+    actions.action("secretive", description="Keep a secret", parameters=Secretive)(lambda job: None)
+
+    (message,) = messages_of("jobs.E006")
+
+    assert "'token' of the action 'secretive'" in message.msg
+
+
+def test_a_database_that_is_neither_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connections[connection.alias], "vendor", "mysql")
+
+    (message,) = messages_of("jobs.E005")
+
+    assert "PostgreSQL" in message.hint

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from jobs.database import LIMITS_MS, chunk_turn, engine_statement, engine_transaction, reconnect, service_transaction
+from jobs.database import (
+    LIMITS_MS,
+    chunk_turn,
+    engine_statement,
+    engine_transaction,
+    limited_transaction,
+    reconnect,
+    service_transaction,
+)
 from tests.others import InThread, one_value, postgresql_only, sqlite_only, statements
 
 LEVELS = ["read committed", "repeatable read", "serializable"]
@@ -59,7 +67,7 @@ def test_an_engine_transaction_is_read_committed_whatever_the_host_s_default(hos
     for _ in range(2):
         with engine_transaction():
             assert level() == "read committed"
-        with engine_transaction(limited=True):
+        with limited_transaction():
             assert level() == "read committed"
 
 
@@ -105,7 +113,7 @@ def test_a_service_is_read_committed_unless_it_stands_in_the_host_s_transaction(
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
 def test_limits_are_set_for_the_transaction_alone(fresh_connection: None):
-    with engine_transaction(limited=True):
+    with limited_transaction():
         assert {name: limit(name) for name in LIMITS_MS} == {
             "idle_in_transaction_session_timeout": "10s",
             "statement_timeout": "30s",
@@ -127,7 +135,7 @@ def test_a_limit_is_never_above_the_host_s_own(fresh_connection: None, host_s: s
     with connection.cursor() as cursor:
         cursor.execute(f"SET lock_timeout = '{host_s}'")
 
-    with engine_transaction(limited=True):
+    with limited_transaction():
         assert limit("lock_timeout") == within
         assert limit("statement_timeout") == "30s"
     assert limit("lock_timeout") == host_s

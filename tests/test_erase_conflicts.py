@@ -3,12 +3,15 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from jobs import JobContext
+from jobs.chunks import look_once
 from jobs.exceptions import RowsLeft
 from jobs.models import Job
 from jobs.runner import Outcome
@@ -217,3 +220,30 @@ def test_a_row_with_a_cascade_that_is_given_away_while_the_chunk_waits_survives(
     assert list(Recording.objects.values_list("pk", "owner")) == [(moved, BEN)]
     assert Click.objects.count() == 1
     assert done_of(context) == 4
+
+
+# ---------------------------------------------------------------- the last look
+
+
+def test_the_last_look_at_several_stores_is_one_statement_at_one_instant():
+    make_visits(ANA, 3)
+    make_recordings(BEN, 2)
+    stores = {"visits": visits_of(ANA), "recordings": Recording.objects.filter(owner=ANA), "none": Visit.objects.none()}
+
+    with CaptureQueriesContext(connection) as statements:
+        at, left = look_once(stores)
+
+    assert len(statements) == 1
+    assert left == ("visits",)
+    assert at.utcoffset() == timedelta(0)
+
+
+def test_rows_that_are_usually_read_with_others_are_erased_too():
+    recordings = make_recordings(ANA, 2)
+    Click.objects.bulk_create(Click(recording=recording) for recording in recordings * 3)
+    context = make_context()
+
+    context.erase("clicks", Click.objects.select_related("recording").filter(recording__owner=ANA))
+
+    assert not Click.objects.exists()
+    assert Recording.objects.count() == 2

@@ -145,7 +145,7 @@ def replies_lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return once
 
-    for name in ("engine_statement", "engine_transaction"):
+    for name in ("engine_statement", "limited_transaction"):
         monkeypatch.setattr(runner, name, losing(name))
     return lost
 
@@ -212,7 +212,9 @@ def with_sqlstate(state: str) -> DatabaseError:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "08006", "57P01", "53300", "25P03"])
-def test_an_attempt_that_the_database_ended_is_released_and_counts_nothing(state: str):
+def test_an_attempt_that_the_database_ended_is_released_and_counts_nothing(state: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(runner, "is_home_lost", lambda before: True)
+
     def be_unlucky(context: JobContext) -> NoReturn:
         raise with_sqlstate(state)
 
@@ -222,6 +224,29 @@ def test_an_attempt_that_the_database_ended_is_released_and_counts_nothing(state
     assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
     assert job.due_at > job.updated_at
     assert last_event(job).what == JobEvent.What.RELEASED
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", ["08006", "57P01", "53300"])
+def test_an_outage_of_another_database_than_the_jobs_counts_as_failed(state: str):
+    def be_elsewhere(context: JobContext) -> NoReturn:
+        raise with_sqlstate(state)
+
+    ran, job = attempt(be_elsewhere)
+
+    assert ran.outcome is Outcome.RETRYING
+    assert (job.status, job.failures) == (Status.SCHEDULED, 1)
+
+
+@pytest.mark.django_db
+def test_conflicts_are_not_forgiven_for_ever():
+    def be_in_the_way(context: JobContext) -> NoReturn:
+        raise with_sqlstate("40P01")
+
+    ran, job = attempt(be_in_the_way, make_running_job(action="trial", attempt=11))
+
+    assert ran.outcome is Outcome.RETRYING
+    assert job.failures == 1
 
 
 @pytest.mark.django_db

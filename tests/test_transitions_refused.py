@@ -8,8 +8,8 @@ from django.db import connection
 
 from jobs import clock, transitions
 from jobs.models import JobEvent
+from jobs.moves import Held
 from jobs.status import MOVES, Status
-from jobs.transitions import Held
 from tests import moves
 from tests.factories import held, make_job, make_project, make_running_job
 from tests.moves import INTEGRATOR, TRANSITIONS, T, Transition, apply, changes_of, events_of, row_of

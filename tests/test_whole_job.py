@@ -45,4 +45,5 @@ def test_an_erasure_asked_for_over_rest_is_run_and_leaves_other_users_and_projec
     assert SessionEvent.objects.count() == 2 * Session.objects.count() == 120
     job = Job.objects.get(pk=asked["jobId"])
     assert {name: store["done"] for name, store in job.receipt["stores"].items()} == {"events": 60, "sessions": 30}
-    assert list(JobEvent.objects.filter(job=job).values_list("what", flat=True)) == ["scheduled", "claimed", "completed"]
+    events = JobEvent.objects.filter(job=job).values_list("what", flat=True)
+    assert list(events) == ["scheduled", "claimed", "completed"]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
@@ -9,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -18,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from ..actors import Actor
 from ..envelope import request_id_of
+from ..models import BIGGEST_ID
 
 # A mixin's base: for the type checker the admin's class, at run time nothing, so that hosts may mix it with
 # the ModelAdmin of their theme.
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = object
 
-BIGGEST_ID: Final = 2**63 - 1
 DIGITS: Final = re.compile(r"[0-9]{1,19}")
 
 
@@ -80,8 +81,8 @@ class LookOnlyMixin(ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Keep ``ATOMIC_REQUESTS`` off: services own their transactions, and each change commits by itself."""
         urls = [*self.button_urls(), *super().get_urls()]
-        for url in urls:
-            transaction.non_atomic_requests(url.callback)
+        for url, alias in product(urls, connections):
+            transaction.non_atomic_requests(using=alias)(url.callback)
         return urls
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -120,7 +120,10 @@ def receipt(job: Job) -> str:
         return translated("Nothing has been done yet.") if not Status(job.status).is_final else NONE
     verified_at = job.receipt.get("verified_at")
     lines = [
-        {"store": store, **{name: whole(entry.get(name, 0)) for name in ("found", "done", "left")}}
+        {
+            "store": store,
+            **{name: NONE if entry.get(name) is None else whole(entry[name]) for name in ("found", "done", "left")},
+        }
         for store, entry in stores.items()
     ]
     context = {"lines": lines, "verified_at": verified_at and moment(datetime.fromisoformat(verified_at))}

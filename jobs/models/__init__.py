@@ -2,11 +2,12 @@
 
 from .api_key import SCOPES, ApiKey
 from .event import JobEvent
-from .job import Job, JobQuerySet
+from .job import BIGGEST_ID, Job, JobQuerySet
 from .project import AbstractProject, Organization, Project, make_project_key
 from .worker import Worker
 
 __all__ = [
+    "BIGGEST_ID",
     "SCOPES",
     "AbstractProject",
     "ApiKey",

@@ -1,6 +1,5 @@
 """API keys: who an integrator is and what it may do. The key itself is never stored."""
 
-from datetime import datetime
 from typing import ClassVar, Final
 
 from django.conf import settings
@@ -48,7 +47,3 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
-
-    def is_valid_at(self, now: datetime) -> bool:
-        """Whether the key opens anything at ``now``."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

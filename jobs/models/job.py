@@ -16,6 +16,8 @@ ALL: Final = [s.value for s in Status]
 WAITS_OR_RUNS: Final = [s.value for s in ACTIVE]
 FINAL: Final = [s.value for s in Status if s.is_final]
 
+BIGGEST_ID: Final = 2**63 - 1
+
 
 class JobQuerySet(models.QuerySet["Job"]):
     """Reads; every write of status or lease is in ``transitions``."""

@@ -19,7 +19,7 @@ from ..exceptions import (
     JobsError,
     TransitionRefused,
 )
-from ..models import Job
+from ..models import BIGGEST_ID, Job
 from ..notices import notify_due
 from ..status import Status
 from .text import check_json, check_text
@@ -28,7 +28,6 @@ MAX_REFERENCE_BYTES: Final = 256
 MAX_DESCRIPTION_CHARACTERS: Final = 1000
 LATEST_START: Final = datetime(9999, 1, 1, tzinfo=UTC)
 INSERT_TRIES: Final = 3
-BIGGEST_ID: Final = 2**63 - 1
 
 
 def schedule_job(

@@ -126,7 +126,8 @@ def find_access(secret: str, *, project_key: str) -> Access | None:
     asked = _projects_under(project_key, model)
     columns = _project_columns(model)
     found = (
-        ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=Now()), digest=hash_secret(secret), revoked_at=None)
+        ApiKey.objects.using(home().alias)  # a replica would know a revoked key for a while
+        .filter(Q(expires_at=None) | Q(expires_at__gt=Now()), digest=hash_secret(secret), revoked_at=None)
         .select_related("organization")
         .annotate(
             use_is_old=Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_NOTED_EVERY),

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from jobs import cancel_job, runner, transitions
-from jobs.database import engine_transaction
+from jobs.database import limited_transaction
 from jobs.exceptions import JobStopped, TransitionRefused
 from jobs.models import Job
 from jobs.runner import Outcome
@@ -76,7 +76,7 @@ def check_nothing_after_cancel(job: Job, cancelled: Cancelled) -> None:
 
 def claim_and_write(job: Job) -> bool:
     """Do what a worker does with a due job; return whether it got it."""
-    with engine_transaction(limited=True):
+    with limited_transaction():
         claimed = transitions.claim(
             [job.pk], lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45), begun_ids=[job.pk]
         )

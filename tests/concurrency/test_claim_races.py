@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from jobs import transitions
 from jobs.actors import SYSTEM
 from jobs.claims import ClaimOrder
-from jobs.database import Trouble, classify, engine_transaction
+from jobs.database import Trouble, classify, engine_transaction, limited_transaction
 from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.engine import ago
@@ -27,7 +27,7 @@ def claim_all() -> list[tuple[int, int]]:
     order, got = ClaimOrder(), []
     while candidates := order.candidates()[:5]:
         try:
-            with engine_transaction(limited=True):
+            with limited_transaction():
                 claimed = transitions.claim(
                     [candidate.job_id for candidate in candidates],
                     lease_token=uuid4(),

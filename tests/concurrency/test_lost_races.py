@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 
 from jobs import transitions
-from jobs.database import engine_transaction
+from jobs.database import engine_transaction, limited_transaction
 from jobs.models import Job
+from jobs.moves import Held
 from jobs.status import Status
-from jobs.transitions import Held
 from tests.factories import WORKER, held, make_job, make_running_job
 from tests.moves import LEASE, TRANSITIONS, T, Transition, apply, changes_of, events_of, row_of
 from tests.others import InThread, other_connection, postgresql_only, somebody_holds, somebody_waits_for_a_lock, until
@@ -78,7 +78,7 @@ def test_a_row_that_somebody_holds_is_passed_over_without_waiting(transition: Tr
     job = make_job(status=min(transition.sources))
     before = row_of(job)
 
-    with somebody_holds(job), engine_transaction(limited=True):
+    with somebody_holds(job), limited_transaction():
         moved = apply(transition, job)
 
     assert not moved
@@ -90,7 +90,7 @@ def test_a_row_that_somebody_holds_is_passed_over_without_waiting(transition: Tr
 def test_a_claim_takes_the_free_ones_beside_those_that_are_held():
     held_by_others, free = make_job(), make_job()
 
-    with somebody_holds(held_by_others), engine_transaction(limited=True):
+    with somebody_holds(held_by_others), limited_transaction():
         claimed = transitions.claim(
             [held_by_others.pk, free.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE, now=T
         )
@@ -103,7 +103,7 @@ def test_a_claim_takes_the_free_ones_beside_those_that_are_held():
 def test_a_beat_renews_the_others_while_one_job_is_in_a_chunk():
     in_chunk, waiting = make_running_job(lease_expires_at=T), make_running_job(lease_expires_at=T)
 
-    with somebody_holds(in_chunk), engine_transaction(limited=True):
+    with somebody_holds(in_chunk), limited_transaction():
         transitions.renew([held(in_chunk), held(waiting)], lease=LEASE, now=T)
 
     assert row_of(in_chunk)["lease_expires_at"] == T

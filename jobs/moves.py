@@ -1,0 +1,138 @@
+"""How a move is written: a guarded UPDATE and its events, on PostgreSQL in one statement.
+
+The moves themselves, and who may make them when, are in ``transitions``.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, cast
+from uuid import UUID
+
+from django.core.exceptions import EmptyResultSet
+from django.db.backends.utils import CursorWrapper
+from django.db.models.sql import UpdateQuery
+
+from .actors import Actor
+from .clock import Moment, compiled
+from .database import home, supports_row_locks
+from .models import Job, JobEvent, JobQuerySet
+from .status import Status
+
+Sql = tuple[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finish:
+    """What a final move did: ``won``, and whether the next job of the same worker ``next_begun``."""
+
+    won: bool
+    next_begun: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A job and the token of the lease it is held by."""
+
+    job_id: int
+    lease_token: UUID
+
+
+Rows = JobQuerySet | Held
+# No job: stands in statements that are compiled once, where the real one is filled in.
+BLANK: Final = Held(job_id=-1, lease_token=UUID(int=0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """The event of a move; ``was`` None: scheduled or running, told by ``worker`` (null exactly while scheduled)."""
+
+    what: JobEvent.What
+    was: Status | None
+    actor: Actor
+    note: str = ""
+    detail: str = ""
+
+
+def held_rows(held: Held) -> JobQuerySet:
+    """The job while it is held by this lease."""
+    return Job.objects.filter(pk=held.job_id, status=Status.RUNNING, lease_token=held.lease_token)
+
+
+def move(rows: Rows, changes: dict[str, Any], note: Note, now: Moment, then: Held | None = None) -> Finish:
+    """Apply ``changes`` to ``rows``, write an event for each, and begin ``then``."""
+    connection = home()
+    try:
+        update, events = _compiled_update(rows, changes), _compiled_events(note, now)
+    except EmptyResultSet:  # no row is left to move: others have locked them all
+        return Finish(won=False, next_begun=_begin(then, now))
+    with connection.cursor() as cursor:
+        if supports_row_locks(connection):
+            return _move_at_once(cursor, update, events, _compiled_start(then, now) if then else None)
+        cursor.execute(f"{update[0]} RETURNING id", update[1])
+        ids = [row[0] for row in cursor.fetchall()]
+        marks = ", ".join(["%s"] * len(ids))
+        cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id IN ({marks})", (*events[1], *ids))
+    return Finish(won=bool(ids), next_begun=_begin(then, now))
+
+
+def _begin(held: Held | None, now: Moment) -> bool:
+    return held is not None and held_rows(held).update(begun_at=now) == 1
+
+
+def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | None) -> Finish:
+    """The same as one statement (data-modifying CTEs of PostgreSQL): one round trip, one commit."""
+    begun, begun_params = (f", begun AS ({start[0]} RETURNING 1)", start[1]) if start else ("", ())
+    sql = (
+        f"WITH moved AS ({update[0]} RETURNING id, status, attempt, worker), "  # noqa: S608 – parts the ORM compiled
+        f"noted AS ({events[0]} FROM moved){begun} "
+        f"SELECT (SELECT count(*) FROM moved), {'(SELECT count(*) FROM begun)' if start else '0'}"
+    )
+    cursor.execute(sql, (*update[1], *events[1], *begun_params))
+    moved, began = cursor.fetchone()
+    return Finish(won=moved > 0, next_begun=began > 0)
+
+
+def _compiled_start(held: Held, now: Moment) -> Sql:
+    """Return the UPDATE that begins a job, unless its row is locked: a finish waits for no second row."""
+    at, at_params = compiled(now, home())
+    table = Job._meta.db_table
+    sql = (
+        f"UPDATE {table} SET begun_at = {at} WHERE id = (SELECT id FROM {table} "  # noqa: S608 – no value is in it
+        "WHERE id = %s AND status = 'running' AND lease_token = %s FOR NO KEY UPDATE SKIP LOCKED)"
+    )
+    return sql, (*at_params, held.job_id, _for_driver(held.lease_token))
+
+
+def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
+    """Return the UPDATE that the ORM writes; for a held job it writes it once, as that takes as long as running it."""
+    if isinstance(rows, Held):
+        sql, params = _compiled_blank(home().vendor, tuple(changes.items()))
+        filled = {BLANK.job_id: rows.job_id, _for_driver(BLANK.lease_token): _for_driver(rows.lease_token)}
+        return sql, tuple(filled.get(param, param) for param in params)
+    query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
+    query.add_update_values(changes)
+    sql, params = query.get_compiler(connection=home()).as_sql()
+    return sql, tuple(params)
+
+
+@lru_cache(maxsize=16)
+def _compiled_blank(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
+    return _compiled_update(held_rows(BLANK), dict(changes))
+
+
+def _for_driver(token: UUID) -> Any:
+    return Job._meta.get_field("lease_token").get_db_prep_value(token, home())
+
+
+def _compiled_events(note: Note, now: Moment) -> Sql:
+    """Return ``INSERT … SELECT`` up to its FROM, which must offer id, status, attempt and worker of the moved rows."""
+    at, at_params = compiled(now, home())
+    was = "%s" if note.was else "CASE WHEN worker IS NULL THEN 'scheduled' ELSE 'running' END"
+    sql = (
+        f"INSERT INTO {JobEvent._meta.db_table} "
+        "(job_id, at, what, from_status, to_status, attempt, actor, request_id, note, detail) "
+        f"SELECT id, {at}, %s, {was}, status, attempt, %s, %s, %s, %s"
+    )
+    was_params = (note.was.value,) if note.was else ()
+    actor = (str(note.actor), note.actor.request_id)
+    return sql, (*at_params, note.what.value, *was_params, *actor, note.note, note.detail)
