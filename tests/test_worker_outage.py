@@ -1,0 +1,43 @@
+"""A worker whose database is away for longer than it tries: its jobs go back in line, and nothing is counted."""
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from jobs import runner
+from jobs.models import JobEvent
+from jobs.status import Status
+from jobs.worker import JobWorker
+from tests.factories import make_job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+What = JobEvent.What
+
+
+def gone() -> OperationalError:
+    error = OperationalError("the connection is closed")
+    error.__cause__ = Exception()
+    error.__cause__.sqlstate = "08006"  # type: ignore[attr-defined]
+    return error
+
+
+def test_a_job_whose_outcome_could_not_be_recorded_is_run_again_uncounted(monkeypatch: pytest.MonkeyPatch):
+    job = make_job(action="touch")
+    run, calls = runner.run, []
+
+    def fail_once(*args: Any, **kwargs: Any) -> runner.Ran:
+        calls.append(args)
+        if len(calls) == 1:
+            raise gone()
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(runner, "run", fail_once)
+    status = JobWorker(threads=1, drain=True).run()
+
+    job.refresh_from_db()
+    assert status == 0
+    assert (job.status, job.attempt, job.failures, job.crashes) == (Status.COMPLETED, 2, 0, 0)
+    whats = list(job.events.values_list("what", flat=True))
+    assert whats == [What.CLAIMED, What.RELEASED, What.CLAIMED, What.COMPLETED]
