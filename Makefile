@@ -24,7 +24,7 @@ PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint bench venv venv-dev clean
+.PHONY: help demo test lint bench chaos venv venv-dev clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,11 @@ lint: venv-dev ## Check format, style, types, deployment settings and migrations
 bench: venv-dev ## Measure speed on PostgreSQL, beside hand-written loops
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
 
+chaos: venv-dev ## Kill, cut off and freeze workers by the thousand; count what became of the jobs
+	@exec $(BIN)/python -m tests.chaos --write $(ARGS)
+
 clean: ## Remove the virtual environment and everything generated
-	rm -rf $(VENV) build dist *.egg-info var .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info var .hypothesis .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. A stamp younger than pyproject.toml says that what pyproject.toml asks for is there.

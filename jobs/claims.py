@@ -3,7 +3,7 @@
 import heapq
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -13,7 +13,7 @@ from django.db.models import Count
 
 from . import clock
 from .database import home
-from .models import Job
+from .models import Job, Pause, Paused
 from .status import Status
 
 # The first so many due jobs; when there are more, the first few of so many further projects as well.
@@ -24,9 +24,11 @@ MOST_REMEMBERED: Final = 10_000
 
 CLAIM_AHEAD_SECONDS: Final = 1.0
 MOST_AT_ONCE: Final = 200
-# A job that must run alone waits this long for its process to be idle; then the process makes room, so long.
-SOLO_PATIENCE_SECONDS: Final = 60.0
+# A job that must run alone waits so long for its process to be idle; then the process makes room, so long; and if
+# what still runs takes longer than that, it lets others pass, so long. The first two keep a rescue within 75 s.
+SOLO_PATIENCE_SECONDS: Final = 3.0
 ROOM_SECONDS: Final = 30.0
+NO_ROOM_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +58,19 @@ class ClaimOrder:
         self._served: dict[Any, int] = {}
 
     def candidates(self) -> list[Candidate]:
-        """Return due jobs in the order to claim them.
+        """Return due jobs in the order to claim them, but for those that are paused.
 
         Organizations with the fewest running jobs come first, of these the one that this
         process served the longest ago, then the longest due, then the lowest id. At most
         ``WINDOW + PROJECTS * PER_PROJECT`` are looked at.
         """
-        found = self._read(Job.objects.due().order_by("due_at", "pk")[:WINDOW])
+        paused = Pause.objects.in_force()
+        if paused.everything:
+            return []
+        found = self._read(paused.leave_out(Job.objects.due()).order_by("due_at", "pk")[:WINDOW])
         if len(found) == WINDOW:
             known = {candidate.job_id for candidate in found}
-            found += [candidate for candidate in self._heads() if candidate.job_id not in known]
+            found += [candidate for candidate in self._heads(paused) if candidate.job_id not in known]
         return list(_fairly(found, _running_by_organization(), self._served))
 
     def note_served(self, claimed: Iterable[Candidate]) -> None:
@@ -76,9 +81,9 @@ class ClaimOrder:
         while len(self._served) > MOST_REMEMBERED:
             del self._served[next(iter(self._served))]
 
-    def _heads(self) -> list[Candidate]:
+    def _heads(self, paused: Paused) -> list[Candidate]:
         """The longest due jobs of the next ``PROJECTS`` projects, so that a flood of one hides nobody."""
-        ids, last = _heads_of_projects(self._after)
+        ids, last = _heads_of_projects(self._after, paused)
         self._after = last
         return self._read(Job.objects.filter(pk__in=ids))
 
@@ -132,16 +137,14 @@ class Appetite:
         now = time.monotonic()
         self._solo_since = self._solo_since or now
         if now - self._solo_since > SOLO_PATIENCE_SECONDS + ROOM_SECONDS:
-            # What still runs may run for hours: let the others pass, and make room again later.
-            self._solo_since = now
+            self._solo_since = now + NO_ROOM_SECONDS - SOLO_PATIENCE_SECONDS
         return [] if now - self._solo_since > SOLO_PATIENCE_SECONDS else chosen
 
 
 def seconds_to_next() -> float | None:
-    """Return how long until the next waiting job is due (0: now), or None if none waits."""
-    due_at = (
-        Job.objects.filter(status=Status.SCHEDULED).order_by("due_at", "pk").values_list("due_at", flat=True).first()
-    )
+    """Return how long until the next waiting job that is not paused is due (0: now), or None if none waits."""
+    waiting = Pause.objects.in_force().leave_out(Job.objects.filter(status=Status.SCHEDULED))
+    due_at = waiting.order_by("due_at", "pk").values_list("due_at", flat=True).first()
     if due_at is None:
         return None
     return max(timedelta(0), due_at - clock.read(home())).total_seconds()
@@ -173,15 +176,20 @@ def _fairly(candidates: Iterable[Candidate], running: Counter[Any], served: dict
             heapq.heappush(heap, (held + 1, turn, *line[-1][:2], index))
 
 
-def _heads_of_projects(after: Any) -> tuple[list[int], Any]:
+def _heads_of_projects(after: Any, paused: Paused) -> tuple[list[int], Any]:
     """Return ids of the longest due jobs of up to ``PROJECTS`` projects after ``after``, and where to go on.
 
-    A loose index scan: one index entry a project, however many jobs each has.
+    A loose index scan: one index entry a project, however many jobs each has. It steps over
+    paused projects, so that these cost one entry each, too.
     """
     connection = home()
     now, now_params = clock.compiled(clock.compared(clock.NOW, connection), connection)
-    due = f"FROM {Job._meta.db_table} AS job WHERE job.status = 'scheduled' AND job.due_at <= {now}"
-    beyond = "" if after is None else "AND job.project_id > %s"
+    unpaused, unpaused_params = _unpaused_actions(paused)
+    due = f"FROM {Job._meta.db_table} AS job WHERE job.status = 'scheduled' AND job.due_at <= {now} {unpaused}"
+    due_params = (*now_params, *unpaused_params)
+    beyond, beyond_params = ("", ()) if after is None else ("AND job.project_id > %s", (after,))
+    off_params = tuple(map(_for_driver, paused.projects))
+    off = f"waiting.project_id IN ({_marks(off_params)})" if off_params else "1 = 0"
     # One subquery a head: to join with a subquery of several, PostgreSQL would try it on every row of the table.
     heads = ", ".join(
         f"(SELECT job.id {due} AND job.project_id = waiting.project_id"
@@ -194,14 +202,31 @@ def _heads_of_projects(after: Any) -> tuple[list[int], Any]:
             SELECT * FROM (SELECT job.project_id, 1 {due} {beyond} ORDER BY job.project_id LIMIT 1) AS first
             UNION ALL
             SELECT (SELECT job.project_id {due} AND job.project_id > waiting.project_id
-                    ORDER BY job.project_id LIMIT 1), place + 1
-            FROM waiting WHERE waiting.project_id IS NOT NULL AND place < {PROJECTS}
+                    ORDER BY job.project_id LIMIT 1), place + CASE WHEN {off} THEN 0 ELSE 1 END
+            FROM waiting WHERE waiting.project_id IS NOT NULL AND (place < {PROJECTS} OR {off})
         )
-        SELECT waiting.project_id, {heads} FROM waiting WHERE waiting.project_id IS NOT NULL ORDER BY place
+        SELECT waiting.project_id, {heads} FROM waiting WHERE waiting.project_id IS NOT NULL AND NOT ({off})
+        ORDER BY place
     """  # noqa: S608
+    params = (*due_params, *beyond_params, *due_params, *off_params * 2, *due_params * PER_PROJECT, *off_params)
     with connection.cursor() as cursor:
-        beyond_params = () if after is None else (after,)
-        cursor.execute(sql, (*now_params, *beyond_params, *now_params * (1 + PER_PROJECT)))
+        cursor.execute(sql, params)
         rows = cursor.fetchall()
     ids = [pk for _, *heads in rows for pk in heads if pk is not None]
     return ids, rows[-1][0] if len(rows) == PROJECTS else None
+
+
+def _unpaused_actions(paused: Paused) -> tuple[str, tuple[Any, ...]]:
+    """Return a condition, and its parameters, that leaves out jobs of paused actions, everywhere or in a project."""
+    parts = [f"job.action IN ({_marks(paused.actions)})"] if paused.actions else []
+    parts += ["job.action = %s AND job.project_id = %s"] * len(paused.pairs)
+    in_pairs = [value for action, project in paused.pairs for value in (action, _for_driver(project))]
+    return f"AND NOT ({' OR '.join(parts)})" if parts else "", (*paused.actions, *in_pairs)
+
+
+def _marks(values: Sized) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+def _for_driver(project_id: Any) -> Any:
+    return Job._meta.get_field("project").get_db_prep_value(project_id, home())

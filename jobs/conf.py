@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
 DEFAULT_PROJECT_MODEL: Final = "jobs.Project"
+MOST_RETENTION_DAYS: Final = 36_500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class JobsSettings:
     """How long a cancel waits for a running chunk before it answers ``busy``."""
     user_erase_action: str = "delete_user_data"
     """The action behind ``DELETE …/users/{userId}``; not registered: no such route."""
+    retention_days: float | None = None
+    """For how long ``prunejobs`` leaves jobs that have ended as they are. None: for ever."""
 
     def __post_init__(self) -> None:
         for name in ("beat_seconds", "lease_seconds", "sweep_seconds", "poll_seconds", "cancel_wait_seconds"):
@@ -41,6 +44,14 @@ class JobsSettings:
             raise ImproperlyConfigured("JOBS['LEASE_SECONDS'] must be at least three times JOBS['BEAT_SECONDS']")
         if not isinstance(self.user_erase_action, str):
             raise ImproperlyConfigured("JOBS['USER_ERASE_ACTION'] must be the name of an action")
+        days = self.retention_days
+        if days is not None and (
+            isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= MOST_RETENTION_DAYS
+        ):
+            raise ImproperlyConfigured(
+                f"JOBS['RETENTION_DAYS'] must be None or a number of days above 0, at most {MOST_RETENTION_DAYS:,}, "
+                f"not {days!r}"
+            )
 
     @property
     def beat(self) -> timedelta:
@@ -51,6 +62,11 @@ class JobsSettings:
     def lease(self) -> timedelta:
         """``lease_seconds`` as a duration."""
         return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def retention(self) -> timedelta | None:
+        """``retention_days`` as a duration."""
+        return None if self.retention_days is None else timedelta(days=self.retention_days)
 
 
 @cache

@@ -158,11 +158,13 @@ def service_transaction(*, wait_seconds: float | None = None) -> Iterator[BaseDa
     connection = home()
     outermost = not connection.in_atomic_block
     limits = {} if wait_seconds is None else {"lock_timeout": round(wait_seconds * 1000)}
+    idle = "idle_in_transaction_session_timeout"
     with _sqlite_wait(connection, wait_seconds if outermost else None), transaction.atomic(using=connection.alias):
         if not supports_row_locks(connection):
             yield connection
         elif outermost:
-            _prepare(connection, limits)
+            # A caller frozen in here must not hold its rows for ever, either.
+            _prepare(connection, {**limits, idle: LIMITS_MS[idle]})
             yield connection
         else:
             before = {name: _show(connection, name) for name in limits}

@@ -14,7 +14,7 @@ from uuid import UUID
 from . import conf, failpoints, transitions
 from .actions import max_attempts_of
 from .actors import SYSTEM
-from .database import engine_transaction
+from .database import limited_transaction
 from .models import Job
 from .moves import Held
 from .status import Status
@@ -82,7 +82,7 @@ class Leases:
         """Beat: extend every lease but those of actions past their deadline."""
         held = [lease.held for lease in self.all() if not lease.is_overdue()]
         if held:
-            with engine_transaction():
+            with limited_transaction():  # a process frozen here must not hold its rows
                 transitions.renew(held, lease=conf.current().lease)
                 failpoints.reach("beat")
 
@@ -154,7 +154,7 @@ def _rescue(job: Job, look: _Look) -> bool:
     held = Held(job_id=job.pk, lease_token=look.token)
     begun = job.begun_at is not None
     limit = max_attempts_of(job.action)
-    with engine_transaction():
+    with limited_transaction():
         if begun and job.crashes + 1 >= limit:
             errors = f"The worker running this job stopped unexpectedly {limit} times, so it was given up."
             moved = transitions.give_up(held, seen=look.expires_at, errors=errors, actor=SYSTEM)

@@ -79,7 +79,7 @@ class JobWorker:
         runners = [self._crew.start(self._serve, f"run-{number}") for number in range(self._threads)]
         settings = conf.current()
         self._crew.repeat(settings.beat_seconds, self._beat, at_once=True, name="beat")
-        self._crew.repeat(settings.sweep_seconds, self._sweep, name="sweep")
+        self._crew.repeat(settings.sweep_seconds, self._sweep, at_once=True, name="sweep")
         self._crew.repeat(WATCH_SECONDS, self._watch, name="watch")
         self._crew.repeat(WATCH_SECONDS, self._see_to_the_end, name="end")
         self._crew.repeat(1.0, lambda: self._listener.listen(self._crew.ended), at_once=True, name="listen")
@@ -122,7 +122,7 @@ class JobWorker:
         if len(self._leases):
             return POLL_HEARING_SECONDS if not self._line.idle else self._poll_seconds()
         if self._drain:
-            return None if not Job.objects.due().exists() else POLL_DEAF_SECONDS
+            return POLL_DEAF_SECONDS if seconds_to_next() == 0 else None
         return self._poll_seconds()
 
     def _poll_seconds(self) -> float:

@@ -10,9 +10,9 @@ from django.utils import timezone
 from jobs import get_project_model
 from jobs.actors import Actor
 from jobs.models import Job, Organization
+from jobs.moves import Held
 from jobs.services import NewKey, create_api_key
 from jobs.status import Status
-from jobs.transitions import Held
 
 LONG_AGO: Final = datetime(2025, 1, 1, 12, tzinfo=UTC)
 WORKER: Final = Actor(kind="worker", name="host:1:aaaa")

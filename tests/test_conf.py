@@ -19,6 +19,7 @@ def test_the_defaults_are_those_of_the_readme():
     assert (settings.beat_seconds, settings.lease_seconds, settings.sweep_seconds) == (10, 45, 15)
     assert (settings.poll_seconds, settings.cancel_wait_seconds) == (None, 5)
     assert settings.user_erase_action == "delete_user_data"
+    assert settings.retention_days is settings.retention is None
 
 
 def test_a_host_without_the_setting_gets_the_defaults(settings: Any):
@@ -97,3 +98,14 @@ def test_the_project_model_is_ours_unless_the_host_names_its_own(settings: Any):
 
     del settings.JOBS_PROJECT_MODEL
     assert conf.project_model_label() == "jobs.Project"
+
+
+@pytest.mark.parametrize("days", [0, -1, True, "30", 36_501, float("nan")])
+def test_a_retention_that_cannot_be_is_refused(days: Any):
+    with override_settings(JOBS={"RETENTION_DAYS": days}), pytest.raises(ImproperlyConfigured, match="RETENTION_DAYS"):
+        conf.current()
+
+
+def test_a_retention_may_be_part_of_a_day():
+    with override_settings(JOBS={"RETENTION_DAYS": 0.5}):
+        assert conf.current().retention == timedelta(hours=12)

@@ -12,7 +12,15 @@ import pytest
 
 import jobs
 from jobs import actions, conf, get_project_model, schedule_job
-from jobs.management.commands import createapikey, createproject, jobworker
+from jobs.management.commands import (
+    createapikey,
+    createproject,
+    jobhealth,
+    jobworker,
+    pausejobs,
+    prunejobs,
+    resumejobs,
+)
 from jobs.models import Job
 from jobs.status import Status
 from jobs.worker import JobWorker
@@ -103,7 +111,9 @@ def test_every_public_name_is_in_the_readme():
     assert missing == []
 
 
-@pytest.mark.parametrize("command", [jobworker, createproject, createapikey])
+@pytest.mark.parametrize(
+    "command", [jobworker, createproject, createapikey, jobhealth, pausejobs, resumejobs, prunejobs]
+)
 def test_every_option_of_a_command_is_in_the_readme(command):
     parser = command.Command().create_parser("manage.py", command.__name__.rsplit(".", 1)[-1])
     common = {"--version", "--verbosity", "--settings", "--pythonpath", "--traceback", "--no-color", "--force-color"}

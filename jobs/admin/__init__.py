@@ -6,6 +6,7 @@ is for their ``ModelAdmin``.
 
 from .api_keys import ApiKeyAdmin, ApiKeyAdminMixin
 from .jobs import JobAdmin, JobAdminMixin
+from .pauses import PauseAdmin, PauseAdminMixin
 from .projects import KeepsProjectsWithJobs, OrganizationAdmin, ProjectAdmin
 
 __all__ = [
@@ -15,5 +16,7 @@ __all__ = [
     "JobAdminMixin",
     "KeepsProjectsWithJobs",
     "OrganizationAdmin",
+    "PauseAdmin",
+    "PauseAdminMixin",
     "ProjectAdmin",
 ]

@@ -3,6 +3,7 @@
 from .api_key import SCOPES, ApiKey
 from .event import JobEvent
 from .job import BIGGEST_ID, Job, JobQuerySet
+from .pause import Pause, Paused
 from .project import AbstractProject, Organization, Project, make_project_key
 from .worker import Worker
 
@@ -15,6 +16,8 @@ __all__ = [
     "JobEvent",
     "JobQuerySet",
     "Organization",
+    "Pause",
+    "Paused",
     "Project",
     "Worker",
     "make_project_key",

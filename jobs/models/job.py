@@ -12,6 +12,7 @@ from ..status import ACTIVE, Status
 # Plain strings, as they are written into migrations.
 SCHEDULED: Final = Status.SCHEDULED.value
 RUNNING: Final = Status.RUNNING.value
+FAILED: Final = Status.FAILED.value
 ALL: Final = [s.value for s in Status]
 WAITS_OR_RUNS: Final = [s.value for s in ACTIVE]
 FINAL: Final = [s.value for s in Status if s.is_final]
@@ -59,7 +60,8 @@ class Job(models.Model):
     id = models.BigAutoField(primary_key=True)
     project = models.ForeignKey(conf.project_model_label(), on_delete=models.PROTECT, related_name="+", db_index=False)
     action = models.CharField(max_length=100)
-    # Whom or what the action is about, exactly as sent; usually an e-mail address. At most 256 bytes of UTF-8.
+    # Whom or what the action is about, exactly as sent; usually an e-mail address. 1 to 256 bytes of UTF-8;
+    # empty once the job was redacted, and in no other case.
     reference_id = models.CharField(max_length=256)
     description = models.TextField()
     status = models.CharField(
@@ -154,6 +156,14 @@ class Job(models.Model):
             # Staff: by status over all projects; one reference over all projects.
             models.Index(fields=["status", "id"], name="jobs_job_by_status"),
             models.Index(fields=["reference_id", "id"], name="jobs_job_by_reference"),
+            # The failures of the last hour.
+            models.Index(fields=["finished_at"], condition=Q(status=FAILED), name="jobs_job_failures"),
+            # Ended jobs that may be old enough to be redacted; those that are have left it.
+            models.Index(
+                fields=["finished_at", "id"],
+                condition=Q(finished_at__isnull=False) & ~Q(reference_id=""),
+                name="jobs_job_to_redact",
+            ),
             # The jobs that try this one again.
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_job_retries"),
         ]

@@ -76,3 +76,16 @@ def get_project(key: str, *, organization: Organization) -> models.Model:
     if found is None:
         raise ProjectNotFound
     return cast("models.Model", found)
+
+
+def get_project_by_key(key: str) -> models.Model:
+    """Return the project under ``key``, whosoever it is: for staff, not for callers of the API.
+
+    Raises:
+        ProjectNotFound: there is none.
+    """
+    model = cast("Any", get_project_model())
+    found = model.objects.filter(key=key).first()
+    if found is None:
+        raise ProjectNotFound
+    return cast("models.Model", found)

@@ -36,7 +36,8 @@ def database_url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{Path(database['NAME']).resolve()}"
     login = ":".join(quote(str(database[part]), safe="") for part in ("USER", "PASSWORD") if database[part])
-    where = f"{database['HOST'] or '127.0.0.1'}:{database['PORT'] or 5432}"
+    # A host that is a directory, as sockets have it, stands quoted in a URL.
+    where = f"{quote(database['HOST'] or '127.0.0.1', safe='')}:{database['PORT'] or 5432}"
     return f"postgres://{login}@{where}/{database['NAME']}"
 
 

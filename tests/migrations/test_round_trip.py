@@ -14,7 +14,7 @@ HOSTS: Final = {
     "swapped": ("tests.settings_swapped", "swaphost_workspace"),
     "derived": ("tests.settings_derived", "derivedhost_project"),
 }
-OURS: Final = {"jobs_organization", "jobs_job", "jobs_jobevent", "jobs_apikey", "jobs_worker"}
+OURS: Final = {"jobs_organization", "jobs_job", "jobs_jobevent", "jobs_apikey", "jobs_worker", "jobs_pause"}
 
 pytestmark = [pytest.mark.timeout(120)]
 

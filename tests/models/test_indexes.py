@@ -26,6 +26,8 @@ COLUMNS_OF: Final = {
     "jobs_job_leases": ["lease_expires_at"],
     "jobs_job_by_status": ["status", "id"],
     "jobs_job_by_reference": ["reference_id", "id"],
+    "jobs_job_failures": ["finished_at"],
+    "jobs_job_to_redact": ["finished_at", "id"],
     "jobs_job_retries": ["retry_of"],
 }
 WRITTEN_BY_BEATS_AND_PROGRESS: Final = {

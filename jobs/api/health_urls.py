@@ -1,0 +1,12 @@
+"""Probes for load balancers and orchestrators: ``path("", include("jobs.api.health_urls"))``."""
+
+from django.urls import path
+
+from .probes import livez, readyz
+
+app_name = "jobs_probes"
+
+urlpatterns = [
+    path("livez", livez, name="livez"),
+    path("readyz", readyz, name="readyz"),
+]

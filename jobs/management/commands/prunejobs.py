@@ -1,0 +1,65 @@
+"""``manage.py prunejobs``: let go of what ended long ago; to be run every day."""
+
+import json
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from ... import services
+from ...database import Trouble, classify
+from ...exceptions import JobsError
+
+
+class Command(BaseCommand):
+    help = (
+        "Redacts jobs that ended more than JOBS['RETENTION_DAYS'] ago: reference, description, parameters, errors and "
+        "the texts of their events are blanked; receipt, status and times are kept. Can be cut short and run again."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the options."""
+        parser.add_argument("--delete", action="store_true", help="delete the jobs and their events instead")
+        parser.add_argument("--dry-run", action="store_true", help="count only, change nothing")
+        parser.add_argument(
+            "--batch-size", type=int, default=500, metavar="N", help="jobs a transaction, default: %(default)s"
+        )
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, nothing else")
+
+    def handle(self, *, delete: bool, dry_run: bool, batch_size: int, as_json: bool, **_: Any) -> None:
+        """Prune, and report counts."""
+        try:
+            before = services.pruned_before()
+            if dry_run:
+                count = services.count_to_delete if delete else services.count_to_redact
+                pruned = services.Pruned(before=before, done=count(before))
+            else:
+                prune = services.delete_jobs if delete else services.redact_jobs
+                pruned = prune(before, batch_size=batch_size)
+        except JobsError as error:
+            raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            if classify(error) is Trouble.OTHER:
+                raise
+            raise CommandError("The database was busy or away; what was done is kept. Run it again.") from error
+        self.stdout.write(_as_json(pruned, delete, dry_run) if as_json else _sentence(pruned, delete, dry_run))
+
+
+def _as_json(pruned: services.Pruned, delete: bool, dry_run: bool) -> str:
+    shown = {"mode": "delete" if delete else "redact", "dryRun": dry_run, "before": _instant(pruned.before)}
+    return json.dumps({**shown, "jobs": pruned.done, "events": pruned.events, "kept": pruned.kept})
+
+
+def _sentence(pruned: services.Pruned, delete: bool, dry_run: bool) -> str:
+    verb = "deleted" if delete else "redacted"
+    ended = f"jobs that ended before {_instant(pruned.before)}"
+    if dry_run:
+        return f"{pruned.done} {ended} would be {verb}; nothing was changed."
+    kept = f" {pruned.kept} were kept: locked, or protected by rows that refer to them." if pruned.kept else ""
+    return f"{pruned.done} {ended} were {verb}, with {pruned.events} events.{kept}"
+
+
+def _instant(value: datetime) -> str:
+    return value.isoformat(timespec="seconds")

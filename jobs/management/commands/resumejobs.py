@@ -1,0 +1,36 @@
+"""``manage.py resumejobs``: lift a pause, or all of them."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ... import services
+from ...exceptions import JobsError
+
+
+class Command(BaseCommand):
+    help = "Lifts the pause of exactly this action and project, and tells which are still in force."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the options."""
+        parser.add_argument("--action", help="as given to pausejobs")
+        parser.add_argument("--project", metavar="KEY", help="as given to pausejobs")
+        parser.add_argument("--all", action="store_true", dest="lift_all", help="lift every pause")
+
+    def handle(self, *, action: str | None, project: str | None, lift_all: bool, **_: Any) -> None:
+        """Resume and confirm."""
+        if lift_all and (action or project):
+            raise CommandError("--all lifts every pause; leave --action and --project out")
+        if lift_all:
+            self.stdout.write(f"Lifted {services.resume_all_jobs()} pauses.")
+            return
+        try:
+            found = None if project is None else services.get_project_by_key(project)
+        except JobsError as error:
+            raise CommandError(str(error)) from error
+        scope = services.name_of_scope(action, project)
+        was_paused = services.resume_jobs(action=action, project=found)
+        self.stdout.write(f"Resumed {scope}." if was_paused else f"Nothing to resume: {scope} was not paused.")
+        for pause in services.list_pauses():
+            self.stdout.write(f"Still paused: {services.scope_of(pause)} – {pause.reason}")

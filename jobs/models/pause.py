@@ -1,0 +1,93 @@
+"""What no worker may claim for the time being."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.db import models, router
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce
+
+from .. import conf
+from .job import JobQuerySet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paused:
+    """All pauses in force, as the queries of one claim need them; projects are named by primary key."""
+
+    everything: bool
+    actions: tuple[str, ...]
+    projects: tuple[Any, ...]
+    # Of an action and a project: paused together only.
+    pairs: tuple[tuple[str, Any], ...]
+
+    def leave_out(self, jobs: JobQuerySet) -> JobQuerySet:
+        """Return those of ``jobs`` that no pause covers."""
+        if self.everything:
+            return jobs.none()
+        covered = self._covered()
+        return jobs.exclude(covered) if covered else jobs
+
+    def keep(self, jobs: JobQuerySet) -> JobQuerySet:
+        """Return those of ``jobs`` that a pause covers."""
+        if self.everything:
+            return jobs
+        covered = self._covered()
+        return jobs.filter(covered) if covered else jobs.none()
+
+    def _covered(self) -> Q:
+        covered = Q()
+        if self.actions:
+            covered |= Q(action__in=self.actions)
+        if self.projects:
+            covered |= Q(project__in=self.projects)
+        for action, project in self.pairs:
+            covered |= Q(action=action, project=project)
+        return covered
+
+
+class PauseManager(models.Manager["Pause"]):
+    """Reads where it writes, as jobs do: a lagging replica would let a claim pass."""
+
+    def get_queryset(self) -> models.QuerySet["Pause"]:
+        """Return all pauses, in the database that they are written to."""
+        return models.QuerySet(self.model, using=self._db or router.db_for_write(self.model))
+
+    def in_force(self) -> Paused:
+        """Return what is paused now, in one query of a table with a few rows."""
+        pairs: list[tuple[str | None, Any]] = list(self.order_by().values_list("action", "project_id"))
+        return Paused(
+            everything=(None, None) in pairs,
+            actions=tuple(action for action, project in pairs if action is not None and project is None),
+            projects=tuple(project for action, project in pairs if action is None and project is not None),
+            pairs=tuple((action, project) for action, project in pairs if action is not None and project is not None),
+        )
+
+
+class Pause(models.Model):
+    """Jobs of an action, of a project, of both together or all of them: none is claimed while this row is there."""
+
+    # Null: every action.
+    action = models.CharField(max_length=100, null=True)  # noqa: DJ001 – null is "all", as with the project
+    # Null: every project.
+    project = models.ForeignKey(conf.project_model_label(), null=True, on_delete=models.CASCADE, related_name="+")
+    # A sentence for colleagues; the latest, if it was paused more than once.
+    reason = models.TextField()
+    created_at = models.DateTimeField()
+    # str(Actor) of who gave the reason.
+    created_by = models.CharField(max_length=220)
+
+    objects = PauseManager()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            # Two, as nulls do not collide: within a project, and over all of them.
+            models.UniqueConstraint("project", Coalesce("action", Value("")), name="jobs_pause_once_in_project"),
+            models.UniqueConstraint(
+                Coalesce("action", Value("")), condition=Q(project__isnull=True), name="jobs_pause_once_everywhere"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"pause {self.pk}"

@@ -1,0 +1,151 @@
+"""Whether jobs get done: a snapshot for people and monitors, and what in it is beyond bounds.
+
+Names actions, projects by their key, workers and job ids; never a reference or a text
+that an integrator sent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Count, Q
+
+from .. import clock, conf
+from ..database import home
+from ..models import Job, JobQuerySet, Pause, Worker
+from ..status import Status
+from .pauses import list_pauses
+
+FAILURES_WITHIN: Final = timedelta(hours=1)
+# No count goes on beyond this; a crash loop leaves a row a start among the workers.
+MOST_COUNTED: Final = 10_000
+MOST_WORKERS: Final = 100
+# A rescue takes a beat, a second and a sweep; with a few seconds to spare.
+RESCUE_SLACK: Final = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Late:
+    """A job and for how many seconds it has been waiting beyond its due time, or running."""
+
+    job_id: int
+    action: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beat:
+    """A worker and the seconds since its last beat."""
+
+    worker: str
+    started_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What is still healthy; durations in seconds."""
+
+    max_overdue: float = 300
+    """Of the oldest job that is due and not paused."""
+    max_beat_age: float = 60
+    """Of a worker that counts as alive."""
+    min_workers: int = 1
+    """Workers alive."""
+    max_expired: int = 0
+    """Running jobs whose lease ran out so long ago that somebody should have rescued them."""
+    max_failures: int = 10
+    """Jobs that became ``failed`` within the last hour."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """What one look saw, by the database's clock ``checked_at``; ``None`` where there is no such job."""
+
+    checked_at: datetime
+    oldest_overdue: Late | None
+    """Due and claimable."""
+    oldest_paused: Late | None
+    """Due, but held by a pause."""
+    oldest_running: Late | None
+    """Since its attempt was begun; jobs that stand in a worker's line do not run yet."""
+    expired_leases: int
+    """Those that a sweep will find, also of workers that died a moment ago."""
+    unrescued: int
+    """Those of them that the sweep of a living worker would have found."""
+    workers: Sequence[Beat]
+    """The latest beats first, at most ``MOST_WORKERS``; one that ended orderly is not among them."""
+    failures: int
+    """Within the last hour, at most ``MOST_COUNTED``."""
+    pauses: Sequence[Pause]
+
+    def problems(self, bounds: Bounds) -> list[str]:
+        """Return a sentence for everything beyond ``bounds``; empty: healthy."""
+        found = []
+        overdue = self.oldest_overdue
+        if overdue is not None and overdue.seconds > bounds.max_overdue:
+            late = f"job {overdue.job_id} ({overdue.action}) is {overdue.seconds:.0f} s overdue"
+            found.append(f"{late}; at most {bounds.max_overdue:g} s are allowed")
+        alive = self.alive(bounds)
+        if alive < bounds.min_workers:
+            wanted = f"with a beat in the last {bounds.max_beat_age:g} s, {bounds.min_workers} wanted"
+            found.append(f"workers alive: {alive} {wanted}")
+        if self.unrescued > bounds.max_expired:
+            found.append(f"expired leases that nobody rescued: {self.unrescued}, {bounds.max_expired} allowed")
+        if self.failures > bounds.max_failures:
+            found.append(f"failures in the last hour: {_capped(self.failures)}, {bounds.max_failures} allowed")
+        return found
+
+    def alive(self, bounds: Bounds) -> int:
+        """Return how many workers have beaten within ``bounds.max_beat_age``."""
+        return sum(beat.seconds <= bounds.max_beat_age for beat in self.workers)
+
+
+def check_health() -> Health:
+    """Look once: eight queries, each served by an index or a table of few rows, in no transaction.
+
+    Only the search for the oldest overdue job may read further: past those that are paused.
+    """
+    now = clock.read(home())
+    paused = Pause.objects.in_force()
+    due = Job.objects.due().order_by("due_at", "pk")
+    running = Job.objects.filter(status=Status.RUNNING)
+    unrescued = Q(lease_expires_at__lt=now - _time_to_rescue())
+    expired = Job.objects.expired().aggregate(all=Count("pk"), unrescued=Count("pk", filter=unrescued))
+    failed = Job.objects.filter(status=Status.FAILED, finished_at__gte=now - FAILURES_WITHIN)
+    return Health(
+        checked_at=now,
+        oldest_overdue=_first(paused.leave_out(due), "due_at", now),
+        oldest_paused=_first(paused.keep(due), "due_at", now),
+        oldest_running=_first(running.filter(begun_at__isnull=False).order_by("begun_at", "pk"), "begun_at", now),
+        expired_leases=expired["all"],
+        unrescued=expired["unrescued"],
+        workers=_beats(now),
+        failures=failed.order_by()[:MOST_COUNTED].count(),
+        pauses=list_pauses(),
+    )
+
+
+def _time_to_rescue() -> timedelta:
+    settings = conf.current()
+    return settings.beat + timedelta(seconds=settings.sweep_seconds) + RESCUE_SLACK
+
+
+def _first(jobs: JobQuerySet, since: str, now: datetime) -> Late | None:
+    row: Any = jobs.values_list("pk", "action", since).first()
+    return None if row is None else Late(job_id=row[0], action=row[1], seconds=_seconds(now - row[2]))
+
+
+def _beats(now: datetime) -> list[Beat]:
+    latest = Worker.objects.using(home().alias).order_by("-beat_at")[:MOST_WORKERS]
+    return [Beat(worker=w.name, started_at=w.started_at, seconds=_seconds(now - w.beat_at)) for w in latest]
+
+
+def _seconds(duration: timedelta) -> float:
+    # The row may be a moment younger than the reading of the clock.
+    return max(0.0, round(duration.total_seconds(), 1))
+
+
+def _capped(count: int) -> str:
+    return f"{count} or more" if count >= MOST_COUNTED else str(count)

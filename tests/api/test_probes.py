@@ -1,0 +1,110 @@
+"""``/livez`` and ``/readyz``: for load balancers, without a key, a detail or a store."""
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.test.utils import CaptureQueriesContext, override_settings
+
+from jobs import services
+from jobs.services import readiness
+
+PROBES = ["/livez", "/readyz"]
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+# Without the mark `django_db` a query would be an error.
+def test_the_living_process_answers_without_a_database(client: Client):
+    response = client.get("/livez")
+
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.django_db
+def test_a_ready_process_says_so_with_one_query(client: Client):
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get("/readyz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert len(captured) == 1
+
+
+@pytest.mark.django_db
+def test_a_migration_that_is_not_applied_makes_it_unready(client: Client):
+    MigrationRecorder(connection).record_unapplied("jobs", "0003_pause")
+
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
+
+
+@pytest.mark.django_db
+def test_a_newer_database_than_the_code_is_ready(client: Client):
+    MigrationRecorder(connection).record_applied("jobs", "9999_later")
+
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_database_that_does_not_answer_makes_it_unready_and_is_not_quoted(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    class Away:
+        @property
+        def migration_qs(self) -> Any:
+            raise OperationalError("host=10.0.0.1 password=secret")
+
+    monkeypatch.setattr(readiness, "MigrationRecorder", lambda connection: Away())
+
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_nobody_stores_an_answer(client: Client, probe: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(services, "is_ready", lambda: True)
+
+    response = client.get(probe)
+
+    assert "no-store" in response["Cache-Control"]
+    assert response["Content-Type"] == "application/json"
+    assert not response.cookies
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_other_methods_than_get_and_head_are_refused(client: Client, probe: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(services, "is_ready", lambda: True)
+
+    assert client.head(probe).status_code == 200
+    assert client.post(probe).status_code == 405
+
+
+@pytest.mark.parametrize("probe", PROBES)
+@override_settings(SECURE_SSL_REDIRECT=True)
+def test_over_plain_http_a_probe_is_answered_and_not_redirected(
+    client: Client, probe: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(services, "is_ready", lambda: True)
+
+    assert client.get(probe).status_code == 200
+
+
+def test_a_transaction_of_the_whole_request_is_kept_off(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+    assert client.get("/livez").status_code == 200
+
+
+def test_where_the_host_has_switched_migrations_off_none_are_asked_for():
+    readiness._migrations.cache_clear()
+    try:
+        with override_settings(MIGRATION_MODULES={"jobs": None}):
+            assert readiness._migrations() == frozenset()
+    finally:
+        readiness._migrations.cache_clear()

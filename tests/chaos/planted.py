@@ -1,0 +1,157 @@
+"""Eight bugs that queues have had, switched on in one process: the checker must find every one of them."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+WRONG_BY: Final = timedelta(days=1)
+TOO_LONG: Final = timedelta(seconds=1)
+ONE_BATCH: Final = 20
+MEET_SECONDS: Final = 15
+
+
+def plant(bug: str) -> None:
+    """Put the bug called ``bug`` into this process."""
+    BUGS[bug]()
+
+
+def no_fence() -> None:
+    """Chunks ask whether the job runs, not by whom."""
+    from jobs import clock, transitions
+    from jobs.models import Job
+
+    def hold(held: Any, *, lease: timedelta, now: Any = clock.NOW) -> bool:
+        running = Job.objects.filter(pk=held.job_id, status="running")
+        return running.update(lease_expires_at=clock.after(now, lease)) == 1
+
+    def record(held: Any, *, receipt: dict[str, Any], done: int, total: int | None, lease: timedelta) -> bool:
+        running = Job.objects.filter(pk=held.job_id, status="running")
+        return running.update(receipt=receipt, progress_done=done, progress_total=total) == 1
+
+    transitions.hold, transitions.record = hold, record
+
+
+def blind_save() -> None:
+    """A finish writes its status whatever the row has become."""
+    from jobs import clock, transitions
+    from jobs.models import Job, JobEvent
+
+    def complete(held: Any, *, worker: Any, **_: Any) -> Any:
+        ended = {"status": "completed", "finished_at": clock.NOW, "lease_token": None, "lease_expires_at": None}
+        Job.objects.filter(pk=held.job_id).update(**ended)
+        JobEvent.objects.create(
+            job_id=held.job_id, at=clock.NOW, what="completed", to_status="completed", attempt=1, actor=str(worker)
+        )
+        return transitions.Finish(won=True)
+
+    transitions.complete = complete
+
+
+def no_sweep() -> None:
+    """Nobody looks for jobs whose worker is gone."""
+    from jobs.worker import JobWorker
+
+    JobWorker._sweep = lambda self: None
+
+
+def rescue_by_time() -> None:
+    """What has run for long is taken to be dead, however lively it beats."""
+    from jobs import clock, transitions
+    from jobs.actors import SYSTEM
+    from jobs.database import engine_transaction, home
+    from jobs.leases import Rescuer
+    from jobs.models import Job
+
+    def look(self: Rescuer, **_: Any) -> list[int]:
+        running = Job.objects.filter(status="running", begun_at__lt=clock.read(home()) - TOO_LONG)
+        rescued = []
+        for job in running:
+            held = transitions.Held(job_id=job.pk, lease_token=job.lease_token)
+            seen = job.lease_expires_at + WRONG_BY
+            with engine_transaction():
+                if transitions.rescue(held, seen=seen, begun=True, note="It took too long.", actor=SYSTEM):
+                    rescued.append(job.pk)
+        return rescued
+
+    Rescuer.look = look
+
+
+def check_then_insert() -> None:
+    """Uniqueness is looked up before the insert, and not held by the database."""
+    from jobs.models import Job
+    from jobs.services import jobs as services
+    from tests.chaos.apps import CONTROL
+
+    original = services._insert
+    directory = Path(os.environ[CONTROL])
+
+    def insert(job: Job, **options: Any) -> Job:
+        same = Job.objects.active().filter(action=job.action, reference_id=job.reference_id)
+        assert not same.exists(), "the scenario starts without one"
+        (directory / f"checked-{os.getpid()}").touch()
+        until = time.monotonic() + MEET_SECONDS
+        while len(list(directory.glob("checked-*"))) < 2 and time.monotonic() < until:
+            time.sleep(0.005)
+        job.unique_key = None
+        return original(job, **options)
+
+    services._insert = insert
+
+
+def host_clock() -> None:
+    """What is due is decided by the clock of a host, which is wrong."""
+    from jobs.models import JobQuerySet
+
+    def due(self: JobQuerySet, now: Any = None) -> JobQuerySet:
+        return self.filter(status="scheduled", due_at__lte=datetime.now(UTC) + WRONG_BY)
+
+    JobQuerySet.due = due
+
+
+def swallowed_finish() -> None:
+    """An outcome that could not be written is given up, while the process goes on beating for the job."""
+    from django.db import DatabaseError
+
+    from jobs import runner, transitions
+    from jobs.database import reconnect
+    from jobs.leases import Leases
+
+    def persisted(write: Callable[[], Any]) -> Any:
+        try:
+            return write()
+        except DatabaseError:
+            reconnect()
+            Leases.drop = lambda self, lease: None
+            return transitions.Finish(won=True)
+
+    runner._persisted = persisted
+
+
+def batch_limit() -> None:
+    """An erase takes what one query returns, and reports success."""
+    from jobs import JobContext
+
+    def erase(self: Any, store: str, rows: Any) -> None:
+        with self.chunk() as chunk:
+            keys = list(rows.values_list("pk", flat=True)[:ONE_BATCH])
+            chunk.add(store, rows.filter(pk__in=keys).delete()[0])
+
+    JobContext.erase = erase
+
+
+BUGS: Final[dict[str, Callable[[], None]]] = {
+    bug.__name__: bug
+    for bug in (
+        no_fence,
+        blind_save,
+        no_sweep,
+        rescue_by_time,
+        check_then_insert,
+        host_clock,
+        swallowed_finish,
+        batch_limit,
+    )
+}

@@ -1,0 +1,16 @@
+"""The reference host's settings for a database that is made for one run, with short leases."""
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+if not os.environ.get("DATABASE_URL"):
+    raise ImproperlyConfigured("Faults are injected into a database of their own: set DATABASE_URL")
+
+from jobsite.settings import *  # noqa: F403
+from jobsite.settings import INSTALLED_APPS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos"]
+JOBS = {"BEAT_SECONDS": 0.2, "LEASE_SECONDS": float(os.environ.get("CHAOS_LEASE_SECONDS", "1")), "SWEEP_SECONDS": 0.3}
+SECURE_SSL_REDIRECT = False
+ALLOWED_HOSTS = ["127.0.0.1"]

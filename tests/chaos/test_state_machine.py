@@ -1,0 +1,163 @@
+"""Random sequences of transitions and services, beside a model of a dozen lines that says what each must answer."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.strategies import booleans, sampled_from
+
+from jobs import cancel_job, schedule_job, transitions
+from jobs.actors import SYSTEM
+from jobs.database import engine_transaction
+from jobs.exceptions import ActiveJobExists, TransitionRefused
+from jobs.models import Job, JobEvent
+from jobs.transitions import Held
+from tests.factories import WORKER, make_project
+
+LEASE = timedelta(seconds=45)
+ACTIVE = ("scheduled", "running")
+EXAMPLES, STEPS = 25, 40
+
+
+@dataclass
+class Model:
+    """What a job should be."""
+
+    reference: str
+    status: str = "scheduled"
+    is_due: bool = True
+    token: UUID | None = None
+    done: int = 0
+    attempt: int = 0
+    ends: int = 0
+
+    def moves(self, to: str) -> None:
+        self.status, self.token, self.ends = to, None, self.ends + (to not in ACTIVE)
+
+
+class Lifecycle(RuleBasedStateMachine):
+    """Claims are kept for ever, so that stale ones are tried again and again."""
+
+    jobs = Bundle("jobs")
+    claims = Bundle("claims")
+
+    @initialize()
+    def start(self) -> None:
+        self.project = make_project()
+        self.model: dict[int, Model] = {}
+
+    def is_held(self, held: Held) -> bool:
+        return self.model[held.job_id].token == held.lease_token
+
+    @rule(target=jobs, reference=sampled_from("abc"))
+    def create(self, reference: str) -> int:
+        active = [pk for pk, job in self.model.items() if job.reference == reference and job.status in ACTIVE]
+        if active:
+            with pytest.raises(ActiveJobExists) as refusal:
+                schedule_job("touch_once", project=self.project, reference_id=reference)
+            assert [refusal.value.job.pk] == active
+            return active[0]
+        job = schedule_job("touch_once", project=self.project, reference_id=reference)
+        self.model[job.pk] = Model(reference)
+        return int(job.pk)
+
+    @rule(target=claims, pk=jobs)
+    def claim(self, pk: int) -> Held:
+        token, job = uuid4(), self.model[pk]
+        with engine_transaction():
+            claimed = transitions.claim([pk], lease_token=token, worker=WORKER, lease=LEASE, begun_ids=[pk])
+        assert bool(claimed) is (job.status == "scheduled" and job.is_due)
+        if claimed:
+            job.status, job.token, job.attempt = "running", token, job.attempt + 1
+        return Held(job_id=pk, lease_token=token)
+
+    @rule(pk=jobs)
+    def cancel(self, pk: int) -> None:
+        job = self.model[pk]
+        if job.status in ACTIVE:
+            cancel_job(pk, project=self.project)
+            job.moves("cancelled")
+            return
+        with pytest.raises(TransitionRefused) as refusal:
+            cancel_job(pk, project=self.project)
+        assert refusal.value.status == job.status
+
+    @rule(held=claims)
+    def work(self, held: Held) -> None:
+        job = self.model[held.job_id]
+        with engine_transaction():
+            won = transitions.hold(held, lease=LEASE)
+            if won:
+                won = transitions.record(held, receipt={}, done=job.done + 1, total=None, lease=LEASE)
+        assert won is self.is_held(held)
+        job.done += won
+
+    @rule(held=claims)
+    def beat(self, held: Held) -> None:
+        before = Job.objects.get(pk=held.job_id).lease_expires_at
+        with engine_transaction():
+            transitions.renew([held], lease=LEASE + timedelta(hours=1))
+        after = Job.objects.get(pk=held.job_id).lease_expires_at
+        assert self.is_held(held) or before == after
+
+    @rule(held=claims, how=sampled_from(["complete", "fail", "release", "retry_later"]))
+    def finish(self, held: Held, how: str) -> None:
+        endings: dict[str, tuple[str, dict[str, Any]]] = {
+            "complete": ("completed", {}),
+            "fail": ("failed", {"errors": "Broken."}),
+            "release": ("scheduled", {"note": "The worker shut down."}),
+            "retry_later": ("scheduled", {"errors": "Once more.", "wait": timedelta(hours=1)}),
+        }
+        to, facts = endings[how]
+        with engine_transaction():
+            finish = getattr(transitions, how)(held, worker=WORKER, **facts)
+        assert finish.won is self.is_held(held)
+        if finish.won:
+            self.model[held.job_id].moves(to)
+            self.model[held.job_id].is_due = how != "retry_later"
+
+    @rule(held=claims, gives_up=booleans(), is_late=booleans())
+    def rescue(self, held: Held, gives_up: bool, is_late: bool) -> None:
+        seen = Job.objects.get(pk=held.job_id).lease_expires_at
+        if seen is None:
+            return
+        if is_late:  # a beat came between the two looks
+            seen -= timedelta(seconds=1)
+        with engine_transaction():
+            if gives_up:
+                won = transitions.give_up(held, seen=seen, errors="Given up.", actor=SYSTEM)
+            else:
+                won = transitions.rescue(held, seen=seen, begun=True, note="It ran out.", actor=SYSTEM)
+        assert won is (self.is_held(held) and not is_late)
+        if won:
+            self.model[held.job_id].moves("failed" if gives_up else "scheduled")
+
+    @invariant()
+    def rows_are_as_the_model(self) -> None:
+        for row in Job.objects.filter(pk__in=self.model):
+            job = self.model[row.pk]
+            assert (row.status, row.lease_token, row.progress_done, row.attempt) == (
+                *(job.status, job.token),
+                *(job.done, job.attempt),
+            )
+            events = JobEvent.objects.filter(job=row).order_by("id")
+            assert events.exclude(to_status__in=ACTIVE).count() == job.ends <= 1
+            assert events.last().to_status == job.status
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.django_db(transaction=True)
+def test_whatever_is_tried_in_whatever_order_a_job_is_what_the_model_says() -> None:
+    limits = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+    run_state_machine_as_test(Lifecycle, settings=limits)
