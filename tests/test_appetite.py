@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from jobs import claims
-from jobs.claims import MOST_AT_ONCE, SOLO_PATIENCE_SECONDS, Appetite, Candidate
+from jobs.claims import MOST_AT_ONCE, NO_ROOM_SECONDS, ROOM_SECONDS, SOLO_PATIENCE_SECONDS, Appetite, Candidate
 from tests.factories import LONG_AGO
 
 
@@ -98,10 +98,10 @@ def test_the_room_made_for_one_that_runs_alone_is_not_made_for_ever(monkeypatch:
     waiting = make_candidates(1, crashes=1) + make_candidates(1, first=2)
 
     taken = []
-    for _ in range(100):
+    for _ in range(int(ROOM_SECONDS + NO_ROOM_SECONDS)):
         taken.append(appetite.choose(waiting, idle=1, quick=1, holds_any=True))
         now[0] += 1
 
     assert [one.job_id for one in taken[0]] == [2]
-    assert [len(chosen) for chosen in taken].count(0) in range(25, 35)
+    assert [len(chosen) for chosen in taken].count(0) in (ROOM_SECONDS - 1, ROOM_SECONDS)
     assert [one.job_id for one in taken[-1]] == [2]
