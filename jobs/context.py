@@ -1,6 +1,7 @@
 """``JobContext``: all that an action sees and may call."""
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,6 +30,8 @@ from .status import Status
 WRITES: Final = frozenset(
     {"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COPY"}
 )
+# The first word of a statement, behind blanks, brackets and comments.
+VERB: Final = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w+)", re.DOTALL)
 CONFLICTS_IN_A_ROW: Final = 8
 FRUITLESS_IN_A_ROW: Final = 20
 
@@ -250,11 +253,10 @@ class JobContext:
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
         alias = context["connection"].alias
-        words = (sql if isinstance(sql, str) else str(sql)).lstrip(" \t\r\n(").split(None, 1)
-        verb = words[0].upper() if words else ""
+        verb = VERB.match(sql if isinstance(sql, str) else str(sql))
         allowed = alias in self._databases or (self._may_write and alias == home().alias)
-        if verb in WRITES and not allowed:
-            raise WriteOutsideChunk(verb, alias=alias)
+        if verb is not None and verb[1].upper() in WRITES and not allowed:
+            raise WriteOutsideChunk(verb[1].upper(), alias=alias)
         return execute(sql, params, many, context)
 
     def _check_not_stopped(self) -> None:

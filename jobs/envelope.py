@@ -55,11 +55,6 @@ def request_id_of(request: HttpRequest) -> str:
     return str(known)
 
 
-def quoted(name: str) -> str:
-    """Return a name that a caller chose, fit for a sentence: in quotes, ASCII, not long."""
-    return json.dumps(name if len(name) <= 60 else f"{name[:60]}…")
-
-
 def to_bytes(body: Any) -> bytes:
     r"""Return compact JSON in UTF-8, members in their order.
 

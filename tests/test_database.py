@@ -236,6 +236,24 @@ def test_chunks_of_one_process_take_turns_where_there_is_one_writer():
     assert is_free == (connection.vendor == "postgresql")
 
 
+@sqlite_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("took", "pause"), [(0.05, 0.03), (0.2, 0.11)], ids=["short chunk", "long chunk"])
+def test_after_a_chunk_the_turn_is_kept_for_a_pause_outside_the_transaction(
+    took: float, pause: float, monkeypatch: pytest.MonkeyPatch
+):
+    clock, pauses = [0.0], []
+    monkeypatch.setattr("jobs.database.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(
+        "jobs.database.time.sleep", lambda seconds: pauses.append((seconds, connection.in_atomic_block))
+    )
+
+    with chunk_turn(), limited_transaction():
+        clock[0] += took
+
+    assert pauses == [(pause, False)]
+
+
 def _turn_is_free() -> bool:
     from jobs.database import _one_writer
 

@@ -49,6 +49,7 @@ STRAY_WRITES = {
     "raw lower case after blanks": lambda: execute("\n  delete from hostapp_visit"),
     "many": execute_many,
     "drop": lambda: execute("DROP TABLE hostapp_ledger"),
+    "after comments": lambda: execute("/* trace */ -- who\n (DELETE FROM hostapp_visit"),
 }
 
 

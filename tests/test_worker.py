@@ -100,13 +100,15 @@ def test_a_workers_log_names_no_reference():
 # ---------------------------------------------------------------- asked to end
 
 
-def test_a_running_job_is_handed_back_at_its_next_chunk():
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_running_job_is_handed_back_at_its_next_chunk(signum: signal.Signals):
     job = make_job(action="note_for_ever")
     with worker_process() as worker:
         until(lambda: progress_of(job) >= 3, what="three chunks")
 
         begun = time.monotonic()
-        assert worker.stop() == 0
+        worker.send(signum)
+        assert worker.wait() == 0
         took = time.monotonic() - begun
 
     job.refresh_from_db()

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
-from jobs import runner
+from jobs import actions, runner
 from jobs.models import JobEvent
 from jobs.status import Status
 from jobs.worker import JobWorker
@@ -41,3 +41,16 @@ def test_a_job_whose_outcome_could_not_be_recorded_is_run_again_uncounted(monkey
     assert (job.status, job.attempt, job.failures, job.crashes) == (Status.COMPLETED, 2, 0, 0)
     whats = list(job.events.values_list("what", flat=True))
     assert whats == [What.CLAIMED, What.RELEASED, What.CLAIMED, What.COMPLETED]
+
+
+def test_a_worker_keeps_its_connection_from_job_to_job(monkeypatch: pytest.MonkeyPatch):
+    used: list[object] = []
+    monkeypatch.setattr(actions, "_registry", {})
+    actions.action("look", description="Look at the connection")(lambda job: used.append(connection.connection))
+    for _ in range(3):
+        make_job(action="look")
+
+    JobWorker(threads=1, drain=True).run()
+
+    assert len(used) == 3
+    assert used[0] is used[1] is used[2]

@@ -7,9 +7,9 @@ from rest_framework import serializers
 
 from .. import services
 from ..actions import find_action
-from ..envelope import quoted
 from ..exceptions import InvalidField, UnknownAction
 from ..models import Job
+from ..services.text import quoted
 from ..status import Status
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

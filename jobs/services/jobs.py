@@ -22,7 +22,7 @@ from ..exceptions import (
 from ..models import BIGGEST_ID, Job
 from ..notices import notify_due
 from ..status import Status
-from .text import check_json, check_text
+from .text import check_json, check_text, quoted
 
 MAX_REFERENCE_BYTES: Final = 256
 MAX_DESCRIPTION_CHARACTERS: Final = 1000
@@ -182,7 +182,7 @@ def _checked_parameters(action: Action, parameters: object) -> dict[str, Any] | 
     given = parameters or {}
     serializer = action.parameters(data=given)
     if unknown := sorted(map(str, given.keys() - serializer.fields.keys())):
-        raise InvalidField(f"parameters.{unknown[0]}", "is not a parameter of this action")
+        raise InvalidField("parameters", f"has a member {quoted(unknown[0])} that this action does not know")
     if not serializer.is_valid():
         field, problem = _first_problem("parameters", serializer.errors)
         raise InvalidField(field, problem)

@@ -1,9 +1,15 @@
 """What a text must be to be stored, logged and shown as it is."""
 
+import json
 import math
 import unicodedata
 
 from ..exceptions import InvalidField
+
+
+def quoted(name: str) -> str:
+    """Return a name that a caller chose, fit for a sentence: in quotes, ASCII, not long."""
+    return json.dumps(name if len(name) <= 60 else f"{name[:60]}…")
 
 
 def check_text(field: str, value: object, *, max_bytes: int | None = None, max_characters: int | None = None) -> None:

@@ -146,11 +146,11 @@ def test_an_unknown_member_is_refused(api: Api, name: str):
         ("x", "parameters"),
         (None, "parameters"),
         ({}, "parameters.note"),
-        ({"note": "x", "other": 1}, "parameters.other"),
+        ({"note": "x", "other": 1}, "parameters"),
         ({"note": "x", "ranges": [{"least": 1}, {}]}, "parameters.ranges[1].least"),
         ({"note": "a\0"}, "parameters.note"),
         ({"note": "x", "extra": ["\ud800"]}, "parameters.extra[0]"),
-        ({"note": "x", "\ud800": 1}, "parameters.\ud800"),
+        ({"note": "x", "\ud800": 1}, "parameters"),
     ],
 )
 def test_parameters_are_checked_by_the_action(api: Api, parameters: object, field: str):

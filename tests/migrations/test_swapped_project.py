@@ -1,4 +1,4 @@
-"""A host's own project, keyed by UUID, serves as well as ours: the suites in which projects matter, once more."""
+"""A host's own project, keyed by UUID or derived from ours, serves as well: the suites in which projects matter, once more."""
 
 from typing import Final
 
@@ -7,15 +7,21 @@ import pytest
 from tests.migrations.databases import run
 from tests.settings import TEST_RUN
 
-SUITES: Final = ("tests/api", "tests/services", "tests/test_claims.py", "tests/test_whole_job.py")
+CONTRACT: Final = ("tests/api/test_contract.py", "tests/api/test_create_job.py", "tests/api/test_authentication.py")
+SUITES: Final = {
+    "tests.settings_swapped": ("tests/api", "tests/services", "tests/test_claims.py", "tests/test_whole_job.py"),
+    "tests.settings_derived": CONTRACT,
+}
 
 
 @pytest.mark.timeout(400)
-def test_the_suites_pass_with_a_project_of_the_hosts_own():
-    options = ["-q", "-p", "no:cacheprovider", "--maxfail=10", "--ds=tests.settings_swapped"]
+@pytest.mark.parametrize("host", SUITES)
+def test_the_suites_pass_with_a_project_of_the_hosts_own(host: str):
+    options = ["-q", "-p", "no:cacheprovider", "--maxfail=10", f"--ds={host}"]
 
     # The database's name starts as all of this run do, so that it is removed also if the run is cut short.
-    done = run("-m", "pytest", *options, *SUITES, settings="tests.settings_swapped", TEST_RUN=f"{TEST_RUN}_swapped")
+    name = f"{TEST_RUN}_{host.rpartition('_')[2]}"
+    done = run("-m", "pytest", *options, *SUITES[host], settings=host, TEST_RUN=name)
 
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
     assert " passed" in done.stdout

@@ -163,7 +163,7 @@ def test_parameters_are_stored_as_the_serializer_makes_them():
         (None, "parameters.note"),
         ({}, "parameters.note"),
         ({"note": ""}, "parameters.note"),
-        ({"note": "a", "nope": 1, "more": 2}, "parameters.more"),
+        ({"note": "a", "nope": 1, "more": 2}, "parameters"),
         ({"note": "a", "share": "much"}, "parameters.share"),
         ({"note": "a", "share": float("inf")}, "parameters.share"),
         ({"note": "a", "share": float("nan")}, "parameters.share"),
