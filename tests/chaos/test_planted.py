@@ -8,7 +8,8 @@ from tests.others import postgresql_only
 
 pytestmark = pytest.mark.timeout(200)
 
-# SQLite has no locks of single rows: a process that is frozen may hold the whole database, and the scene then stalls.
+# SQLite has no locks of single rows: a process that is frozen may hold the whole database. There
+# the scene stalled in some runs, and in some ended before the bug could show.
 CASES = [pytest.param(bug, marks=postgresql_only if bug == "no_fence" else ()) for bug in BUGS]
 
 
