@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rest_framework.settings import DEFAULTS
 
-from jobs.api.views import ApiViewSet
+from jobs.api.base import ApiViewSet
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("_CLASS", "_CLASSES", "_BACKENDS")

@@ -82,10 +82,10 @@ def rescue_by_time() -> None:
 def check_then_insert() -> None:
     """Uniqueness is looked up before the insert, and not held by the database."""
     from jobs.models import Job
-    from jobs.services import jobs as services
+    from jobs.services import scheduling
     from tests.chaos.apps import CONTROL
 
-    original = services._insert
+    original = scheduling._insert
     directory = Path(os.environ[CONTROL])
 
     def insert(job: Job, **options: Any) -> Job:
@@ -98,7 +98,7 @@ def check_then_insert() -> None:
         job.unique_key = None
         return original(job, **options)
 
-    services._insert = insert
+    scheduling._insert = insert
 
 
 def host_clock() -> None:

@@ -1,0 +1,137 @@
+"""What all endpoints share: who may pass, in which order, and the form of every answer."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+from django.db import connections, transaction
+from django.db.models import Model
+from django.http import HttpRequest
+from django.views.decorators.common import no_append_slash
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from ..envelope import IS_OURS, JSON, REQUEST_ID_HEADER, request_id_of, to_bytes
+from ..exceptions import ProjectNotFound
+from ..models import Job
+from .authentication import Caller, OrganizationKey
+from .errors import Refusal, answer_error
+from .pagination import Pages
+from .parsing import StrictJson
+from .permissions import HasScope
+from .serializers import JobSerializer
+
+
+class Json(BaseRenderer):
+    """JSON in UTF-8, members in their order."""
+
+    media_type = JSON
+    format = "json"
+    charset = None
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """Return the body."""
+        return to_bytes(data)
+
+
+class OnlyJson(BaseContentNegotiation):
+    """Whatever ``Accept`` or ``?format=`` ask for."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """Return the one there is."""
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        """Return the one there is."""
+        return renderers[0], renderers[0].media_type
+
+
+class ApiViewSet(GenericViewSet[Job]):
+    """What all endpoints share. Everything is pinned here, so that no setting of the host's framework leaks in.
+
+    Checks come in the order route, key, method, scope, throttle, project; the rest is the endpoint's.
+    """
+
+    renderer_classes = (Json,)
+    parser_classes = (StrictJson,)
+    authentication_classes = (OrganizationKey,)
+    permission_classes = (HasScope,)
+    throttle_classes = ()
+    content_negotiation_class = OnlyJson
+    metadata_class = None
+    versioning_class = None
+    filter_backends = ()
+    pagination_class = Pages
+    serializer_class = JobSerializer
+
+    scopes: ClassVar[dict[str, str]]
+    """The scope that each of the view's actions needs."""
+    action_map: dict[str, str]
+    project: Model
+
+    @classmethod
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
+        """Return the view; never within a transaction of the host's, and never redirected to a path with a slash."""
+        view = no_append_slash(super().as_view(actions, **initkwargs))
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what may not pass; afterwards ``self.project`` is the project asked for."""
+        self.check_route()
+        super().initial(request, *args, **kwargs)
+        if self.caller.project is None:
+            raise ProjectNotFound
+        self.project = self.caller.project
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls, once the key was checked."""
+        return cast("Caller", self.request.auth)
+
+    def check_route(self) -> None:
+        """Raise Http404 if on this host there is no such route."""
+
+    def check_permissions(self, request: Request) -> None:
+        """Refuse a method before the scopes that it would need."""
+        if str(request.method).lower() not in self.action_map:
+            raise Refusal(405, headers={"Allow": ", ".join(sorted(self.action_map)).upper()})
+        super().check_permissions(request)
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Mark the answer as ours; nobody but the caller may keep it."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers[REQUEST_ID_HEADER] = request_id_of(getattr(request, "_request", request))
+        response.headers["Cache-Control"] = "private, no-store"
+        setattr(response, IS_OURS, True)
+        return response
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """None: ``Allow`` belongs to a 405."""
+        return {}
+
+    def get_format_suffix(self, **kwargs: Any) -> None:
+        """Return None: paths have no suffix."""
+
+    def get_exception_handler(self) -> Any:
+        """Return ours, not the host's."""
+        return answer_error
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Add the project, which the serializer of a job needs."""
+        return {**super().get_serializer_context(), "project": self.project}
+
+    def present(self, job: Job, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        """Answer with one job."""
+        return Response({"data": self.get_serializer(job).data}, status=status, headers=headers)
+
+
+def plain(request: Request) -> HttpRequest:
+    """Return Django's request, of which REST framework's is a wrapper."""
+    return request._request
