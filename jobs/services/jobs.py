@@ -1,9 +1,12 @@
 """Schedule, find and cancel jobs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
-from django.db import DatabaseError, IntegrityError, models
+from django.db import Error as DjangoDatabaseError
+from django.db import IntegrityError, models
 from django.db.models import QuerySet
 
 from .. import clock, conf, failpoints, transitions
@@ -17,6 +20,7 @@ from ..exceptions import (
     InvalidField,
     JobNotFound,
     JobsError,
+    OutcomeUnknown,
     TransitionRefused,
 )
 from ..models import BIGGEST_ID, Job
@@ -55,6 +59,7 @@ def schedule_job(
         ActiveJobExists: the action is unique and a job for this reference waits or runs; ``job`` is that one.
         Busy: another transaction was in the way for longer than the host waits; nothing changed.
         ConcurrentChange: the host's own transaction met another one and must be repeated.
+        OutcomeUnknown: the database was lost at the commit; the job is there or is not.
     """
     registered = get_action(action)
     check_text("reference_id", reference_id, max_bytes=MAX_REFERENCE_BYTES)
@@ -87,19 +92,13 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
         TransitionRefused: the job has already ended (also by an earlier cancel).
         Busy: a chunk held the job for longer than ``JOBS["CANCEL_WAIT_SECONDS"]``; nothing changed.
         ConcurrentChange: the host's own REPEATABLE READ or SERIALIZABLE transaction must be repeated.
+        OutcomeUnknown: the database was lost at the commit; the job is cancelled or is not.
     """
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
-    within_host = home().in_atomic_block
-    try:
-        with service_transaction(wait_seconds=conf.current().cancel_wait_seconds):
-            won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
-            job = get_job(job_id, project=project)
-    except DatabaseError as error:
-        if classify(error) is not Trouble.CONFLICT:
-            raise
-        raise _conflict(error, within_host) from error
-    failpoints.reach("cancel.committed")
+    with _change(then="cancel.committed", wait_seconds=conf.current().cancel_wait_seconds):
+        won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
+        job = get_job(job_id, project=project)
     if not won:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)
     return job
@@ -122,7 +121,26 @@ def list_jobs(*, project: models.Model) -> QuerySet[Job]:
     return Job.objects.in_project(project).order_by("-pk")
 
 
-def _conflict(error: DatabaseError, within_host: bool) -> JobsError:
+@contextmanager
+def _change(*, then: str, wait_seconds: float | None = None) -> Iterator[None]:
+    """Commit what the block does, and reach the place ``then``; tell by a typed error what trouble means to callers."""
+    within_host = home().in_atomic_block
+    is_commit_asked = False
+    try:
+        with service_transaction(wait_seconds=wait_seconds):
+            yield
+            is_commit_asked = not within_host
+        failpoints.reach(then)  # an error there is an answer to the COMMIT that was lost
+    except DjangoDatabaseError as error:
+        trouble = classify(error)
+        if trouble is Trouble.CONFLICT:
+            raise _conflict(error, within_host) from error
+        if trouble is Trouble.OUTAGE and is_commit_asked:
+            raise OutcomeUnknown from error
+        raise
+
+
+def _conflict(error: DjangoDatabaseError, within_host: bool) -> JobsError:
     """Return the typed form of an error by which another transaction was in the way."""
     # A lock that was not free in time spoils nothing; any other conflict has spoilt the host's whole transaction.
     return ConcurrentChange() if within_host and not is_lock_timeout(error) else Busy()
@@ -133,7 +151,7 @@ def _insert(job: Job, *, actor: Actor, notify: bool) -> Job:
     within_host = home().in_atomic_block
     for _ in range(INSERT_TRIES):
         try:
-            with service_transaction():
+            with _change(then="create.committed"):
                 transitions.schedule(job, actor=actor)
                 if notify:
                     notify_due()
@@ -146,12 +164,7 @@ def _insert(job: Job, *, actor: Actor, notify: bool) -> Job:
             found = active.filter(action=job.action, unique_key=job.unique_key).first()
             if found is not None:
                 raise ActiveJobExists(found) from None
-        except DatabaseError as error:
-            if classify(error) is not Trouble.CONFLICT:
-                raise
-            raise _conflict(error, within_host) from error
         else:
-            failpoints.reach("create.committed")
             return job
     # In a snapshot of the host's, the job in the way may be one that cannot be seen from there.
     raise ConcurrentChange if within_host else Busy

@@ -74,6 +74,7 @@ class Arena:
         self._pids = directory / "pids"
         for made in (self.records, self._control / "taken", self._logs, self._pids):
             made.mkdir(parents=True)
+        self._api: dict[str, str] = {}
         self._environment = {CONTROL: str(self._control), BUG: bug}
         self._threads = threads
         self._started = 0
