@@ -12,6 +12,7 @@
     ├── TransitionRefused         the job has already ended
     ├── Busy                      a lock was not free in time; nothing changed
     ├── ConcurrentChange          the host's own transaction met another one; roll back, try again
+    ├── OutcomeUnknown            the database was lost at the commit; look before you try again
     ├── RowsLeft                  an action ended, but rows it promised to remove are still there
     ├── ActionMisused             an action was registered or used wrongly (a programming error)
     │   ├── ActionNameTaken
@@ -128,6 +129,17 @@ class ConcurrentChange(JobsError):
 
     def __init__(self) -> None:
         super().__init__("another transaction changed the job first; roll back and repeat the transaction")
+
+
+class OutcomeUnknown(JobsError):
+    """The database was lost after it was told to commit, and before it answered: the change was made or was not."""
+
+    code = "outcome_unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database was lost while the change was being saved; look whether it was made before you try again"
+        )
 
 
 class RowsLeft(JobsError):

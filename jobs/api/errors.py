@@ -29,6 +29,7 @@ STATUS: Final[dict[type[exceptions.JobsError], int]] = {
     exceptions.TransitionRefused: 400,
     exceptions.Busy: 503,
     exceptions.ConcurrentChange: 503,
+    exceptions.OutcomeUnknown: 503,
     exceptions.RowsLeft: RAISED_ON,
     exceptions.ActionMisused: RAISED_ON,
     exceptions.JobFailed: RAISED_ON,
@@ -87,6 +88,9 @@ def _answer_jobs_error(error: exceptions.JobsError, request_id: str) -> Response
         sentence = f"{WIRE_NAMES.get(error.field, error.field)}: {error.problem}"
     elif isinstance(error, exceptions.ActiveJobExists):
         further["jobId"] = error.job.pk
+    elif isinstance(error, exceptions.OutcomeUnknown):
+        # No Retry-After: a client that obeys it blindly might create the same job twice.
+        logger.warning("The database was lost at a commit: request=%s", request_id)
     elif status == 503:
         headers["Retry-After"] = str(getattr(error, "retry_after", 1))
     return Response(envelope(error.code, sentence, request_id=request_id, **further), status=status, headers=headers)

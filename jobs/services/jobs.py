@@ -1,12 +1,16 @@
 """Find and cancel jobs."""
 
-from django.db import DatabaseError, models
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import Error as DjangoDatabaseError
+from django.db import models
 from django.db.models import QuerySet
 
 from .. import conf, failpoints, transitions
 from ..actors import SYSTEM, Actor
 from ..database import Trouble, classify, home, is_lock_timeout, service_transaction
-from ..exceptions import Busy, ConcurrentChange, JobNotFound, JobsError, TransitionRefused
+from ..exceptions import Busy, ConcurrentChange, JobNotFound, JobsError, OutcomeUnknown, TransitionRefused
 from ..models import BIGGEST_ID, Job
 from ..status import Status
 
@@ -22,19 +26,13 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
         TransitionRefused: the job has already ended (also by an earlier cancel).
         Busy: a chunk held the job for longer than ``JOBS["CANCEL_WAIT_SECONDS"]``; nothing changed.
         ConcurrentChange: the host's own REPEATABLE READ or SERIALIZABLE transaction must be repeated.
+        OutcomeUnknown: the database was lost at the commit; the job is cancelled or is not.
     """
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
-    within_host = home().in_atomic_block
-    try:
-        with service_transaction(wait_seconds=conf.current().cancel_wait_seconds):
-            won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
-            job = get_job(job_id, project=project)
-    except DatabaseError as error:
-        if classify(error) is not Trouble.CONFLICT:
-            raise
-        raise conflict_of(error, within_host) from error
-    failpoints.reach("cancel.committed")
+    with change(then="cancel.committed", wait_seconds=conf.current().cancel_wait_seconds):
+        won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
+        job = get_job(job_id, project=project)
     if not won:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)
     return job
@@ -57,7 +55,26 @@ def list_jobs(*, project: models.Model) -> QuerySet[Job]:
     return Job.objects.in_project(project).order_by("-pk")
 
 
-def conflict_of(error: DatabaseError, within_host: bool) -> JobsError:
+@contextmanager
+def change(*, then: str, wait_seconds: float | None = None) -> Iterator[None]:
+    """Commit what the block does, and reach the place ``then``; tell by a typed error what trouble means to callers."""
+    within_host = home().in_atomic_block
+    is_commit_asked = False
+    try:
+        with service_transaction(wait_seconds=wait_seconds):
+            yield
+            is_commit_asked = not within_host
+        failpoints.reach(then)  # an error there is an answer to the COMMIT that was lost
+    except DjangoDatabaseError as error:
+        trouble = classify(error)
+        if trouble is Trouble.CONFLICT:
+            raise _conflict(error, within_host) from error
+        if trouble is Trouble.OUTAGE and is_commit_asked:
+            raise OutcomeUnknown from error
+        raise
+
+
+def _conflict(error: DjangoDatabaseError, within_host: bool) -> JobsError:
     """Return the typed form of an error by which another transaction was in the way."""
     # A lock that was not free in time spoils nothing; any other conflict has spoilt the host's whole transaction.
     return ConcurrentChange() if within_host and not is_lock_timeout(error) else Busy()

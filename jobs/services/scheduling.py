@@ -3,16 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
-from django.db import DatabaseError, IntegrityError, models
+from django.db import IntegrityError, models
 
 from .. import clock, failpoints, transitions
 from ..actions import Action, get_action
 from ..actors import SYSTEM, Actor
-from ..database import Trouble, classify, home, service_transaction
+from ..database import home
 from ..exceptions import ActiveJobExists, Busy, ConcurrentChange, InvalidField
 from ..models import Job
 from ..notices import notify_due
-from .jobs import conflict_of
+from .jobs import change
 from .text import check_json, check_text, quoted
 
 MAX_REFERENCE_BYTES: Final = 256
@@ -46,6 +46,7 @@ def schedule_job(
         ActiveJobExists: the action is unique and a job for this reference waits or runs; ``job`` is that one.
         Busy: another transaction was in the way for longer than the host waits; nothing changed.
         ConcurrentChange: the host's own transaction met another one and must be repeated.
+        OutcomeUnknown: the database was lost at the commit; the job is there or is not.
     """
     registered = get_action(action)
     check_text("reference_id", reference_id, max_bytes=MAX_REFERENCE_BYTES)
@@ -72,7 +73,7 @@ def _insert(job: Job, *, actor: Actor, notify: bool) -> Job:
     within_host = home().in_atomic_block
     for _ in range(INSERT_TRIES):
         try:
-            with service_transaction():
+            with change(then="create.committed"):
                 transitions.schedule(job, actor=actor)
                 if notify:
                     notify_due()
@@ -85,12 +86,7 @@ def _insert(job: Job, *, actor: Actor, notify: bool) -> Job:
             found = active.filter(action=job.action, unique_key=job.unique_key).first()
             if found is not None:
                 raise ActiveJobExists(found) from None
-        except DatabaseError as error:
-            if classify(error) is not Trouble.CONFLICT:
-                raise
-            raise conflict_of(error, within_host) from error
         else:
-            failpoints.reach("create.committed")
             return job
     # In a snapshot of the host's, the job in the way may be one that cannot be seen from there.
     raise ConcurrentChange if within_host else Busy

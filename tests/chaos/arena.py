@@ -1,5 +1,6 @@
-"""The processes of a run: workers and clients are started, hit by faults, and replaced; all of it is written down."""
+"""The processes of a run: started, hit by faults, and replaced; all of it is written down."""
 
+import json
 import os
 import random
 import signal
@@ -12,10 +13,13 @@ from typing import Any, Final
 
 from django.db import DatabaseError, connection
 
-from jobs import clock
+from jobs import clock, get_project_model
 from jobs.models import Job
+from jobs.services import create_api_key
 from tests.chaos.apps import BUG, CONTROL
+from tests.chaos.client import KEYS, PORT
 from tests.chaos.evidence import Evidence, Fault, Life, gather
+from tests.chaos.server import ApiServer
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TICK_SECONDS: Final = 0.01
@@ -61,13 +65,16 @@ class Arena:
         self.random = random.Random(seed)
         self.workers: list[Worker] = []
         self.clients: list[Process] = []
+        self.server: ApiServer | None = None
         self.faults: list[Fault] = []
         self.lives: list[Life] = []
         self.records = directory / "records"
         self._control = directory / "control"
         self._logs = directory / "logs"
-        for made in (self.records, self._control / "taken", self._logs):
+        self._pids = directory / "pids"
+        for made in (self.records, self._control / "taken", self._logs, self._pids):
             made.mkdir(parents=True)
+        self._api: dict[str, str] = {}
         self._environment = {CONTROL: str(self._control), BUG: bug}
         self._threads = threads
         self._started = 0
@@ -88,19 +95,30 @@ class Arena:
         self.workers.append(worker)
         return worker
 
+    def start_server(self) -> None:
+        """Serve the API, and make the keys that open it."""
+        self.server = ApiServer(self._pids, log=self._logs / "server.log", environment=self._environment)
+        projects = get_project_model()._default_manager.all()
+        keys = {project.key: create_api_key(organization=project.organization).secret for project in projects}
+        self._api = {PORT: str(self.server.port), KEYS: json.dumps(keys)}
+
     def start_client(self, *, target: int, seed: str | None = None) -> Process:
-        """Start a caller that keeps about ``target`` jobs active."""
+        """Start a caller that keeps about ``target`` jobs active, and the API if it is the first."""
+        if self.server is None:
+            self.start_server()
         self._started += 1
         record = self.records / f"client-{self._started}"
         words = [str(record), seed or str(self.random.getrandbits(32)), str(target)]
         log = self._logs / f"client-{self._started}.log"
-        client = Process(["-m", "tests.chaos.client", *words], log=log, environment=self._environment)
+        client = Process(["-m", "tests.chaos.client", *words], log=log, environment=self._api)
         self.clients.append(client)
         return client
 
     def replace(self, *, workers: int, clients: int, target: int) -> None:
         """Start anew what has ended."""
         self.note_ended()
+        if self.server is not None:
+            self.server.check_alive()
         while len(self.workers) < workers:
             self.start_worker()
         self.clients = [client for client in self.clients if client.is_alive]
@@ -126,6 +144,13 @@ class Arena:
         """End a caller between any two steps."""
         client.end(signal.SIGKILL)
         self.faults.append(Fault(at=now(), how="client kill", place="", pid=client.pid, held=()))
+
+    def kill_server(self) -> None:
+        """End one of the processes that answer calls, whatever it is doing."""
+        if self.server is not None and (pids := self.server.pids):
+            pid = self.random.choice(pids)
+            os.kill(pid, signal.SIGKILL)
+            self.faults.append(Fault(at=now(), how="server kill", place="", pid=pid, held=()))
 
     def order(self, place: str, fault: str) -> None:
         """Let the next process that reaches ``place`` meet ``fault``."""
@@ -193,10 +218,12 @@ class Arena:
             self._finals.setdefault(row.pop("pk"), row)
 
     def drain(self, *, seconds: float) -> float:
-        """End the callers and wait until no job is active; return how long that took, at most ``seconds``."""
+        """End callers and API, and wait until no job is active; return how long that took, at most ``seconds``."""
         for client in self.clients:
             if client.is_alive:
                 client.end(signal.SIGKILL)
+        if self.server is not None:
+            self.server.stop()  # first: what it has begun may still become a job
         begun = time.monotonic()
         while Job.objects.active().exists() and time.monotonic() - begun < seconds:
             self.look()
@@ -214,6 +241,8 @@ class Arena:
             if process.is_alive:
                 process.popen.kill()
                 process.popen.wait()
+        if self.server is not None:
+            self.server.kill()
 
 
 def now() -> datetime:

@@ -5,7 +5,8 @@ doubled  an item in the ledger twice; two rows for one call; two active jobs of 
 ghost    a row nobody asked for, or that was refused; an effect of no job
 stuck    not final, though the time to get there has passed
 lies     an effect or another status after an acknowledged cancel; completed with rows left; a final row that changed;
-         an end that is not the last event; counts that are not the ledger's; a start before its time
+         an end that is not the last event; counts that are not the ledger's; a start before its time;
+         a good call refused; an answer that is no job and no error in the envelope
 taken    a job taken from a worker that was alive and awake: costs time only, so it is told apart
 
 A call cut off before its answer may have happened or not, but never twice.
@@ -25,6 +26,8 @@ KINDS: Final = ("lost", "doubled", "ghost", "stuck", "lies", "taken")
 FINAL: Final = ("completed", "failed", "cancelled")
 CLOCK_STEP: Final = timedelta(milliseconds=2)  # SQLite rounds instants to milliseconds
 SHARED: Final = "shared-"
+# A good create is refused for one of these alone; the last two promise that nothing was changed.
+REFUSALS: Final = ("active_job_exists", "busy", "unavailable")
 Finding = tuple[str, str]
 
 
@@ -98,6 +101,10 @@ def _check_calls(evidence: Evidence) -> Iterator[Finding]:
             job = evidence.jobs.get(record["job"])
             if job is None or job["description"] != record["intent"]:
                 yield "lost", f"job {record['job']} was acknowledged and is not there"
+        if record["what"] == "refused" and record["code"] not in REFUSALS:
+            yield "lies", f"call {record['intent']} was good and was refused as {record['code']}"
+        if record["what"] == "malformed":
+            yield "lies", f"an answer was {record['text']}"
     for intent, count in rows.items():
         if count > 1:
             yield "doubled", f"call {intent} made {count} rows"
@@ -182,6 +189,9 @@ def _check_cancels(evidence: Evidence) -> Iterator[Finding]:
             yield "lies", f"job {job['id']} was acknowledged as cancelled and is {job['status']}"
         if record["what"] == "cancel_refused" and record["status"] != job["status"]:
             yield "lies", f"a cancel of job {job['id']} was told {record['status']}, and it is {job['status']}"
+        # A job is cancelled by one call at most, so that nobody else can have done it.
+        if record["what"] == "cancel_busy" and job["status"] == "cancelled":
+            yield "lies", f"a cancel of job {job['id']} was told that nothing was changed, and it is cancelled"
         if record["what"] == "seen_after_cancel":
             if removed[job["id"]] != record["effects"]:
                 yield (

@@ -1,6 +1,7 @@
 """Eight bugs that queues have had, switched on in one process: the checker must find every one of them."""
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -91,7 +92,7 @@ def check_then_insert() -> None:
     def insert(job: Job, **options: Any) -> Job:
         same = Job.objects.active().filter(action=job.action, reference_id=job.reference_id)
         assert not same.exists(), "the scenario starts without one"
-        (directory / f"checked-{os.getpid()}").touch()
+        (directory / f"checked-{os.getpid()}-{threading.get_ident()}").touch()
         until = time.monotonic() + MEET_SECONDS
         while len(list(directory.glob("checked-*"))) < 2 and time.monotonic() < until:
             time.sleep(0.005)

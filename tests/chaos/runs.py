@@ -23,12 +23,12 @@ DRAIN_SECONDS: Final = 90
 PLACE_SECONDS: Final = 20
 START_SECONDS: Final = 60
 TAKE_OVER_SECONDS: Final = 10
-CLIENT_PLACES: Final = ("create.before_commit", "create.committed", "cancel.committed")
+SERVER_KILL_EVERY: Final = 4
 PROJECTS: Final = 3
 
 
 def kills(directory: Path, *, count: int, seed: int) -> dict[str, Any]:
-    """Kill a random worker again and again, now and then a client or with SIGTERM, while jobs keep coming."""
+    """Kill a random worker again and again, now and then a client or a server process, while jobs keep coming."""
     with arena_of(directory, seed) as arena:
         done = 0
         while done < count:
@@ -39,6 +39,8 @@ def kills(directory: Path, *, count: int, seed: int) -> dict[str, Any]:
             if at_work and arena.random.random() < 0.95:
                 arena.kill(arena.random.choice(at_work))
                 done += 1
+                if done % SERVER_KILL_EVERY == 0:
+                    arena.kill_server()
             elif arena.clients:
                 arena.kill_client(arena.random.choice(arena.clients))
             arena.look()
