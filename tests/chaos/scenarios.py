@@ -16,7 +16,7 @@ from tests.chaos.models import Effect, Item
 from tests.chaos.records import Record
 from tests.chaos.runs import arena_of, is_at_work, summary
 
-PATIENCE_SECONDS: Final = 20
+PATIENCE_SECONDS: Final = 60  # a worker takes a second to start, on a busy computer many
 DRAIN_SECONDS: Final = 10
 
 
