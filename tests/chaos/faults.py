@@ -30,12 +30,14 @@ class Faults:
 
     def __call__(self, place: str) -> None:
         """Obey the order for ``place``, if there is one; it is obeyed once."""
-        taken = self._control / "taken" / f"{place}~{os.getpid()}"
+        mine = self._control / f".{place}~{os.getpid()}"
         try:
-            (self._control / place).rename(taken)
+            (self._control / place).rename(mine)
         except FileNotFoundError:
             return
-        fault = taken.read_text()
+        fault = mine.read_text()
+        # Only now: whoever watches removes what it finds there.
+        mine.rename(self._control / "taken" / f"{place}~{os.getpid()}")
         if fault == "hold":
             hold(self._control / GO)
         elif fault == "freeze":
