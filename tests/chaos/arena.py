@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -19,11 +20,14 @@ from jobs.services import create_api_key
 from tests.chaos.apps import BUG, CONTROL
 from tests.chaos.client import KEYS, PORT
 from tests.chaos.evidence import Evidence, Fault, Life, gather
+from tests.chaos.faults import GO, mark_of_frozen
 from tests.chaos.server import ApiServer
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TICK_SECONDS: Final = 0.01
 EXIT_SECONDS: Final = 12
+STOP_SECONDS: Final = 20
+FREE_SECONDS: Final = 0.5
 SEEN: Final = ("status", "finished_at", "attempt", "crashes", "failures", "errors", "receipt", "progress_done")
 
 
@@ -169,8 +173,10 @@ class Arena:
             fault = path.read_text()
             path.unlink()
             worker = next((worker for worker in self.workers if worker.pid == pid), None)
-            if fault in ("kill", "term") and worker and fault == "kill":
+            if fault == "kill" and worker:
                 worker.popen.wait(EXIT_SECONDS)
+            if fault == "freeze":
+                await_stop(pid)
             if fault != "hold":
                 self._note(fault, place, worker, pid)
             return pid
@@ -178,16 +184,12 @@ class Arena:
 
     def go_on(self) -> None:
         """Let those that were told to hold go on."""
-        (self._control / "go").touch()
-
-    def freeze(self, worker: Worker) -> None:
-        """Stop it from outside, wherever it is."""
-        worker.popen.send_signal(signal.SIGSTOP)
-        self._note("freeze", "", worker)
+        (self._control / GO).touch()
 
     def wake(self, pid: int, *, since: datetime) -> None:
         """Let a frozen process go on."""
         worker = next(worker for worker in self.workers if worker.pid == pid)
+        mark_of_frozen(self._control, pid).unlink()
         worker.popen.send_signal(signal.SIGCONT)
         worker.life.asleep.append((since, now()))
 
@@ -252,6 +254,38 @@ def now() -> datetime:
     except DatabaseError:
         connection.close()
         return clock.read(connection)
+
+
+def await_stop(pid: int) -> None:
+    """Wait until a process that freezes has stopped; on SQLite, with none of its threads holding the only write lock.
+
+    Frozen with it, nobody else could write until it wakes: a known limit, and not what a freeze is to show.
+    """
+    while True:
+        until(lambda: has_stopped(pid), seconds=STOP_SECONDS, what="a process to stop")
+        if connection.vendor != "sqlite" or is_free_to_write():
+            return
+        os.kill(pid, signal.SIGCONT)
+
+
+def has_stopped(pid: int) -> bool:
+    """Whether all threads of a process have stopped since this was last true."""
+    return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG) is not None
+
+
+def is_free_to_write() -> bool:
+    """Whether SQLite's write lock can be had."""
+    own = sqlite3.connect(connection.settings_dict["NAME"], timeout=FREE_SECONDS, isolation_level=None)
+    try:
+        own.execute("BEGIN IMMEDIATE")
+        own.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    finally:
+        own.close()
+    return True
 
 
 def until(condition: Any, *, seconds: float, what: str) -> Any:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,14 +30,18 @@ class Faults:
 
     def __call__(self, place: str) -> None:
         """Obey the order for ``place``, if there is one; it is obeyed once."""
-        taken = self._control / "taken" / f"{place}~{os.getpid()}"
+        mine = self._control / f".{place}~{os.getpid()}"
         try:
-            (self._control / place).rename(taken)
+            (self._control / place).rename(mine)
         except FileNotFoundError:
             return
-        fault = taken.read_text()
+        fault = mine.read_text()
+        # Only now: whoever watches removes what it finds there.
+        mine.rename(self._control / "taken" / f"{place}~{os.getpid()}")
         if fault == "hold":
             hold(self._control / GO)
+        elif fault == "freeze":
+            freeze(mark_of_frozen(self._control, os.getpid()))
         else:
             FAULTS[fault]()
 
@@ -63,18 +68,21 @@ def cut() -> None:
         other.close()
 
 
-def freeze() -> None:
-    """Stop the process; on SQLite at a moment when none of its threads holds the only write lock.
+def mark_of_frozen(control: Path, pid: int) -> Path:
+    """Return the file that is there for as long as the process is to stay frozen."""
+    return control / f"frozen-{pid}"
 
-    Frozen with it, nobody else could write until it wakes: a known limit, and not what a freeze is to show.
+
+def freeze(mark: Path) -> None:
+    """Stop the process, with this thread at this very place, until ``mark`` is taken away and it is woken.
+
+    The signal goes to this thread: any other may take one that is sent to the process, and
+    until it does, this one runs on, on a busy computer into its next chunk or past it.
     """
-    connection = home()
-    if connection.vendor == "sqlite":
-        own = sqlite3.connect(connection.settings_dict["NAME"], timeout=HOLD_SECONDS, isolation_level=None)
-        own.execute("BEGIN IMMEDIATE")  # waits for whichever of our threads has it
-        own.execute("ROLLBACK")
-        own.close()
-    os.kill(os.getpid(), signal.SIGSTOP)
+    mark.touch()
+    while mark.exists():
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        time.sleep(POLL_SECONDS)  # woken for a moment, so that another thread comes to the end of its transaction
 
 
 def fail_disk() -> NoReturn:
@@ -92,7 +100,6 @@ def fail() -> NoReturn:
 FAULTS: Final[dict[str, Callable[[], object]]] = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "term": lambda: os.kill(os.getpid(), signal.SIGTERM),
-    "freeze": freeze,
     "cut": cut,
     "disk": fail_disk,
     "exception": fail,
