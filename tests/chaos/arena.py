@@ -88,13 +88,15 @@ class Arena:
         self.workers.append(worker)
         return worker
 
-    def start_client(self, *, target: int, seed: str | None = None) -> Process:
+    def start_client(self, *, target: int, seed: str | None = None, **environment: str) -> Process:
         """Start a caller that keeps about ``target`` jobs active."""
         self._started += 1
         record = self.records / f"client-{self._started}"
         words = [str(record), seed or str(self.random.getrandbits(32)), str(target)]
         log = self._logs / f"client-{self._started}.log"
-        client = Process(["-m", "tests.chaos.client", *words], log=log, environment=self._environment)
+        client = Process(
+            ["-m", "tests.chaos.client", *words], log=log, environment={**self._environment, **environment}
+        )
         self.clients.append(client)
         return client
 
