@@ -1,9 +1,11 @@
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from jobs.models import ApiKey, Organization, Project
 from jobs.services import find_access, get_project_model
@@ -163,6 +165,16 @@ class TestListApiKeys:
         ApiKey.objects.filter(pk=make_key().key.pk).update(expires_at=LONG_AGO)
 
         assert "expired 2025-01-01" in run("listapikeys")
+
+    @pytest.mark.parametrize(("left", "state"), [(timedelta(hours=1), "expires"), (timedelta(hours=-1), "expired")])
+    def test_the_databases_clock_says_whether_a_key_is_over(
+        self, monkeypatch: pytest.MonkeyPatch, left: timedelta, state: str
+    ):
+        now = timezone.now()
+        ApiKey.objects.filter(pk=make_key().key.pk).update(expires_at=now + left)
+        monkeypatch.setattr(timezone, "now", lambda: now + left * 2)  # this host's clock, wrong by two hours
+
+        assert f" {state} " in run("listapikeys")
 
     def test_none_is_said(self):
         assert run("listapikeys") == "There are no API keys.\n"

@@ -109,8 +109,12 @@ def revoke_api_key(prefix: str) -> ApiKey:
 
 
 def list_api_keys(*, organization: Organization | None = None) -> models.QuerySet[ApiKey]:
-    """Return all keys, or those of one organization, newest first, also those that are no longer valid."""
-    keys = ApiKey.objects.select_related("organization", "project").order_by("-pk")
+    """Return all keys, or those of one organization, newest first, also those that are no longer valid.
+
+    Each has ``is_expired`` beside its columns: whether it is over by the database's clock, which opens doors or not.
+    """
+    is_expired = Q(expires_at__isnull=False, expires_at__lte=Now())
+    keys = ApiKey.objects.select_related("organization", "project").annotate(is_expired=is_expired).order_by("-pk")
     return keys if organization is None else keys.filter(organization=organization)
 
 

@@ -99,9 +99,10 @@ class Arena:
         self.workers.append(worker)
         return worker
 
-    def start_server(self) -> None:
+    def start_server(self, **environment: str) -> None:
         """Serve the API, and make the keys that open it."""
-        self.server = ApiServer(self._pids, log=self._logs / "server.log", environment=self._environment)
+        environment = {**self._environment, **environment}
+        self.server = ApiServer(self._pids, log=self._logs / "server.log", environment=environment)
         projects = get_project_model()._default_manager.all()
         keys = {project.key: create_api_key(organization=project.organization).secret for project in projects}
         self._api = {PORT: str(self.server.port), KEYS: json.dumps(keys)}

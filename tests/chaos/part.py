@@ -19,10 +19,11 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.chaos.settings"
 def main() -> int:
     """Run one part; return 0 if its result was kept free of findings."""
     parser = argparse.ArgumentParser(prog="tests.chaos.part", description=__doc__)
-    parser.add_argument("part", choices=("kills", "matrix", "freezes", "races", "scenario"))
+    parser.add_argument("part", choices=("kills", "matrix", "freezes", "races", "scenario", "clocks"))
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--bug", default="", help="for a scenario: the planted bug")
+    parser.add_argument("--bug", default="", help="for a scenario, or under a wrong clock: the planted bug")
+    parser.add_argument("--clock", default="tomorrow", help="for clocks: what is wrong with the hosts'")
     parser.add_argument("--clean", action="store_true", help="for a scenario: without the bug")
     parser.add_argument("--directory", help="where records and logs go; kept, unlike the default")
     chosen = parser.parse_args()
@@ -36,7 +37,7 @@ def main() -> int:
 
 def run(chosen: argparse.Namespace, directory: Path) -> dict[str, Any]:
     """Run the part that was asked for."""
-    from tests.chaos import races, runs, scenarios  # they need the apps
+    from tests.chaos import clocks, races, runs, scenarios  # they need the apps
 
     if chosen.part == "kills":
         return runs.kills(directory, count=chosen.count, seed=chosen.seed)
@@ -46,6 +47,8 @@ def run(chosen: argparse.Namespace, directory: Path) -> dict[str, Any]:
         return runs.freezes(directory, count=chosen.count, seed=chosen.seed)
     if chosen.part == "races":
         return races.run(count=chosen.count, seed=chosen.seed)
+    if chosen.part == "clocks":
+        return clocks.run(directory, clock=chosen.clock, bug=chosen.bug)
     return scenarios.run(directory, bug=chosen.bug, planted=not chosen.clean)
 
 

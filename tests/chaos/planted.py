@@ -1,4 +1,7 @@
-"""Eight bugs that queues have had, switched on in one process: the checker must find every one of them."""
+"""Eight bugs that queues have had, switched on in one process: the checker must find every one of them.
+
+Three more believe in the host's clock, each in one respect; they show where that clock is wrong (``clocks.py``).
+"""
 
 import os
 import threading
@@ -16,7 +19,7 @@ MEET_SECONDS: Final = 15
 
 def plant(bug: str) -> None:
     """Put the bug called ``bug`` into this process."""
-    BUGS[bug]()
+    (BUGS | CLOCK_BUGS)[bug]()
 
 
 def no_fence() -> None:
@@ -143,6 +146,49 @@ def batch_limit() -> None:
     JobContext.erase = erase
 
 
+def due_by_host() -> None:
+    """What is due is decided by the host's clock."""
+    from jobs.models import JobQuerySet
+
+    def due(self: JobQuerySet, now: Any = None) -> JobQuerySet:
+        return self.filter(status="scheduled", due_at__lte=datetime.now(UTC))
+
+    JobQuerySet.due = due
+
+
+def rescue_by_host() -> None:
+    """Whose lease has run out is decided by the host's clock, at one look."""
+    from jobs import transitions
+    from jobs.actors import SYSTEM
+    from jobs.database import engine_transaction
+    from jobs.leases import Rescuer
+    from jobs.models import Job
+
+    def look(self: Rescuer, **_: Any) -> list[int]:
+        rescued = []
+        for job in Job.objects.filter(status="running", lease_expires_at__lt=datetime.now(UTC)):
+            held = transitions.Held(job_id=job.pk, lease_token=job.lease_token)
+            with engine_transaction():
+                # Renewed since or not: to its clock that lease is over as well.
+                seen = job.lease_expires_at + WRONG_BY / 2
+                if transitions.rescue(held, seen=seen, begun=True, note="It ran out.", actor=SYSTEM):
+                    rescued.append(job.pk)
+        return rescued
+
+    Rescuer.look = look
+
+
+def dated_by_host() -> None:
+    """What is written of the time is the host's."""
+    from jobs import clock
+
+    def as_sql(self: clock.Clock, *_: Any, **__: Any) -> tuple[str, tuple[datetime]]:
+        return "%s::timestamptz", (datetime.now(UTC) + self.offset,)
+
+    clock.Clock.as_sql = as_sql
+    clock.compared = lambda now, connection: now
+
+
 BUGS: Final[dict[str, Callable[[], None]]] = {
     bug.__name__: bug
     for bug in (
@@ -155,4 +201,7 @@ BUGS: Final[dict[str, Callable[[], None]]] = {
         swallowed_finish,
         batch_limit,
     )
+}
+CLOCK_BUGS: Final[dict[str, Callable[[], None]]] = {
+    bug.__name__: bug for bug in (due_by_host, rescue_by_host, dated_by_host)
 }

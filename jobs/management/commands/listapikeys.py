@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from ... import services
 from ...exceptions import JobsError
@@ -29,8 +28,8 @@ class Command(BaseCommand):
             owner = None if organization is None else services.get_organization(organization)
         except JobsError as error:
             raise CommandError(str(error)) from error
-        keys = [_shown(key) for key in services.list_api_keys(organization=owner)]
-        self.stdout.write(json.dumps({"data": keys}) if as_json else _table(keys))
+        keys = list(services.list_api_keys(organization=owner))
+        self.stdout.write(json.dumps({"data": [_shown(key) for key in keys]}) if as_json else _table(keys))
 
 
 def _shown(key: ApiKey) -> dict[str, Any]:
@@ -52,7 +51,7 @@ def _instant(value: datetime | None) -> str | None:
     return None if value is None else value.isoformat(timespec="seconds")
 
 
-def _table(keys: list[dict[str, Any]]) -> str:
+def _table(keys: list[Any]) -> str:
     if not keys:
         return "There are no API keys."
     lines = [HEADINGS, *(_cells(key) for key in keys)]
@@ -60,19 +59,20 @@ def _table(keys: list[dict[str, Any]]) -> str:
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
-def _cells(key: dict[str, Any]) -> tuple[str, ...]:
+def _cells(key: Any) -> tuple[str, ...]:
+    """``key``: with ``is_expired``, which the service adds."""
+    shown = _shown(key)
     state = "valid"
-    if key["revokedAt"]:
-        state = f"revoked {key['revokedAt']}"
-    elif key["expiresAt"]:
-        is_over = datetime.fromisoformat(key["expiresAt"]) <= timezone.now()
-        state = f"{'expired' if is_over else 'expires'} {key['expiresAt']}"
+    if shown["revokedAt"]:
+        state = f"revoked {shown['revokedAt']}"
+    elif shown["expiresAt"]:
+        state = f"{'expired' if key.is_expired else 'expires'} {shown['expiresAt']}"
     return (
-        key["prefix"],
-        key["organization"],
-        key["projectKey"] or "all",
-        ",".join(key["scopes"]),
+        shown["prefix"],
+        shown["organization"],
+        shown["projectKey"] or "all",
+        ",".join(shown["scopes"]),
         state,
-        key["lastUsedAt"] or "never",
-        key["name"],
+        shown["lastUsedAt"] or "never",
+        shown["name"],
     )
