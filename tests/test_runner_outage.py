@@ -1,4 +1,4 @@
-"""Attempts that meet a database which is away, read-only or full: nothing is counted, and nothing but its error told."""
+"""Attempts that meet a database which is away, read-only or full: nothing is counted, only its error is told."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn
