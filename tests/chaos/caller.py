@@ -23,8 +23,9 @@ ANSWERS: Final[dict[str, dict[str, set[int]]]] = {
     "crash": AWAY,
     "away": AWAY,
     "read-only": {"GET": {200, 503}, "POST": {503}},
-    # A page that is there already can still be written.
-    "full disk": {"GET": {200, 503}, "POST": {201, 503}},
+    # The server panics, and may come back for as long as it needs no further piece of log.
+    "full disk": {"GET": {200, 503}, "POST": {503}},
+    "full log": {"GET": {200, 503}, "POST": {201, 503}},
     # Whoever waits for less than the lock is held is told so; nobody who only reads has to wait.
     "locked": {"GET": {200}, "POST": {201, 503}},
 }

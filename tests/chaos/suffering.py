@@ -8,19 +8,27 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import psycopg
 
 from tests.chaos.disk import NoDisk, SmallDisk, set_writable, small_disk
-from tests.wheel_postgres import WheelPostgres, wheel_postgres
+from tests.wheel_postgres import NoServer, WheelPostgres, wheel_postgres
 
 POSTGRES_MEGABYTES: Final = 320
 SQLITE_MEGABYTES: Final = 64
 FILL_SECONDS: Final = 10
 LOCK_SECONDS: Final = 20
+PAD: Final = (
+    "CREATE TABLE IF NOT EXISTS padding (text text); "
+    "INSERT INTO padding SELECT repeat(md5(n::text), 60) FROM generate_series(1, 500) AS n"
+)
+REWRITE_EVENTS: Final = (
+    "UPDATE jobs_jobevent SET note = note WHERE id IN (SELECT id FROM jobs_jobevent ORDER BY random() LIMIT {})"
+)
+SWITCH_LOG: Final = "SELECT pg_logical_emit_message(false, '', 'x'), pg_switch_wal()"
 
 Outage = Callable[[], AbstractContextManager[None]]
 
@@ -56,7 +64,14 @@ def suffering_database(url: str) -> Iterator[Suffering]:
 class SufferingPostgres:
     """A server that we start, and its data on a small disk."""
 
-    lengths: Final = {"restart": (1, 3), "crash": (1, 3), "away": (3, 8), "read-only": (2, 5), "full disk": (2, 5)}
+    lengths: Final = {
+        "restart": (1, 3),
+        "crash": (1, 3),
+        "away": (3, 8),
+        "read-only": (2, 5),
+        "full disk": (2, 5),
+        "full log": (2, 5),
+    }
 
     def __init__(self, server: WheelPostgres, disk: SmallDisk | None, reason: str) -> None:
         self.url = server.url
@@ -70,8 +85,9 @@ class SufferingPostgres:
         self.left_out = {}
         if disk:
             self.outages["full disk"] = lambda: self._full(disk)
+            self.outages["full log"] = lambda: self._full_log(disk)
         else:
-            self.left_out["full disk"] = reason
+            self.left_out = {"full disk": reason, "full log": reason}
 
     @contextmanager
     def _stopped(self, signum: signal.Signals) -> Iterator[None]:
@@ -94,29 +110,41 @@ class SufferingPostgres:
 
     @contextmanager
     def _full(self, disk: SmallDisk) -> Iterator[None]:
+        """Leave no room in the table that every move of a job writes into."""
         disk.fill()
-        self._write_until_refused()
+        with psycopg.connect(self.url) as connection:
+            repeat_until_refused(connection, PAD)
+            # Not committed and not rolled back, as the space of either may be used again.
+            for rows in (100, 1):
+                repeat_until_refused(connection, REWRITE_EVENTS.format(rows))
+            yield
+            connection.rollback()
+        disk.empty()
+
+    @contextmanager
+    def _full_log(self, disk: SmallDisk) -> Iterator[None]:
+        """Use up the log's reserve, so that the server panics, and cannot recover before there is room."""
+        disk.fill()
+        with psycopg.connect(self.url) as connection, suppress(psycopg.OperationalError):
+            repeat_until_refused(connection, SWITCH_LOG)
         yield
         disk.empty()
-        # Where it could not write its log it panicked: it recovers by itself, or must be started as after a crash.
-        self._server.start()
-
-    def _write_until_refused(self) -> None:
-        """Use up the pages that tables and logs have in reserve."""
-        deadline = time.monotonic() + FILL_SECONDS
         try:
-            with psycopg.connect(self.url, autocommit=True) as connection:
-                connection.execute("CREATE TABLE IF NOT EXISTS padding (text text)")
-                while time.monotonic() < deadline:
-                    connection.execute(
-                        "INSERT INTO padding SELECT repeat(md5(random()::text), 60) FROM generate_series(1, 500)"
-                    )
-        except psycopg.OperationalError as error:
-            # Full – or gone, which is how it takes a log that cannot be written.
-            if error.sqlstate in ("53100", "57P02", "57P03", None):
-                return
-            raise
-        raise AssertionError("the full disk took everything")
+            self._server.start()
+        except NoServer:  # its last vain try to recover was still under way
+            self._server.start()
+
+
+def repeat_until_refused(connection: psycopg.Connection[Any], statement: str) -> None:
+    """Execute a statement until the disk is full for it; what was done before stays in the open transaction."""
+    deadline = time.monotonic() + FILL_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with connection.transaction():
+                connection.execute(statement.encode())
+        except psycopg.errors.DiskFull:
+            return
+    raise AssertionError(f"the full disk took everything of {statement}")
 
 
 class SufferingSqlite:
