@@ -19,7 +19,7 @@ from tests.wheel_postgres import NoServer, WheelPostgres, wheel_postgres
 
 POSTGRES_MEGABYTES: Final = 320
 SQLITE_MEGABYTES: Final = 64
-FILL_SECONDS: Final = 10
+FILL_SECONDS: Final = 30
 LOCK_SECONDS: Final = 20
 PAD: Final = (
     "CREATE TABLE IF NOT EXISTS padding (text text); "
@@ -115,7 +115,7 @@ class SufferingPostgres:
         with psycopg.connect(self.url) as connection:
             repeat_until_refused(connection, PAD)
             # Not committed and not rolled back, as the space of either may be used again.
-            for rows in (100, 1):
+            for rows in (100, 10, 1):
                 repeat_until_refused(connection, REWRITE_EVENTS.format(rows))
             yield
             connection.rollback()
