@@ -24,6 +24,7 @@ class Crew:
         self.ended = threading.Event()
         self._name = name
         self._on_failure = on_failure
+        self._trouble_lock = threading.Lock()  # an outage meets all threads at one moment
         self._trouble_logged = -LOG_TROUBLE_EVERY_SECONDS
 
     def start(self, work: Callable[[], None], name: str) -> threading.Thread:
@@ -59,8 +60,12 @@ class Crew:
 
     def note_trouble(self, error: Error) -> None:
         """Log at most one line per 5 s – its text may hold data, so the type alone –, and connect anew."""
-        if time.monotonic() - self._trouble_logged >= LOG_TROUBLE_EVERY_SECONDS:
-            self._trouble_logged = time.monotonic()
+        with self._trouble_lock:
+            now = time.monotonic()
+            is_news = now - self._trouble_logged >= LOG_TROUBLE_EVERY_SECONDS
+            if is_news:
+                self._trouble_logged = now
+        if is_news:
             logger.warning("worker=%s database trouble: %s", self._name, type(error).__name__)
         if classify(error) is not Trouble.CONFLICT:
             reconnect()

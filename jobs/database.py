@@ -105,6 +105,15 @@ def classify(error: BaseException) -> Trouble:
     return Trouble.OUTAGE if gone or isinstance(error, InterfaceError) else Trouble.OTHER
 
 
+def takes_no_writes(error: BaseException) -> bool:
+    """Whether the database answers, but is read-only or its disk full or failing."""
+    cause = error.__cause__ or error
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in (8, 10, 13)
+    return getattr(cause, "sqlstate", None) in ("25006", "53100")
+
+
 def is_lock_timeout(error: BaseException) -> bool:
     """Whether a row was locked for longer than we wait; a savepoint is enough to go on from it (PostgreSQL)."""
     return getattr(error.__cause__ or error, "sqlstate", None) == "55P03"

@@ -5,7 +5,8 @@ import random
 import secrets
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
@@ -17,7 +18,7 @@ from . import conf, failpoints, transitions
 from .actions import DEFAULT_BACKOFF, Action, find_action, max_attempts_of
 from .actors import Actor
 from .context import JobContext
-from .database import Trouble, classify, engine_statement, limited_transaction, reconnect
+from .database import Trouble, classify, engine_statement, limited_transaction, reconnect, takes_no_writes
 from .exceptions import JobCancelled, JobFailed, JobReleased, JobStopped, LeaseLost, RowsLeft
 from .hygiene import home_connection, is_home_lost, transactions_left_as_found
 from .leases import Lease
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 PASSES: Final = 5
 LONGEST_BACKOFF: Final = timedelta(hours=1)
 SHORT_WAIT: Final = timedelta(seconds=5)
-CONFLICTS_FORGIVEN: Final = 10
+TROUBLES_FORGIVEN: Final = 10
 MAX_ERRORS_CHARACTERS: Final = 1_000
 MAX_DETAIL_CHARACTERS: Final = 20_000
 
@@ -66,28 +67,24 @@ def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Held | None
     attempt = _Attempt(
         job=job, lease=lease, worker=worker, action=find_action(job.action), connection=home_connection()
     )
-    if attempt.action is None:
-        return _count_failure(attempt, f"No action called {job.action} is known to the worker.")
-    context = JobContext(job, lease=lease, databases=attempt.action.databases)
-    try:
-        return _run_passes(attempt, attempt.action, context, then)
-    except _NotRecorded as given_up:
-        raise given_up.error from given_up
-    except BaseException as error:  # noqa: BLE001 – an action may raise anything, SystemExit too; all is recorded
-        if context.stopped is not None:  # whatever it raised after its job was stopped
-            return _stopped(attempt, context.stopped)
-        if isinstance(error, JobFailed):
-            return _fail(attempt, error, then)
-        return _raised(attempt, error)
+    with _given_up_as_database_errors():
+        if attempt.action is None:
+            return _count_failure(attempt, f"No action called {job.action} is known to the worker.")
+        return _run_action(attempt, attempt.action, then)
 
 
 def lose_attempt(job: Job, *, lease: Lease, worker: Actor) -> Ran:
-    """Take the attempt from an action that made no progress for its deadline; its thread can do no more harm."""
+    """Take the attempt from an action that made no progress for its deadline; its thread can do no more harm.
+
+    Raises:
+        Error: the outcome could not be recorded for a whole lease.
+    """
     action = find_action(job.action)
     span = action.deadline.total_seconds() if action else 0
     logger.error("job=%s action=%s attempt=%s made no progress for %g s", job.pk, job.action, job.attempt, span)
     attempt = _Attempt(job=job, lease=lease, worker=worker, action=action, connection=None)
-    return _count_failure(attempt, f"The job made no progress for {span:g} seconds.")
+    with _given_up_as_database_errors():
+        return _count_failure(attempt, f"The job made no progress for {span:g} seconds.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +102,20 @@ class _Attempt:
     def words(self) -> tuple[int, str, int]:
         """What every line of the log starts with; never a reference, which may be an e-mail address."""
         return self.job.pk, self.job.action, self.job.attempt
+
+
+def _run_action(attempt: _Attempt, action: Action, then: Callable[[], Held | None]) -> Ran:
+    context = JobContext(attempt.job, lease=attempt.lease, databases=action.databases)
+    try:
+        return _run_passes(attempt, action, context, then)
+    except _NotRecorded:
+        raise
+    except BaseException as error:  # noqa: BLE001 – an action may raise anything, SystemExit too; all is recorded
+        if context.stopped is not None:  # whatever it raised after its job was stopped
+            return _stopped(attempt, context.stopped)
+        if isinstance(error, JobFailed):
+            return _fail(attempt, error, then)
+        return _raised(attempt, error)
 
 
 def _run_passes(attempt: _Attempt, action: Action, context: JobContext, then: Callable[[], Held | None]) -> Ran:
@@ -179,9 +190,15 @@ def _is_no_fault(attempt: _Attempt, error: BaseException) -> bool:
         return False
     trouble = classify(error)
     if trouble is Trouble.CONFLICT:
-        return attempt.job.attempt <= CONFLICTS_FORGIVEN
-    # Where our connection still works, it was another database, or one that the job itself fills.
-    return trouble is Trouble.OUTAGE and is_home_lost(attempt.connection)
+        return attempt.job.attempt <= TROUBLES_FORGIVEN
+    if trouble is not Trouble.OUTAGE:
+        return False
+    if is_home_lost(attempt.connection):
+        return True
+    # Our connection still works: the database takes no writes just now, but perhaps for a disk that the job itself
+    # fills. While nothing can be written nothing is claimed either, so few attempts are spent on a true outage.
+    # Anything else befell another database.
+    return takes_no_writes(error) and attempt.job.attempt <= TROUBLES_FORGIVEN
 
 
 def _count_failure(attempt: _Attempt, errors: str, detail: str = "") -> Ran:
@@ -225,6 +242,15 @@ class _NotRecorded(Exception):
     def __init__(self, error: Error) -> None:
         self.error = error
         super().__init__("the outcome could not be recorded")
+
+
+@contextmanager
+def _given_up_as_database_errors() -> Iterator[None]:
+    """Raise the error of the database itself: callers know what to do about that, and about no other."""
+    try:
+        yield
+    except _NotRecorded as given_up:
+        raise given_up.error from given_up
 
 
 def _persisted(write: Callable[[], Finish]) -> Finish:

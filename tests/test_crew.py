@@ -2,6 +2,8 @@
 
 import logging
 import threading
+import time
+from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
@@ -78,3 +80,21 @@ def test_trouble_is_logged_once_in_a_while_and_without_its_text(caplog: pytest.L
     assert len(caplog.records) == 1
     assert CANARY not in caplog.text
     assert "DatabaseError" in caplog.text
+
+
+def test_threads_that_meet_one_outage_at_one_moment_log_it_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    crew, clock = Crew("w", on_failure=fail_if_called), time.monotonic
+
+    def read_slowly() -> float:
+        now = clock()
+        time.sleep(0.05)  # long enough for the others to come along
+        return now
+
+    monkeypatch.setattr("jobs.crew.time", SimpleNamespace(monotonic=read_slowly))
+    threads = [crew.start(lambda: crew.note_trouble(OperationalError()), "meet") for _ in range(4)]
+    for thread in threads:
+        thread.join(10)
+
+    assert len(caplog.records) == 1

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from urllib.parse import quote
 
 from django.conf import settings
@@ -42,8 +42,8 @@ def database_url() -> str:
 
 
 @contextmanager
-def running_server() -> Iterator[int]:
-    """Serve the site; the value is the port."""
+def running_server(log: IO[bytes] | None = None) -> Iterator[int]:
+    """Serve the site; the value is the port. What it prints goes into ``log``, or where ours goes."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         environment = {
@@ -56,7 +56,7 @@ def running_server() -> Iterator[int]:
         }
         command = [sys.executable, "-m", "gunicorn", "--config", "python:jobsite.gunicorn_conf", "--threads", "2"]
         command += ["--bind", f"fd://{listener.fileno()}", "--access-logfile", os.devnull, "jobsite.wsgi"]
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=[listener.fileno()])
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=[listener.fileno()], stderr=log)
         try:
             wait_until_it_answers(port, server)
             yield port

@@ -8,10 +8,14 @@ import json
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import django
+
+from tests.chaos.suffering import Suffering, suffering_database
+from tests.postgres import end_cleanly_on_sigterm
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.chaos.settings"
 
@@ -19,7 +23,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.chaos.settings"
 def main() -> int:
     """Run one part; return 0 if its result was kept free of findings."""
     parser = argparse.ArgumentParser(prog="tests.chaos.part", description=__doc__)
-    parser.add_argument("part", choices=("kills", "matrix", "freezes", "races", "scenario", "clocks"))
+    parser.add_argument("part", choices=("kills", "matrix", "freezes", "races", "outages", "scenario", "clocks"))
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bug", default="", help="for a scenario, or under a wrong clock: the planted bug")
@@ -27,17 +31,26 @@ def main() -> int:
     parser.add_argument("--clean", action="store_true", help="for a scenario: without the bug")
     parser.add_argument("--directory", help="where records and logs go; kept, unlike the default")
     chosen = parser.parse_args()
-    django.setup()
-    migrate()
-    with tempfile.TemporaryDirectory(prefix="jobs-chaos-", ignore_cleanup_errors=True) as directory:
-        result = run(chosen, Path(chosen.directory or directory))
+    end_cleanly_on_sigterm()
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="jobs-chaos-", ignore_cleanup_errors=True))
+        suffering = None
+        if chosen.part == "outages":
+            suffering = stack.enter_context(suffering_database(os.environ["DATABASE_URL"]))
+            os.environ["DATABASE_URL"] = suffering.url
+        django.setup()
+        migrate()
+        result = run(chosen, Path(chosen.directory or directory), suffering)
     print(json.dumps(result, default=str), flush=True)
     return 0 if result["is_clean"] else 1
 
 
-def run(chosen: argparse.Namespace, directory: Path) -> dict[str, Any]:
+def run(chosen: argparse.Namespace, directory: Path, suffering: Suffering | None) -> dict[str, Any]:
     """Run the part that was asked for."""
-    from tests.chaos import clocks, races, runs, scenarios  # they need the apps
+    from tests.chaos import clocks, outages, races, runs, scenarios  # they need the apps
+
+    if suffering:
+        return outages.run(directory, suffering, count=chosen.count, seed=chosen.seed)
 
     if chosen.part == "kills":
         return runs.kills(directory, count=chosen.count, seed=chosen.seed)

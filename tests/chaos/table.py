@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 DATABASES: Final = ("postgresql", "sqlite")
-PARTS: Final = ("kills", "matrix", "freezes", "races")
+PARTS: Final = ("kills", "matrix", "freezes", "outages", "races")
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 BEGIN: Final = "<!-- figures: begin -->"
 END: Final = "<!-- figures: end -->"
@@ -40,11 +40,14 @@ def faults_of(result: dict[str, Any]) -> str:
     if "races" in result:
         return f"{result['races']:,} races"
     faults = result.get("faults", {})
-    return ", ".join(f"{count:,} {how}" for how, count in sorted(faults.items()))
+    injected = [f"{count:,} {how}" for how, count in sorted(faults.items())]
+    return ", ".join(
+        [*injected, *(f"{kind} left out: {reason}" for kind, reason in result.get("left_out", {}).items())]
+    )
 
 
 def recovery_of(result: dict[str, Any]) -> str:
-    """Return the times from a worker's end to its jobs' next claim."""
+    """Return the times from a worker's end to its jobs' next claim; from an outage's end to anybody's first claim."""
     if not result.get("recoveries"):
         return ""
     return " / ".join(f"{seconds:.1f}" for seconds in result["recovery"]) + f" (of {result['recoveries']})"
