@@ -87,7 +87,9 @@ class Caller(threading.Thread):
         if answer is not None and answer.status == 201:
             self._record.write("created", intent=intent, job=json.loads(answer.body)["data"]["jobId"])
         elif answer is not None and answer.status == 503 and _code_of(answer) != UNKNOWN:
-            self._record.write("refused", intent=intent, code="503")  # the checker sees to it that no row is there
+            self._record.write(
+                "refused", intent=intent, code=_code_of(answer)
+            )  # the checker sees to it that no row is there
         else:
             # The connection may have been cut between the COMMIT and the reply to it.
             self._record.write("unknown", intent=intent)
