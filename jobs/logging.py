@@ -1,4 +1,4 @@
-"""``MaskReferences``: keeps users' ids, which are often e-mail addresses, and what people typed out of the logs."""
+"""``MaskReferences``: keeps users' ids, which are often e-mail addresses, and reasons out of the logs."""
 
 import copy
 import logging
@@ -17,15 +17,15 @@ def _spelled(word: str) -> str:
 # A path ends with its line, or in an access log before the protocol; ids may hold blanks and quotes.
 _REFERENCE: Final = re.compile(f"({_spelled('/users/')}).+?(?= HTTP/[0-9]|$)", re.IGNORECASE | re.DOTALL)
 
-# Parameters of a query that may hold personal data.
-PARAMETERS: Final = ("reason",)
+# Parameters of a query that may hold personal data, also where we do not read them.
+PARAMETERS: Final = ("reason", "referenceId")
 _NAMES: Final = "|".join(map(_spelled, PARAMETERS))
 # Also where the text is the query alone, as servers offer it to their access logs.
 _PARAMETER: Final = re.compile(f"((?:^|[?&])(?:{_NAMES})=)[^&]+?(?=&| HTTP/[0-9]|$)", re.IGNORECASE | re.DOTALL)
 
 
 def mask(text: str) -> str:
-    """Return ``text`` with ``***`` for what follows ``/users/``, and for the value of ``reason`` in a query.
+    """Return ``text`` with ``***`` for what follows ``/users/``, and for the values of ``PARAMETERS`` in a query.
 
     Both to the end of the text or to the `` HTTP/…`` of an access log; the value ends at ``&`` as well.
     """
@@ -33,7 +33,7 @@ def mask(text: str) -> str:
 
 
 class MaskReferences(logging.Filter):
-    """Mask the user's id of ``/{projectKey}/users/{userId}``, and ``?reason=…``, in every record; all records pass.
+    """Mask the user's id of ``/{projectKey}/users/{userId}`` and ``PARAMETERS`` of queries; it lets all records pass.
 
     Django's logger ``django.request`` writes the path of each refused request, servers
     write that of every one. Put it on the handlers::

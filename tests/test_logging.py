@@ -39,6 +39,7 @@ def test_what_follows_users_is_masked(text: str, masked: str):
     [
         ("/public/K/jobs/5?reason=a%20b", "/public/K/jobs/5?reason=***"),
         ("/public/K/jobs/5?a=1&reason=a+b&include=progress", "/public/K/jobs/5?a=1&reason=***&include=progress"),
+        ("/public/K/jobs?status=failed&referenceId=a%40b.c", "/public/K/jobs?status=failed&referenceId=***"),
         ("?reason=a&reason=b", "?reason=***&reason=***"),
         ("?%72easo%6E=a&x=1", "?%72easo%6E=***&x=1"),
         ('"DELETE /public/K/jobs/5?reason=a"b HTTP/1.1" 200 5', '"DELETE /public/K/jobs/5?reason=*** HTTP/1.1" 200 5'),
@@ -49,7 +50,7 @@ def test_what_follows_users_is_masked(text: str, masked: str):
         ("worker=w stopped, reason=timeout", "worker=w stopped, reason=timeout"),
     ],
 )
-def test_the_reason_in_a_query_is_masked(text: str, masked: str):
+def test_what_a_query_may_tell_of_people_is_masked(text: str, masked: str):
     assert mask(text) == masked
 
 
