@@ -1,4 +1,4 @@
-"""``MaskReferences``: keeps users' ids, which are often e-mail addresses, out of the logs."""
+"""``MaskReferences``: keeps users' ids, which are often e-mail addresses, and reasons out of the logs."""
 
 import copy
 import logging
@@ -17,14 +17,23 @@ def _spelled(word: str) -> str:
 # A path ends with its line, or in an access log before the protocol; ids may hold blanks and quotes.
 _REFERENCE: Final = re.compile(f"({_spelled('/users/')}).+?(?= HTTP/[0-9]|$)", re.IGNORECASE | re.DOTALL)
 
+# Parameters of a query that may hold personal data, also where we do not read them.
+PARAMETERS: Final = ("reason", "referenceId")
+_NAMES: Final = "|".join(map(_spelled, PARAMETERS))
+# Also where the text is the query alone, as servers offer it to their access logs.
+_PARAMETER: Final = re.compile(f"((?:^|[?&])(?:{_NAMES})=)[^&]+?(?=&| HTTP/[0-9]|$)", re.IGNORECASE | re.DOTALL)
+
 
 def mask(text: str) -> str:
-    """Return ``text`` with ``***`` for what follows ``/users/``, to the end or to `` HTTP/…`` of an access log."""
-    return _REFERENCE.sub(rf"\1{MASK}", text)
+    """Return ``text`` with ``***`` for what follows ``/users/``, and for the values of ``PARAMETERS`` in a query.
+
+    Both to the end of the text or to the `` HTTP/…`` of an access log; the value ends at ``&`` as well.
+    """
+    return _PARAMETER.sub(rf"\1{MASK}", _REFERENCE.sub(rf"\1{MASK}", text))
 
 
 class MaskReferences(logging.Filter):
-    """Mask the user's id of ``/{projectKey}/users/{userId}`` in every record; it lets all records pass.
+    """Mask the user's id of ``/{projectKey}/users/{userId}`` and ``PARAMETERS`` of queries; it lets all records pass.
 
     Django's logger ``django.request`` writes the path of each refused request, servers
     write that of every one. Put it on the handlers::
@@ -36,7 +45,7 @@ class MaskReferences(logging.Filter):
         }
 
     It masks the message and its arguments, whatever the app that wrote them, and takes
-    the request off a record whose path it had to mask: handlers that mail or send whole
+    the request off a record whose path or query it had to mask: handlers that mail or send whole
     requests would tell the rest. It does not reach tracebacks, or the logs of a proxy.
     """
 
@@ -47,8 +56,8 @@ class MaskReferences(logging.Filter):
         if record.args:
             record.args = _masked_arguments(record.args)
         request = getattr(record, "request", None)
-        path = getattr(request, "path", "")
-        if isinstance(path, str) and mask(path) != path:
+        query = getattr(request, "META", {}).get("QUERY_STRING", "")
+        if any(isinstance(part, str) and mask(part) != part for part in (getattr(request, "path", ""), query)):
             record.__dict__["request"] = None
         return True
 

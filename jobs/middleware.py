@@ -74,6 +74,9 @@ def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     status = _status_of_foreign_error(request, response)
     if status:
         response = _replace(request, response, status)
+    if response.status_code == 304:
+        # Django's CommonMiddleware says 0, which would be the length of the body that was not sent (RFC 9110 §8.6).
+        response.headers.pop("Content-Length", None)
     response.headers[REQUEST_ID_HEADER] = request_id_of(request)
     return response
 

@@ -34,6 +34,26 @@ def test_what_follows_users_is_masked(text: str, masked: str):
     assert mask(text) == masked
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("/public/K/jobs/5?reason=a%20b", "/public/K/jobs/5?reason=***"),
+        ("/public/K/jobs/5?a=1&reason=a+b&include=progress", "/public/K/jobs/5?a=1&reason=***&include=progress"),
+        ("/public/K/jobs?status=failed&referenceId=a%40b.c", "/public/K/jobs?status=failed&referenceId=***"),
+        ("?reason=a&reason=b", "?reason=***&reason=***"),
+        ("?%72easo%6E=a&x=1", "?%72easo%6E=***&x=1"),
+        ('"DELETE /public/K/jobs/5?reason=a"b HTTP/1.1" 200 5', '"DELETE /public/K/jobs/5?reason=*** HTTP/1.1" 200 5'),
+        ("reason=a&include=progress", "reason=***&include=progress"),
+        ("Bad Request: /public/K/jobs/5?reason=a\nb", "Bad Request: /public/K/jobs/5?reason=***"),
+        ("/public/K/jobs/5?reason=", "/public/K/jobs/5?reason="),
+        ("/public/K/jobs?reasons=5&unreason=6", "/public/K/jobs?reasons=5&unreason=6"),
+        ("worker=w stopped, reason=timeout", "worker=w stopped, reason=timeout"),
+    ],
+)
+def test_what_a_query_may_tell_of_people_is_masked(text: str, masked: str):
+    assert mask(text) == masked
+
+
 def record(message: Any, *arguments: Any, **extra: Any) -> logging.LogRecord:
     made = logging.LogRecord("x", logging.INFO, "x.py", 1, message, arguments, None)
     made.__dict__.update(extra)
@@ -81,16 +101,17 @@ def test_the_atoms_of_an_access_log_stay_what_they_are():
     assert atoms["U"].endswith(CANARY)
 
 
-def test_a_request_is_taken_off_the_record_only_if_its_path_was_masked():
-    masked, other = HttpRequest(), HttpRequest()
-    masked.path, other.path = f"/p/users/{CANARY}", "/p/jobs"
-    first, second = record("x", request=masked), record("x", request=other)
+def test_a_request_is_taken_off_the_record_only_if_its_path_or_query_was_masked():
+    by_path, by_query, other = HttpRequest(), HttpRequest(), HttpRequest()
+    by_path.path, by_query.path, other.path = f"/p/users/{CANARY}", "/p/jobs/5", "/p/jobs"
+    by_query.META["QUERY_STRING"] = f"a=1&reason={CANARY}"
+    other.META["QUERY_STRING"] = "limit=5"
+    records = [record("x", request=request) for request in (by_path, by_query, other)]
 
-    MaskReferences().filter(first)
-    MaskReferences().filter(second)
+    for made in records:
+        MaskReferences().filter(made)
 
-    assert first.request is None
-    assert second.request is other
+    assert [made.request for made in records] == [None, None, other]
 
 
 @pytest.fixture
@@ -126,8 +147,10 @@ def test_no_log_tells_a_user_or_a_key(api: Api, everything_logged: list[logging.
     api.post("/jobs", body)
     api.post("/jobs", {**body, CANARY: 1})
     api.post("/jobs", f'{{"{CANARY}": 1, "{CANARY}": 1}}'.encode())
-    api.delete(f"/jobs/{created}")
-    api.delete(f"/jobs/{created}")
+    api.delete(f"/jobs/{created}?reason={CANARY}%00")
+    api.delete(f"/jobs/{created}?reason=For%20{CANARY}")
+    api.delete(f"/jobs/{created}?reason=For%20{CANARY}")
+    api.get(f"/jobs/{created}?include=events")
     api.secret = wrong_key
     api.delete(f"/users/{CANARY}")
 

@@ -149,6 +149,19 @@ def test_headers_and_cookies_of_the_replaced_answer_are_kept():
     assert not {"ETag", "Content-Encoding"} & set(response.headers)
 
 
+def test_an_answer_without_body_that_is_no_empty_body_has_no_length():
+    def answer(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(status=304, headers={"Content-Length": "0", "ETag": 'W/"x"'})
+
+    request = HttpRequest()
+    request.path = request.path_info = "/public/x/jobs/1"
+
+    response = JsonErrors(answer)(request)
+
+    assert not response.has_header("Content-Length")
+    assert response["ETag"] == 'W/"x"'
+
+
 def test_a_redirect_without_a_slash_is_left_alone():
     request = HttpRequest()
     request.path = request.path_info = "/public/x"

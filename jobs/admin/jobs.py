@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from .. import services
-from ..exceptions import Busy, ConcurrentChange, JobNotFound, TransitionRefused
+from ..exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, TransitionRefused
 from ..models import Job
 from ..status import Status
 from . import shown
@@ -167,13 +167,13 @@ class JobAdminMixin(LookOnlyMixin):
         form = CancelForm(request.POST)
         # A GET comes from the login page, where an expired session led; pressing the button again is up to the user.
         if request.method == "POST" and form.is_valid():
-            problem = self._cancel(request, job, reason=form.cleaned_data["reason"])
+            problem = self._cancel(request, job, reason=form.cleaned_data["reason"] or None)
             self._tell(request, *(([], {problem: [job.pk]}) if problem else ([job.pk], {})))
         elif request.method == "POST":
             self.message_user(request, " ".join(map(str, form.errors["reason"])), messages.ERROR)
         return self.to_page_of(job)
 
-    def _cancel(self, request: HttpRequest, job: Job, *, reason: str = "") -> str:
+    def _cancel(self, request: HttpRequest, job: Job, *, reason: str | None = None) -> str:
         """Cancel a job; return why it was not, or nothing. The log names the job and no person."""
         try:
             cancelled = services.cancel_job(job.pk, project=job.project, actor=staff(request), reason=reason)
@@ -183,6 +183,8 @@ class JobAdminMixin(LookOnlyMixin):
             return translated("busy just now and unchanged; try again in a moment")
         except JobNotFound:
             return translated("there is no such job")
+        except InvalidField as invalid:  # the reason
+            return str(invalid)
         self.log_change(request, cancelled, translated("Cancelled."))
         return ""
 

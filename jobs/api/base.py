@@ -104,10 +104,10 @@ class ApiViewSet(GenericViewSet[Job]):
         super().check_permissions(request)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Mark the answer as ours; nobody but the caller may keep it."""
+        """Mark the answer as ours; nobody may keep it, unless the endpoint says who."""
         response = super().finalize_response(request, response, *args, **kwargs)
         response.headers[REQUEST_ID_HEADER] = request_id_of(getattr(request, "_request", request))
-        response.headers["Cache-Control"] = "private, no-store"
+        response.setdefault("Cache-Control", "private, no-store")
         setattr(response, IS_OURS, True)
         return response
 

@@ -66,6 +66,11 @@ def first_of(query: Mapping[str, list[str]], name: str) -> str:
     return query.get(name, [""])[0]
 
 
+def first_if_sent(query: Mapping[str, list[str]], name: str) -> str | None:
+    """Return the first value of a parameter, which may be empty; None if it is not there."""
+    return query[name][0] if name in query else None
+
+
 class StrictJson(BaseParser):
     """JSON as RFC 8259 has it, and no more than can be kept: see :func:`parse_object`."""
 

@@ -4,13 +4,16 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from django.http import Http404
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .. import conf, services
 from ..actions import find_action
 from .base import ApiViewSet, plain
-from .parsing import parse_job_id, read_object
+from .following import answer_followed
+from .included import included, parse_include
+from .parsing import first_if_sent, parse_job_id, read_object, read_query
 from .serializers import JOB_COLUMNS, parse_new_job
 from .user_ids import parse_user_id
 
@@ -25,9 +28,13 @@ class JobViewSet(ApiViewSet):
         page = self.paginate_queryset(services.list_jobs(project=self.project).only(*JOB_COLUMNS))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    def retrieve(self, request: Request, job_id: str, **_: str) -> Response:
-        """Answer with one job."""
-        return self.present(services.get_job(parse_job_id(job_id), project=self.project))
+    def retrieve(self, request: Request, job_id: str, **_: str) -> HttpResponseBase:
+        """Answer with one job and what ``include`` asks for, to be followed to its end."""
+        wanted = parse_job_id(job_id)
+        include = parse_include(read_query(plain(request)))
+        job, now = services.look_at_job(wanted, project=self.project)
+        members = {**self.get_serializer(job).data, **included(job, include, now=now)}
+        return answer_followed(job, {"data": members}, now=now, request=plain(request))
 
     def create(self, request: Request, **_: str) -> Response:
         """Schedule a job."""
@@ -36,8 +43,11 @@ class JobViewSet(ApiViewSet):
         return self.present(job, status=201, headers={"Location": f"{quote(request.path)}/{job.pk}"})
 
     def destroy(self, request: Request, job_id: str, **_: str) -> Response:
-        """Cancel a job that waits or runs."""
-        return self.present(services.cancel_job(parse_job_id(job_id), project=self.project, actor=self.caller.actor))
+        """Cancel a job that waits or runs, with an optional ``reason``."""
+        wanted = parse_job_id(job_id)
+        reason = first_if_sent(read_query(plain(request)), "reason")
+        job = services.cancel_job(wanted, project=self.project, actor=self.caller.actor, reason=reason)
+        return self.present(job)
 
 
 class UserViewSet(ApiViewSet):

@@ -30,7 +30,7 @@ class JobEvent(models.Model):
     # str(Actor): key:jsk_…, staff:<user id>, worker:<name>, system.
     actor = models.CharField(max_length=220)
     request_id = models.CharField(max_length=128, blank=True)
-    # A sentence of ours, or a reason typed by staff.
+    # A sentence of ours, or the reason of a cancel: given by a key, by host code, or typed by staff.
     note = models.TextField(blank=True)
     # A traceback; may hold personal data, so only staff with permission see it.
     detail = models.TextField(blank=True)

@@ -1,7 +1,9 @@
 """The use cases, as verbs; every door calls these and decides nothing itself."""
 
+from .explaining import Wait, Waiting, explain_wait
 from .health import Beat, Bounds, Health, Late, check_health
-from .jobs import cancel_job, get_job, list_jobs
+from .history import MOST_EVENTS, Attempt, Event, History, get_history
+from .jobs import cancel_job, get_job, list_jobs, look_at_job
 from .keys import Access, NewKey, check_api_key, create_api_key, find_access, list_api_keys, revoke_api_key
 from .pauses import list_pauses, name_of_scope, pause_jobs, resume_all_jobs, resume_jobs, scope_of
 from .projects import (
@@ -17,13 +19,19 @@ from .readiness import is_ready
 from .scheduling import schedule_job
 
 __all__ = [
+    "MOST_EVENTS",
     "Access",
+    "Attempt",
     "Beat",
     "Bounds",
+    "Event",
     "Health",
+    "History",
     "Late",
     "NewKey",
     "Pruned",
+    "Wait",
+    "Waiting",
     "cancel_job",
     "check_api_key",
     "check_health",
@@ -32,7 +40,9 @@ __all__ = [
     "create_api_key",
     "create_project",
     "delete_jobs",
+    "explain_wait",
     "find_access",
+    "get_history",
     "get_job",
     "get_organization",
     "get_project",
@@ -42,6 +52,7 @@ __all__ = [
     "list_api_keys",
     "list_jobs",
     "list_pauses",
+    "look_at_job",
     "name_of_scope",
     "pause_jobs",
     "pruned_before",

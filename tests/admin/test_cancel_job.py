@@ -99,7 +99,7 @@ def test_a_busy_job_is_told_and_not_logged(client: Client, monkeypatch: pytest.M
     assert not LogEntry.objects.exists()
 
 
-@pytest.mark.parametrize("reason", ["a\0b", "x" * 501])
+@pytest.mark.parametrize("reason", ["a\0b", "a\x07b", "x" * 501])
 def test_a_reason_that_cannot_be_stored_cancels_nothing(client: Client, reason: str):
     job = make_job()
 

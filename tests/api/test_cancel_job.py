@@ -114,3 +114,58 @@ def test_a_chunk_that_lasts_too_long_makes_it_busy(api: Api):
     assert response.status_code == 503
     assert response.json()["code"] == "busy"
     assert response["Retry-After"] == "2"
+
+
+# ---------------------------------------------------------------- with a reason
+
+
+@pytest.mark.parametrize(
+    ("query", "note"),
+    [
+        ("", ""),
+        ("?reasons=x&Reason=y", ""),
+        ("?reason=Asked+for%20by%20mistake.", "Asked for by mistake."),
+        ("?reason=%C3%A9%F0%9F%98%80", "é😀"),
+        ("?reason=1%2B1%3D2%261", "1+1=2&1"),
+        ("?reason=first&reason=second", "first"),
+        (f"?reason={'%C3%A9' * 500}", "é" * 500),
+    ],
+)
+def test_a_reason_is_kept_with_the_event(api: Api, query: str, note: str):
+    job = make_job(project=api.project)
+
+    assert api.delete(f"/jobs/{job.pk}{query}").status_code == 200
+    assert job.events.get().note == note
+
+
+@pytest.mark.parametrize(
+    ("reason", "problem"),
+    [
+        ("", "must not be blank"),
+        ("%20%09", "must not be blank"),
+        ("%E2%80%83", "must not be blank"),
+        ("a%00b", "must not contain control characters or lone surrogates"),
+        ("a%0Ab", "must not contain control characters or lone surrogates"),
+        ("a%C2%85b", "must not contain control characters or lone surrogates"),
+        ("x" * 501, "must be at most 500 characters"),
+        ("&reason=second", "must not be blank"),
+    ],
+)
+def test_a_reason_that_cannot_be_kept_cancels_nothing(api: Api, reason: str, problem: str):
+    job = make_job(project=api.project)
+
+    response = api.delete(f"/jobs/{job.pk}?reason={reason}")
+
+    job.refresh_from_db()
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_field")
+    assert response.json()["error"] == f"reason: {problem}"
+    assert job.status == Status.SCHEDULED
+    assert not job.events.exists()
+
+
+def test_a_reason_opens_no_foreign_job(api: Api):
+    foreign = make_job()
+
+    assert api.delete(f"/jobs/{foreign.pk}?reason=x").status_code == 404
+    assert api.delete("/jobs/abc?reason=").json()["error"] == "jobId: must be an integer"
+    assert not foreign.events.exists()

@@ -34,7 +34,7 @@ class Broken(Exception):
 def answer_when(error: Exception, api: Api):
     """Return the answer to a GET whose service raises."""
     api.client.raise_request_exception = False
-    with patch.object(services, "get_job", side_effect=error):
+    with patch.object(services, "look_at_job", side_effect=error):
         return api.get("/jobs/1")
 
 

@@ -48,7 +48,9 @@ def test_a_job_of_another_project_is_not_found(api: Api):
     assert api.get(f"/jobs/{job.pk}").status_code == 404
 
 
-def test_the_answer_must_not_be_kept_by_caches(api: Api):
-    job = make_job(project=api.project)
+@pytest.mark.parametrize(("path", "status"), [("/jobs", 200), ("/jobs/0", 404), ("/jobs/abc", 400)])
+def test_no_other_answer_may_be_kept(api: Api, path: str, status: int):
+    response = api.get(path)
 
-    assert api.get(f"/jobs/{job.pk}")["Cache-Control"] == "private, no-store"
+    assert (response.status_code, response["Cache-Control"]) == (status, "private, no-store")
+    assert not response.has_header("ETag")

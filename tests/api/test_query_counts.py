@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from jobs.models import JobEvent, Worker
 from tests.api.client import Api
 from tests.factories import make_job
 
@@ -50,6 +51,32 @@ def test_a_job_costs_two_however_many_there_are(warm: Api):
     make_many(warm)
 
     assert len(statements_of(lambda: warm.get(f"/jobs/{job.pk}"))) == len(few) == 2
+
+
+@pytest.mark.parametrize(
+    ("include", "most"),
+    [("receipt", 2), ("progress", 4), ("events", 3), ("attempts,events", 3), ("progress,receipt,events,attempts", 5)],
+)
+def test_what_is_included_costs_a_bounded_number_more(warm: Api, include: str, most: int):
+    job = make_job(project=warm.project)
+    path = f"/jobs/{job.pk}?include={include}"
+    few = statements_of(lambda: warm.get(path))
+    make_many(warm)
+    JobEvent.objects.bulk_create(
+        JobEvent(job=job, at=job.created_at, what="claimed", to_status="running", attempt=number, actor="system")
+        for number in range(300)
+    )
+    Worker.objects.bulk_create(
+        Worker(name=f"host:{number}", started_at=job.created_at, beat_at=job.created_at) for number in range(100)
+    )
+
+    assert len(statements_of(lambda: warm.get(path))) == len(few) == most
+
+
+def test_what_the_caller_has_already_costs_what_a_job_costs(warm: Api):
+    job = make_job(project=warm.project)
+
+    assert len(statements_of(lambda: warm.get(f"/jobs/{job.pk}", headers={"If-None-Match": "*"}))) == 2
 
 
 def test_a_cancel_costs_four_however_many_there_are(warm: Api):

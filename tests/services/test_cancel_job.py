@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from jobs import cancel_job, clock
 from jobs.actors import Actor
-from jobs.exceptions import Busy, ConcurrentChange, JobNotFound, TransitionRefused
+from jobs.exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, TransitionRefused
 from jobs.models import Job, JobEvent
 from jobs.status import ACTIVE, Status
 from tests.factories import make_job, make_project, make_running_job
@@ -65,6 +65,19 @@ def test_a_job_that_waits_or_runs_is_cancelled_and_returned_as_it_now_stands(sta
     (event,) = events_of(job)
     assert (event["what"], event["from_status"], event["to_status"]) == ("cancelled", status, "cancelled")
     assert (event["actor"], event["request_id"], event["note"]) == ("key:jsk_3fG7a2Qx", "request-7", "Asked for.")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("reason", ["", " ", "a\0b", "a\nb", "\ud800", "x" * 501])
+def test_a_reason_that_cannot_be_kept_cancels_nothing(reason: str):
+    job = make_job()
+    before = row_of(job)
+
+    with pytest.raises(InvalidField) as refused:
+        cancel_job(job.pk, project=job.project, reason=reason)
+
+    assert refused.value.field == "reason"
+    assert changes_of(job, before) == {}
 
 
 @pytest.mark.django_db

@@ -4,8 +4,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobs import get_job, list_jobs
+from jobs import clock, get_job, list_jobs
 from jobs.exceptions import JobNotFound
+from jobs.services import look_at_job
 from jobs.status import Status
 from tests.factories import make_job, make_project
 from tests.others import statements
@@ -35,6 +36,23 @@ def test_an_id_that_no_job_has_is_not_found(job_id: int):
         get_job(job_id, project=make_project())
 
     assert unknown.value.job_id == job_id
+
+
+def test_a_look_tells_the_time_of_the_database_in_the_same_statement():
+    job = make_job()
+    before = clock.read(connection)
+
+    with statements() as made:
+        found, looked_at = look_at_job(job.pk, project=job.project)
+
+    assert found == job
+    assert before <= looked_at <= clock.read(connection)
+    assert len(made) == 1
+
+
+def test_a_look_at_what_another_project_has_finds_nothing():
+    with pytest.raises(JobNotFound):
+        look_at_job(make_job().pk, project=make_project())
 
 
 def test_getting_a_job_takes_one_statement_and_an_impossible_one_none():
