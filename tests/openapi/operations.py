@@ -54,7 +54,7 @@ USER_ID: Final = OpenApiParameter(
 )
 REQUEST_ID: Final = OpenApiParameter(
     "X-Request-Id",
-    {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+    str,
     IN_HEADER,
     description="Yours, to find the request in logs and events; made here if absent or not well formed.",
 )
