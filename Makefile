@@ -24,7 +24,7 @@ PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint bench chaos venv venv-dev clean
+.PHONY: help demo test lint openapi bench chaos venv venv-dev clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ lint: venv-dev ## Check format, style, types, deployment settings and migrations
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings_swapped
+
+openapi: venv-dev ## Write the OpenAPI document anew, after a change of the API
+	@exec $(BIN)/python -W error -m tests.openapi
 
 bench: venv-dev ## Measure speed on PostgreSQL, beside hand-written loops
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)

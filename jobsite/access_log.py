@@ -38,11 +38,12 @@ class RouteLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
 def route_of(path: str) -> str:
     """Return the URL pattern that ``path`` meets, such as ``/public/<str:project_key>/jobs``.
 
-    ``path`` is as WSGI has it: bytes in the guise of Latin-1 (PEP 3333).
+    ``path`` may be as WSGI has it, bytes in the guise of Latin-1 (PEP 3333), or decoded, as Django
+    leaves it behind in the environment; both meet the same pattern.
     """
     if path.startswith(settings.STATIC_URL):
         return f"{settings.STATIC_URL}…"
     try:
-        return simplify_regex(resolve(path.encode("latin-1").decode(errors="replace")).route)
+        return simplify_regex(resolve(path).route)
     except Resolver404:
         return NO_ROUTE

@@ -5,11 +5,14 @@ No path ends with a slash, and none redirects to one that does.
 
 from django.urls import path, re_path
 
+from .documents import docs, document
 from .views import JobViewSet, UserViewSet
 
 app_name = "jobs_api"
 
 urlpatterns = [
+    path("openapi.json", document, name="openapi"),
+    path("docs", docs, name="docs"),
     path("<str:project_key>/jobs", JobViewSet.as_view({"get": "list", "post": "create"}), name="jobs"),
     path(
         "<str:project_key>/jobs/<str:job_id>", JobViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="job"

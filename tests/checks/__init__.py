@@ -1,0 +1,1 @@
+"""What is slow and needs more than the suite does – a browser, generators, other people's tools: ``make check``."""

@@ -1,0 +1,1 @@
+"""Makes the OpenAPI document of the REST API, which ``jobs/api/openapi.json`` keeps and every host serves."""

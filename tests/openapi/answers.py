@@ -1,0 +1,20 @@
+"""The bodies of answers; they are only described, never used."""
+
+from typing import Any, Final
+
+from drf_spectacular.utils import inline_serializer
+from rest_framework import serializers
+
+from jobs.api.serializers import JobSerializer
+
+JOB: Final[Any] = inline_serializer("JobAnswer", {"data": JobSerializer()})
+JOBS: Final[Any] = inline_serializer("JobList", {"data": JobSerializer(many=True)})
+ERROR: Final[Any] = inline_serializer(
+    "Error",
+    {
+        "error": serializers.CharField(help_text="For people: what is wrong, and the cure."),
+        "code": serializers.CharField(help_text="For programs: stable; the catalogue of errors lists all."),
+        "requestId": serializers.CharField(help_text="Your X-Request-Id if it was well formed, else one made here."),
+        "details": serializers.DictField(required=False, help_text="Facts; which, says the catalogue of errors."),
+    },
+)
