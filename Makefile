@@ -24,7 +24,7 @@ PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint openapi bench chaos venv venv-dev clean
+.PHONY: help demo test check lint openapi bench chaos venv venv-dev clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ demo: venv ## Serve the demo site and a worker on SQLite; Ctrl-C stops both
 
 test: venv-dev ## Run the whole suite on SQLite, then on PostgreSQL
 	@exec $(BIN)/python -m tests.run $(ARGS)
+
+check: venv-dev ## Run what is slow: Schemathesis, a generated client, a browser (needs Chromium), on PostgreSQL
+	@exec $(BIN)/python -m tests.run --only postgresql -n 0 tests/checks $(ARGS)
 
 # By `python -m`: the scripts in bin/ name their interpreter by path and break when a checkout is moved.
 lint: venv-dev ## Check format, style, types, deployment settings and migrations

@@ -124,6 +124,11 @@ CATALOGUE: Final[dict[str, Entry]] = {
         cause="Another request changed the same at the same time. Nothing was changed.",
         cure="Try again after as many seconds as `Retry-After` says.",
     ),
+    "outcome_unknown": Entry(
+        status=503,
+        cause="The database was lost while the change was being saved: it was made or it was not.",
+        cure="Read before you repeat. A `POST` with an Idempotency-Key can be repeated at once.",
+    ),
     "unavailable": Entry(
         status=503,
         cause="The database cannot answer just now. Nothing was changed.",

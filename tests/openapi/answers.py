@@ -5,9 +5,23 @@ from typing import Any, Final
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
+from jobs.api.included import AttemptSerializer, EventSerializer, ProgressSerializer, ReceiptSerializer
 from jobs.api.serializers import JobSerializer
 
+
+class JobDetailsSerializer(JobSerializer):
+    """A job, and after its ten members those that ``include`` asked for."""
+
+    progress = ProgressSerializer(required=False)
+    receipt = ReceiptSerializer(required=False)
+    events = EventSerializer(many=True, required=False)
+    eventsCut = serializers.BooleanField(required=False, help_text="Whether older events were left out.")  # noqa: N815
+    attempts = AttemptSerializer(many=True, required=False)
+    attemptsCut = serializers.BooleanField(required=False, help_text="As eventsCut.")  # noqa: N815
+
+
 JOB: Final[Any] = inline_serializer("JobAnswer", {"data": JobSerializer()})
+DETAILS: Final[Any] = inline_serializer("JobDetailsAnswer", {"data": JobDetailsSerializer()})
 JOBS: Final[Any] = inline_serializer("JobList", {"data": JobSerializer(many=True)})
 ERROR: Final[Any] = inline_serializer(
     "Error",

@@ -40,6 +40,8 @@ COMPONENTS: Final = {
     "Job": "A job. Clients must expect further members.",
     "Error": "Every answer that is not a success.",
     "JobAnswer": "One job.",
+    "JobDetails": "A job, and after its ten members those that `include` asked for.",
+    "JobDetailsAnswer": "One job.",
     "JobList": "A page of jobs; empty past the end.",
     "NewJobRequest": "What is asked for; times are optional, and a past one means now.",
 }

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiParameter
 
+from jobs.api.included import INCLUDABLE
 from jobs.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
 from jobs.api.serializers import NewJobSerializer
 from jobs.models import SCOPES
 from jobs.status import Status
-from tests.openapi.answers import JOB, JOBS
+from tests.openapi.answers import DETAILS, JOB, JOBS
 
 IN_PATH: Final = OpenApiParameter.PATH
 IN_HEADER: Final = OpenApiParameter.HEADER
@@ -64,6 +65,24 @@ LIMIT: Final = query(
 )
 PAGE: Final = query("page", int, "Page number, starts at 1 (default: 1). Values < 1 fall back to 1.")
 STATUSES: Final = [status.value for status in Status]
+INCLUDE: Final = query("include", str, f"Members to add after the ten, separated by commas: {', '.join(INCLUDABLE)}.")
+IF_NONE_MATCH: Final = OpenApiParameter(
+    "If-None-Match", str, IN_HEADER, description="Entity tags of answers that you have: 304 if one is still right."
+)
+REASON: Final = query(
+    "reason", {"type": "string", "minLength": 1, "maxLength": 500}, "Why; kept in the job's events for all to read."
+)
+
+
+def header_of(status: int, name: str, kind: Any, description: str) -> OpenApiParameter:
+    """Return a header that answers with ``status`` have."""
+    return OpenApiParameter(name, kind, IN_HEADER, response=[status], description=description)
+
+
+ETAG: Final = header_of(200, "ETag", str, "Of this body; weak.")
+ASK_AGAIN: Final = header_of(
+    200, "Retry-After", int, "Seconds after which to ask again; absent once the job has ended."
+)
 
 OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/{projectKey}/jobs"): Operation(
@@ -82,15 +101,15 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         scope="create",
         request=NewJobSerializer,
         success=[(201, JOB, "The new job.")],
-        errors=(*ALWAYS_AND_UNAVAILABLE, *OF_A_BODY, "active_job_exists", "busy"),
+        errors=(*ALWAYS_AND_UNAVAILABLE, *OF_A_BODY, "active_job_exists", "busy", "outcome_unknown"),
     ),
     ("GET", "/{projectKey}/jobs/{jobId}"): Operation(
         id="getJob",
         summary="Get job details",
         description="Return the job's status and metadata.",
         scope="read",
-        parameters=(JOB_ID,),
-        success=[(200, JOB, "The job.")],
+        parameters=(JOB_ID, INCLUDE, IF_NONE_MATCH, ETAG, ASK_AGAIN),
+        success=[(200, DETAILS, "The job."), (304, None, "You have it already.")],
         errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field", "job_not_found"),
     ),
     ("DELETE", "/{projectKey}/jobs/{jobId}"): Operation(
@@ -98,9 +117,16 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         summary="Cancel job",
         description="Cancel a job that hasn't started or is still in progress. After a 200 it does nothing more.",
         scope="cancel",
-        parameters=(JOB_ID,),
+        parameters=(JOB_ID, REASON),
         success=[(200, JOB, "The cancelled job.")],
-        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field", "transition_refused", "job_not_found", "busy"),
+        errors=(
+            *ALWAYS_AND_UNAVAILABLE,
+            "invalid_field",
+            "transition_refused",
+            "job_not_found",
+            "busy",
+            "outcome_unknown",
+        ),
     ),
     ("DELETE", "/{projectKey}/users/{userId}"): Operation(
         id="eraseUser",
@@ -109,6 +135,6 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         scope="create",
         parameters=(USER_ID,),
         success=[(200, JOB, "The job that will erase the user.")],
-        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field", "active_job_exists", "busy"),
+        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field", "active_job_exists", "busy", "outcome_unknown"),
     ),
 }
