@@ -5,12 +5,14 @@ No path ends with a slash, and none redirects to one that does.
 
 from django.urls import path, re_path
 
-from .views import JobViewSet, UserViewSet
+from .views import BatchViewSet, JobViewSet, UserViewSet
 
 app_name = "jobs_api"
 
 urlpatterns = [
     path("<str:project_key>/jobs", JobViewSet.as_view({"get": "list", "post": "create"}), name="jobs"),
+    # Before the jobs by id, of which it is none.
+    path("<str:project_key>/jobs/batch", BatchViewSet.as_view({"post": "create"}), name="batch"),
     path(
         "<str:project_key>/jobs/<str:job_id>", JobViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="job"
     ),

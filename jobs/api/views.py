@@ -9,9 +9,11 @@ from rest_framework.response import Response
 
 from .. import conf, services
 from ..actions import find_action
+from ..exceptions import ActiveJobExists
 from .base import ApiViewSet, plain
-from .parsing import parse_job_id, read_object
-from .serializers import JOB_COLUMNS, parse_new_job
+from .calls import marks_of, wants_existing
+from .parsing import MAX_BATCH_BYTES, MAX_BODY_BYTES, parse_job_id, parse_object
+from .serializers import JOB_COLUMNS, parse_new_job, parse_new_jobs
 from .user_ids import parse_user_id
 
 
@@ -30,14 +32,37 @@ class JobViewSet(ApiViewSet):
         return self.present(services.get_job(parse_job_id(job_id), project=self.project))
 
     def create(self, request: Request, **_: str) -> Response:
-        """Schedule a job."""
-        wanted = parse_new_job(read_object(plain(request)))
-        job = services.schedule_job(**wanted, project=self.project, actor=self.caller.actor)
-        return self.present(job, status=201, headers={"Location": f"{quote(request.path)}/{job.pk}"})
+        """Schedule a job; once, if the request names itself by a key."""
+        returns_existing = wants_existing(plain(request))
+        body, call = self.receive("job", max_bytes=MAX_BODY_BYTES)
+        try:
+            scheduled = services.find_replay(call, project=self.project) or services.request_job(
+                parse_new_job(parse_object(body)), project=self.project, actor=self.caller.actor, call=call
+            )
+        except ActiveJobExists as error:
+            return self.present_existing(error, wanted=returns_existing)
+        (job,) = scheduled.jobs
+        location = {"Location": f"{quote(request.path)}/{job.pk}"}
+        return self.present(job, status=201, headers={**location, **marks_of(scheduled)})
 
     def destroy(self, request: Request, job_id: str, **_: str) -> Response:
         """Cancel a job that waits or runs."""
         return self.present(services.cancel_job(parse_job_id(job_id), project=self.project, actor=self.caller.actor))
+
+
+class BatchViewSet(ApiViewSet):
+    """``/{projectKey}/jobs/batch``."""
+
+    scopes: ClassVar = {"create": "create"}
+
+    def create(self, request: Request, **_: str) -> Response:
+        """Schedule many jobs, all or none; once, if the request names itself by a key."""
+        body, call = self.receive("batch", max_bytes=MAX_BATCH_BYTES)
+        scheduled = services.find_replay(call, project=self.project) or services.request_jobs(
+            parse_new_jobs(parse_object(body)), project=self.project, actor=self.caller.actor, call=call
+        )
+        presented = self.get_serializer(scheduled.jobs, many=True).data
+        return Response({"data": presented}, status=201, headers=marks_of(scheduled))
 
 
 class UserViewSet(ApiViewSet):
@@ -54,10 +79,12 @@ class UserViewSet(ApiViewSet):
     def destroy(self, request: Request, user_id: str, **_: str) -> Response:
         """Schedule the erasure of all that is kept about a user."""
         reference_id = parse_user_id(user_id, request=plain(request))
-        job = services.schedule_job(
-            conf.current().user_erase_action,
-            project=self.project,
-            reference_id=reference_id,
-            actor=self.caller.actor,
-        )
+        returns_existing = wants_existing(plain(request))
+        action = conf.current().user_erase_action
+        try:
+            job = services.schedule_job(
+                action, project=self.project, reference_id=reference_id, actor=self.caller.actor
+            )
+        except ActiveJobExists as error:
+            return self.present_existing(error, wanted=returns_existing)
         return self.present(job)

@@ -1,5 +1,7 @@
 """The use cases, as verbs; every door calls these and decides nothing itself."""
 
+from .batches import MOST_JOBS, request_jobs
+from .calls import Call, Scheduled, call_of, find_replay
 from .health import Beat, Bounds, Health, Late, check_health
 from .jobs import cancel_job, get_job, list_jobs
 from .keys import Access, NewKey, check_api_key, create_api_key, find_access, list_api_keys, revoke_api_key
@@ -14,16 +16,21 @@ from .projects import (
 )
 from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from .readiness import is_ready
-from .scheduling import schedule_job
+from .scheduling import Wanted, request_job, schedule_job
 
 __all__ = [
+    "MOST_JOBS",
     "Access",
     "Beat",
     "Bounds",
+    "Call",
     "Health",
     "Late",
     "NewKey",
     "Pruned",
+    "Scheduled",
+    "Wanted",
+    "call_of",
     "cancel_job",
     "check_api_key",
     "check_health",
@@ -33,6 +40,7 @@ __all__ = [
     "create_project",
     "delete_jobs",
     "find_access",
+    "find_replay",
     "get_job",
     "get_organization",
     "get_project",
@@ -47,6 +55,8 @@ __all__ = [
     "pruned_before",
     "public_id_of",
     "redact_jobs",
+    "request_job",
+    "request_jobs",
     "resume_all_jobs",
     "resume_jobs",
     "revoke_api_key",
