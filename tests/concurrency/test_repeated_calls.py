@@ -197,23 +197,38 @@ def test_a_batch_and_single_jobs_for_the_same_references():
 def test_a_deadlock_with_the_host_s_own_inserts_is_a_typed_error_and_creates_nothing():
     """The host inserts in an order of its own; whoever of the two is chosen to fail is told that it may try again."""
     project = make_project()
-    begun = threading.Event()
 
-    def in_the_hosts_order() -> None:
-        with transaction.atomic():
-            schedule_job("touch_once", project=project, reference_id="b")
-            begun.set()
-            until(somebody_waits_for_a_lock, what="the batch meets the host's first job")
-            schedule_job("touch_once", project=project, reference_id="a")
-
-    host = InThread(in_the_hosts_order)
-    assert begun.wait(PATIENCE_SECONDS)
-    batch_met = error_of(lambda: request_batch(project, ["a", "b"]))
-    host_met = error_of(host.result)
+    batch_met, host_met = meet_the_host(project, first="b", second="a")
 
     assert (batch_met, host_met) in ((Busy, None), (None, ConcurrentChange))
     assert set(Job.objects.values_list("reference_id", flat=True)) == {"a", "b"}
     assert Job.objects.count() == JobEvent.objects.count() == 2
+
+
+@postgresql_only
+def test_a_batch_inserts_in_one_order_whatever_was_sent_so_that_two_never_wait_for_each_other():
+    project = make_project()
+
+    batch_met, host_met = meet_the_host(project, first="a", second="b")
+
+    assert (batch_met, host_met) == (BatchConflict, None)
+    assert Job.objects.count() == 2
+
+
+def meet_the_host(project: Any, *, first: str, second: str) -> tuple[type[JobsError] | None, type[JobsError] | None]:
+    """Let a batch of b and a meet the first of two jobs of a host's transaction; return what each side met."""
+    begun = threading.Event()
+
+    def two_jobs() -> None:
+        with transaction.atomic():
+            schedule_job("touch_once", project=project, reference_id=first)
+            begun.set()
+            until(somebody_waits_for_a_lock, what="the batch meets the host's first job")
+            schedule_job("touch_once", project=project, reference_id=second)
+
+    host = InThread(two_jobs)
+    assert begun.wait(PATIENCE_SECONDS)
+    return error_of(lambda: request_batch(project, ["b", "a"])), error_of(host.result)
 
 
 def error_of(work: Callable[[], Any]) -> type[JobsError] | None:
