@@ -32,9 +32,14 @@ _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _CACHED: Final = "_jobs_request_id"
 
 
-def envelope(code: str, error: str, *, request_id: str, **further: Any) -> dict[str, Any]:
-    """Return the body of an error: ``error`` for people, ``code`` for programs, ``requestId`` for our logs."""
-    return {"error": error, "code": code, "requestId": request_id, **further}
+def envelope(code: str, error: str, *, request_id: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the body of an error.
+
+    ``error`` is for people, ``code`` for programs, ``requestId`` for our logs; ``details``, what
+    a program needs to go on, is there only with the codes that have some.
+    """
+    body = {"error": error, "code": code, "requestId": request_id}
+    return body if details is None else {**body, "details": details}
 
 
 def words_for(status: int) -> tuple[str, str]:

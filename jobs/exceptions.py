@@ -9,6 +9,8 @@
     ├── InvalidField              a value cannot be accepted; names the field and the cure
     │   └── UnknownAction         no action under that name (for that caller)
     ├── ActiveJobExists           a unique action has a job that waits or runs
+    ├── BatchConflict             the same, of some jobs in a batch; none was created
+    ├── IdempotencyKeyReused      the key came with another request before
     ├── TransitionRefused         the job has already ended
     ├── Busy                      a lock was not free in time; nothing changed
     ├── ConcurrentChange          the host's own transaction met another one; roll back, try again
@@ -26,7 +28,8 @@
     └── LeaseLost
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from .status import Status
 
@@ -70,14 +73,23 @@ class ApiKeyNotFound(JobsError):
 
 
 class InvalidField(JobsError):
-    """The value of ``field`` cannot be accepted; ``problem`` says why and what would be."""
+    """The value of ``field`` cannot be accepted; ``problem`` says why and what would be.
+
+    ``place`` is what it is a field of, where there are several: ``jobs[3]``.
+    """
 
     code = "invalid_field"
 
     def __init__(self, field: str, problem: str) -> None:
         self.field = field
         self.problem = problem
+        self.place = ""
         super().__init__(f"{field}: {problem}")
+
+    def within(self, place: str) -> Self:
+        """Say what it is a field of; return the error itself, to be raised on."""
+        self.place = place
+        return self
 
 
 class UnknownAction(InvalidField):
@@ -98,6 +110,39 @@ class ActiveJobExists(JobsError):
     def __init__(self, job: "Job") -> None:
         self.job = job
         super().__init__(f"job {job.pk} of this action for the same reference is already {job.status}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """Why the job at ``index`` of a batch cannot be: an active ``job_id``, or ``same_as``, an earlier one in the batch.
+
+    Exactly one of the two is not None; the active job is told where both are in the way.
+    """
+
+    index: int
+    job_id: int | None = None
+    same_as: int | None = None
+
+
+class BatchConflict(JobsError):
+    """Jobs of unique actions in a batch have an active job, or stand in it twice; ``conflicts`` are all of them."""
+
+    code = "batch_conflict"
+
+    def __init__(self, conflicts: tuple[Conflict, ...], *, size: int) -> None:
+        self.conflicts = conflicts
+        super().__init__(
+            f"{len(conflicts)} of the {size} jobs are there already, or twice in this batch; none was created"
+        )
+
+
+class IdempotencyKeyReused(JobsError):
+    """The API key has sent this idempotency key with another request; each request needs one of its own."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key came with another request before; use a new one for each request")
 
 
 class TransitionRefused(JobsError):

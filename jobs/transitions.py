@@ -6,7 +6,7 @@ transaction: callers stand in ``engine_statement``, ``engine_transaction`` or
 ``service_transaction``. ``now`` is the database's clock unless a test hands in an instant.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -28,21 +28,26 @@ NO_LEASE: Final[dict[str, Any]] = {"lease_token": None, "lease_expires_at": None
 BACK_IN_LINE: Final[dict[str, Any]] = {"status": Status.SCHEDULED.value, "worker": None, "begun_at": None, **NO_LEASE}
 
 
-def schedule(job: Job, *, actor: Actor) -> None:
-    """Insert a new job and its first event; ``job`` gets its id.
+def schedule_many(jobs: Sequence[Job], *, actor: Actor) -> None:
+    """Insert new jobs in the given order, and the first event of each; the jobs get their ids.
+
+    One statement for the rows and one for the events, or more where the database takes fewer values at once.
 
     Raises:
-        IntegrityError: a unique action has an active job for the same reference.
+        IntegrityError: a unique action has an active job for the same reference, or the call was made before.
     """
-    job.save(force_insert=True)
-    JobEvent.objects.create(
-        job=job,
-        at=job.created_at,
-        what=What.SCHEDULED,
-        to_status=job.status,
-        attempt=0,
-        actor=str(actor),
-        request_id=actor.request_id,
+    Job.objects.bulk_create(jobs)
+    JobEvent.objects.bulk_create(
+        JobEvent(
+            job=job,
+            at=job.created_at,
+            what=What.SCHEDULED,
+            to_status=job.status,
+            attempt=0,
+            actor=str(actor),
+            request_id=actor.request_id,
+        )
+        for job in jobs
     )
 
 

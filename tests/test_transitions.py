@@ -31,7 +31,7 @@ def test_schedule_inserts_the_job_and_its_first_event():
         project=make_project(), action="touch", reference_id="a", created_at=T, start_at=T + SECOND, due_at=T + SECOND
     )
 
-    transitions.schedule(job, actor=INTEGRATOR)
+    transitions.schedule_many([job], actor=INTEGRATOR)
 
     row = row_of(job)
     assert (row["status"], row["attempt"], row["crashes"], row["failures"]) == ("scheduled", 0, 0, 0)

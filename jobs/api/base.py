@@ -14,12 +14,14 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from ..envelope import IS_OURS, JSON, REQUEST_ID_HEADER, request_id_of, to_bytes
-from ..exceptions import ProjectNotFound
+from ..exceptions import ActiveJobExists, ProjectNotFound
 from ..models import Job
+from ..services import Call
 from .authentication import Caller, OrganizationKey
+from .calls import call_named, read_idempotency_key
 from .errors import Refusal, answer_error
 from .pagination import Pages
-from .parsing import StrictJson
+from .parsing import StrictJson, read_body
 from .permissions import HasScope
 from .serializers import JobSerializer
 
@@ -130,6 +132,19 @@ class ApiViewSet(GenericViewSet[Job]):
     def present(self, job: Job, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         """Answer with one job."""
         return Response({"data": self.get_serializer(job).data}, status=status, headers=headers)
+
+    def present_existing(self, error: ActiveJobExists, *, wanted: bool) -> Response:
+        """Answer with the active job that was in the way, if that is what the caller wants; else raise ``error`` on."""
+        if not wanted:
+            raise error
+        return self.present(error.job)
+
+    def receive(self, endpoint: str, *, max_bytes: int) -> tuple[bytes, Call | None]:
+        """Return the body, and the call that the request is; None: it names itself by no key."""
+        request = plain(self.request)
+        key = read_idempotency_key(request)
+        body = read_body(request, max_bytes=max_bytes)
+        return body, call_named(key, api_key=self.caller.key, endpoint=endpoint, body=body)
 
 
 def plain(request: Request) -> HttpRequest:

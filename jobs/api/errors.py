@@ -1,7 +1,7 @@
 """Errors as HTTP answers: the only place that pairs the codes of ``JobsError`` with statuses."""
 
 import logging
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.core.exceptions import PermissionDenied
 from django.db import Error as DjangoDatabaseError
@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from .. import exceptions
 from ..database import Trouble, classify
 from ..envelope import envelope, request_id_of, words_for
-from .serializers import WIRE_NAMES
+from .serializers import WIRE_NAMES, JobSerializer
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,8 @@ STATUS: Final[dict[type[exceptions.JobsError], int]] = {
     exceptions.ApiKeyNotFound: 404,
     exceptions.InvalidField: 400,
     exceptions.ActiveJobExists: 409,
+    exceptions.BatchConflict: 409,
+    exceptions.IdempotencyKeyReused: 422,
     # The public contract says 400 where one would expect 409.
     exceptions.TransitionRefused: 400,
     exceptions.Busy: 503,
@@ -58,7 +60,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """
     request_id = request_id_of(context["request"]._request)
     if isinstance(error, exceptions.JobsError):
-        return _answer_jobs_error(error, request_id)
+        return _answer_jobs_error(error, request_id, context["view"])
     if isinstance(error, DjangoDatabaseError):
         return _answer_database_error(error, request_id)
     if isinstance(error, Refusal):
@@ -77,23 +79,41 @@ def status_of_jobs_error(kind: type[exceptions.JobsError]) -> int | None:
     return next((STATUS[base] for base in kind.__mro__ if base in STATUS), None)
 
 
-def _answer_jobs_error(error: exceptions.JobsError, request_id: str) -> Response | None:
+def _answer_jobs_error(error: exceptions.JobsError, request_id: str, view: Any) -> Response | None:
     status = status_of_jobs_error(type(error))
     if status is None or status == RAISED_ON:
         return None
-    further: dict[str, Any] = {}
-    headers: dict[str, str] = {}
-    sentence = str(error)
-    if isinstance(error, exceptions.InvalidField):
-        sentence = f"{WIRE_NAMES.get(error.field, error.field)}: {error.problem}"
-    elif isinstance(error, exceptions.ActiveJobExists):
-        further["jobId"] = error.job.pk
-    elif isinstance(error, exceptions.OutcomeUnknown):
-        # No Retry-After: a client that obeys it blindly might create the same job twice.
+    headers = {"Retry-After": str(getattr(error, "retry_after", 1))} if status == 503 else {}
+    if isinstance(error, exceptions.OutcomeUnknown):
+        # A client that obeys it blindly might create the same job twice.
+        del headers["Retry-After"]
         logger.warning("The database was lost at a commit: request=%s", request_id)
-    elif status == 503:
-        headers["Retry-After"] = str(getattr(error, "retry_after", 1))
-    return Response(envelope(error.code, sentence, request_id=request_id, **further), status=status, headers=headers)
+    sentence = f"{_name_of(error)}: {error.problem}" if isinstance(error, exceptions.InvalidField) else str(error)
+    body = envelope(error.code, sentence, request_id=request_id, details=_details_of(error, view))
+    return Response(body, status=status, headers=headers)
+
+
+def _details_of(error: exceptions.JobsError, view: Any) -> dict[str, Any] | None:
+    """Return what a program needs to go on after this error; None: nothing that the code does not say."""
+    if isinstance(error, exceptions.InvalidField):
+        return {"field": _name_of(error)}
+    if isinstance(error, exceptions.ActiveJobExists):
+        return {"job": JobSerializer(error.job, context={"project": view.project}).data}
+    if isinstance(error, exceptions.BatchConflict):
+        return {"conflicts": [_presented(conflict) for conflict in error.conflicts]}
+    return None
+
+
+def _name_of(error: exceptions.InvalidField) -> str:
+    """Return what callers know the field as."""
+    name = WIRE_NAMES.get(error.field, error.field)
+    return f"{error.place}.{name}" if error.place else name
+
+
+def _presented(conflict: exceptions.Conflict) -> dict[str, int]:
+    if conflict.job_id is not None:
+        return {"index": conflict.index, "jobId": conflict.job_id}
+    return {"index": conflict.index, "sameAs": cast("int", conflict.same_as)}
 
 
 def _answer_database_error(error: DjangoDatabaseError, request_id: str) -> Response | None:

@@ -16,6 +16,7 @@ from ..services.text import quoted
 from .errors import Refusal
 
 MAX_BODY_BYTES: Final = 64 * 1024
+MAX_BATCH_BYTES: Final = 1024 * 1024
 MAX_NESTING: Final = 32
 # The longest that could be a float; a longer one costs time that grows with its square.
 MAX_DIGITS: Final = 309
@@ -83,28 +84,28 @@ class StrictJson(BaseParser):
         return parse_object(stream.read(MAX_BODY_BYTES + 1))
 
 
-def read_object(request: HttpRequest) -> dict[str, Any]:
-    """Return the JSON object in the body; content type and size are judged before anything is parsed.
+def read_body(request: HttpRequest, *, max_bytes: int) -> bytes:
+    """Return the body, which says that it is JSON, for :func:`parse_object`.
 
     Raises:
         Refusal: 415, 413, or 411 for a body of unknown length, which the server would not hand on.
-        InvalidField: the body is not such an object; see :func:`parse_object`.
+        InvalidField: it did not come as a whole.
     """
     _check_content_type(request)
     length = parse_integer(request.META.get("CONTENT_LENGTH") or "")
-    if length is not None and length > MAX_BODY_BYTES:
-        raise _too_large()
+    if length is not None and length > max_bytes:
+        raise _too_large(max_bytes)
     try:
-        raw = request.read(MAX_BODY_BYTES + 1)
+        raw = request.read(max_bytes + 1)
     except (UnreadablePostError, OSError):
         raise InvalidField("body", "could not be read to its end") from None
-    if len(raw) > MAX_BODY_BYTES:
-        raise _too_large()
+    if len(raw) > max_bytes:
+        raise _too_large(max_bytes)
     if not raw and request.META.get("HTTP_TRANSFER_ENCODING"):
         raise Refusal(411)
     if length is not None and len(raw) < length:
         raise InvalidField("body", "is shorter than its Content-Length")
-    return parse_object(raw)
+    return raw
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
@@ -137,8 +138,8 @@ def _check_content_type(request: HttpRequest) -> None:
         raise Refusal(415)
 
 
-def _too_large() -> Refusal:
-    return Refusal(413, error=f"the body must be at most {MAX_BODY_BYTES} bytes")
+def _too_large(max_bytes: int) -> Refusal:
+    return Refusal(413, error=f"the body must be at most {max_bytes} bytes")
 
 
 def _check_nesting(text: str) -> None:

@@ -1,5 +1,6 @@
 """A job in the words of the public contract, both ways; nobody else knows them."""
 
+from collections.abc import Container
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -123,18 +124,47 @@ class NewJobSerializer(serializers.Serializer[Any]):
     parameters = Members(required=False, error_messages=OPTIONAL)
 
 
-def parse_new_job(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of ``services.schedule_job`` that ``body`` asks for.
+def parse_new_job(body: dict[str, Any]) -> services.Wanted:
+    """Return the job that ``body`` asks for.
 
     Raises:
         InvalidField: a member is unknown, missing or of another type; names it.
         UnknownAction: there is no such public action.
     """
     serializer = NewJobSerializer(data=body)
-    for name in body:
-        if name not in serializer.fields:
-            raise InvalidField("body", f"has a member {quoted(name)} that is not known here")
+    _check_members("body", body, known=serializer.fields)
     if not serializer.is_valid():
         field, problems = next(iter(serializer.errors.items()))
         raise InvalidField(field, str(problems[0]))
-    return dict(serializer.validated_data)
+    return services.Wanted(**serializer.validated_data)
+
+
+def parse_new_jobs(body: dict[str, Any]) -> list[services.Wanted]:
+    """Return the jobs that ``{"jobs": […]}`` asks for.
+
+    Raises:
+        InvalidField, UnknownAction: as in :func:`parse_new_job`; ``place`` tells the member, ``jobs[3]``.
+    """
+    _check_members("body", body, known=("jobs",))
+    if "jobs" not in body:
+        raise InvalidField("jobs", NEEDED["required"])
+    members = body["jobs"]
+    if not isinstance(members, list) or not 1 <= len(members) <= services.MOST_JOBS:
+        raise InvalidField("jobs", f"must be an array of 1 to {services.MOST_JOBS:,} jobs")
+    return [_parse_member(f"jobs[{index}]", member) for index, member in enumerate(members)]
+
+
+def _parse_member(place: str, member: object) -> services.Wanted:
+    if not isinstance(member, dict):
+        raise InvalidField(place, "must be an object")
+    _check_members(place, member, known=NewJobSerializer._declared_fields)
+    try:
+        return parse_new_job(member)
+    except InvalidField as error:
+        raise error.within(place) from None
+
+
+def _check_members(whole: str, members: dict[str, Any], *, known: Container[str]) -> None:
+    for name in members:
+        if name not in known:
+            raise InvalidField(whole, f"has a member {quoted(name)} that is not known here")

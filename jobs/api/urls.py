@@ -6,7 +6,7 @@ No path ends with a slash, and none redirects to one that does.
 from django.urls import path, re_path
 
 from .documents import docs, document
-from .views import JobViewSet, UserViewSet
+from .views import BatchViewSet, JobViewSet, UserViewSet
 
 app_name = "jobs_api"
 
@@ -14,6 +14,8 @@ urlpatterns = [
     path("openapi.json", document, name="openapi"),
     path("docs", docs, name="docs"),
     path("<str:project_key>/jobs", JobViewSet.as_view({"get": "list", "post": "create"}), name="jobs"),
+    # Before the jobs by id, of which it is none.
+    path("<str:project_key>/jobs/batch", BatchViewSet.as_view({"post": "create"}), name="batch"),
     path(
         "<str:project_key>/jobs/<str:job_id>", JobViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="job"
     ),

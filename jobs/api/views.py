@@ -10,11 +10,13 @@ from rest_framework.response import Response
 
 from .. import conf, services
 from ..actions import find_action
+from ..exceptions import ActiveJobExists
 from .base import ApiViewSet, plain
+from .calls import marks_of, wants_existing
 from .following import answer_followed
 from .included import included, parse_include
-from .parsing import first_if_sent, parse_job_id, read_object, read_query
-from .serializers import JOB_COLUMNS, parse_new_job
+from .parsing import MAX_BATCH_BYTES, MAX_BODY_BYTES, first_if_sent, parse_job_id, parse_object, read_query
+from .serializers import JOB_COLUMNS, parse_new_job, parse_new_jobs
 from .user_ids import parse_user_id
 
 
@@ -37,10 +39,18 @@ class JobViewSet(ApiViewSet):
         return answer_followed(job, {"data": members}, now=now, request=plain(request))
 
     def create(self, request: Request, **_: str) -> Response:
-        """Schedule a job."""
-        wanted = parse_new_job(read_object(plain(request)))
-        job = services.schedule_job(**wanted, project=self.project, actor=self.caller.actor)
-        return self.present(job, status=201, headers={"Location": f"{quote(request.path)}/{job.pk}"})
+        """Schedule a job; once, if the request names itself by a key."""
+        returns_existing = wants_existing(plain(request))
+        body, call = self.receive("job", max_bytes=MAX_BODY_BYTES)
+        try:
+            scheduled = services.find_replay(call, project=self.project) or services.request_job(
+                parse_new_job(parse_object(body)), project=self.project, actor=self.caller.actor, call=call
+            )
+        except ActiveJobExists as error:
+            return self.present_existing(error, wanted=returns_existing)
+        (job,) = scheduled.jobs
+        location = {"Location": f"{quote(request.path)}/{job.pk}"}
+        return self.present(job, status=201, headers={**location, **marks_of(scheduled)})
 
     def destroy(self, request: Request, job_id: str, **_: str) -> Response:
         """Cancel a job that waits or runs, with an optional ``reason``."""
@@ -48,6 +58,21 @@ class JobViewSet(ApiViewSet):
         reason = first_if_sent(read_query(plain(request)), "reason")
         job = services.cancel_job(wanted, project=self.project, actor=self.caller.actor, reason=reason)
         return self.present(job)
+
+
+class BatchViewSet(ApiViewSet):
+    """``/{projectKey}/jobs/batch``."""
+
+    scopes: ClassVar = {"create": "create"}
+
+    def create(self, request: Request, **_: str) -> Response:
+        """Schedule many jobs, all or none; once, if the request names itself by a key."""
+        body, call = self.receive("batch", max_bytes=MAX_BATCH_BYTES)
+        scheduled = services.find_replay(call, project=self.project) or services.request_jobs(
+            parse_new_jobs(parse_object(body)), project=self.project, actor=self.caller.actor, call=call
+        )
+        presented = self.get_serializer(scheduled.jobs, many=True).data
+        return Response({"data": presented}, status=201, headers=marks_of(scheduled))
 
 
 class UserViewSet(ApiViewSet):
@@ -64,10 +89,12 @@ class UserViewSet(ApiViewSet):
     def destroy(self, request: Request, user_id: str, **_: str) -> Response:
         """Schedule the erasure of all that is kept about a user."""
         reference_id = parse_user_id(user_id, request=plain(request))
-        job = services.schedule_job(
-            conf.current().user_erase_action,
-            project=self.project,
-            reference_id=reference_id,
-            actor=self.caller.actor,
-        )
+        returns_existing = wants_existing(plain(request))
+        action = conf.current().user_erase_action
+        try:
+            job = services.schedule_job(
+                action, project=self.project, reference_id=reference_id, actor=self.caller.actor
+            )
+        except ActiveJobExists as error:
+            return self.present_existing(error, wanted=returns_existing)
         return self.present(job)

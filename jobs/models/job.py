@@ -76,6 +76,12 @@ class Job(models.Model):
     # The failed job that this one tries again.
     retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", db_index=False)
 
+    # The request that created it, if that may be repeated (Idempotency-Key), else null: who sent it under which key,
+    # a fingerprint of its body, and the job's place in it. Kept as long as the row; see ``services.calls``.
+    call_digest = models.CharField(max_length=64, null=True)  # noqa: DJ001 – nulls do not collide
+    call_body = models.CharField(max_length=64, null=True)  # noqa: DJ001 – null exactly when call_digest is
+    call_index = models.SmallIntegerField(null=True)
+
     created_at = models.DateTimeField()
     # The last change of status or by staff; null until the first. Beats and progress leave it alone.
     updated_at = models.DateTimeField(null=True)
@@ -138,6 +144,12 @@ class Job(models.Model):
                 fields=["project", "action", "unique_key"],
                 condition=Q(status__in=WAITS_OR_RUNS),
                 name="jobs_job_one_active",
+            ),
+            # Also the look-up of what a repeated request created.
+            models.UniqueConstraint(
+                fields=["project", "call_digest", "call_index"],
+                condition=Q(call_digest__isnull=False),
+                name="jobs_job_one_of_call",
             ),
         ]
         indexes: ClassVar = [

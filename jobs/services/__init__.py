@@ -1,5 +1,7 @@
 """The use cases, as verbs; every door calls these and decides nothing itself."""
 
+from .batches import MOST_JOBS, request_jobs
+from .calls import Call, Scheduled, call_of, find_replay
 from .explaining import Wait, Waiting, explain_wait
 from .health import Beat, Bounds, Health, Late, check_health
 from .history import MOST_EVENTS, Attempt, Event, History, get_history
@@ -16,22 +18,27 @@ from .projects import (
 )
 from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from .readiness import is_ready
-from .scheduling import schedule_job
+from .scheduling import Wanted, request_job, schedule_job
 
 __all__ = [
     "MOST_EVENTS",
+    "MOST_JOBS",
     "Access",
     "Attempt",
     "Beat",
     "Bounds",
+    "Call",
     "Event",
     "Health",
     "History",
     "Late",
     "NewKey",
     "Pruned",
+    "Scheduled",
     "Wait",
     "Waiting",
+    "Wanted",
+    "call_of",
     "cancel_job",
     "check_api_key",
     "check_health",
@@ -42,6 +49,7 @@ __all__ = [
     "delete_jobs",
     "explain_wait",
     "find_access",
+    "find_replay",
     "get_history",
     "get_job",
     "get_organization",
@@ -58,6 +66,8 @@ __all__ = [
     "pruned_before",
     "public_id_of",
     "redact_jobs",
+    "request_job",
+    "request_jobs",
     "resume_all_jobs",
     "resume_jobs",
     "revoke_api_key",

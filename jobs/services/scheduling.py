@@ -1,24 +1,36 @@
 """Schedule jobs."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
-from django.db import IntegrityError, models
+from django.db import models
 
-from .. import clock, failpoints, transitions
+from .. import clock
 from ..actions import Action, get_action
 from ..actors import SYSTEM, Actor
 from ..database import home
-from ..exceptions import ActiveJobExists, Busy, ConcurrentChange, InvalidField
+from ..exceptions import ActiveJobExists, InvalidField
 from ..models import Job
-from ..notices import notify_due
-from .jobs import change
+from .calls import Call, Scheduled
+from .insertion import insert_jobs
 from .text import check_json, check_text, quoted
 
 MAX_REFERENCE_BYTES: Final = 256
 MAX_DESCRIPTION_CHARACTERS: Final = 1000
 LATEST_START: Final = datetime(9999, 1, 1, tzinfo=UTC)
-INSERT_TRIES: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A job as somebody asks for it; :func:`schedule_job` says what each member may be."""
+
+    action: str
+    reference_id: str
+    start_at: datetime | None = None
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
 
 
 def schedule_job(
@@ -48,48 +60,56 @@ def schedule_job(
         ConcurrentChange: the host's own transaction met another one and must be repeated.
         OutcomeUnknown: the database was lost at the commit; the job is there or is not.
     """
-    registered = get_action(action)
-    check_text("reference_id", reference_id, max_bytes=MAX_REFERENCE_BYTES)
+    wanted = Wanted(
+        action=action, reference_id=reference_id, start_at=start_at, description=description, parameters=parameters
+    )
+    return request_job(wanted, project=project, actor=actor).jobs[0]
+
+
+def request_job(wanted: Wanted, *, project: models.Model, actor: Actor, call: Call | None = None) -> Scheduled:
+    """Create a job for somebody who may ask for it twice: a repeated ``call`` gets what the first one created.
+
+    Raises:
+        IdempotencyKeyReused: a rival has used the key of the call for something else.
+        Further errors as in :func:`schedule_job`.
+    """
+    job = prepare_job(wanted, project=project, now=clock.read(home()))
+    return insert_jobs([job], project=project, actor=actor, call=call, refuse_conflicts=_refuse_active)
+
+
+def prepare_job(wanted: Wanted, *, project: models.Model, now: datetime) -> Job:
+    """Return the job, not yet inserted.
+
+    Raises:
+        UnknownAction, InvalidField: as in :func:`schedule_job`.
+    """
+    action = get_action(wanted.action)
+    check_text("reference_id", wanted.reference_id, max_bytes=MAX_REFERENCE_BYTES)
+    description = wanted.description
     if description is not None:
         check_text("description", description, max_characters=MAX_DESCRIPTION_CHARACTERS)
-    now = clock.read(home())
-    due = _start_of(registered, now) if start_at is None else _checked_start(start_at, now)
-    job = Job(
+    due = _start_of(action, now) if wanted.start_at is None else _checked_start(wanted.start_at, now)
+    return Job(
         project=cast("Any", project),  # of the host's model
-        action=action,
-        reference_id=reference_id,
-        description=registered.describe(reference_id) if description is None else description,
-        parameters=_checked_parameters(registered, parameters),
-        unique_key=reference_id if registered.unique else None,
+        action=action.name,
+        reference_id=wanted.reference_id,
+        description=action.describe(wanted.reference_id) if description is None else description,
+        parameters=_checked_parameters(action, wanted.parameters),
+        unique_key=wanted.reference_id if action.unique else None,
         created_at=now,
         start_at=due,
         due_at=due,
     )
-    return _insert(job, actor=actor, notify=due <= now)
 
 
-def _insert(job: Job, *, actor: Actor, notify: bool) -> Job:
-    """Insert; when the active job that was in the way has ended before we could name it, try again."""
-    within_host = home().in_atomic_block
-    for _ in range(INSERT_TRIES):
-        try:
-            with change(then="create.committed"):
-                transitions.schedule(job, actor=actor)
-                if notify:
-                    notify_due()
-                failpoints.reach("create.before_commit")
-        except IntegrityError:
-            if job.unique_key is None:
-                raise
-            # A fresh statement: the failed one has told nothing about the row it met.
-            active = Job.objects.in_project(job.project).active()
-            found = active.filter(action=job.action, unique_key=job.unique_key).first()
-            if found is not None:
-                raise ActiveJobExists(found) from None
-        else:
-            return job
-    # In a snapshot of the host's, the job in the way may be one that cannot be seen from there.
-    raise ConcurrentChange if within_host else Busy
+def _refuse_active(jobs: Sequence[Job]) -> None:
+    (job,) = jobs
+    if job.unique_key is None:
+        return
+    active = Job.objects.in_project(job.project).active()
+    found = active.filter(action=job.action, unique_key=job.unique_key).first()
+    if found is not None:
+        raise ActiveJobExists(found) from None
 
 
 def _start_of(action: Action, now: datetime) -> datetime:

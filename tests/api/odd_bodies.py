@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from tests.api.odd_requests import CHUNKED, DELETE, ELSEWHERE, POST, USERS, VALID, below, bodies, rows, with_headers
+from tests.api.odd_requests import (
+    CHUNKED,
+    DELETE,
+    ELSEWHERE,
+    JOBS,
+    POST,
+    USERS,
+    VALID,
+    Odd,
+    below,
+    bodies,
+    rows,
+    with_headers,
+)
 
 BODIES: Final = [
     *bodies(
@@ -80,6 +93,37 @@ BODIES: Final = [
     ),
     *with_headers(411, POST, CHUNKED, body=b"%x\r\n%s\r\n0\r\n\r\n" % (len(VALID), VALID)),
 ]
+BATCHES: Final = [
+    Odd(method=POST, target=f"{JOBS}/batch", status=status, body=body)
+    for status, body in [
+        (400, b""),
+        (400, b"{}"),
+        (400, b"[]"),
+        (400, b'{"jobs": []}'),
+        (400, b'{"jobs": [' + VALID + b", null]}"),
+        (400, b'{"jobs": [' + VALID + b", " + VALID.replace(b'"x"', rb'"\ud800"') + b"]}"),
+        (400, b'{"jobs": [' + b", ".join([VALID] * 1001) + b"]}"),
+        (400, b'{"jobs": [' + VALID + b'], "jobs": []}'),
+        (400, b'{"jobs": ' + b"[" * 500_000),
+        (400, b'{"jobs": [' + b"{}," * 300_000 + b"{}]}"),
+        (413, b" " * (2**20 + 1)),
+    ]
+]
+ONCE: Final = [
+    *with_headers(
+        400,
+        POST,
+        *(
+            {"Idempotency-Key": sent}
+            for sent in ("", '""', '"', "a b", "a,b", '"a";b', "\xe9", "\xff" * 300, "x" * 256)
+        ),
+        body=VALID,
+    ),
+    *rows(
+        400, DELETE, USERS + "x?ifExists", USERS + "x?ifExists=1", USERS + "x?ifExists=%00", USERS + "x?ifExists=%FF"
+    ),
+    *rows(400, POST, JOBS + "?ifExists=RETURN"),
+]
 USER_IDS: Final = [
     *rows(
         400,
@@ -98,7 +142,7 @@ USER_IDS: Final = [
     ),
     *rows(400, DELETE, USERS + "x" * 257, USERS + "%C3%A9" * 129, USERS + "a%2F" * 100),
 ]
-ALL: Final = [*ELSEWHERE, *BODIES, *USER_IDS]
+ALL: Final = [*ELSEWHERE, *BODIES, *BATCHES, *ONCE, *USER_IDS]
 
 # Who is meant by odd but proper spellings.
 MEANT: Final = {

@@ -132,6 +132,9 @@ PATHS: Final = [
     *rows(404, POST, "/public/{ours}/jobs/", "/public/{theirs}/jobs", "/public/{ours}/"),
 ]
 METHODS: Final = [
+    *rows(405, GET, JOBS + "/batch", JOBS + "/batch?x", JOBS + "/%62atch"),
+    *rows(405, DELETE, JOBS + "/batch"),
+    *rows(400, GET, JOBS + "/BATCH", JOBS + "/batch%20", JOBS + "/batch%0A"),
     *rows(405, "PUT", JOBS, JOBS + "/{job}", USERS + "x"),
     *rows(405, "PATCH", JOBS, JOBS + "/{job}"),
     *rows(405, "OPTIONS", JOBS, JOBS + "/{job}", USERS + "x"),

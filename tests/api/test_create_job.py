@@ -13,9 +13,12 @@ IN_2100 = 4_102_444_800_000
 def refused(api: Api, body: object, **further) -> tuple[int, str, str]:
     """Send a body that must be refused; return status, code and sentence."""
     response = api.post("/jobs", body, **further)
-    assert list(response.json()) == ["error", "code", "requestId"]
+    told = response.json()
+    assert list(told)[:3] == ["error", "code", "requestId"]
+    if told["code"] in ("invalid_field", "unknown_action"):
+        assert told["error"].startswith(f"{told['details']['field']}: ")
     assert not Job.objects.exists()
-    return response.status_code, response.json()["code"], response.json()["error"]
+    return response.status_code, told["code"], told["error"]
 
 
 def test_a_job_is_created_and_its_address_told(api: Api):
@@ -77,7 +80,7 @@ def test_the_active_job_of_a_unique_action_is_named(api: Api):
 
     assert response.status_code == 409
     assert response.json()["code"] == "active_job_exists"
-    assert response.json()["jobId"] == first["jobId"]
+    assert response.json()["details"] == {"job": first}
 
 
 @pytest.mark.parametrize("action", ["touch", "unknown", "", " touch_publicly", "TOUCH_PUBLICLY", "\ud800", "x" * 5000])

@@ -34,8 +34,8 @@ def test_an_active_job_for_the_user_is_named(api: Api):
     response = api.delete("/users/shekar")
 
     assert response.status_code == 409
-    assert list(response.json()) == ["error", "code", "requestId", "jobId"]
-    assert response.json()["jobId"] == first["jobId"]
+    assert list(response.json()) == ["error", "code", "requestId", "details"]
+    assert response.json()["details"] == {"job": first}
     assert Job.objects.count() == 1
 
 
@@ -48,7 +48,7 @@ def test_a_running_job_is_in_the_way_too(api: Api):
         unique_key="shekar",
     )
 
-    assert api.delete("/users/shekar").json()["jobId"] == job.pk
+    assert api.delete("/users/shekar").json()["details"]["job"]["jobId"] == job.pk
 
 
 def test_once_it_has_ended_another_may_follow(api: Api):

@@ -10,6 +10,7 @@ from django.test import override_settings
 from jobs import exceptions, services
 from jobs.api.errors import RAISED_ON, STATUS, status_of_jobs_error
 from jobs.exceptions import JobsError
+from jobs.status import Status
 from tests.api.client import Api
 from tests.factories import make_job, make_key, make_project
 
@@ -20,7 +21,7 @@ def below(kind: type[JobsError]) -> list[type[JobsError]]:
 
 @pytest.mark.parametrize("kind", below(JobsError))
 def test_every_error_of_ours_has_an_answer(kind: type[JobsError]):
-    assert status_of_jobs_error(kind) in {400, 404, 409, 503, RAISED_ON}
+    assert status_of_jobs_error(kind) in {400, 404, 409, 422, 503, RAISED_ON}
 
 
 def test_no_answer_is_for_an_error_that_does_not_exist():
@@ -173,3 +174,28 @@ def test_json_is_answered_whatever_is_accepted(api: Api, accept: str):
 
         assert response["Content-Type"] == "application/json"
         assert json.loads(response.content)
+
+
+def test_the_field_to_blame_is_told_apart_in_the_words_of_the_contract(api: Api):
+    told = api.post("/jobs", {"action": "touch_publicly", "referenceId": "x", "startAt": 10**15}).json()
+
+    assert list(told) == ["error", "code", "requestId", "details"]
+    assert told["details"] == {"field": "startAt"}
+    assert api.get("/jobs/abc").json()["details"] == {"field": "jobId"}
+    assert api.post("/jobs", b"[]").json()["details"] == {"field": "body"}
+    assert api.post("/jobs", {"action": "x", "referenceId": "x"}).json()["details"] == {"field": "action"}
+
+
+def test_the_job_in_the_way_is_told_as_it_would_be_by_itself(api: Api):
+    api.delete("/users/shekar")
+
+    told = api.delete("/users/shekar").json()
+
+    assert list(told) == ["error", "code", "requestId", "details"]
+    assert told["details"] == {"job": api.get("/jobs").json()["data"][0]}
+
+
+def test_an_error_without_more_to_tell_has_no_details(api: Api):
+    job = make_job(project=api.project, status=Status.COMPLETED)
+
+    assert list(api.delete(f"/jobs/{job.pk}").json()) == ["error", "code", "requestId"]

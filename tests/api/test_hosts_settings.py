@@ -35,9 +35,10 @@ def test_a_hostile_host_changes_nothing():
     assert [(status, kind) for status, kind, _ in answers] == [
         (status, "application/json") for status in (200, 200, 201, 400, 400, 405, 401, 401, 404)
     ]
-    listed, found, created, refused, *errors = (body for _, _, body in answers)
+    listed, found, created, refused, invalid, *errors = (body for _, _, body in answers)
     assert len(listed["data"]) == 2
     assert found["data"]["referenceId"] == created["data"]["referenceId"] == "é"
     assert refused["error"] == "referenceId: is required"
+    assert (refused["details"], invalid["details"]) == ({"field": "referenceId"}, {"field": "jobId"})
     assert all(list(error) == ["error", "code", "requestId"] for error in errors)
     assert not any(in_transaction)

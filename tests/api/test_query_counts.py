@@ -12,6 +12,9 @@ from tests.factories import make_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+VALID = {"action": "touch_publicly", "referenceId": "shekar@example.com"}
+ON_POSTGRESQL = connection.vendor == "postgresql"
+
 NOT_COUNTED = ("BEGIN", "COMMIT")
 
 
@@ -98,3 +101,50 @@ def test_a_malformed_key_costs_nothing(warm: Api, path: str):
     warm.secret = "jsk_" + "a" * 38
 
     assert statements_of(lambda: warm.delete(path)) == []
+
+
+# The key, the clock, the job, its event; PostgreSQL also sets limits for the transaction and calls idle workers.
+CREATE = 6 if ON_POSTGRESQL else 4
+
+
+def post_with_key(api: Api, path: str, body: object) -> Callable[[], object]:
+    return lambda: api.post(path, body, headers={"Idempotency-Key": "a"})
+
+
+def test_a_job_costs_one_more_to_create_with_a_key_and_two_to_be_told_again(warm: Api):
+    make_many(warm)
+
+    assert len(statements_of(lambda: warm.post("/jobs", VALID))) == CREATE
+    assert len(statements_of(post_with_key(warm, "/jobs", VALID))) == CREATE + 1
+    assert len(statements_of(post_with_key(warm, "/jobs", VALID))) == 2
+
+
+def test_a_thousand_jobs_cost_one_statement_for_rows_and_one_for_events(warm: Api):
+    body = {"jobs": [{"action": "touch_publicly_once", "referenceId": f"user-{number}"} for number in range(1000)]}
+
+    sent = statements_of(post_with_key(warm, "/jobs/batch", body))
+    inserts = [sql for sql in sent if sql.startswith("INSERT")]
+
+    if ON_POSTGRESQL:
+        assert len(inserts) == 2
+    else:  # SQLite's adapter sends at most 999 values at once
+        assert len(inserts) <= 45
+    assert len(sent) - len(inserts) == CREATE + 1 - 2 - int(ON_POSTGRESQL)  # as they are for later, nobody is called
+    assert len(statements_of(post_with_key(warm, "/jobs/batch", body))) == 2
+
+
+def test_a_thousand_jobs_that_are_due_call_idle_workers_once(warm: Api):
+    body = {"jobs": [{**VALID, "referenceId": f"user-{number}"} for number in range(1000)]}
+
+    sent = statements_of(lambda: warm.post("/jobs/batch", body))
+
+    assert sum(sql.startswith("NOTIFY") for sql in sent) == int(ON_POSTGRESQL)
+
+
+def test_conflicts_cost_one_look_however_many_there_are(warm: Api):
+    body = {"jobs": [{"action": "touch_publicly_once", "referenceId": f"user-{number}"} for number in range(100)]}
+    warm.post("/jobs/batch", body)
+
+    looks = [sql for sql in statements_of(lambda: warm.post("/jobs/batch", body)) if "unique_key" in sql[:3000]]
+
+    assert sum(sql.startswith("SELECT") for sql in looks) == 1

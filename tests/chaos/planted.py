@@ -6,7 +6,7 @@ Three more believe in the host's clock, each in one respect; they show where tha
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -86,13 +86,14 @@ def rescue_by_time() -> None:
 def check_then_insert() -> None:
     """Uniqueness is looked up before the insert, and not held by the database."""
     from jobs.models import Job
-    from jobs.services import scheduling
+    from jobs.services import insertion
     from tests.chaos.apps import CONTROL
 
-    original = scheduling._insert
+    original = insertion._insert
     directory = Path(os.environ[CONTROL])
 
-    def insert(job: Job, **options: Any) -> Job:
+    def insert(jobs: Sequence[Job], actor: Any) -> None:
+        (job,) = jobs
         same = Job.objects.active().filter(action=job.action, reference_id=job.reference_id)
         assert not same.exists(), "the scenario starts without one"
         (directory / f"checked-{os.getpid()}-{threading.get_ident()}").touch()
@@ -100,9 +101,9 @@ def check_then_insert() -> None:
         while len(list(directory.glob("checked-*"))) < 2 and time.monotonic() < until:
             time.sleep(0.005)
         job.unique_key = None
-        return original(job, **options)
+        original(jobs, actor)
 
-    scheduling._insert = insert
+    insertion._insert = insert
 
 
 def host_clock() -> None:

@@ -74,11 +74,11 @@ def test_when_the_job_in_the_way_has_just_ended_the_insert_is_tried_again(monkey
 def test_after_three_tries_the_caller_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch, within_host: bool):
     project, tries = make_project(), []
 
-    def meet_one_that_is_never_seen(job: Job, **_: Any) -> None:
-        tries.append(job)
+    def meet_one_that_is_never_seen(jobs: list[Job], **_: Any) -> None:
+        tries.append(jobs)
         raise IntegrityError("jobs_job_one_active")
 
-    monkeypatch.setattr(transitions, "schedule", meet_one_that_is_never_seen)
+    monkeypatch.setattr(transitions, "schedule_many", meet_one_that_is_never_seen)
 
     host_s = transaction.atomic() if within_host else nullcontext()
     with pytest.raises(ConcurrentChange if within_host else Busy), host_s:
@@ -94,7 +94,7 @@ def test_another_broken_constraint_is_not_taken_for_a_job_in_the_way(monkeypatch
     def break_a_foreign_key(*_: Any, **__: Any) -> None:
         raise IntegrityError("foreign key")
 
-    monkeypatch.setattr(transitions, "schedule", break_a_foreign_key)
+    monkeypatch.setattr(transitions, "schedule_many", break_a_foreign_key)
 
     with pytest.raises(IntegrityError, match="foreign key"):
         schedule(project=project)
