@@ -6,6 +6,8 @@ from .keys import Access, NewKey, check_api_key, create_api_key, find_access, li
 from .pauses import list_pauses, name_of_scope, pause_jobs, resume_all_jobs, resume_jobs, scope_of
 from .projects import (
     create_project,
+    disable_organization,
+    enable_organization,
     get_organization,
     get_project,
     get_project_by_key,
@@ -32,6 +34,8 @@ __all__ = [
     "create_api_key",
     "create_project",
     "delete_jobs",
+    "disable_organization",
+    "enable_organization",
     "find_access",
     "get_job",
     "get_organization",

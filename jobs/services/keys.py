@@ -127,7 +127,7 @@ def find_access(secret: str, *, project_key: str) -> Access | None:
     columns = _project_columns(model)
     found = (
         ApiKey.objects.using(home().alias)  # a replica would know a revoked key for a while
-        .filter(Q(expires_at=None) | Q(expires_at__gt=Now()), digest=hash_secret(secret), revoked_at=None)
+        .filter(_is_valid(), digest=hash_secret(secret), organization__disabled_at=None)
         .select_related("organization")
         .annotate(
             use_is_old=Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_NOTED_EVERY),
@@ -142,6 +142,10 @@ def find_access(secret: str, *, project_key: str) -> Access | None:
     values = [getattr(found, f"asked_{column}") for column in columns]
     missing = values[0] is None or found.project_id not in (None, getattr(found, f"asked_{model._meta.pk.attname}"))
     return Access(key=found, project=None if missing else model.from_db(found._state.db, columns, values))
+
+
+def _is_valid() -> Q:
+    return Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
 
 
 def _projects_under(project_key: str, model: type[models.Model]) -> models.QuerySet[Any]:
