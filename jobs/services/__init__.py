@@ -2,7 +2,16 @@
 
 from .health import Beat, Bounds, Health, Late, check_health
 from .jobs import cancel_job, get_job, list_jobs
-from .keys import Access, NewKey, check_api_key, create_api_key, find_access, list_api_keys, revoke_api_key
+from .keys import (
+    Access,
+    NewKey,
+    check_api_key,
+    create_api_key,
+    find_access,
+    list_api_keys,
+    revoke_api_key,
+    rotate_api_key,
+)
 from .pauses import list_pauses, name_of_scope, pause_jobs, resume_all_jobs, resume_jobs, scope_of
 from .projects import (
     create_project,
@@ -54,6 +63,7 @@ __all__ = [
     "resume_all_jobs",
     "resume_jobs",
     "revoke_api_key",
+    "rotate_api_key",
     "schedule_job",
     "scope_of",
 ]
