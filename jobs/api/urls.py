@@ -5,11 +5,13 @@ No path ends with a slash, and none redirects to one that does.
 
 from django.urls import path, re_path
 
-from .views import JobViewSet, UserViewSet
+from .views import JobViewSet, KeyViewSet, UserViewSet
 
 app_name = "jobs_api"
 
 urlpatterns = [
+    # One segment, where every route of a project has two or more: a project called "me" loses nothing.
+    path("me", KeyViewSet.as_view({"get": "retrieve"}), name="me"),
     path("<str:project_key>/jobs", JobViewSet.as_view({"get": "list", "post": "create"}), name="jobs"),
     path(
         "<str:project_key>/jobs/<str:job_id>", JobViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="job"

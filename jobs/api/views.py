@@ -11,7 +11,7 @@ from .. import conf, services
 from ..actions import find_action
 from .base import ApiViewSet, plain
 from .parsing import parse_job_id, read_object
-from .serializers import JOB_COLUMNS, parse_new_job
+from .serializers import JOB_COLUMNS, KeySerializer, parse_new_job
 from .user_ids import parse_user_id
 
 
@@ -61,3 +61,16 @@ class UserViewSet(ApiViewSet):
             actor=self.caller.actor,
         )
         return self.present(job)
+
+
+class KeyViewSet(ApiViewSet):
+    """``/me``: what the key that asks is and may do; no project is asked for, no scope needed."""
+
+    scopes: ClassVar = {"retrieve": None}
+
+    def check_project(self) -> None:
+        """Do nothing: there is none."""
+
+    def retrieve(self, request: Request, **_: str) -> Response:
+        """Answer with the key."""
+        return Response({"data": KeySerializer(self.caller.key).data})
