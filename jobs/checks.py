@@ -3,6 +3,9 @@
 import re
 from typing import Any, Final
 
+from django.core.cache import InvalidCacheBackendError, caches
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
@@ -138,6 +141,41 @@ def check_sqlite(**_: Any) -> list[CheckMessage]:
             hint="Set OPTIONS = {'transaction_mode': 'IMMEDIATE', 'timeout': 20, "
             "'init_command': 'PRAGMA journal_mode=WAL;'} on the database that holds the jobs.",
             id="jobs.W001",
+        )
+    ]
+
+
+@register("jobs")
+def check_cache(**_: Any) -> list[CheckMessage]:
+    """Refuse an alias under which there is no cache (``jobs.E007``)."""
+    if check_settings():
+        return []
+    try:
+        caches[conf.current().cache]
+    except InvalidCacheBackendError as error:
+        hint = "Name in JOBS['CACHE'] one of the aliases in CACHES."
+        return [Error(f"The cache that counts requests: {error}", hint=hint, id="jobs.E007")]
+    return []
+
+
+# For deployment only: while a single process serves, as in development, it counts right.
+@register("jobs", deploy=True)
+def check_shared_cache(**_: Any) -> list[CheckMessage]:
+    """Warn of a cache in which each process counts for itself, or none does (``jobs.W002``)."""
+    if check_settings() or check_cache():
+        return []
+    settings = conf.current()
+    if settings.requests_per_minute is None and settings.failed_keys_per_minute is None:
+        return []
+    if not isinstance(caches[settings.cache], LocMemCache | DummyCache):
+        return []
+    return [
+        Warning(
+            f"The cache {settings.cache!r} is each process's own, so limits of requests are as many times what they "
+            "say as there are processes.",
+            hint="Let all processes share one, such as django.core.cache.backends.redis.RedisCache, and name its alias "
+            "in JOBS['CACHE']; or set REQUESTS_PER_MINUTE and FAILED_KEYS_PER_MINUTE to None.",
+            id="jobs.W002",
         )
     ]
 

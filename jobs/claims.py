@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any, Final
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count
 
 from . import clock
 from .database import home
-from .models import Job, Pause, Paused
+from .models import Job, Organization, Pause, Paused
 from .status import Status
 
 # The first so many due jobs; when there are more, the first few of so many further projects as well.
@@ -58,7 +59,7 @@ class ClaimOrder:
         self._served: dict[Any, int] = {}
 
     def candidates(self) -> list[Candidate]:
-        """Return due jobs in the order to claim them, but for those that are paused.
+        """Return due jobs in the order to claim them, but for those that are held back.
 
         Organizations with the fewest running jobs come first, of these the one that this
         process served the longest ago, then the longest due, then the lowest id. At most
@@ -142,7 +143,7 @@ class Appetite:
 
 
 def seconds_to_next() -> float | None:
-    """Return how long until the next waiting job that is not paused is due (0: now), or None if none waits."""
+    """Return how long until the next waiting job that is not held back is due (0: now), or None if none waits."""
     waiting = Pause.objects.in_force().leave_out(Job.objects.filter(status=Status.SCHEDULED))
     due_at = waiting.order_by("due_at", "pk").values_list("due_at", flat=True).first()
     if due_at is None:
@@ -180,7 +181,7 @@ def _heads_of_projects(after: Any, paused: Paused) -> tuple[list[int], Any]:
     """Return ids of the longest due jobs of up to ``PROJECTS`` projects after ``after``, and where to go on.
 
     A loose index scan: one index entry a project, however many jobs each has. It steps over
-    paused projects, so that these cost one entry each, too.
+    projects that are paused or whose organization is disabled, so that these cost one entry each, too.
     """
     connection = home()
     now, now_params = clock.compiled(clock.compared(clock.NOW, connection), connection)
@@ -188,8 +189,7 @@ def _heads_of_projects(after: Any, paused: Paused) -> tuple[list[int], Any]:
     due = f"FROM {Job._meta.db_table} AS job WHERE job.status = 'scheduled' AND job.due_at <= {now} {unpaused}"
     due_params = (*now_params, *unpaused_params)
     beyond, beyond_params = ("", ()) if after is None else ("AND job.project_id > %s", (after,))
-    off_params = tuple(map(_for_driver, paused.projects))
-    off = f"waiting.project_id IN ({_marks(off_params)})" if off_params else "1 = 0"
+    off, off_params = _project_is_off(paused, connection)
     # One subquery a head: to join with a subquery of several, PostgreSQL would try it on every row of the table.
     heads = ", ".join(
         f"(SELECT job.id {due} AND job.project_id = waiting.project_id"
@@ -214,6 +214,23 @@ def _heads_of_projects(after: Any, paused: Paused) -> tuple[list[int], Any]:
         rows = cursor.fetchall()
     ids = [pk for _, *heads in rows for pk in heads if pk is not None]
     return ids, rows[-1][0] if len(rows) == PROJECTS else None
+
+
+def _project_is_off(paused: Paused, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+    """Return a condition, and its parameters, that says of ``waiting.project_id`` that none of its jobs may run."""
+    params = tuple(map(_for_driver, paused.projects))
+    parts = [f"waiting.project_id IN ({_marks(params)})"] if params else []
+    if paused.disabled:
+        quote = connection.ops.quote_name
+        project: Any = Job._meta.get_field("project").related_model
+        tables = f"{quote(project._meta.db_table)} AS project, {quote(Organization._meta.db_table)} AS organization"
+        owner = quote(project._meta.get_field("organization").column)
+        # By primary keys alone, so the cost is one look a project, however many organizations are disabled.
+        parts.append(
+            f"EXISTS (SELECT 1 FROM {tables} WHERE project.{quote(project._meta.pk.column)} = waiting.project_id"  # noqa: S608
+            f" AND organization.id = project.{owner} AND organization.disabled_at IS NOT NULL)"
+        )
+    return f"({' OR '.join(parts)})" if parts else "1 = 0", params
 
 
 def _unpaused_actions(paused: Paused) -> tuple[str, tuple[Any, ...]]:

@@ -33,7 +33,32 @@ class JobsSettings:
     retention_days: float | None = None
     """For how long ``prunejobs`` leaves jobs that have ended as they are. None: for ever."""
 
+    requests_per_minute: int | None = 600
+    """How many requests of one API key are answered within a minute. None: all."""
+    failed_keys_per_minute: int | None = 60
+    """How many requests without a valid key one address gets a 401 for within a minute, then 429. None: all."""
+    cache: str = "default"
+    """The alias in ``CACHES`` of the cache that counts them; all processes must share it."""
+    trusted_proxies: int = 0
+    """How many proxies of yours stand in front, each adding to ``X-Forwarded-For``. 0: the header is not believed."""
+
     def __post_init__(self) -> None:
+        self._check_engine()
+        self._check_throttling()
+
+    def _check_throttling(self) -> None:
+        for name in ("requests_per_minute", "failed_keys_per_minute"):
+            value = getattr(self, name)
+            if value is not None and not _is_whole(value, least=1):
+                problem = f"must be None or a whole number above 0, not {value!r}"
+                raise ImproperlyConfigured(f"JOBS[{name.upper()!r}] {problem}")
+        if not isinstance(self.cache, str):
+            raise ImproperlyConfigured("JOBS['CACHE'] must be the alias of a cache in CACHES")
+        if not _is_whole(self.trusted_proxies, least=0):
+            problem = f"must be a whole number from 0, not {self.trusted_proxies!r}"
+            raise ImproperlyConfigured(f"JOBS['TRUSTED_PROXIES'] {problem}")
+
+    def _check_engine(self) -> None:
         for name in ("beat_seconds", "lease_seconds", "sweep_seconds", "poll_seconds", "cancel_wait_seconds"):
             value = getattr(self, name)
             if value is None and name == "poll_seconds":
@@ -67,6 +92,10 @@ class JobsSettings:
     def retention(self) -> timedelta | None:
         """``retention_days`` as a duration."""
         return None if self.retention_days is None else timedelta(days=self.retention_days)
+
+
+def _is_whole(value: object, *, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 @cache

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 from django.http import HttpRequest
 
+from .logging import ID_OF_REQUEST
+
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 JSON: Final = "application/json"
 
@@ -29,7 +31,6 @@ WORDS: Final[dict[int, tuple[str, str]]] = {
 }
 
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_CACHED: Final = "_jobs_request_id"
 
 
 def envelope(code: str, error: str, *, request_id: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -52,11 +53,11 @@ def request_id_of(request: HttpRequest) -> str:
 
     Well formed are 1 to 128 of the characters A-Z, a-z, 0-9, ``.``, ``_`` and ``-``: safe in logs and headers.
     """
-    known = getattr(request, _CACHED, None)
+    known = getattr(request, ID_OF_REQUEST, None)
     if known is None:
         sent = str(request.META.get("HTTP_X_REQUEST_ID", ""))
         known = sent if _WELL_FORMED.fullmatch(sent) else uuid4().hex
-        setattr(request, _CACHED, known)
+        setattr(request, ID_OF_REQUEST, known)
     return str(known)
 
 

@@ -1,12 +1,24 @@
-"""``MaskReferences``: keeps users' ids, which are often e-mail addresses, and reasons out of the logs."""
+"""Filters for the host's log handlers.
+
+``MaskReferences`` keeps users' ids, which are often e-mail addresses, and reasons out of the logs;
+``RequestId`` says of each line to which request it belongs.
+"""
 
 import copy
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 MASK: Final = "***"
+NO_REQUEST: Final = "-"
+
+# Under which a request keeps its id.
+ID_OF_REQUEST: Final = "_jobs_request_id"
+
+_request_id: Final[ContextVar[str]] = ContextVar("jobs_request_id", default=NO_REQUEST)
 
 
 def _spelled(word: str) -> str:
@@ -59,6 +71,46 @@ class MaskReferences(logging.Filter):
         query = getattr(request, "META", {}).get("QUERY_STRING", "")
         if any(isinstance(part, str) and mask(part) != part for part in (getattr(request, "path", ""), query)):
             record.__dict__["request"] = None
+        return True
+
+
+@contextmanager
+def request_id_in_logs(request_id: str) -> Iterator[None]:
+    """Let ``RequestId`` name ``request_id`` in this thread or task, and in what these wait for."""
+    token = _request_id.set(request_id)
+    try:
+        yield
+    finally:
+        _request_id.reset(token)
+
+
+class RequestId(logging.Filter):
+    """Add ``request_id`` to every record, for the handler's format; it lets all records pass.
+
+    It is the ``requestId`` and ``X-Request-Id`` of the answer while a request below the
+    API is served, which needs the middleware ``jobs.middleware.JsonErrors``; else ``-``.
+    Put it on the handlers before ``MaskReferences``, which takes requests off records::
+
+        LOGGING = {
+            "filters": {"request_id": {"()": "jobs.logging.RequestId"}, "mask": {"()": "jobs.logging.MaskReferences"}},
+            "formatters": {"line": {"format": "%(asctime)s %(levelname)s request=%(request_id)s %(message)s"}},
+            "handlers": {
+                "console": {
+                    "class": "logging.StreamHandler", "filters": ["request_id", "mask"], "formatter": "line",
+                },
+            },
+            …
+        }
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record in place; return True."""
+        # Django tells of a refused request after the last middleware is done with it.
+        told = getattr(getattr(record, "request", None), ID_OF_REQUEST, NO_REQUEST)
+        current = _request_id.get()
+        # What another handler's filter has found stays: the request may have been taken off since.
+        known = getattr(record, "request_id", NO_REQUEST)
+        record.request_id = next((found for found in (current, told) if found != NO_REQUEST), known)
         return True
 
 

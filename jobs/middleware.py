@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLResolver, get_resolver
 
 from .envelope import IS_OURS, JSON, REQUEST_ID_HEADER, envelope, request_id_of, to_bytes, words_for
+from .logging import request_id_in_logs
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +49,16 @@ class JsonErrors:
         """Answer the request."""
         if self.is_async:
             return self._answer_async(request)
-        return _finish(request, self.get_response(request))
+        with _named_in_logs(request):
+            return _finish(request, self.get_response(request))
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        return _finish(request, await self.get_response(request))
+        with _named_in_logs(request):
+            return _finish(request, await self.get_response(request))
+
+
+def _named_in_logs(request: HttpRequest) -> AbstractContextManager[None]:
+    return request_id_in_logs(request_id_of(request)) if is_below_api(request) else nullcontext()
 
 
 def is_below_api(request: HttpRequest) -> bool:

@@ -28,7 +28,7 @@ graceful_timeout = 8
 
 accesslog = "-"
 logger_class = "jobsite.access_log.RouteLogger"
-access_log_format = "%(time)s access %(m)s %(route)s %(s)s %(B)s bytes %(M)s ms"
+access_log_format = "%(time)s access %(m)s %(route)s %(s)s %(B)s bytes %(M)s ms request=%({x-request-id}o)s"
 
 # A socket in the user's home that nothing here needs, and that two servers would quarrel over.
 control_socket_disable = True

@@ -17,6 +17,11 @@
     Seconds that a database connection is kept; default 600.
 ``DEBUG``
     1: Django's debug pages; never where others can reach them.
+``CACHE_URL``
+    ``redis://[user:password@]host:port/number`` (``rediss://`` with TLS): where all processes count requests; unset:
+    each counts for itself.
+``TRUSTED_PROXIES``
+    How many proxies add to ``X-Forwarded-For``; default 0: the header is not believed.
 ``LOG_LEVEL``
     Default ``INFO``.
 ``STATIC_ROOT``
@@ -29,6 +34,9 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from jobsite.environment import flag, number, text, words
 from jobsite.secret_key import make_insecure_key
@@ -126,6 +134,22 @@ DATABASES = {"default": _database(text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'd
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 JOBS_PROJECT_MODEL = "jobs.Project"
 
+# ---------------------------------------------------------------- the cache, which counts requests
+
+
+def _cache(url: str) -> dict[str, Any]:
+    """Return Django's form of ``url``; a server that does not answer must not keep requests waiting."""
+    if not url:
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    if not url.startswith(("redis://", "rediss://")):
+        raise ImproperlyConfigured("CACHE_URL must start with redis:// or rediss://")
+    options = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5, "retry": Retry(NoBackoff(), 0)}
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url, "OPTIONS": options}
+
+
+CACHES = {"default": _cache(text("CACHE_URL"))}
+JOBS: dict[str, Any] = {"TRUSTED_PROXIES": number("TRUSTED_PROXIES", 0)}
+
 # ---------------------------------------------------------------- safety
 
 INSECURE_HTTP = flag("INSECURE_HTTP", default=DEBUG)
@@ -165,16 +189,19 @@ STATIC_ROOT = text("STATIC_ROOT") or None
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"mask": {"()": "jobs.logging.MaskReferences"}},
+    "filters": {
+        "request_id": {"()": "jobs.logging.RequestId"},
+        "mask": {"()": "jobs.logging.MaskReferences"},
+    },
     "formatters": {
         "line": {
             "()": "jobsite.logs.OneLine",
-            "format": "{asctime}Z {levelname} {name} {message}",
+            "format": "{asctime}Z {levelname} {name} request={request_id} {message}",
             "style": "{",
         },
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["mask"]},
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id", "mask"]},
     },
     "root": {"handlers": ["stderr"], "level": text("LOG_LEVEL", "INFO")},
     # Django gives these two handlers of their own; all lines are to take the one way, through the filter.

@@ -1,5 +1,6 @@
 """System checks: what would not work is said at the start, with the cure."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,46 @@ def test_an_unknown_setting_is_refused_by_name():
 
     assert "LEASE_SECNODS" in message.msg
     assert message.hint
+
+
+@override_settings(JOBS={"CACHE": "nowhere"})
+def test_a_cache_that_is_not_there_is_refused():
+    (message,) = messages_of("jobs.E007")
+
+    assert "nowhere" in message.msg
+    assert message.hint
+
+
+LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
+DUMMY = "django.core.cache.backends.dummy.DummyCache"
+FILES = "django.core.cache.backends.filebased.FileBasedCache"
+UNLIMITED = {"REQUESTS_PER_MINUTE": None, "FAILED_KEYS_PER_MINUTE": None}
+
+
+@pytest.mark.parametrize(
+    ("backend", "limits", "is_told"),
+    [
+        (LOCMEM, {}, True),
+        (DUMMY, {}, True),
+        (LOCMEM, {"REQUESTS_PER_MINUTE": None}, True),
+        (LOCMEM, {"FAILED_KEYS_PER_MINUTE": None}, True),
+        (LOCMEM, UNLIMITED, False),
+        (FILES, {}, False),
+    ],
+)
+def test_before_deployment_a_cache_of_each_process_s_own_is_told(
+    backend: str, limits: dict[str, Any], is_told: bool, tmp_path: Path
+):
+    shared = {"BACKEND": FILES, "LOCATION": str(tmp_path)}
+    caches = {"default": shared, "counts": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+
+    with override_settings(CACHES=caches, JOBS={**limits, "CACHE": "counts"}):
+        found = [m for m in run_checks(tags=["jobs"], include_deployment_checks=True) if m.id == "jobs.W002"]
+        in_development = messages_of("jobs.W002")
+
+    assert bool(found) == is_told
+    assert all("'counts'" in message.msg and "Redis" in message.hint for message in found)
+    assert in_development == []
 
 
 @override_settings(JOBS_PROJECT_MODEL="nowhere.Project")

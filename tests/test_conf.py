@@ -20,9 +20,12 @@ def test_the_defaults_are_those_of_the_readme():
     assert (settings.poll_seconds, settings.cancel_wait_seconds) == (None, 5)
     assert settings.user_erase_action == "delete_user_data"
     assert settings.retention_days is settings.retention is None
+    assert (settings.requests_per_minute, settings.failed_keys_per_minute) == (600, 60)
+    assert (settings.cache, settings.trusted_proxies) == ("default", 0)
 
 
 def test_a_host_without_the_setting_gets_the_defaults(settings: Any):
+    settings.JOBS = {}  # its restoration is announced; that of a deletion is not
     del settings.JOBS
 
     assert conf.current().lease == timedelta(seconds=45)
@@ -65,6 +68,15 @@ def test_keys_are_upper_case():
         ("CANCEL_WAIT_SECONDS", float("inf")),
         ("CANCEL_WAIT_SECONDS", timedelta(seconds=5)),
         ("USER_ERASE_ACTION", None),
+        ("REQUESTS_PER_MINUTE", 0),
+        ("REQUESTS_PER_MINUTE", True),
+        ("REQUESTS_PER_MINUTE", "600"),
+        ("FAILED_KEYS_PER_MINUTE", 0.5),
+        ("FAILED_KEYS_PER_MINUTE", -1),
+        ("CACHE", None),
+        ("TRUSTED_PROXIES", -1),
+        ("TRUSTED_PROXIES", True),
+        ("TRUSTED_PROXIES", None),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: object):

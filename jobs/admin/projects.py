@@ -36,12 +36,12 @@ class OrganizationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     actions = None  # nothing is deleted by ticking
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Show when it was made, once it is."""
-        return ["name", "created_at"] if obj else ["name"]
+        """Show when it was made and whether it is disabled, once it is made."""
+        return ["name", "created_at", "disabled_at"] if obj else ["name"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Return what only the app writes."""
-        return ["created_at"] if obj else []
+        return ["created_at", "disabled_at"] if obj else []
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Deleted:
         """Look for one project of each before looking for all that would go with it."""

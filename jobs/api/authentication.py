@@ -14,6 +14,7 @@ from ..envelope import request_id_of
 from ..models import ApiKey
 from ..services import find_access
 from .errors import Refusal
+from .throttling import count_failed_key
 
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 
@@ -41,12 +42,17 @@ class OrganizationKey(BaseAuthentication):
         """Return the caller.
 
         Raises:
-            Refusal: 401 for no key, a malformed, unknown, expired or revoked one: the same answer.
+            Refusal: 401 for no key, a malformed, unknown, expired or revoked one, or one of a
+                disabled organization: the same answer. 429 to an address that had too many of these.
         """
         sent = _BEARER.fullmatch(request.META.get("HTTP_AUTHORIZATION", ""))
         project_key = request.parser_context["kwargs"].get("project_key", "")
         access = find_access(sent[1], project_key=project_key) if sent else None
         if access is None:
+            # Counted only now, so that nobody else's failures lock out a valid key behind the same address.
+            failures = count_failed_key(request.META)
+            if failures is not None and failures.is_exceeded:
+                raise Refusal(429, headers=failures.retry_after)
             raise Refusal(401, headers=CHALLENGE)
         actor = Actor(kind="key", name=access.key.prefix, request_id=request_id_of(request._request))
         return AnonymousUser(), Caller(key=access.key, project=access.project, actor=actor)

@@ -24,6 +24,7 @@ from .pagination import Pages
 from .parsing import StrictJson, read_body
 from .permissions import HasScope
 from .serializers import JobSerializer
+from .throttling import Quota, count_request
 
 
 class Json(BaseRenderer):
@@ -56,6 +57,7 @@ class ApiViewSet(GenericViewSet[Job]):
     """What all endpoints share. Everything is pinned here, so that no setting of the host's framework leaks in.
 
     Checks come in the order route, key, method, scope, throttle, project; the rest is the endpoint's.
+    A request counts against its key's quota whatever refuses it.
     """
 
     renderer_classes = (Json,)
@@ -70,10 +72,12 @@ class ApiViewSet(GenericViewSet[Job]):
     pagination_class = Pages
     serializer_class = JobSerializer
 
-    scopes: ClassVar[dict[str, str]]
-    """The scope that each of the view's actions needs."""
+    scopes: ClassVar[dict[str, str | None]]
+    """The scope that each of the view's actions needs; None: none."""
     action_map: dict[str, str]
     project: Model
+    quota: Quota | None = None
+    """What is left to the key; None as long as it is not valid, or nothing limits it."""
 
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
@@ -87,9 +91,7 @@ class ApiViewSet(GenericViewSet[Job]):
         """Refuse what may not pass; afterwards ``self.project`` is the project asked for."""
         self.check_route()
         super().initial(request, *args, **kwargs)
-        if self.caller.project is None:
-            raise ProjectNotFound
-        self.project = self.caller.project
+        self.check_project()
 
     @property
     def caller(self) -> Caller:
@@ -99,6 +101,22 @@ class ApiViewSet(GenericViewSet[Job]):
     def check_route(self) -> None:
         """Raise Http404 if on this host there is no such route."""
 
+    def check_project(self) -> None:
+        """Set ``self.project``, or refuse what the key does not open."""
+        if self.caller.project is None:
+            raise ProjectNotFound
+        self.project = self.caller.project
+
+    def perform_authentication(self, request: Request) -> None:
+        """Count the request once its key is known."""
+        super().perform_authentication(request)
+        self.quota = count_request(self.caller.key)
+
+    def check_throttles(self, request: Request) -> None:
+        """Refuse what is beyond the quota."""
+        if self.quota is not None and self.quota.is_exceeded:
+            raise Refusal(429, headers=self.quota.retry_after)
+
     def check_permissions(self, request: Request) -> None:
         """Refuse a method before the scopes that it would need."""
         if str(request.method).lower() not in self.action_map:
@@ -106,8 +124,10 @@ class ApiViewSet(GenericViewSet[Job]):
         super().check_permissions(request)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Mark the answer as ours; nobody may keep it, unless the endpoint says who."""
+        """Mark the answer as ours, and say what is left; nobody may keep it, unless the endpoint says who."""
         response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in (self.quota.headers if self.quota else {}).items():
+            response.headers[name] = value
         response.headers[REQUEST_ID_HEADER] = request_id_of(getattr(request, "_request", request))
         response.setdefault("Cache-Control", "private, no-store")
         setattr(response, IS_OURS, True)

@@ -9,7 +9,7 @@ from .errors import Refusal
 
 
 class HasScope(BasePermission):
-    """The key has the scope that the view names for the method in ``scopes``."""
+    """The key has the scope that the view names for the method in ``scopes``, if it names one."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return True.
@@ -18,6 +18,6 @@ class HasScope(BasePermission):
             Refusal: 403, naming the scope.
         """
         needed = view.scopes[view.action]
-        if needed not in request.auth.key.scopes:
+        if needed is not None and needed not in request.auth.key.scopes:
             raise Refusal(403, code="missing_scope", error=f"this API key lacks the scope {needed!r}")
         return True

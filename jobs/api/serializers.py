@@ -9,7 +9,7 @@ from rest_framework import serializers
 from .. import services
 from ..actions import find_action
 from ..exceptions import InvalidField, UnknownAction
-from ..models import Job
+from ..models import ApiKey, Job
 from ..services.text import quoted
 from ..status import Status
 
@@ -109,6 +109,19 @@ JOB_COLUMNS: Final = (
     "id", "description", "status", "action", "reference_id", "created_at", "updated_at", "start_at", "errors",
 )  # fmt: skip
 """What ``JobSerializer`` reads of a row."""
+
+
+class KeySerializer(serializers.Serializer[ApiKey]):
+    """An API key as its holder sees it; the key itself is not kept."""
+
+    organization = serializers.CharField(source="organization.name", read_only=True)
+    keyPrefix = serializers.CharField(source="prefix", read_only=True)
+    name = serializers.CharField(read_only=True)
+    scopes = serializers.ListField(child=serializers.CharField(), read_only=True)
+    # The projectKey of the one project that it opens; null: all of the organization's.
+    project = serializers.CharField(source="project.key", read_only=True, allow_null=True, default=None)
+    expiresAt = Milliseconds(source="expires_at", read_only=True, allow_null=True)
+
 
 NEEDED: Final[dict[str, Any]] = {"required": "is required", "null": "must not be null"}
 OPTIONAL: Final[dict[str, Any]] = {"null": "must not be null; leave it out instead"}

@@ -6,13 +6,15 @@ No path ends with a slash, and none redirects to one that does.
 from django.urls import path, re_path
 
 from .documents import docs, document
-from .views import BatchViewSet, JobViewSet, UserViewSet
+from .views import BatchViewSet, JobViewSet, KeyViewSet, UserViewSet
 
 app_name = "jobs_api"
 
 urlpatterns = [
     path("openapi.json", document, name="openapi"),
     path("docs", docs, name="docs"),
+    # One segment, where every route of a project has two or more: a project called "me" loses nothing.
+    path("me", KeyViewSet.as_view({"get": "retrieve"}), name="me"),
     path("<str:project_key>/jobs", JobViewSet.as_view({"get": "list", "post": "create"}), name="jobs"),
     # Before the jobs by id, of which it is none.
     path("<str:project_key>/jobs/batch", BatchViewSet.as_view({"post": "create"}), name="batch"),

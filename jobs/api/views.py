@@ -16,7 +16,7 @@ from .calls import marks_of, wants_existing
 from .following import answer_followed
 from .included import included, parse_include
 from .parsing import MAX_BATCH_BYTES, MAX_BODY_BYTES, first_if_sent, parse_job_id, parse_object, read_query
-from .serializers import JOB_COLUMNS, parse_new_job, parse_new_jobs
+from .serializers import JOB_COLUMNS, KeySerializer, parse_new_job, parse_new_jobs
 from .user_ids import parse_user_id
 
 
@@ -98,3 +98,16 @@ class UserViewSet(ApiViewSet):
         except ActiveJobExists as error:
             return self.present_existing(error, wanted=returns_existing)
         return self.present(job)
+
+
+class KeyViewSet(ApiViewSet):
+    """``/me``: what the key that asks is and may do; no project is asked for, no scope needed."""
+
+    scopes: ClassVar = {"retrieve": None}
+
+    def check_project(self) -> None:
+        """Do nothing: there is none."""
+
+    def retrieve(self, request: Request, **_: str) -> Response:
+        """Answer with the key."""
+        return Response({"data": KeySerializer(self.caller.key).data})

@@ -4,32 +4,36 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.db import models, router
-from django.db.models import Q, Value
+from django.db.models import BooleanField, Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import IsNull
 
 from .. import conf
-from .job import JobQuerySet
+from .job import Job, JobQuerySet
+from .project import Organization
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paused:
-    """All pauses in force, as the queries of one claim need them; projects are named by primary key."""
+    """All that is held back now, as the queries of one claim need it; projects are named by primary key."""
 
     everything: bool
     actions: tuple[str, ...]
     projects: tuple[Any, ...]
     # Of an action and a project: paused together only.
     pairs: tuple[tuple[str, Any], ...]
+    # Whether some organization is disabled. Which ones, the queries look up: there may be as many as ever left.
+    disabled: bool
 
     def leave_out(self, jobs: JobQuerySet) -> JobQuerySet:
-        """Return those of ``jobs`` that no pause covers."""
+        """Return those of ``jobs`` that no pause covers, of organizations that are not disabled."""
         if self.everything:
             return jobs.none()
         covered = self._covered()
         return jobs.exclude(covered) if covered else jobs
 
     def keep(self, jobs: JobQuerySet) -> JobQuerySet:
-        """Return those of ``jobs`` that a pause covers."""
+        """Return those of ``jobs`` that a pause covers, or whose organization is disabled."""
         if self.everything:
             return jobs
         covered = self._covered()
@@ -43,7 +47,26 @@ class Paused:
             covered |= Q(project__in=self.projects)
         for action, project in self.pairs:
             covered |= Q(action=action, project=project)
+        if self.disabled:
+            covered |= Q(_organization_is_disabled())
         return covered
+
+
+def _organization_is_disabled() -> Case:
+    """Say of a job whether its organization is disabled, by two look-ups by primary key.
+
+    Neither a join nor EXISTS. Where most organizations are disabled, PostgreSQL would take
+    most jobs of a join for held, and read and sort all that are due; for an EXISTS it
+    would first read all disabled organizations.
+    """
+    projects: Any = Job._meta.get_field("project").related_model
+    since = projects._base_manager.filter(pk=OuterRef("project_id")).values("organization__disabled_at")
+    return Case(When(IsNull(Subquery(since), False), then=Value(True)), default=Value(False))
+
+
+def _constant(value: bool | None) -> Value:
+    """A column of a union; NULL takes the type of the columns above it."""
+    return Value(value, output_field=BooleanField())
 
 
 class PauseManager(models.Manager["Pause"]):
@@ -54,13 +77,27 @@ class PauseManager(models.Manager["Pause"]):
         return models.QuerySet(self.model, using=self._db or router.db_for_write(self.model))
 
     def in_force(self) -> Paused:
-        """Return what is paused now, in one query of a table with a few rows."""
-        pairs: list[tuple[str | None, Any]] = list(self.order_by().values_list("action", "project_id"))
+        """Return what is held back now, in one query of a table with a few rows and an index with as few."""
+        rows: list[tuple[str | None, Any, bool]] = list(
+            self.order_by().values_list("action", "project_id", _constant(False)).union(self._disabled())
+        )
+        pairs = [(action, project) for action, project, disabled in rows if not disabled]
         return Paused(
             everything=(None, None) in pairs,
             actions=tuple(action for action, project in pairs if action is not None and project is None),
             projects=tuple(project for action, project in pairs if action is None and project is not None),
             pairs=tuple((action, project) for action, project in pairs if action is not None and project is not None),
+            disabled=any(disabled for _, _, disabled in rows),
+        )
+
+    def _disabled(self) -> QuerySet[Any, Any]:
+        """A row for a union with pauses, if some organization is disabled: the first, as there may be many."""
+        organizations = Organization.objects.using(self.db)
+        first = organizations.filter(disabled_at__isnull=False).order_by("pk").values("pk")[:1]
+        return (
+            organizations.filter(pk=Subquery(first))
+            .order_by()
+            .values_list(_constant(None), _constant(None), _constant(True))
         )
 
 

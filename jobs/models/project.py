@@ -20,10 +20,18 @@ class Organization(models.Model):
 
     name = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Null unless disabled: since when its keys open nothing and its jobs are not claimed.
+    disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["name"], name="jobs_organization_unique_name")]
+        # Each claim asks whether there is any.
+        indexes: ClassVar = [
+            models.Index(
+                fields=["id"], condition=models.Q(disabled_at__isnull=False), name="jobs_organization_disabled"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -6,10 +6,21 @@ from .explaining import Wait, Waiting, explain_wait
 from .health import Beat, Bounds, Health, Late, check_health
 from .history import MOST_EVENTS, Attempt, Event, History, get_history
 from .jobs import cancel_job, get_job, list_jobs, look_at_job
-from .keys import Access, NewKey, check_api_key, create_api_key, find_access, list_api_keys, revoke_api_key
+from .keys import (
+    Access,
+    NewKey,
+    check_api_key,
+    create_api_key,
+    find_access,
+    list_api_keys,
+    revoke_api_key,
+    rotate_api_key,
+)
 from .pauses import list_pauses, name_of_scope, pause_jobs, resume_all_jobs, resume_jobs, scope_of
 from .projects import (
     create_project,
+    disable_organization,
+    enable_organization,
     get_organization,
     get_project,
     get_project_by_key,
@@ -47,6 +58,8 @@ __all__ = [
     "create_api_key",
     "create_project",
     "delete_jobs",
+    "disable_organization",
+    "enable_organization",
     "explain_wait",
     "find_access",
     "find_replay",
@@ -71,6 +84,7 @@ __all__ = [
     "resume_all_jobs",
     "resume_jobs",
     "revoke_api_key",
+    "rotate_api_key",
     "schedule_job",
     "scope_of",
 ]

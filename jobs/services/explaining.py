@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final, cast
 
 from django.db.models import Max, Min, Q
 
@@ -11,6 +11,7 @@ from ..database import home
 from ..models import Job, Pause, Worker
 from ..status import Status
 from .health import Bounds
+from .projects import get_project_model
 
 # The same measure by which people and monitors count workers.
 ALIVE_WITHIN: Final = timedelta(seconds=Bounds.max_beat_age)
@@ -23,6 +24,8 @@ class Waiting(Enum):
     """The instant its creator asked for; ``until``."""
     RETRY = auto()
     """The instant at which it is tried again, after an attempt that did not end it; ``until``."""
+    HELD = auto()
+    """Its organization to be enabled again; it was disabled at ``since``."""
     PAUSED = auto()
     """The end of a pause that covers it, ``since`` when; of several, the oldest."""
     WORKER = auto()
@@ -44,12 +47,15 @@ def explain_wait(job: Job, *, now: datetime) -> Wait | None:
     """Return why ``job`` does not run yet at ``now``, the database's time; None: it runs or has ended.
 
     The first that holds counts, in the order of :class:`Waiting`: of a job that is not
-    due it would be idle to say that today nobody could run it. At most two queries.
+    due it would be idle to say that today nobody could run it. At most three queries.
     """
     if job.status != Status.SCHEDULED:
         return None
     if job.due_at > now:
         return Wait(what=Waiting.RETRY if job.attempt else Waiting.START_TIME, until=job.due_at)
+    disabled_at = _disabled_at(job)
+    if disabled_at is not None:
+        return Wait(what=Waiting.HELD, since=disabled_at)
     paused_at = _paused_at(job)
     if paused_at is not None:
         return Wait(what=Waiting.PAUSED, since=paused_at)
@@ -57,6 +63,12 @@ def explain_wait(job: Job, *, now: datetime) -> Wait | None:
     if beat_at is None or beat_at < now - ALIVE_WITHIN:
         return Wait(what=Waiting.WORKER, since=beat_at)
     return Wait(what=Waiting.TURN)
+
+
+def _disabled_at(job: Job) -> datetime | None:
+    projects = cast("Any", get_project_model())._base_manager.using(home().alias).filter(pk=job.project_id)
+    disabled_at: datetime | None = projects.values_list("organization__disabled_at", flat=True).first()
+    return disabled_at
 
 
 def _paused_at(job: Job) -> datetime | None:

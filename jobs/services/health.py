@@ -48,7 +48,7 @@ class Bounds:
     """What is still healthy; durations in seconds."""
 
     max_overdue: float = 300
-    """Of the oldest job that is due and not paused."""
+    """Of the oldest job that is due and not held back."""
     max_beat_age: float = 60
     """Of a worker that counts as alive."""
     min_workers: int = 1
@@ -67,7 +67,7 @@ class Health:
     oldest_overdue: Late | None
     """Due and claimable."""
     oldest_paused: Late | None
-    """Due, but held by a pause."""
+    """Due, but held by a pause, or as its organization is disabled."""
     oldest_running: Late | None
     """Since its attempt was begun; jobs that stand in a worker's line do not run yet."""
     expired_leases: int
@@ -105,7 +105,7 @@ class Health:
 def check_health() -> Health:
     """Look once: eight queries, each served by an index or a table of few rows, in no transaction.
 
-    Only the search for the oldest overdue job may read further: past those that are paused.
+    Only the search for the oldest overdue job may read further: past those that are held back.
     """
     now = clock.read(home())
     paused = Pause.objects.in_force()

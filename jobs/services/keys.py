@@ -1,4 +1,4 @@
-"""API keys: make, recognize, revoke."""
+"""API keys: make, recognize, replace, revoke."""
 
 import hashlib
 import secrets
@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, models
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Case, F, OuterRef, Q, Subquery, When
 from django.db.models.functions import Now
 
 from .. import clock
@@ -27,6 +27,7 @@ RANDOM_LENGTH: Final = 32
 CHECKSUM_LENGTH: Final = 6
 SECRET_LENGTH: Final = len(LEAD) + RANDOM_LENGTH + CHECKSUM_LENGTH
 PREFIX_LENGTH: Final = 12
+LONGEST_OVERLAP: Final = timedelta(days=365)
 USE_NOTED_EVERY: Final = timedelta(minutes=1)
 
 
@@ -95,6 +96,47 @@ def create_api_key(
     return NewKey(key=key, secret=secret)
 
 
+def rotate_api_key(prefix: str, *, overlap: timedelta) -> NewKey:
+    """Make a key that opens what the old one does, which ends ``overlap`` from now, or sooner if it was to.
+
+    The new one lives as long as the old one was made for. A key is replaced once: of two
+    rotations at the same time one is refused, and so is a later one.
+
+    Raises:
+        ApiKeyNotFound: no key has this prefix.
+        InvalidField: the key is revoked, expired or was replaced before; or the overlap is
+            below 0 or above a year.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise InvalidField("overlap", f"must be 0 to {LONGEST_OVERLAP.days * 24:,} hours")
+    old = ApiKey.objects.filter(prefix=prefix).select_related("organization").first()
+    if old is None:
+        raise ApiKeyNotFound(prefix)
+    end = clock.Clock(overlap)
+    until = Case(When(expires_at__lt=end, then=F("expires_at")), default=end)
+    with service_transaction():
+        # First the UPDATE: it locks the row, so that the look for a replacement afterwards misses none.
+        if not ApiKey.objects.filter(_is_valid(), pk=old.pk).update(expires_at=until):
+            raise InvalidField("prefix", "is of a key that is revoked or expired; make a new one with createapikey")
+        replacement = ApiKey.objects.filter(replaces=old.pk).first()
+        if replacement is not None:
+            raise InvalidField("prefix", f"is of a key that {replacement.prefix} replaces already")
+        return _replace(old)
+
+
+def _replace(old: ApiKey) -> NewKey:
+    made = create_api_key(
+        organization=old.organization,
+        project=old.project,
+        name=old.name,
+        scopes=old.scopes,
+        lifetime=None if old.expires_at is None else old.expires_at - old.created_at,
+    )
+    made.key.replaces = old
+    made.key.save(update_fields=["replaces"])
+    return made
+
+
 def revoke_api_key(prefix: str) -> ApiKey:
     """Revoke a key from its next request on; revoking again changes nothing.
 
@@ -131,7 +173,7 @@ def find_access(secret: str, *, project_key: str) -> Access | None:
     columns = _project_columns(model)
     found = (
         ApiKey.objects.using(home().alias)  # a replica would know a revoked key for a while
-        .filter(Q(expires_at=None) | Q(expires_at__gt=Now()), digest=hash_secret(secret), revoked_at=None)
+        .filter(_is_valid(), digest=hash_secret(secret), organization__disabled_at=None)
         .select_related("organization")
         .annotate(
             use_is_old=Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_NOTED_EVERY),
@@ -146,6 +188,10 @@ def find_access(secret: str, *, project_key: str) -> Access | None:
     values = [getattr(found, f"asked_{column}") for column in columns]
     missing = values[0] is None or found.project_id not in (None, getattr(found, f"asked_{model._meta.pk.attname}"))
     return Access(key=found, project=None if missing else model.from_db(found._state.db, columns, values))
+
+
+def _is_valid() -> Q:
+    return Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
 
 
 def _projects_under(project_key: str, model: type[models.Model]) -> models.QuerySet[Any]:

@@ -6,9 +6,11 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 
-from .. import conf
+from .. import clock, conf
+from ..database import service_transaction
 from ..exceptions import InvalidField, ProjectNotFound
 from ..models import Organization
+from ..notices import notify_due
 from .text import check_text
 
 MAX_NAME_CHARACTERS = 200
@@ -63,6 +65,33 @@ def get_organization(name: str) -> Organization:
     if found is None:
         raise InvalidField("organization", f"there is none called {name!r}")
     return found
+
+
+def disable_organization(name: str) -> Organization:
+    """Let none of its API keys open anything, from their next request on, and none of its jobs be claimed.
+
+    Jobs that a worker has claimed by then go on; of the others no status and no time
+    changes. Disabling it again changes nothing.
+
+    Raises:
+        InvalidField: there is none of this name.
+    """
+    Organization.objects.filter(name=name, disabled_at=None).update(disabled_at=clock.NOW)
+    return get_organization(name)
+
+
+def enable_organization(name: str) -> bool:
+    """Let its keys and jobs go on as before, and wake the workers; False: it was not disabled.
+
+    Raises:
+        InvalidField: there is none of this name.
+    """
+    found = get_organization(name)
+    with service_transaction():
+        was_disabled = Organization.objects.filter(pk=found.pk, disabled_at__isnull=False).update(disabled_at=None) > 0
+        if was_disabled:
+            notify_due()
+    return was_disabled
 
 
 def get_project(key: str, *, organization: Organization) -> models.Model:

@@ -4,8 +4,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from jobs.models import Job, Organization, Project
+from jobs.services import disable_organization
 from tests.admin.people import client_of, make_staff, text_of, url, with_permissions
 from tests.factories import make_job, make_key, make_organization, make_project
 
@@ -27,6 +30,19 @@ def test_an_organization_is_made_and_renamed(client: Client):
     client.post(url("organization_change", made.pk), {"name": "Acme Ltd"})
 
     assert Organization.objects.get().name == "Acme Ltd"
+
+
+def test_an_organization_shows_since_when_it_is_disabled_and_no_form_changes_it(client: Client):
+    organization = make_organization()
+    disable_organization(organization.name)
+    before = Organization.objects.get().disabled_at
+
+    shown = text_of(client.get(url("organization_change", organization.pk)))
+    client.post(url("organization_change", organization.pk), {"name": "Acme", "disabled_at_0": "", "disabled_at_1": ""})
+
+    assert before is not None
+    assert date_format(localtime(before), "DATETIME_FORMAT") in shown
+    assert Organization.objects.get().disabled_at == before
 
 
 @ours

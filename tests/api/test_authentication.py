@@ -151,7 +151,45 @@ def test_a_key_bound_to_a_project_opens_no_other(api: Api):
     bound = make_key(organization=api.project.organization, project=api.project)
 
     assert call(api, f"Bearer {bound.secret}").status_code == 200
-    assert call(api, f"Bearer {bound.secret}", other.key).status_code == 404
+    refused, unknown = call(api, f"Bearer {bound.secret}", other.key), call(api, f"Bearer {bound.secret}", "0" * 20)
+    assert refused.status_code == unknown.status_code == 404
+    assert body_of(refused) == body_of(unknown)
+    assert sorted(refused.headers) == sorted(unknown.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/jobs"), ("POST", "/jobs"), ("GET", "/jobs/{}"), ("DELETE", "/jobs/{}"), ("DELETE", "/users/x")],
+)
+def test_a_key_bound_to_a_project_sees_another_of_its_organization_as_unknown(api: Api, method: str, path: str):
+    other = make_project(organization=api.project.organization)
+    job = make_job(project=other)
+    bound = make_key(organization=api.project.organization, project=api.project)
+    headers = {"Authorization": f"Bearer {bound.secret}", "X-Request-Id": "same"}
+
+    answers = [
+        api.client.generic(method, f"/public/{key}{path.format(job.pk)}", headers=headers)
+        for key in (other.key, "0" * 20)
+    ]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].content == answers[1].content
+    job.refresh_from_db()
+    assert job.status == "scheduled"
+
+
+def test_a_key_of_a_disabled_organization_is_any_wrong_key(api: Api):
+    headers = {"Authorization": f"Bearer {api.secret}", "X-Request-Id": "same"}
+    services.disable_organization(api.project.organization.name)
+
+    own = api.client.get(f"/public/{api.project.key}/jobs", headers=headers)
+    wrong = api.client.get(f"/public/{api.project.key}/jobs", headers={**headers, "Authorization": "Bearer x"})
+    services.enable_organization(api.project.organization.name)
+
+    assert_refused(own)
+    assert own.content == wrong.content
+    assert sorted(own.headers.items()) == sorted(wrong.headers.items())
+    assert call(api, f"Bearer {api.secret}").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -175,6 +213,7 @@ def test_each_call_needs_its_scope(api: Api, method: str, path: str, scope: str)
     passed = api.call(method, path)
 
     assert refused.status_code == 403
+    assert refused.json()["code"] == "missing_scope"
     assert refused.json()["error"] == f"this API key lacks the scope '{scope}'"
     assert passed.status_code != 403
 

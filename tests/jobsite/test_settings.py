@@ -12,10 +12,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 READ_HERE = (
-    "ALLOWED_HOSTS CONN_MAX_AGE CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG DEMO_PROJECT_KEY DJANGO_SETTINGS_MODULE "
-    "HSTS_SECONDS INSECURE_HTTP LOG_LEVEL SECRET_KEY STATIC_ROOT TRUST_PROXY"
+    "ALLOWED_HOSTS CACHE_URL CONN_MAX_AGE CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG DEMO_PROJECT_KEY "
+    "DJANGO_SETTINGS_MODULE HSTS_SECONDS INSECURE_HTTP LOG_LEVEL SECRET_KEY STATIC_ROOT TRUST_PROXY TRUSTED_PROXIES"
 ).split()
 KEY = secrets.token_urlsafe(50)
+DEPLOYMENT_CHECK = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
 SQLITE = {"transaction_mode": "IMMEDIATE", "timeout": 20}
 
 
@@ -36,15 +37,20 @@ def settings_with(*names: str, **environment: str) -> Any:
 
 
 def test_a_production_environment_passes_the_deployment_check():
-    done = python(
-        "manage.py", "check", "--deploy", "--fail-level", "WARNING", SECRET_KEY=KEY, ALLOWED_HOSTS="a.example"
-    )
+    done = python(*DEPLOYMENT_CHECK, SECRET_KEY=KEY, ALLOWED_HOSTS="a.example", CACHE_URL="redis://cache.example")
 
     assert done.returncode == 0, done.stderr
 
 
+def test_the_deployment_check_refuses_counts_of_requests_that_processes_do_not_share():
+    done = python(*DEPLOYMENT_CHECK, SECRET_KEY=KEY, ALLOWED_HOSTS="a.example")
+
+    assert done.returncode != 0
+    assert "jobs.W002" in done.stderr
+
+
 def test_the_deployment_check_refuses_a_missing_secret_key():
-    done = python("manage.py", "check", "--deploy", "--fail-level", "WARNING", ALLOWED_HOSTS="a.example")
+    done = python(*DEPLOYMENT_CHECK, ALLOWED_HOSTS="a.example")
 
     assert done.returncode != 0
     assert "security.W009" in done.stderr
@@ -91,12 +97,36 @@ def test_lists_are_split_at_commas():
     assert found == ["a.example", "b.example"]
 
 
-@pytest.mark.parametrize(("name", "value"), [("DEBUG", "maybe"), ("CONN_MAX_AGE", "-1"), ("HSTS_SECONDS", "1e9")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("DEBUG", "maybe"), ("CONN_MAX_AGE", "-1"), ("HSTS_SECONDS", "1e9"), ("TRUSTED_PROXIES", "x")]
+)
 def test_a_value_that_cannot_be_understood_is_refused_by_name(name: str, value: str):
     done = python("-c", "import jobsite.settings", **{name: value})
 
     assert done.returncode != 0
     assert f"ImproperlyConfigured: {name} must be" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "memcached://127.0.0.1"])
+def test_a_cache_that_is_no_redis_is_refused(url: str):
+    done = python("-c", "import jobsite.settings", CACHE_URL=url)
+
+    assert done.returncode != 0
+    assert "ImproperlyConfigured: CACHE_URL must start with redis:// or rediss://" in done.stderr
+
+
+def test_requests_are_counted_in_the_redis_that_is_named_and_nobody_waits_for_it_long():
+    here, there = settings_with("CACHES"), settings_with("CACHES", CACHE_URL="redis://cache.example:6379/1")
+
+    assert here["default"]["BACKEND"].endswith("LocMemCache")
+    assert there["default"]["BACKEND"].endswith("RedisCache")
+    assert there["default"]["LOCATION"] == "redis://cache.example:6379/1"
+    assert there["default"]["OPTIONS"]["socket_timeout"] <= 1
+
+
+def test_addresses_that_proxies_forward_are_believed_only_on_request():
+    assert settings_with("JOBS")["TRUSTED_PROXIES"] == 0
+    assert settings_with("JOBS", TRUSTED_PROXIES="1")["TRUSTED_PROXIES"] == 1
 
 
 @pytest.mark.parametrize("url", ["", "sqlite:///other.sqlite3"])

@@ -6,7 +6,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from jobs.api.included import AttemptSerializer, EventSerializer, ProgressSerializer, ReceiptSerializer
-from jobs.api.serializers import JobSerializer
+from jobs.api.serializers import JobSerializer, KeySerializer, NewJobSerializer
 
 
 class JobDetailsSerializer(JobSerializer):
@@ -32,3 +32,5 @@ ERROR: Final[Any] = inline_serializer(
         "details": serializers.DictField(required=False, help_text="Facts; which, says the catalogue of errors."),
     },
 )
+KEY: Final[Any] = inline_serializer("KeyAnswer", {"data": KeySerializer()})
+BATCH: Final[Any] = inline_serializer("NewJobs", {"jobs": NewJobSerializer(many=True)})

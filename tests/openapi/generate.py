@@ -35,6 +35,13 @@ OPTIONS: Final[dict[str, Any]] = {
         }
     },
 }
+LIMITS: Final = [
+    OpenApiParameter(name, str, OpenApiParameter.HEADER, response=True, description=text)
+    for name, text in (
+        ("RateLimit", 'What is left of the key\'s requests, and for how many seconds: `"key";r=599;t=34`.'),
+        ("RateLimit-Policy", 'How many requests a key has, and within how many seconds: `"key";q=600;w=60`.'),
+    )
+]
 # Instead of docstrings, which speak to those who read the code.
 COMPONENTS: Final = {
     "Job": "A job. Clients must expect further members.",
@@ -42,7 +49,9 @@ COMPONENTS: Final = {
     "JobAnswer": "One job.",
     "JobDetails": "A job, and after its ten members those that `include` asked for.",
     "JobDetailsAnswer": "One job.",
-    "JobList": "A page of jobs; empty past the end.",
+    "JobList": "Jobs; a page past the end is empty.",
+    "KeyAnswer": "The key.",
+    "NewJobsRequest": "What is asked for, in one transaction.",
     "NewJobRequest": "What is asked for; times are optional, and a past one means now.",
 }
 
@@ -108,7 +117,7 @@ class JobsSchema(AutoSchema):
         every = OpenApiParameter(
             "X-Request-Id", str, OpenApiParameter.HEADER, response=True, description="The id of this request."
         )
-        return [*of_path, *self.operation.parameters, REQUEST_ID, every]
+        return [*of_path, *self.operation.parameters, REQUEST_ID, every, *LIMITS]
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         """Whether to wrap the body into pages: ours are described as they are."""

@@ -11,7 +11,7 @@ from jobs.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
 from jobs.api.serializers import NewJobSerializer
 from jobs.models import SCOPES
 from jobs.status import Status
-from tests.openapi.answers import DETAILS, JOB, JOBS
+from tests.openapi.answers import BATCH, DETAILS, JOB, JOBS, KEY
 
 IN_PATH: Final = OpenApiParameter.PATH
 IN_HEADER: Final = OpenApiParameter.HEADER
@@ -19,7 +19,10 @@ IN_HEADER: Final = OpenApiParameter.HEADER
 # What any call with a key may be answered.
 ALWAYS: Final = ("unauthorized", "missing_scope", "project_not_found", "too_many_requests", "internal_error")
 ALWAYS_AND_UNAVAILABLE: Final = (*ALWAYS, "unavailable")
+OF_A_CHANGE: Final = ("busy", "concurrent_change", "outcome_unknown")
 OF_A_BODY: Final = ("invalid_field", "unknown_action", "length_required", "payload_too_large", "unsupported_media_type")
+
+OF_CREATING: Final = (*ALWAYS_AND_UNAVAILABLE, *OF_A_BODY, "idempotency_key_reused", *OF_A_CHANGE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,17 @@ def header_of(status: int, name: str, kind: Any, description: str) -> OpenApiPar
     return OpenApiParameter(name, kind, IN_HEADER, response=[status], description=description)
 
 
+IF_EXISTS: Final = query(
+    "ifExists", str, "`return`: answer 200 with the active job of a unique action instead of 409.", enum=["return"]
+)
+IDEMPOTENCY_KEY: Final = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    IN_HEADER,
+    description="1 to 255 visible ASCII characters, best a random UUID: the same key and body never create twice.",
+)
+REPLAYED: Final = header_of(201, "Idempotent-Replayed", str, "`true`: made by an earlier request with this key.")
+LOCATION: Final = header_of(201, "Location", str, "Where the job is.")
 ETAG: Final = header_of(200, "ETag", str, "Of this body; weak.")
 ASK_AGAIN: Final = header_of(
     200, "Retry-After", int, "Seconds after which to ask again; absent once the job has ended."
@@ -99,9 +113,20 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         summary="Create a job",
         description="Ask for work. With the answer the job is durable and will be run.",
         scope="create",
+        parameters=(IF_EXISTS, IDEMPOTENCY_KEY, LOCATION, REPLAYED),
         request=NewJobSerializer,
-        success=[(201, JOB, "The new job.")],
-        errors=(*ALWAYS_AND_UNAVAILABLE, *OF_A_BODY, "active_job_exists", "busy", "outcome_unknown"),
+        success=[(201, JOB, "The new job."), (200, JOB, "With `ifExists=return`: the active job.")],
+        errors=(*OF_CREATING, "active_job_exists"),
+    ),
+    ("POST", "/{projectKey}/jobs/batch"): Operation(
+        id="createJobs",
+        summary="Create many jobs",
+        description="Ask for 1 to 1,000 jobs, all or none.",
+        scope="create",
+        parameters=(IDEMPOTENCY_KEY, REPLAYED),
+        request=BATCH,
+        success=[(201, JOBS, "The new jobs, in the order sent.")],
+        errors=(*OF_CREATING, "batch_conflict"),
     ),
     ("GET", "/{projectKey}/jobs/{jobId}"): Operation(
         id="getJob",
@@ -133,8 +158,15 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         summary="Erase a user",
         description="Ask for the erasure of all that is kept about a user.",
         scope="create",
-        parameters=(USER_ID,),
+        parameters=(USER_ID, IF_EXISTS),
         success=[(200, JOB, "The job that will erase the user.")],
-        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field", "active_job_exists", "busy", "outcome_unknown"),
+        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field", "active_job_exists", *OF_A_CHANGE),
+    ),
+    ("GET", "/me"): Operation(
+        id="getKey",
+        summary="What this key is",
+        description="Return what the key is and may do. Any valid key may ask.",
+        success=[(200, KEY, "The key.")],
+        errors=[code for code in ALWAYS_AND_UNAVAILABLE if code not in ("missing_scope", "project_not_found")],
     ),
 }

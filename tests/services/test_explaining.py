@@ -116,3 +116,11 @@ def test_the_answer_stays_the_same_while_time_passes():
     job: Job = make_job()
 
     assert explain_wait(job, now=NOW) == explain_wait(job, now=NOW + timedelta(minutes=7))
+
+
+def test_a_job_of_a_disabled_organization_is_held_whatever_else_is_in_its_way():
+    job = make_job(due_at=NOW)
+    make_pause()
+    type(job.project.organization).objects.update(disabled_at=NOW)
+
+    assert explain_wait(job, now=NOW) == Wait(what=Waiting.HELD, since=NOW)

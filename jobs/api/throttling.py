@@ -1,0 +1,137 @@
+"""How many requests are answered within a minute, by key, and by address if the key is wrong.
+
+Counted in Django's cache alone, so that a refusal costs no statement. When the cache
+fails, nobody is refused: a limit is a courtesy among callers, not what guards the jobs.
+
+Source: draft-ietf-httpapi-ratelimit-headers-10 (``RateLimit``, ``RateLimit-Policy``);
+RFC 9110 §10.2.3 (``Retry-After``), RFC 6585 §4 (429).
+"""
+
+import ipaddress
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.cache import BaseCache, caches
+
+from .. import conf
+from ..models import ApiKey
+
+logger = logging.getLogger(__name__)
+
+WINDOW_SECONDS: Final = 60
+# A count outlives its window, so that it cannot vanish between the two calls that count.
+KEPT_SECONDS: Final = 2 * WINDOW_SECONDS
+WARN_SECONDS: Final = 60
+# An IPv6 customer has at least so many bits of address to choose from.
+IPV6_HOST_BITS: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """What one window allows, and how much of it is used, this request included."""
+
+    limit: int
+    used: int
+    # Until the window ends, 1 to 60.
+    seconds_left: int
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether this request is one too many."""
+        return self.used > self.limit
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every answer to a valid key tells."""
+        left = max(0, self.limit - self.used)
+        return {
+            "RateLimit-Policy": f'"key";q={self.limit};w={WINDOW_SECONDS}',
+            "RateLimit": f'"key";r={left};t={self.seconds_left}',
+        }
+
+    @property
+    def retry_after(self) -> dict[str, str]:
+        """The header of a 429."""
+        return {"Retry-After": str(self.seconds_left)}
+
+
+def count_request(key: ApiKey) -> Quota | None:
+    """Count a request of a valid key; None: there is no limit, or the cache does not answer."""
+    return _count(conf.current().requests_per_minute, f"key:{key.pk}")
+
+
+def count_failed_key(meta: Mapping[str, Any]) -> Quota | None:
+    """Count a request without a valid key from its client's address; ``meta`` is that of Django's request."""
+    return _count(conf.current().failed_keys_per_minute, f"address:{client_address(meta)}")
+
+
+def client_address(meta: Mapping[str, Any]) -> str:
+    """Return the address to count: IPv4 whole, of IPv6 the first 64 bits; empty if the server knows none.
+
+    With ``TRUSTED_PROXIES`` n that is the n-th address from the right of
+    ``X-Forwarded-For``, which the outermost of them saw; whatever is left of it, anybody
+    may have written. Too few, or something that is no address: the address that
+    connected.
+    """
+    proxies = conf.current().trusted_proxies
+    if proxies:
+        forwarded = str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",")
+        told = _normal(forwarded[-proxies].strip()) if len(forwarded) >= proxies else ""
+        if told:
+            return told
+    return _normal(str(meta.get("REMOTE_ADDR", "")))
+
+
+def _normal(text: str) -> str:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return f"{ipaddress.IPv6Address(int(address) >> IPV6_HOST_BITS << IPV6_HOST_BITS)}/64"
+
+
+def _count(limit: int | None, what: str) -> Quota | None:
+    if limit is None:
+        return None
+    alias = conf.current().cache
+    # This host's clock, not the database's: it costs no statement, and nothing depends on it but where windows
+    # begin. Hosts that disagree by a second count that second in another window each.
+    now = time.time()
+    try:
+        return count_in(caches[alias], what, limit=limit, now=now)
+    except Exception as error:  # noqa: BLE001 – of a backend that we do not know; none may fail a request
+        _warn(alias, error)
+        return None
+
+
+def count_in(cache: BaseCache, what: str, *, limit: int, now: float) -> Quota:
+    """Count one more of ``what`` in the window of ``now``; exact where the cache's ``add`` and ``incr`` are atomic."""
+    window, into = divmod(now, WINDOW_SECONDS)
+    name = f"jobs:{what}:{int(window)}"
+    used = 1 if cache.add(name, 1, timeout=KEPT_SECONDS) else cache.incr(name)
+    return Quota(limit=limit, used=used, seconds_left=WINDOW_SECONDS - int(into))
+
+
+class _Warned:
+    """When this process last told that a cache fails: each request would, otherwise."""
+
+    lock: Final = threading.Lock()
+    at: float | None = None
+
+
+def _warn(alias: str, error: Exception) -> None:
+    now = time.monotonic()
+    with _Warned.lock:
+        if _Warned.at is not None and now - _Warned.at < WARN_SECONDS:
+            return
+        _Warned.at = now
+    # Not the error's text: it may name the cache's address and login.
+    logger.warning("Requests are not limited, as the cache %r fails: %s", alias, type(error).__name__)
