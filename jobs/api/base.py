@@ -18,7 +18,6 @@ from ..exceptions import ProjectNotFound
 from ..models import Job
 from .authentication import Caller, OrganizationKey
 from .errors import Refusal, answer_error
-from .pagination import Pages
 from .parsing import StrictJson
 from .permissions import HasScope
 from .serializers import JobSerializer
@@ -65,7 +64,7 @@ class ApiViewSet(GenericViewSet[Job]):
     metadata_class = None
     versioning_class = None
     filter_backends = ()
-    pagination_class = Pages
+    pagination_class = None
     serializer_class = JobSerializer
 
     scopes: ClassVar[dict[str, str]]

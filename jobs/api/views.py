@@ -10,7 +10,9 @@ from rest_framework.response import Response
 from .. import conf, services
 from ..actions import find_action
 from .base import ApiViewSet, plain
-from .parsing import parse_job_id, read_object
+from .filters import parse_search
+from .pagination import links_of, parse_part
+from .parsing import parse_job_id, read_object, read_query
 from .serializers import JOB_COLUMNS, parse_new_job
 from .user_ids import parse_user_id
 
@@ -21,9 +23,14 @@ class JobViewSet(ApiViewSet):
     scopes: ClassVar = {"list": "read", "retrieve": "read", "create": "create", "destroy": "cancel"}
 
     def list(self, request: Request, **_: str) -> Response:
-        """Answer with a page of the project's jobs, newest first."""
-        page = self.paginate_queryset(services.list_jobs(project=self.project).only(*JOB_COLUMNS))
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+        """Answer with a page of the project's jobs, newest first unless asked otherwise."""
+        query = read_query(plain(request))
+        search, part = parse_search(query), parse_part(query)
+        page = services.list_page(
+            search, project=self.project, limit=part.limit, offset=part.offset, after=part.after, columns=JOB_COLUMNS
+        )
+        jobs = self.get_serializer(page.jobs, many=True).data
+        return Response({"data": jobs}, headers={"Link": links_of(page, part=part, query=query)})
 
     def retrieve(self, request: Request, job_id: str, **_: str) -> Response:
         """Answer with one job."""

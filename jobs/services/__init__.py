@@ -3,6 +3,7 @@
 from .health import Beat, Bounds, Health, Late, check_health
 from .jobs import cancel_job, get_job, list_jobs
 from .keys import Access, NewKey, check_api_key, create_api_key, find_access, list_api_keys, revoke_api_key
+from .listing import JobOrder, JobSearch, Page, Place, list_page
 from .pauses import list_pauses, name_of_scope, pause_jobs, resume_all_jobs, resume_jobs, scope_of
 from .projects import (
     create_project,
@@ -21,8 +22,12 @@ __all__ = [
     "Beat",
     "Bounds",
     "Health",
+    "JobOrder",
+    "JobSearch",
     "Late",
     "NewKey",
+    "Page",
+    "Place",
     "Pruned",
     "cancel_job",
     "check_api_key",
@@ -41,6 +46,7 @@ __all__ = [
     "is_ready",
     "list_api_keys",
     "list_jobs",
+    "list_page",
     "list_pauses",
     "name_of_scope",
     "pause_jobs",
