@@ -3,7 +3,7 @@
 from .health import Beat, Bounds, Health, Late, check_health
 from .jobs import cancel_job, get_job, list_jobs
 from .keys import Access, NewKey, check_api_key, create_api_key, find_access, list_api_keys, revoke_api_key
-from .listing import JobOrder, JobSearch, Page, Place, list_page
+from .listing import Page, list_page
 from .pauses import list_pauses, name_of_scope, pause_jobs, resume_all_jobs, resume_jobs, scope_of
 from .projects import (
     create_project,
@@ -16,6 +16,7 @@ from .projects import (
 from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from .readiness import is_ready
 from .scheduling import schedule_job
+from .searches import JobOrder, JobSearch, Place
 
 __all__ = [
     "Access",

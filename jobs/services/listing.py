@@ -1,66 +1,18 @@
-"""Find jobs of a project: by what, in which order, from where on."""
+"""Pages of a project's jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
+from django.db import connections
 from django.db.models import Model, Q
 
 from ..models import Job, JobQuerySet
-from ..status import Status
+from .searches import JobOrder, JobSearch, Place
+from .walks import Cut, find_ids
 
 # No table has as many rows, and LIMIT + OFFSET stays within the database's bigint.
 FARTHEST_OFFSET: Final = 2**62
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobOrder:
-    """By id, which is the order of creation, or by start; jobs that start at one instant by id."""
-
-    by_start: bool = False
-    descending: bool = True
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The arguments of ``order_by``."""
-        sign = "-" if self.descending else ""
-        return (f"{sign}start_at", f"{sign}id") if self.by_start else (f"{sign}id",)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """The place of a job in an order; it stays one when the job is gone. ``start_at`` is set in an order by start."""
-
-    job_id: int
-    start_at: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobSearch:
-    """Which jobs, in which order; None asks for nothing. Instants are aware, each first one included, the last not."""
-
-    statuses: frozenset[Status] | None = None
-    action: str | None = None
-    reference_id: str | None = None
-    created_from: datetime | None = None
-    created_to: datetime | None = None
-    start_from: datetime | None = None
-    start_to: datetime | None = None
-    order: JobOrder = JobOrder()
-
-    def conditions(self) -> Q:
-        """Return all that is asked of a job."""
-        wanted = {
-            "status__in": None if self.statuses is None else sorted(self.statuses),
-            "action": self.action,
-            "reference_id": self.reference_id,
-            "created_at__gte": self.created_from,
-            "created_at__lt": self.created_to,
-            "start_at__gte": self.start_from,
-            "start_at__lt": self.start_to,
-        }
-        return Q(**{lookup: value for lookup, value in wanted.items() if value is not None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +47,22 @@ def list_page(
 def find_jobs(
     search: JobSearch, *, project: Model, limit: int, offset: int = 0, after: Place | None = None
 ) -> JobQuerySet:
-    """Return the query of :func:`list_page`."""
-    jobs = Job.objects.in_project(project).filter(search.conditions())
+    """Return the query of :func:`list_page`.
+
+    Where the database has what :mod:`walks` needs, the ids are found first, then their
+    rows; elsewhere it is for the planner to do its best.
+    """
+    order = search.order
+    jobs = Job.objects.all()
+    connection = connections[jobs.db]
+    if connection.features.supports_slicing_ordering_in_compound:
+        cut = Cut(limit=limit, offset=offset)
+        ids = find_ids(search, connection=connection, project=project, cut=cut, after=after)
+        return jobs.filter(pk__in=ids).order_by(*order.names)
+    jobs = jobs.in_project(project).filter(search.conditions())
     if after is not None:
-        jobs = jobs.filter(_behind(after, search.order))
-    return jobs.order_by(*search.order.names)[offset : offset + limit]
+        jobs = jobs.filter(_behind(after, order))
+    return jobs.order_by(*order.names)[offset : offset + limit]
 
 
 def _behind(place: Place, order: JobOrder) -> Q:

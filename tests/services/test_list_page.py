@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from jobs.models import Job
-from jobs.services import JobOrder, JobSearch, Place, list_page
+from jobs.services import JobOrder, JobSearch, Place, list_page, walks
 from jobs.status import Status
 from tests.factories import LONG_AGO, make_job, make_project
 from tests.others import statements
@@ -118,6 +118,24 @@ def test_a_walk_gives_the_model_from_end_to_end(jobs: list[Job], what: str, orde
     search = JobSearch(**SEARCHES[what], order=order)
 
     assert walked(search, jobs[0].project, limit=7) == model_of(jobs, search)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
+@pytest.mark.parametrize("what", SEARCHES)
+def test_it_is_the_same_where_no_filter_is_narrow_and_blocks_are_many(
+    jobs: list[Job], what: str, order: JobOrder, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(walks, "NARROW", 3)
+    monkeypatch.setattr(walks, "BLOCK_BITS", 3)
+    monkeypatch.setattr(walks, "BLOCK", "id >> 3")
+    search = JobSearch(**SEARCHES[what], order=order)
+    expected = model_of(jobs, search)
+
+    page = list_page(search, project=jobs[0].project, limit=7, offset=3)
+
+    assert [job.pk for job in page.jobs] == expected[3:10]
+    assert walked(search, jobs[0].project, limit=7) == expected
 
 
 def walked(search: JobSearch, project: Any, *, limit: int) -> list[int]:
