@@ -117,10 +117,10 @@ def run(url: str, rows: int) -> None:
 
 def first_pages(rows: int) -> dict[str, str]:
     """Return the queries whose first pages are measured, filters one by one before filters together."""
-    from tests.benchmarks.skewed import BEGAN, SECONDS_BETWEEN
+    from tests.benchmarks.skewed import BEGAN_MS, SECONDS_BETWEEN
 
     def at(share: float) -> int:
-        return round(EPOCH_MS[BEGAN] + share * rows * SECONDS_BETWEEN * 1000)
+        return round(BEGAN_MS + share * rows * SECONDS_BETWEEN * 1000)
 
     day = f"{at(0.3)}&{{}}To={at(0.3) + 86_400_000}"
     single = [
@@ -140,9 +140,6 @@ def first_pages(rows: int) -> dict[str, str]:
         *("status=completed&action=delete_user_data", "sort=startAt&action=rare_action"),
     ]
     return {"(no filter)": "", **{query: query for query in single}, **{f"+ {query}": query for query in together}}
-
-
-EPOCH_MS: Final = {"2025-01-01 00:00:00+00": 1_735_689_600_000}
 
 
 def print_first_page(name: str, query: str, ours: Caller, project: Any) -> None:

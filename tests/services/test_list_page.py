@@ -126,7 +126,7 @@ def test_a_walk_gives_the_model_from_end_to_end(jobs: list[Job], what: str, orde
 def test_it_is_the_same_where_no_filter_is_narrow_and_blocks_are_many(
     jobs: list[Job], what: str, order: JobOrder, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(walks, "NARROW", 3)
+    monkeypatch.setattr(walks, "NARROW", dict.fromkeys(walks.NARROW, 3))
     monkeypatch.setattr(walks, "BLOCK_BITS", 3)
     monkeypatch.setattr(walks, "BLOCK", "id >> 3")
     search = JobSearch(**SEARCHES[what], order=order)
