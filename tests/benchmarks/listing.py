@@ -107,6 +107,7 @@ def run(url: str, rows: int) -> None:
         print_first_page(name, query, ours, project)
     print(f"\n{'deeper':47}{'request ms':>12}{'ratio':>8}")
     print_depths(ours, rows, first_id)
+    print_deepest_sql(project, rows)
     print(f"\n{'beside a bare WSGI callable with raw SQL':47}{'request ms':>12}{'ratio':>8}")
     for name, path in {"list of 50": "/jobs", "one job": f"/jobs/{first_id + rows // 2}"}.items():
         times, ratios = compare(lambda path=path: ours.get(path), lambda path=path: plain.get(path))
@@ -170,6 +171,14 @@ def print_depths(ours: Caller, rows: int, first_id: int) -> None:
         print(f"{f'cursor behind {share:.1%} of all':47}{median(times):12.2f}{median(ratios):8.2f}{missed}", flush=True)
 
 
+def print_deepest_sql(project: Any, rows: int) -> None:
+    """Measure the last page by number beside counting, which reads the same index from end to end."""
+    deepest = statement_of("", project, offset=rows - 50)
+    count = "SELECT count(*) FROM jobs_job WHERE project_id = %s", [project.pk]
+    times, ratios = compare(lambda: run_sql(*deepest), lambda: run_sql(*count), rounds=5)
+    print(f"{'SQL of the last page, beside count(*)':47}{median(times):12.2f}{median(ratios):8.2f}", flush=True)
+
+
 def print_memory(ours: Caller, rows: int) -> None:
     """Print how much a request needs at most, and whether the process grows with hundreds of them."""
     print(f"\n{'memory':47}{'peak kB':>12}")
@@ -196,15 +205,15 @@ def compare(
     return [time for time, _ in pairs], [time / beside for time, beside in pairs]
 
 
-def statement_of(query: str, project: Any) -> tuple[str, Any]:
-    """Return the SQL of a first page and its parameters."""
+def statement_of(query: str, project: Any, *, offset: int = 0) -> tuple[str, Any]:
+    """Return the SQL of a page and its parameters."""
     from urllib.parse import parse_qs
 
     from jobs.api.filters import parse_search
     from jobs.api.serializers import JOB_COLUMNS
     from jobs.services.listing import find_jobs
 
-    jobs = find_jobs(parse_search(parse_qs(query)), project=project, limit=51).only(*JOB_COLUMNS)
+    jobs = find_jobs(parse_search(parse_qs(query)), project=project, limit=51, offset=offset).only(*JOB_COLUMNS)
     sql, params = jobs.query.sql_with_params()
     return sql, params
 
