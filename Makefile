@@ -24,10 +24,10 @@ PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://ca
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint openapi bench chaos venv venv-dev clean
+.PHONY: help demo test check lint openapi bench bench-api chaos venv venv-dev clean
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: venv ## Serve the demo site and a worker on SQLite; Ctrl-C stops both
 	@exec $(BIN)/python manage.py demo $(ARGS)
@@ -52,6 +52,9 @@ openapi: venv-dev ## Write the OpenAPI document anew, after a change of the API
 
 bench: venv-dev ## Measure speed on PostgreSQL, beside hand-written loops
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-api: venv-dev ## Measure the list of ten million jobs on PostgreSQL; takes some 10 GB and ten minutes
+	@exec $(BIN)/python -m tests.benchmarks.listing $(ARGS)
 
 chaos: venv-dev ## Kill, cut off and freeze workers by the thousand; count what became of the jobs
 	@exec $(BIN)/python -m tests.chaos --write $(ARGS)

@@ -20,7 +20,6 @@ from ..services import Call
 from .authentication import Caller, OrganizationKey
 from .calls import call_named, read_idempotency_key
 from .errors import Refusal, answer_error
-from .pagination import Pages
 from .parsing import StrictJson, read_body
 from .permissions import HasScope
 from .serializers import JobSerializer
@@ -69,7 +68,7 @@ class ApiViewSet(GenericViewSet[Job]):
     metadata_class = None
     versioning_class = None
     filter_backends = ()
-    pagination_class = Pages
+    pagination_class = None
     serializer_class = JobSerializer
 
     scopes: ClassVar[dict[str, str | None]]

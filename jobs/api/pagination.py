@@ -1,31 +1,81 @@
-"""Pages by number, as the public contract has them: no input fails, nothing is counted."""
+"""Which part of a list: pages by number, as the public contract has them, or a walk by cursor; nothing is counted."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
-from rest_framework.pagination import BasePagination
-from rest_framework.request import Request
-from rest_framework.response import Response
-
-from .parsing import first_of, parse_integer, read_query
+from ..services import Page, Place
+from .cursors import read_cursor, write_cursor
+from .filters import FILTERS, SORTS, sort_of
+from .parsing import first_of, parse_integer
 
 DEFAULT_LIMIT: Final = 50
 LARGEST_LIMIT: Final = 200
-# No table has as many rows, and LIMIT + OFFSET stays within the database's bigint.
-FARTHEST_OFFSET: Final = 2**62
+
+# What the links to other pages repeat of a request; anything else had no effect, or may be a secret.
+KEPT: Final = ("limit", *FILTERS, "sort")
 
 
-class Pages(BasePagination):
-    """``limit`` from 1 to 200, else 50; ``page`` from 1, else 1; past the end there is nothing."""
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The part of a list that a request asks for; ``page`` is None in a walk, which begins without ``after``."""
 
-    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
-        """Return the rows of the page, in one query, or in none if it cannot exist."""
-        query = read_query(request._request)
-        limit = parse_integer(first_of(query, "limit"))
-        if limit is None or not 1 <= limit <= LARGEST_LIMIT:
-            limit = DEFAULT_LIMIT
-        offset = (max(parse_integer(first_of(query, "page")) or 1, 1) - 1) * limit
-        return [] if offset > FARTHEST_OFFSET else list(queryset[offset : offset + limit])
+    limit: int
+    page: int | None
+    after: Place | None
 
-    def get_paginated_response(self, data: Any) -> Response:
-        """Return the bare array in ``data``."""
-        return Response({"data": data})
+    @property
+    def offset(self) -> int:
+        """How many jobs are left out."""
+        return ((self.page or 1) - 1) * self.limit
+
+
+def parse_part(query: Mapping[str, list[str]]) -> Part:
+    """Return the part: ``limit`` from 1 to 200, else 50; ``page`` from 1, else 1; neither can fail.
+
+    With ``cursor``, which is empty at the start of a walk, ``page`` does not count.
+
+    Raises:
+        InvalidField: the cursor is broken, or of another order.
+    """
+    limit = parse_integer(first_of(query, "limit"))
+    if limit is None or not 1 <= limit <= LARGEST_LIMIT:
+        limit = DEFAULT_LIMIT
+    if "cursor" not in query:
+        return Part(limit=limit, page=max(parse_integer(first_of(query, "page")) or 1, 1), after=None)
+    cursor, sort = first_of(query, "cursor"), sort_of(query)
+    after = read_cursor(cursor, sort=sort, by_start=SORTS[sort].by_start) if cursor else None
+    return Part(limit=limit, page=None, after=after)
+
+
+def links_of(page: Page, *, part: Part, query: Mapping[str, list[str]]) -> str:
+    """Return the header ``Link``: ``first``, and ``prev`` and ``next`` where there is such a page.
+
+    The targets are relative to the address that was asked, so they are right behind
+    any prefix and proxy. A walk goes one way: it has no ``prev``.
+
+    Source: RFC 8288 §3; RFC 3986 §5.2.2 (a reference that is a query only).
+    """
+    kept: dict[str, Any] = {name: query[name][:1] for name in KEPT if name in query}
+    if "limit" in kept:
+        kept["limit"] = part.limit
+    if "status" in kept:
+        kept["status"] = list(dict.fromkeys(query["status"]))
+    if part.page is None:
+        found = {"first": {"cursor": ""}}
+        if page.has_more:
+            found["next"] = {"cursor": _cursor_behind(page, query)}
+    else:
+        found = {"first": {"page": "1"}}
+        if part.page > 1:
+            found["prev"] = {"page": str(part.page - 1)}
+        if page.has_more:
+            found["next"] = {"page": str(part.page + 1)}
+    return ", ".join(f'<?{urlencode({**kept, **where}, doseq=True)}>; rel="{rel}"' for rel, where in found.items())
+
+
+def _cursor_behind(page: Page, query: Mapping[str, list[str]]) -> str:
+    sort, last = sort_of(query), page.jobs[-1]
+    place = Place(job_id=last.pk, start_at=last.start_at if SORTS[sort].by_start else None)
+    return write_cursor(place, sort=sort)

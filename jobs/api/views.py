@@ -13,8 +13,10 @@ from ..actions import find_action
 from ..exceptions import ActiveJobExists
 from .base import ApiViewSet, plain
 from .calls import marks_of, wants_existing
+from .filters import parse_search
 from .following import answer_followed
 from .included import included, parse_include
+from .pagination import links_of, parse_part
 from .parsing import MAX_BATCH_BYTES, MAX_BODY_BYTES, first_if_sent, parse_job_id, parse_object, read_query
 from .serializers import JOB_COLUMNS, KeySerializer, parse_new_job, parse_new_jobs
 from .user_ids import parse_user_id
@@ -26,9 +28,14 @@ class JobViewSet(ApiViewSet):
     scopes: ClassVar = {"list": "read", "retrieve": "read", "create": "create", "destroy": "cancel"}
 
     def list(self, request: Request, **_: str) -> Response:
-        """Answer with a page of the project's jobs, newest first."""
-        page = self.paginate_queryset(services.list_jobs(project=self.project).only(*JOB_COLUMNS))
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+        """Answer with a page of the project's jobs, newest first unless asked otherwise."""
+        query = read_query(plain(request))
+        search, part = parse_search(query), parse_part(query)
+        page = services.list_page(
+            search, project=self.project, limit=part.limit, offset=part.offset, after=part.after, columns=JOB_COLUMNS
+        )
+        jobs = self.get_serializer(page.jobs, many=True).data
+        return Response({"data": jobs}, headers={"Link": links_of(page, part=part, query=query)})
 
     def retrieve(self, request: Request, job_id: str, **_: str) -> HttpResponseBase:
         """Answer with one job and what ``include`` asks for, to be followed to its end."""

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0005_redaction_index")]
+    dependencies = [("jobs", "0006_list_indexes")]
 
     operations = [
         migrations.AddField(model_name="job", name="call_digest", field=models.CharField(max_length=64, null=True)),

@@ -2,13 +2,14 @@
 
 from .api_key import SCOPES, ApiKey
 from .event import JobEvent
-from .job import BIGGEST_ID, Job, JobQuerySet
+from .job import BIGGEST_ID, BLOCK_BITS, Job, JobQuerySet
 from .pause import Pause, Paused
 from .project import AbstractProject, Organization, Project, make_project_key
 from .worker import Worker
 
 __all__ = [
     "BIGGEST_ID",
+    "BLOCK_BITS",
     "SCOPES",
     "AbstractProject",
     "ApiKey",

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, Final, Self
 
 from django.db import connections, models, router
-from django.db.models import Q
+from django.db.models import F, Q
 
 from .. import conf
 from ..clock import NOW, Moment, compared
@@ -18,6 +18,8 @@ WAITS_OR_RUNS: Final = [s.value for s in ACTIVE]
 FINAL: Final = [s.value for s in Status if s.is_final]
 
 BIGGEST_ID: Final = 2**63 - 1
+BLOCK_BITS: Final = 14
+"""Ids are 16,384 to a block: to skip a block and to sort what is wanted of one cost about the same in a long list."""
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -157,6 +159,19 @@ class Job(models.Model):
             models.Index(fields=["project", "id"], name="jobs_job_list"),
             # The public list by status.
             models.Index(fields=["project", "status", "id"], name="jobs_job_list_by_status"),
+            # The public list by action, and by reference.
+            models.Index(fields=["project", "action", "id"], name="jobs_job_list_by_action"),
+            models.Index(fields=["project", "reference_id", "id"], name="jobs_job_list_by_reference"),
+            # The public list sorted by start, also by status: what comes next.
+            models.Index(fields=["project", "status", "start_at", "id"], name="jobs_job_list_by_status_start"),
+            models.Index(fields=["project", "start_at", "id"], name="jobs_job_list_by_start"),
+            # The public list by a time, sorted by id: whether a block of ids has such jobs, and which.
+            models.Index(
+                "project", F("id").bitrightshift(BLOCK_BITS), "created_at", "id", name="jobs_job_blocks_of_created"
+            ),
+            models.Index(
+                "project", F("id").bitrightshift(BLOCK_BITS), "start_at", "id", name="jobs_job_blocks_of_start"
+            ),
             # The next due time of an idle worker; what is late.
             models.Index(fields=["due_at", "id"], condition=Q(status=SCHEDULED), name="jobs_job_due"),
             # Candidates of one project for a fair claim; the projects that wait.

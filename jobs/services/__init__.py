@@ -16,6 +16,7 @@ from .keys import (
     revoke_api_key,
     rotate_api_key,
 )
+from .listing import Page, list_page
 from .pauses import list_pauses, name_of_scope, pause_jobs, resume_all_jobs, resume_jobs, scope_of
 from .projects import (
     create_project,
@@ -30,6 +31,7 @@ from .projects import (
 from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from .readiness import is_ready
 from .scheduling import Wanted, request_job, schedule_job
+from .searches import JobOrder, JobSearch, Place
 
 __all__ = [
     "MOST_EVENTS",
@@ -42,8 +44,12 @@ __all__ = [
     "Event",
     "Health",
     "History",
+    "JobOrder",
+    "JobSearch",
     "Late",
     "NewKey",
+    "Page",
+    "Place",
     "Pruned",
     "Scheduled",
     "Wait",
@@ -72,6 +78,7 @@ __all__ = [
     "is_ready",
     "list_api_keys",
     "list_jobs",
+    "list_page",
     "list_pauses",
     "look_at_job",
     "name_of_scope",

@@ -38,7 +38,13 @@ def make_many(api: Api) -> None:
         make_job(project=api.project)
 
 
-@pytest.mark.parametrize("path", ["/jobs", "/jobs?limit=200", "/jobs?page=2"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/jobs", "/jobs?limit=200", "/jobs?page=2", "/jobs?cursor=", "/jobs?sort=-startAt&status=scheduled"),
+        "/jobs?status=scheduled&status=failed&action=touch&createdFrom=0&startTo=9999999999999&cursor=&sort=startAt",
+    ],
+)
 def test_a_list_costs_two_however_long_it_is(warm: Api, path: str):
     few = statements_of(lambda: warm.get(path))
     make_many(warm)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiParameter
 
+from jobs.api.filters import SORTS, JobFilters
 from jobs.api.included import INCLUDABLE
 from jobs.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
 from jobs.api.serializers import NewJobSerializer
@@ -68,6 +69,18 @@ LIMIT: Final = query(
 )
 PAGE: Final = query("page", int, "Page number, starts at 1 (default: 1). Values < 1 fall back to 1.")
 STATUSES: Final = [status.value for status in Status]
+KINDS: Final[dict[str, Any]] = {
+    "status": {"type": "array", "items": {"type": "string", "enum": STATUSES}},
+    "action": {"type": "string", "minLength": 1, "maxLength": 100},
+    "referenceId": {"type": "string", "minLength": 1, "maxLength": 256},
+}
+FILTERS: Final = tuple(
+    query(name, KINDS.get(name, int), found.extra["help_text"]) for name, found in JobFilters.base_filters.items()
+)
+SORT: Final = query("sort", str, "The order; default: -jobId, the newest first.", enum=list(SORTS))
+CURSOR: Final = query(
+    "cursor", str, "Empty: start a walk over all; then follow the link `next`. `page` does not count beside it."
+)
 INCLUDE: Final = query("include", str, f"Members to add after the ten, separated by commas: {', '.join(INCLUDABLE)}.")
 IF_NONE_MATCH: Final = OpenApiParameter(
     "If-None-Match", str, IN_HEADER, description="Entity tags of answers that you have: 304 if one is still right."
@@ -93,6 +106,7 @@ IDEMPOTENCY_KEY: Final = OpenApiParameter(
 )
 REPLAYED: Final = header_of(201, "Idempotent-Replayed", str, "`true`: made by an earlier request with this key.")
 LOCATION: Final = header_of(201, "Location", str, "Where the job is.")
+LINK: Final = header_of(200, "Link", str, "RFC 8288: first, and prev and next where there is such a page; relative.")
 ETAG: Final = header_of(200, "ETag", str, "Of this body; weak.")
 ASK_AGAIN: Final = header_of(
     200, "Retry-After", int, "Seconds after which to ask again; absent once the job has ended."
@@ -104,9 +118,9 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         summary="List all jobs",
         description="Retrieve the jobs of a project, including completed and cancelled ones, newest first. Paginated.",
         scope="read",
-        parameters=(LIMIT, PAGE),
+        parameters=(LIMIT, PAGE, *FILTERS, SORT, CURSOR, LINK),
         success=[(200, JOBS, "A page of jobs.")],
-        errors=ALWAYS_AND_UNAVAILABLE,
+        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field"),
     ),
     ("POST", "/{projectKey}/jobs"): Operation(
         id="createJob",
