@@ -83,9 +83,6 @@ class Arena:
         self._threads = threads
         self._started = 0
         self._finals: dict[int, dict[str, Any]] = {}
-        self._known_taken: set[str] = set()
-
-    # ------------------------------------------------------------ processes
 
     def start_worker(self, **environment: str) -> Worker:
         """Start a worker; it is at work about a second later."""
@@ -136,8 +133,6 @@ class Arena:
             worker.life.ended = worker.life.ended or now()
             worker.life.exit_status = worker.popen.returncode
             self.workers.remove(worker)
-
-    # ------------------------------------------------------------ faults
 
     def kill(self, worker: Worker) -> None:
         """End it as a power cut would."""
@@ -211,8 +206,6 @@ class Arena:
         running = Job.objects.filter(status="running", worker__contains=f":{pid}:")
         held = tuple(running.values_list("pk", "attempt")) if worker else ()
         self.faults.append(Fault(at=at, how=how, place=place, pid=pid, held=held))
-
-    # ------------------------------------------------------------ the end
 
     def look(self) -> None:
         """Note final rows as they are first seen; none may change any more."""

@@ -11,6 +11,11 @@ from jobsite.settings import *  # noqa: F403
 from jobsite.settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.chaos"]
-JOBS = {"BEAT_SECONDS": 0.2, "LEASE_SECONDS": float(os.environ.get("CHAOS_LEASE_SECONDS", "1")), "SWEEP_SECONDS": 0.3}
+JOBS = {
+    "BEAT_SECONDS": 0.2,
+    "LEASE_SECONDS": float(os.environ.get("CHAOS_LEASE_SECONDS", "1")),
+    "SWEEP_SECONDS": 0.3,
+    "REQUESTS_PER_MINUTE": None,
+}
 SECURE_SSL_REDIRECT = False
 ALLOWED_HOSTS = ["127.0.0.1"]

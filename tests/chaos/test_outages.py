@@ -16,6 +16,8 @@ def test_workers_and_api_live_through_outages_and_go_on_by_themselves() -> None:
     assert result["is_clean"], (result["first"], result["first_problems"])
     assert sum(result["faults"].values()) == result["recoveries"] == KINDS
     assert set(result["faults"]) | {"up"} == set(result["answers"])
+    for state, answers in result["answers"].items():
+        assert "POST 503" in answers or state in ("up", "locked"), f"{state} has troubled nobody: {answers}"
     # What needs a disk of its own is left out where none may be mounted, and named.
     assert set(result["left_out"]) <= {"read-only", "full disk", "full log"}
 
