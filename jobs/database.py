@@ -114,6 +114,13 @@ def takes_no_writes(error: BaseException) -> bool:
     return getattr(cause, "sqlstate", None) in ("25006", "53100")
 
 
+def is_unique_violation(error: BaseException) -> bool:
+    """Whether another row is in the way; any other broken constraint stays broken, however often it is tried."""
+    cause = error.__cause__ or error
+    # 2067 CONSTRAINT_UNIQUE, 1555 CONSTRAINT_PRIMARYKEY.
+    return getattr(cause, "sqlstate", None) == "23505" or getattr(cause, "sqlite_errorcode", None) in (2067, 1555)
+
+
 def is_lock_timeout(error: BaseException) -> bool:
     """Whether a row was locked for longer than we wait; a savepoint is enough to go on from it (PostgreSQL)."""
     return getattr(error.__cause__ or error, "sqlstate", None) == "55P03"

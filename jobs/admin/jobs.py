@@ -167,13 +167,13 @@ class JobAdminMixin(LookOnlyMixin):
         form = CancelForm(request.POST)
         # A GET comes from the login page, where an expired session led; pressing the button again is up to the user.
         if request.method == "POST" and form.is_valid():
-            problem = self._cancel(request, job, reason=form.cleaned_data["reason"] or None)
+            problem = self._cancel(request, job, reason=form.cleaned_data["reason"])
             self._tell(request, *(([], {problem: [job.pk]}) if problem else ([job.pk], {})))
         elif request.method == "POST":
             self.message_user(request, " ".join(map(str, form.errors["reason"])), messages.ERROR)
         return self.to_page_of(job)
 
-    def _cancel(self, request: HttpRequest, job: Job, *, reason: str | None = None) -> str:
+    def _cancel(self, request: HttpRequest, job: Job, *, reason: str = "") -> str:
         """Cancel a job; return why it was not, or nothing. The log names the job and no person."""
         try:
             cancelled = services.cancel_job(job.pk, project=job.project, actor=staff(request), reason=reason)

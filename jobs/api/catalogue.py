@@ -30,7 +30,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
         status=400,
         cause="No action of this name may be asked for.",
         cure="Use an action that the service offers; actions that are not public do not exist for callers.",
-        details="`field`: `action`",
+        details="`field`: `action`, in a batch `jobs[3].action`",
     ),
     "transition_refused": Entry(
         status=400,
@@ -101,7 +101,7 @@ CATALOGUE: Final[dict[str, Entry]] = {
     ),
     "idempotency_key_reused": Entry(
         status=422,
-        cause="The Idempotency-Key was used before, with another body.",
+        cause="The Idempotency-Key was used before, with another body or at another address.",
         cure="Use a new key for a new request, and the same body for a repetition.",
     ),
     "too_many_requests": Entry(
@@ -116,12 +116,12 @@ CATALOGUE: Final[dict[str, Entry]] = {
     ),
     "busy": Entry(
         status=503,
-        cause="A running step of the job was in the way for too long. Nothing was changed.",
+        cause="A running step of the job, or another request, was in the way for too long. Nothing was changed.",
         cure="Try again after as many seconds as `Retry-After` says.",
     ),
     "concurrent_change": Entry(
         status=503,
-        cause="Another request changed the same at the same time. Nothing was changed.",
+        cause="Another transaction changed the same at the same time. Nothing was changed.",
         cure="Try again after as many seconds as `Retry-After` says.",
     ),
     "outcome_unknown": Entry(

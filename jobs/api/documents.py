@@ -12,7 +12,6 @@ from typing import Any, Final
 from django.apps import apps
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.views.decorators.common import no_append_slash
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -32,7 +31,8 @@ ERASE_USER: Final = "/{projectKey}/users/{userId}"
 def document(request: HttpRequest) -> HttpResponse:
     """Answer with the document, for the prefix and the public actions of this host."""
     described = read()
-    here = reverse("jobs_api:openapi").rpartition("/")[0]
+    # Not reversed: a host may mount us in a namespace of its own, or below a prefix with a parameter.
+    here = request.path.rpartition("/")[0]
     erase = find_action(conf.current().user_erase_action)
     paths = {
         path: item
@@ -64,7 +64,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 @cache
 def read() -> dict[str, Any]:
     """Return the document as it was generated."""
-    described: dict[str, Any] = json.loads(DOCUMENT.read_text())
+    described: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
     return described
 
 

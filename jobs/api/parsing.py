@@ -72,6 +72,18 @@ def first_if_sent(query: Mapping[str, list[str]], name: str) -> str | None:
     return query[name][0] if name in query else None
 
 
+def parse_reason(query: Mapping[str, list[str]]) -> str:
+    """Return the ``reason`` of a cancel, empty if none was sent; what it may be is for the service to judge.
+
+    Raises:
+        InvalidField: it was sent, and is empty.
+    """
+    reason = first_if_sent(query, "reason")
+    if reason == "":
+        raise InvalidField("reason", "must not be blank")
+    return reason or ""
+
+
 class StrictJson(BaseParser):
     """JSON as RFC 8259 has it, and no more than can be kept: see :func:`parse_object`."""
 

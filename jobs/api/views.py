@@ -17,7 +17,7 @@ from .filters import parse_search
 from .following import answer_followed
 from .included import included, parse_include
 from .pagination import links_of, parse_part
-from .parsing import MAX_BATCH_BYTES, MAX_BODY_BYTES, first_if_sent, parse_job_id, parse_object, read_query
+from .parsing import MAX_BATCH_BYTES, MAX_BODY_BYTES, parse_job_id, parse_object, parse_reason, read_query
 from .serializers import JOB_COLUMNS, KeySerializer, parse_new_job, parse_new_jobs
 from .user_ids import parse_user_id
 
@@ -62,7 +62,7 @@ class JobViewSet(ApiViewSet):
     def destroy(self, request: Request, job_id: str, **_: str) -> Response:
         """Cancel a job that waits or runs, with an optional ``reason``."""
         wanted = parse_job_id(job_id)
-        reason = first_if_sent(read_query(plain(request)), "reason")
+        reason = parse_reason(read_query(plain(request)))
         job = services.cancel_job(wanted, project=self.project, actor=self.caller.actor, reason=reason)
         return self.present(job)
 

@@ -7,7 +7,7 @@ from django.db import IntegrityError, models
 
 from .. import failpoints, transitions
 from ..actors import Actor
-from ..database import home
+from ..database import home, is_unique_violation
 from ..exceptions import Busy, ConcurrentChange
 from ..models import Job
 from ..notices import notify_due
@@ -39,8 +39,8 @@ def insert_jobs(
         try:
             with change(then="create.committed"):
                 _insert(jobs, actor)
-        except IntegrityError:
-            if call is None and all(job.unique_key is None for job in jobs):
+        except IntegrityError as error:
+            if not is_unique_violation(error):
                 raise
             # Fresh statements: the failed one has told nothing about the row it met. The call comes first:
             # the active job that is in the way of a repeated one is its own.

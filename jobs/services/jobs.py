@@ -21,29 +21,29 @@ from .text import check_text
 MAX_REASON_CHARACTERS: Final = 500
 
 
-def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str | None = None) -> Job:
+def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
     """Cancel a job that waits or runs; from the commit on, none of its chunks commits.
 
     A running action notices at its next chunk and unwinds; what it had committed
     before stays done and is told in the job's receipt.
 
     Args:
-        reason: 1 to 500 characters, kept in the event; integrators see it only if a key of theirs gave it.
+        reason: at most 500 characters, empty for none; integrators see it in the event if a key of theirs gave it.
 
     Raises:
-        InvalidField: the reason is blank, too long or has control characters.
+        InvalidField: the reason is blank though not empty, too long or has control characters.
         JobNotFound: the project has no such job.
         TransitionRefused: the job has already ended (also by an earlier cancel).
         Busy: a chunk held the job for longer than ``JOBS["CANCEL_WAIT_SECONDS"]``; nothing changed.
         ConcurrentChange: the host's own REPEATABLE READ or SERIALIZABLE transaction must be repeated.
         OutcomeUnknown: the database was lost at the commit; the job is cancelled or is not.
     """
-    if reason is not None:
+    if reason:
         check_text("reason", reason, max_characters=MAX_REASON_CHARACTERS)
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
     with change(then="cancel.committed", wait_seconds=conf.current().cancel_wait_seconds):
-        won = transitions.cancel(job_id, project=project, actor=actor, reason=reason or "")
+        won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
         job = get_job(job_id, project=project)
     if not won:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)

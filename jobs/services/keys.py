@@ -27,6 +27,8 @@ RANDOM_LENGTH: Final = 32
 CHECKSUM_LENGTH: Final = 6
 SECRET_LENGTH: Final = len(LEAD) + RANDOM_LENGTH + CHECKSUM_LENGTH
 PREFIX_LENGTH: Final = 12
+SHORTEST: Final = timedelta(seconds=1)
+LONGEST: Final = timedelta(days=36_500)
 LONGEST_OVERLAP: Final = timedelta(days=365)
 USE_NOTED_EVERY: Final = timedelta(minutes=1)
 
@@ -61,7 +63,7 @@ def check_api_key(
     """
     if not scopes or (unknown := sorted(set(scopes) - set(SCOPES))):
         raise InvalidField("scopes", f"must be some of {', '.join(SCOPES)}" + (f", not {unknown[0]}" if scopes else ""))
-    if lifetime is not None and not timedelta(0) < lifetime <= timedelta(days=36_500):
+    if lifetime is not None and not timedelta(0) < lifetime <= LONGEST:
         raise InvalidField("lifetime", "must be above 0 and at most 36,500 days")
     if project is not None and organization_id_of(project) != organization.pk:
         raise InvalidField("project", "is not of this organization")
@@ -130,7 +132,8 @@ def _replace(old: ApiKey) -> NewKey:
         project=old.project,
         name=old.name,
         scopes=old.scopes,
-        lifetime=None if old.expires_at is None else old.expires_at - old.created_at,
+        # Within what a key can be made for: `created_at` is the host's time, and may lie a little beside.
+        lifetime=None if old.expires_at is None else min(max(old.expires_at - old.created_at, SHORTEST), LONGEST),
     )
     made.key.replaces = old
     made.key.save(update_fields=["replaces"])

@@ -17,7 +17,7 @@ import sys
 
 from jobs_client import AuthenticatedClient
 from jobs_client.api.jobs import cancel_job, create_job, get_job, list_jobs
-from jobs_client.models import Error, JobAnswer, JobList, NewJobRequest, StatusEnum
+from jobs_client.models import Error, JobAnswer, JobDetailsAnswer, JobList, NewJobRequest, StatusEnum
 
 address, project_key, secret = sys.argv[1:]
 client = AuthenticatedClient(base_url=f"{address}/public", token=secret)
@@ -33,7 +33,7 @@ assert isinstance(listed, JobList), listed
 assert [job.job_id for job in listed.data] == [job_id]
 
 read = get_job.sync(project_key, job_id, client=client)
-assert isinstance(read, JobAnswer), read
+assert isinstance(read, JobDetailsAnswer), read
 assert read.data.status == StatusEnum.SCHEDULED
 assert read.data.errors is None
 

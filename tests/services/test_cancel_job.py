@@ -68,7 +68,7 @@ def test_a_job_that_waits_or_runs_is_cancelled_and_returned_as_it_now_stands(sta
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("reason", ["", " ", "a\0b", "a\nb", "\ud800", "x" * 501])
+@pytest.mark.parametrize("reason", [" ", "a\0b", "a\nb", "\ud800", "x" * 501])
 def test_a_reason_that_cannot_be_kept_cancels_nothing(reason: str):
     job = make_job()
     before = row_of(job)

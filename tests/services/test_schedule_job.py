@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from jobs import clock, schedule_job
 from jobs.actors import Actor
@@ -224,3 +224,12 @@ def test_a_unique_action_is_so_for_one_project_and_reference():
     schedule("touch", reference_id="a", project=first.project)
 
     assert Job.objects.count() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_project_that_is_gone_is_no_rival_to_be_waited_for():
+    project = make_project()
+    type(project).objects.filter(pk=project.pk).delete()
+
+    with pytest.raises(IntegrityError):
+        schedule_job("touch_once", project=project, reference_id="ana@example.com")
