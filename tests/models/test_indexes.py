@@ -159,7 +159,8 @@ def test_the_table_has_the_model_s_indexes_and_no_other():
     indexes = {name for name, what in found.items() if what["index"] and not what["primary_key"] and not what["unique"]}
     assert indexes == set(COLUMNS_OF)
     assert {name for name, what in found.items() if what["unique"] and not what["primary_key"]} == {
-        "jobs_job_one_active"
+        "jobs_job_one_active",
+        "jobs_job_one_of_call",
     }
 
 
