@@ -1,5 +1,6 @@
 """Others at the same database: a second connection in this thread, or a thread of its own."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
 
 import pytest
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 
@@ -104,6 +105,15 @@ def statements(*, without: tuple[str, ...] = ()) -> Iterator[list[str]]:
     with CaptureQueriesContext(connection) as captured:
         yield found
     found += [query["sql"] for query in captured.captured_queries if not query["sql"].startswith(without)]
+
+
+def unique_violation() -> IntegrityError:
+    """Return what Django raises where another row is in the way of a unique constraint."""
+    cause: Any = Exception("unique")
+    cause.sqlstate, cause.sqlite_errorcode = "23505", sqlite3.SQLITE_CONSTRAINT_UNIQUE
+    error = IntegrityError("unique")
+    error.__cause__ = cause
+    return error
 
 
 def one_value(sql: str, *params: Any) -> Any:

@@ -21,6 +21,7 @@ from tests.others import (
     sqlite_only,
     statements,
     transaction_of,
+    unique_violation,
     until,
 )
 
@@ -76,7 +77,7 @@ def test_after_three_tries_the_caller_is_told_to_come_back(monkeypatch: pytest.M
 
     def meet_one_that_is_never_seen(jobs: list[Job], **_: Any) -> None:
         tries.append(jobs)
-        raise IntegrityError("jobs_job_one_active")
+        raise unique_violation()
 
     monkeypatch.setattr(transitions, "schedule_many", meet_one_that_is_never_seen)
 
