@@ -86,13 +86,14 @@ def rescue_by_time() -> None:
 def check_then_insert() -> None:
     """Uniqueness is looked up before the insert, and not held by the database."""
     from jobs.models import Job
-    from jobs.services import insertion
+    from jobs.services import scheduling
     from tests.chaos.apps import CONTROL
 
-    original = insertion._insert
+    original = scheduling.insert_jobs
     directory = Path(os.environ[CONTROL])
 
-    def insert(jobs: Sequence[Job], actor: Any) -> None:
+    # Before the transaction: on SQLite only one at a time gets into it.
+    def insert(jobs: Sequence[Job], **options: Any) -> Any:
         (job,) = jobs
         same = Job.objects.active().filter(action=job.action, reference_id=job.reference_id)
         assert not same.exists(), "the scenario starts without one"
@@ -101,9 +102,9 @@ def check_then_insert() -> None:
         while len(list(directory.glob("checked-*"))) < 2 and time.monotonic() < until:
             time.sleep(0.005)
         job.unique_key = None
-        original(jobs, actor)
+        return original(jobs, **options)
 
-    insertion._insert = insert
+    scheduling.insert_jobs = insert
 
 
 def host_clock() -> None:
