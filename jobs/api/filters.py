@@ -14,12 +14,12 @@ from rest_framework import serializers
 from ..exceptions import InvalidField
 from ..models import Job
 from ..services import JobOrder, JobSearch
+from ..services.scheduling import MAX_REFERENCE_BYTES
 from ..services.text import check_text
 from ..status import Status
 from .parsing import parse_integer
 from .serializers import Milliseconds
 
-MAX_REFERENCE_BYTES: Final = 256
 MAX_ACTION_CHARACTERS: Final = 100
 
 SORTS: Final = {
