@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 
 from . import clock, conf, failpoints, runner, transitions
 from .actors import Actor
+from .blocks import BlockCounter
 from .claims import CLAIM_AHEAD_SECONDS, Appetite, ClaimOrder, seconds_to_next
 from .crew import Crew, await_end
 from .database import engine_statement, limited_transaction
@@ -60,6 +61,7 @@ class JobWorker:
         self._line = Line()
         self._order = ClaimOrder()
         self._rescuer = Rescuer()
+        self._blocks = BlockCounter()
         self.wake = Wake()
         self._listener = Listener(self.wake.set)
         self._crew = Crew(self.name, on_failure=self._fall)
@@ -236,6 +238,7 @@ class JobWorker:
         if rescued:
             self.wake.set()
         Worker.objects.filter(beat_at__lt=Now() - FORGET_WORKERS_AFTER).delete()
+        self._blocks.count()
 
     def _watch(self) -> None:
         """Take overdue attempts from their actions."""

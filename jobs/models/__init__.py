@@ -1,6 +1,7 @@
 """The tables, for foreign keys and for queries that read."""
 
 from .api_key import SCOPES, ApiKey
+from .block import JobBlock
 from .event import JobEvent
 from .job import BIGGEST_ID, BLOCK_BITS, Job, JobQuerySet
 from .pause import Pause, Paused
@@ -14,6 +15,7 @@ __all__ = [
     "AbstractProject",
     "ApiKey",
     "Job",
+    "JobBlock",
     "JobEvent",
     "JobQuerySet",
     "Organization",

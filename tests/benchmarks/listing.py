@@ -101,6 +101,7 @@ def run(url: str, rows: int) -> None:
     project = fill(rows)
     secret = create_api_key(organization=project.organization).secret
     print(f"{rows:,} jobs of one project, filled and indexed in {time.monotonic() - begun:,.0f} s")
+    print_counting()
     ours = Caller(application=application, project_key=project.key, secret=secret)
     plain = Caller(application=bare.application(url), project_key=project.key, secret=secret)
     first_id = Job.objects.order_by("pk").values_list("pk", flat=True)[0]
@@ -118,6 +119,17 @@ def run(url: str, rows: int) -> None:
     print_memory(ours, rows)
     print_write_cost(project)
     print(f"\nLoad average at the end: {os.getloadavg()[0]:.2f}, of which the benchmarks are a part.")
+
+
+def print_counting() -> None:
+    """Count the blocks of ids, as the sweeps of a worker would bit by bit."""
+    from jobs.blocks import BlockCounter
+
+    counter, begun, blocks = BlockCounter(), time.monotonic(), 0
+    while new := counter.count():
+        blocks += new
+    each = (time.monotonic() - begun) * 1000 / max(blocks, 1)
+    print(f"{blocks:,} blocks of ids counted, {each:.1f} ms each", flush=True)
 
 
 def first_pages(rows: int) -> dict[str, str]:

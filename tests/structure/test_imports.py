@@ -20,7 +20,7 @@ LAYERS: Final = (
     ("tasks",),
     ("runner",),
     ("context",),
-    ("chunks", "claims"),
+    ("blocks", "chunks", "claims"),
     ("leases",),
     ("transitions",),
     ("moves",),
