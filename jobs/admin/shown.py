@@ -45,6 +45,10 @@ EVENT_WORDS: Final = {
     JobEvent.What.COMPLETED: _("completed"),
     JobEvent.What.FAILED: _("failed"),
     JobEvent.What.CANCELLED: _("cancelled"),
+    JobEvent.What.HELD: _("held by staff"),
+    JobEvent.What.RESUMED: _("resumed by staff"),
+    JobEvent.What.ADVANCED: _("made due at once"),
+    JobEvent.What.RETRIED: _("retried by another job"),
 }
 
 Column = Callable[[Any], str]

@@ -20,11 +20,13 @@ ALIVE_WITHIN: Final = timedelta(seconds=Bounds.max_beat_age)
 class Waiting(Enum):
     """What a job waits for."""
 
+    HELD = auto()
+    """To be resumed: staff have held it at ``since``, due or not."""
     START_TIME = auto()
     """The instant its creator asked for; ``until``."""
     RETRY = auto()
     """The instant at which it is tried again, after an attempt that did not end it; ``until``."""
-    HELD = auto()
+    DISABLED = auto()
     """Its organization to be enabled again; it was disabled at ``since``."""
     PAUSED = auto()
     """The end of a pause that covers it, ``since`` when; of several, the oldest."""
@@ -51,11 +53,13 @@ def explain_wait(job: Job, *, now: datetime) -> Wait | None:
     """
     if job.status != Status.SCHEDULED:
         return None
+    if job.is_held:
+        return Wait(what=Waiting.HELD, since=job.updated_at)
     if job.due_at > now:
         return Wait(what=Waiting.RETRY if job.attempt else Waiting.START_TIME, until=job.due_at)
     disabled_at = _disabled_at(job)
     if disabled_at is not None:
-        return Wait(what=Waiting.HELD, since=disabled_at)
+        return Wait(what=Waiting.DISABLED, since=disabled_at)
     paused_at = _paused_at(job)
     if paused_at is not None:
         return Wait(what=Waiting.PAUSED, since=paused_at)
