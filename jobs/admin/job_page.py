@@ -20,7 +20,7 @@ from .steps import StepsInMixin, looked_at
 from .timeline import Hide, Timeline, timeline_of
 
 OTHERS_SHOWN: Final = 10
-PARAMETERS_CHARACTERS: Final = 8_000
+PARAMETERS_CHARACTERS: Final = 6_000
 
 CREATED: Final = shown.column(shown.moment, "created_at", _("created"))
 START: Final = shown.column(shown.moment, "start_at", _("start"))
@@ -143,7 +143,7 @@ def _progress(job: Job, hide: Hide) -> dict[str, Any]:
     lines = [{**line, "store": hide(line["store"])} for line in receipt["lines"]]
     return {
         "progress": shown.progress(job),
-        "rate": pace and formats.number_format(pace.per_second, decimal_pos=1, force_grouping=True),
+        "rate": pace and formats.number_format(round(pace.per_second, 1), decimal_pos=1, force_grouping=True),
         "ends_at": pace and pace.ends_at and shown.moment(pace.ends_at),
         "ends_in": pace and pace.ends_at and shown.duration(pace.ends_at - looked_at(job)),
         "receipt": {**receipt, "lines": lines},

@@ -113,7 +113,7 @@ def duration(value: timedelta) -> str:
     """Return how long something took, in the two largest units; below ten seconds with a tenth."""
     seconds = max(0.0, value.total_seconds())
     if seconds < 10:
-        return translated("%(seconds)s s") % {"seconds": formats.number_format(seconds, decimal_pos=1)}
+        return translated("%(seconds)s s") % {"seconds": formats.number_format(round(seconds, 1), decimal_pos=1)}
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)

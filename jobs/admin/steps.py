@@ -33,8 +33,12 @@ from .pages import LookOnlyMixin, staff
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
+ENDED: Final = {
+    Status.COMPLETED: _("it had been completed meanwhile"),
+    Status.FAILED: _("it had failed meanwhile"),
+    Status.CANCELLED: _("it had been cancelled meanwhile"),
+}
 WHY_NOT: Final = {
-    Refusal.ENDED: _("it had been %(status)s meanwhile"),
     Refusal.RUNNING: _("a worker had begun it meanwhile"),
     Refusal.HELD: _("it is held"),
     Refusal.NOT_HELD: _("it is not held any more"),
@@ -233,10 +237,10 @@ def why_not(error: JobsError) -> str:
     Raises:
         JobsError: the error itself, if none of the use cases raises it.
     """
+    if isinstance(error, TransitionRefused) or (isinstance(error, StepRefused) and error.why is Refusal.ENDED):
+        return str(ENDED[error.status])
     if isinstance(error, StepRefused):
         return str(WHY_NOT[error.why]) % {"status": shown.STATUS_WORDS[error.status], "other": error.other_job_id}
-    if isinstance(error, TransitionRefused):
-        return str(WHY_NOT[Refusal.ENDED]) % {"status": shown.STATUS_WORDS[error.status]}
     if isinstance(error, Busy | ConcurrentChange):
         return translated("busy just now and unchanged; try again in a moment")
     if isinstance(error, OutcomeUnknown):

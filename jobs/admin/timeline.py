@@ -19,13 +19,15 @@ Hide = Callable[[str], str]
 """What is done to a text that may say whom the job is about, before it is shown."""
 
 EVENTS_READ: Final = 200
-EVENTS_ON_PAGE: Final = 40
-ATTEMPTS_SHOWN: Final = 12
+EVENTS_ON_PAGE: Final = 30
+ATTEMPTS_SHOWN: Final = 10
 NOTE_CHARACTERS: Final = 500
 MAX_REFERENCE_CHARACTERS: Final = 256
 CHARACTERS_READ: Final = NOTE_CHARACTERS + 2 * MAX_REFERENCE_CHARACTERS
 # Unless it was asked for, only the end of a traceback is shown, where the error is.
-TRACEBACK_CHARACTERS: Final = 6_000
+TRACEBACK_CHARACTERS: Final = 4_000
+ERROR_CHARACTERS: Final = 160
+REASONED: Final = (What.SCHEDULED, What.CANCELLED, What.HELD, What.RESUMED, What.ADVANCED, What.RETRIED)
 WITH_ERROR: Final = (What.FAILED, What.RETRYING, What.RESCUED)
 
 
@@ -99,11 +101,13 @@ class Timeline:
             "attempt": row.attempt,
             "actor": self.who(row.actor),
             "request_id": self.hide(row.request_id),
-            "note": self.note(row),
+            # The whole reason that somebody gave; of an error the beginning, as its attempt is told above.
+            "note": self.note(row) if row.what in REASONED else shown.shortened(self.note(row), ERROR_CHARACTERS),
         }
 
     def _end(self, row: Any, began: Any) -> dict[str, Any]:
         error = shown.first_line(self.note(row)) if row.what in WITH_ERROR else ""
+        error = shown.shortened(error, ERROR_CHARACTERS)
         return {
             "outcome": shown.EVENT_WORDS[What(row.what)],
             "took": shown.duration(row.at - began),

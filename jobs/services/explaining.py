@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, cast
 
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Min, Model, Q
 
 from ..database import home
 from ..models import Job, Pause, Worker
@@ -49,7 +49,8 @@ def explain_wait(job: Job, *, now: datetime) -> Wait | None:
     """Return why ``job`` does not run yet at ``now``, the database's time; None: it runs or has ended.
 
     The first that holds counts, in the order of :class:`Waiting`: of a job that is not
-    due it would be idle to say that today nobody could run it. At most three queries.
+    due it would be idle to say that today nobody could run it. At most three
+    queries, and one less if its project and organization were read with it.
     """
     if job.status != Status.SCHEDULED:
         return None
@@ -70,9 +71,17 @@ def explain_wait(job: Job, *, now: datetime) -> Wait | None:
 
 
 def _disabled_at(job: Job) -> datetime | None:
+    if _is_read_with(job, "project") and _is_read_with(job.project, "organization"):
+        return cast("Any", job.project).organization.disabled_at  # type: ignore[no-any-return]
     projects = cast("Any", get_project_model())._base_manager.using(home().alias).filter(pk=job.project_id)
     disabled_at: datetime | None = projects.values_list("organization__disabled_at", flat=True).first()
     return disabled_at
+
+
+def _is_read_with(row: Model, name: str) -> bool:
+    """Whether what a foreign key names came with the row, in the same query."""
+    field: Any = row._meta.get_field(name)
+    return bool(field.is_cached(row))
 
 
 def _paused_at(job: Job) -> datetime | None:

@@ -245,7 +245,7 @@ def test_a_page_with_a_long_history_takes_few_queries_and_is_not_large(status: S
     )  # fmt: skip
     for _ in range(12):
         make_job(reference_id=ANA)
-    make_long_history(job, 210)
+    make_long_history(job, 200)
     page_of(client, job)
 
     with CaptureQueriesContext(connection) as queries:

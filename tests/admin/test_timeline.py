@@ -103,18 +103,21 @@ def test_200_events_are_kept_at_hand():
     assert timeline.EVENTS_READ == 200
 
 
-def test_a_long_note_is_cut(client: Client):
+@pytest.mark.parametrize(("what", "characters"), [("cancelled", 500), ("failed", 160)])
+def test_of_a_reason_all_is_shown_and_of_a_long_error_the_beginning(client: Client, what: str, characters: int):
     job = make_job()
-    add_event(job, note="x" * 5_000)
+    add_event(job, what=what, note="x" * 500)
+    add_event(job, what=what, note="y" * 5_000)
 
-    (event,) = told(client, job)["events"]
+    longer, as_long = told(client, job)["events"]
 
-    assert event["note"] == "x" * 500 + "…"
+    assert longer["note"] == "y" * characters + "…"
+    assert as_long["note"] == "x" * characters + ("" if characters == 500 else "…")
 
 
 def test_attempts_tell_how_each_ended_how_long_it_took_and_the_error_s_first_line(client: Client):
     job = make_job(status=Status.RUNNING, attempt=4)
-    add_attempt(job, 1, note="\n First line.\nSecond line.", seconds=3.25)
+    add_attempt(job, 1, note="\n First line.\nSecond line.", seconds=3.26)
     add_attempt(job, 2, "released", note="The worker shut down.", seconds=75)
     add_attempt(job, 3, "rescued", note="Its lease ran out.", seconds=7_500)
     add_event(job, what="claimed", from_status="scheduled", to_status="running", attempt=4, actor="worker:host:2:bbbb")
