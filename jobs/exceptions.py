@@ -12,6 +12,7 @@
     ├── BatchConflict             the same, of some jobs in a batch; none was created
     ├── IdempotencyKeyReused      the key came with another request before
     ├── TransitionRefused         the job has already ended
+    ├── StepRefused               the job is not such that staff could step in like this
     ├── Busy                      a lock was not free in time; nothing changed
     ├── ConcurrentChange          the host's own transaction met another one; roll back, try again
     ├── OutcomeUnknown            the database was lost at the commit; look before you try again
@@ -31,7 +32,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from .status import Status
+from .status import Refusal, Status
 
 if TYPE_CHECKING:
     from .models import Job
@@ -155,6 +156,20 @@ class TransitionRefused(JobsError):
         self.status = status
         self.wanted = wanted
         super().__init__(f"the requested job has already been {status}")
+
+
+class StepRefused(JobsError):
+    """The job is not such that it could be held, resumed, run now or retried; ``other_job_id`` is in the way."""
+
+    code = "step_refused"
+
+    def __init__(self, job_id: int, *, why: Refusal, status: Status, other_job_id: int | None = None) -> None:
+        self.job_id = job_id
+        self.why = why
+        self.status = status
+        self.other_job_id = other_job_id
+        other = "" if other_job_id is None else f": see job {other_job_id}"
+        super().__init__(f"job {job_id} is {status} and refuses this step ({why}){other}")
 
 
 class Busy(JobsError):

@@ -23,10 +23,11 @@ Sql = tuple[str, tuple[Any, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Finish:
-    """What a final move did: ``won``, and whether the next job of the same worker ``next_begun``."""
+    """What a move did: ``won``, the ids ``moved``, and whether the next job of the same worker is ``next_begun``."""
 
     won: bool
     next_begun: bool = False
+    moved: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ def move(rows: Rows, changes: dict[str, Any], note: Note, now: Moment, then: Hel
         ids = [row[0] for row in cursor.fetchall()]
         marks = ", ".join(["%s"] * len(ids))
         cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id IN ({marks})", (*events[1], *ids))
-    return Finish(won=bool(ids), next_begun=_begin(then, now))
+    return Finish(won=bool(ids), next_begun=_begin(then, now), moved=tuple(ids))
 
 
 def _begin(held: Held | None, now: Moment) -> bool:
@@ -85,11 +86,11 @@ def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | 
     sql = (
         f"WITH moved AS ({update[0]} RETURNING id, status, attempt, worker), "  # noqa: S608 – parts the ORM compiled
         f"noted AS ({events[0]} FROM moved){begun} "
-        f"SELECT (SELECT count(*) FROM moved), {'(SELECT count(*) FROM begun)' if start else '0'}"
+        f"SELECT (SELECT array_agg(id) FROM moved), {'(SELECT count(*) FROM begun)' if start else '0'}"
     )
     cursor.execute(sql, (*update[1], *events[1], *begun_params))
     moved, began = cursor.fetchone()
-    return Finish(won=moved > 0, next_begun=began > 0)
+    return Finish(won=bool(moved), next_begun=began > 0, moved=tuple(moved or ()))
 
 
 def _compiled_start(held: Held, now: Moment) -> Sql:

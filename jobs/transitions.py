@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce, Greatest
 from .actors import Actor
 from .clock import NOW, Moment, after
 from .database import home, supports_row_locks
-from .models import Job, JobEvent, JobQuerySet
+from .models import HELD_UNTIL, Job, JobEvent, JobQuerySet
 from .moves import Finish, Held, Note, held_rows, move
 from .status import Status
 
@@ -28,13 +28,14 @@ NO_LEASE: Final[dict[str, Any]] = {"lease_token": None, "lease_expires_at": None
 BACK_IN_LINE: Final[dict[str, Any]] = {"status": Status.SCHEDULED.value, "worker": None, "begun_at": None, **NO_LEASE}
 
 
-def schedule_many(jobs: Sequence[Job], *, actor: Actor) -> None:
-    """Insert new jobs in the given order, and the first event of each; the jobs get their ids.
+def schedule_many(jobs: Sequence[Job], *, actor: Actor, note: str = "") -> None:
+    """Insert new jobs in the given order, and the first event of each, with ``note``; the jobs get their ids.
 
     One statement for the rows and one for the events, or more where the database takes fewer values at once.
 
     Raises:
-        IntegrityError: a unique action has an active job for the same reference, or the call was made before.
+        IntegrityError: a unique action has an active job for the same reference, the call was made before, or the
+            job that one of them tries again (``retry_of``) has a retry.
     """
     Job.objects.bulk_create(jobs)
     JobEvent.objects.bulk_create(
@@ -46,8 +47,34 @@ def schedule_many(jobs: Sequence[Job], *, actor: Actor) -> None:
             attempt=0,
             actor=str(actor),
             request_id=actor.request_id,
+            note=note,
         )
         for job in jobs
+    )
+
+
+def schedule_retries(retries: Sequence[Job], *, actor: Actor, reason: str = "") -> None:
+    """Insert jobs that try failed ones again (``retry_of``), and tell so in the events of both; the failed rows stay.
+
+    Raises:
+        IntegrityError: as in :func:`schedule_many`.
+    """
+    schedule_many(retries, actor=actor, note=reason)
+    JobEvent.objects.bulk_create(
+        JobEvent(
+            job=failed,
+            at=retry.created_at,
+            what=What.RETRIED,
+            from_status=failed.status,
+            to_status=failed.status,
+            attempt=failed.attempt,
+            actor=str(actor),
+            request_id=actor.request_id,
+            note=f"Job {retry.pk} tries it again.",
+        )
+        for retry in retries
+        for failed in [retry.retry_of]
+        if failed is not None
     )
 
 
@@ -167,9 +194,54 @@ def give_up(held: Held, *, seen: datetime, errors: str, actor: Actor, now: Momen
 
 def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
     """Cancel a job that waits or runs. It waits for a running chunk; afterwards none commits."""
+    return _cancel(Job.objects.active().filter(pk=job_id, project=project.pk), actor, reason, now).won
+
+
+def cancel_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now: Moment = NOW) -> list[int]:
+    """Cancel those of the jobs that wait or run and that nobody has locked, as a chunk does; return their ids."""
+    rows = _unlocked(Job.objects.active().filter(pk__in=job_ids))
+    return sorted(_cancel(rows, actor, reason, now).moved)
+
+
+def hold_back(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
+    """Let a job that waits, due or not, wait until it is resumed; no claim looks at it meanwhile."""
+    rows = Job.objects.waiting().filter(pk=job_id, project=project.pk)
+    event = Note(what=What.HELD, was=Status.SCHEDULED, actor=actor, note=reason)
+    return move(rows, {"due_at": HELD_UNTIL, "updated_at": now}, event, now).won
+
+
+def resume(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
+    """Let a job that is held be claimed from its start on, which may be long past."""
+    rows = Job.objects.held().filter(pk=job_id, project=project.pk)
+    event = Note(what=What.RESUMED, was=Status.SCHEDULED, actor=actor, note=reason)
+    return move(rows, {"due_at": Greatest(F("start_at"), now), "updated_at": now}, event, now).won
+
+
+def advance(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
+    """Let a job that waits for an instant, and that nobody holds, be claimed now."""
+    rows = _not_yet_due(now).filter(pk=job_id, project=project.pk)
+    return _advance(rows, actor, reason, now).won
+
+
+def advance_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now: Moment = NOW) -> list[int]:
+    """The same for those of the jobs that nobody has locked; return the ids of those that waited for an instant."""
+    rows = _unlocked(_not_yet_due(now).filter(pk__in=job_ids))
+    return sorted(_advance(rows, actor, reason, now).moved)
+
+
+def _cancel(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> Finish:
     changes = {"status": Status.CANCELLED.value, "finished_at": now, "updated_at": now, **NO_LEASE}
-    event = Note(what=What.CANCELLED, was=None, actor=actor, note=reason)
-    return move(Job.objects.active().filter(pk=job_id, project=project.pk), changes, event, now).won
+    return move(rows, changes, Note(what=What.CANCELLED, was=None, actor=actor, note=reason), now)
+
+
+def _advance(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> Finish:
+    event = Note(what=What.ADVANCED, was=Status.SCHEDULED, actor=actor, note=reason)
+    return move(rows, {"due_at": now, "updated_at": now}, event, now)
+
+
+def _not_yet_due(now: Moment) -> JobQuerySet:
+    """Compare with the clock itself: who waited for a like step to commit must see that the job is due since then."""
+    return Job.objects.waiting().filter(due_at__gt=now)
 
 
 def _abandoned(held: Held, *, seen: datetime) -> JobQuerySet:

@@ -29,6 +29,7 @@ STATUS: Final[dict[type[exceptions.JobsError], int]] = {
     exceptions.IdempotencyKeyReused: 422,
     # The public contract says 400 where one would expect 409.
     exceptions.TransitionRefused: 400,
+    exceptions.StepRefused: 409,
     exceptions.Busy: 503,
     exceptions.ConcurrentChange: 503,
     exceptions.OutcomeUnknown: 503,

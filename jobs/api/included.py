@@ -22,6 +22,7 @@ WAITING_WORDS: Final = {
     Waiting.START_TIME: "startTime",
     Waiting.RETRY: "retry",
     Waiting.HELD: "held",
+    Waiting.DISABLED: "disabled",
     Waiting.PAUSED: "paused",
     Waiting.WORKER: "worker",
     Waiting.TURN: "turn",
@@ -31,6 +32,7 @@ WAITING_INSTANTS: Final = {
     Waiting.START_TIME: "until",
     Waiting.RETRY: "until",
     Waiting.HELD: "since",
+    Waiting.DISABLED: "since",
     Waiting.PAUSED: "since",
     Waiting.WORKER: "since",
 }

@@ -1,5 +1,6 @@
 """The ``Job`` row: the one place that says what a job's state is."""
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Self
 
 from django.db import connections, models, router
@@ -16,6 +17,10 @@ FAILED: Final = Status.FAILED.value
 ALL: Final = [s.value for s in Status]
 WAITS_OR_RUNS: Final = [s.value for s in ACTIVE]
 FINAL: Final = [s.value for s in Status if s.is_final]
+
+HELD_UNTIL: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""When a held job is due: later than any start that can be asked for, and so never. A day before the calendar ends,
+as the last instant in UTC does not exist in time zones east of it."""
 
 BIGGEST_ID: Final = 2**63 - 1
 BLOCK_BITS: Final = 14
@@ -36,6 +41,14 @@ class JobQuerySet(models.QuerySet["Job"]):
     def due(self, now: Moment = NOW) -> Self:
         """Jobs that may be claimed at ``now``."""
         return self.filter(status=Status.SCHEDULED, due_at__lte=self._instant(now))
+
+    def held(self) -> Self:
+        """Jobs that staff hold: they wait until they are resumed."""
+        return self.filter(status=Status.SCHEDULED, due_at=HELD_UNTIL)
+
+    def waiting(self) -> Self:
+        """Jobs that wait and that nobody holds; they are due at some time."""
+        return self.filter(status=Status.SCHEDULED, due_at__lt=HELD_UNTIL)
 
     def expired(self, now: Moment = NOW) -> Self:
         """Running jobs whose lease has run out at ``now``."""
@@ -75,7 +88,7 @@ class Job(models.Model):
     parameters = models.JSONField(null=True)
     # reference_id for a unique action, else null.
     unique_key = models.CharField(max_length=256, null=True)  # noqa: DJ001 – nulls do not collide
-    # The failed job that this one tries again.
+    # The failed job that this one tries again; no other does.
     retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", db_index=False)
 
     # The request that created it, if that may be repeated (Idempotency-Key), else null: who sent it under which key,
@@ -89,7 +102,7 @@ class Job(models.Model):
     updated_at = models.DateTimeField(null=True)
     # What the creator asked for; never changes.
     start_at = models.DateTimeField()
-    # When it may be claimed next; backoff moves it.
+    # When it may be claimed next; backoff and staff move it. HELD_UNTIL: not before it is resumed.
     due_at = models.DateTimeField()
     # The first claim ever.
     started_at = models.DateTimeField(null=True)
@@ -122,6 +135,10 @@ class Job(models.Model):
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [
             ("cancel_job", "Can cancel a job"),
+            ("retry_job", "Can retry a failed job"),
+            ("run_job", "Can run a job now"),
+            ("hold_job", "Can hold and resume a job"),
+            ("view_reference", "Can see whom a job is about"),
             ("view_job_detail", "Can see the traceback of a failed attempt"),
         ]
         constraints: ClassVar = [
@@ -152,6 +169,10 @@ class Job(models.Model):
                 fields=["project", "call_digest", "call_index"],
                 condition=Q(call_digest__isnull=False),
                 name="jobs_job_one_of_call",
+            ),
+            # A failed job is tried again once; then its retry may be. Also the look-up of that retry.
+            models.UniqueConstraint(
+                fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_job_one_retry"
             ),
         ]
         indexes: ClassVar = [
@@ -191,9 +212,12 @@ class Job(models.Model):
                 condition=Q(finished_at__isnull=False) & ~Q(reference_id=""),
                 name="jobs_job_to_redact",
             ),
-            # The jobs that try this one again.
-            models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_job_retries"),
         ]
 
     def __str__(self) -> str:
         return f"job {self.pk}"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits until staff resume it."""
+        return self.status == Status.SCHEDULED and self.due_at >= HELD_UNTIL

@@ -32,6 +32,7 @@ from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, prun
 from .readiness import is_ready
 from .scheduling import Wanted, request_job, schedule_job
 from .searches import JobOrder, JobSearch, Place
+from .steps import hold_job, resume_job, retry_job, retry_many, run_job_now
 
 __all__ = [
     "MOST_EVENTS",
@@ -75,6 +76,7 @@ __all__ = [
     "get_project",
     "get_project_by_key",
     "get_project_model",
+    "hold_job",
     "is_ready",
     "list_api_keys",
     "list_jobs",
@@ -89,9 +91,13 @@ __all__ = [
     "request_job",
     "request_jobs",
     "resume_all_jobs",
+    "resume_job",
     "resume_jobs",
+    "retry_job",
+    "retry_many",
     "revoke_api_key",
     "rotate_api_key",
+    "run_job_now",
     "schedule_job",
     "scope_of",
 ]

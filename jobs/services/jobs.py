@@ -38,8 +38,7 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
         ConcurrentChange: the host's own REPEATABLE READ or SERIALIZABLE transaction must be repeated.
         OutcomeUnknown: the database was lost at the commit; the job is cancelled or is not.
     """
-    if reason:
-        check_text("reason", reason, max_characters=MAX_REASON_CHARACTERS)
+    check_reason(reason)
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
     with change(then="cancel.committed", wait_seconds=conf.current().cancel_wait_seconds):
@@ -48,6 +47,16 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
     if not won:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)
     return job
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason that could not be kept and shown; empty is none.
+
+    Raises:
+        InvalidField: it is blank though not empty, too long or has control characters.
+    """
+    if reason:
+        check_text("reason", reason, max_characters=MAX_REASON_CHARACTERS)
 
 
 def get_job(job_id: int, *, project: models.Model) -> Job:
