@@ -23,7 +23,8 @@ from ..models import Job
 from ..status import Status
 from . import shown
 from .lists import ActionFilter, BoundedPaginator, JobChangeList, StatusFilter, search
-from .pages import LookOnlyMixin, selected_ids, staff
+from .overview import OverviewMixin
+from .pages import selected_ids, staff
 
 EVENTS_SHOWN: Final = 200
 # A page must answer before the web server loses patience; each busy job may take JOBS["CANCEL_WAIT_SECONDS"].
@@ -66,7 +67,7 @@ class CancelForm(forms.Form):
     )
 
 
-class JobAdminMixin(LookOnlyMixin):
+class JobAdminMixin(OverviewMixin):
     """All that the jobs' pages do; mix it with the ``ModelAdmin`` of your theme."""
 
     list_display = ("id", STATUS, PROJECT, ACTION, REFERENCE, CREATED_BRIEFLY, START_BRIEFLY, ATTEMPT)
