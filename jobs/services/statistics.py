@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .. import statistics
 from ..database import home
-from ..models import Job, Statistic
+from ..models import Job, JobQuerySet, Statistic
 from ..statistics import BUCKET, Counts, percentile
 from ..status import Status
 from .health import MOST_COUNTED, Bounds, Health, check_health
@@ -135,11 +135,7 @@ def get_overview(span: Span) -> Overview:
     tail_since, tail = _count_tail(uncounted)
     by_bucket = {**_counted(edges[0], uncounted), **tail}
     periods = _periods(edges, by_bucket)
-    running = list(
-        Job.objects.filter(status=Status.RUNNING)
-        .order_by("pk")
-        .values_list("worker", "pk", "action", "begun_at")[: MOST_RUNNING + 1]
-    )
+    running = list(_in_status(Status.RUNNING).values_list("worker", "pk", "action", "begun_at")[: MOST_RUNNING + 1])
     return Overview(
         health=health,
         by_status={status: _count_up_to(MOST_COUNTED + 1, status) for status in Status},
@@ -191,8 +187,17 @@ def _periods(edges: list[datetime], by_bucket: dict[datetime, Counts]) -> list[P
     return [Period(since=edge, until=edge + step, counts=counts) for edge, counts in zip(edges, sums, strict=True)]
 
 
+def _in_status(status: Status) -> JobQuerySet:
+    """Return the jobs of one status in the order of their index, which so is the only way to them.
+
+    With ``status = …`` the planner may walk the table until it has met enough of them,
+    and where they all lie at its end that is all of it.
+    """
+    return Job.objects.filter(status__gte=status, status__lte=status).order_by("status", "pk")
+
+
 def _count_up_to(most: int, status: Status) -> int:
-    return Job.objects.filter(status=status).order_by()[:most].count()
+    return _in_status(status)[:most].count()
 
 
 def _workers(health: Health, running: Iterable[tuple[Any, int, str, datetime | None]]) -> list[SeenWorker]:
