@@ -17,6 +17,7 @@ from jobs.models import Job, Statistic
 from jobs.statistics import BUCKET, SLOTS, Counts, percentile, roll_up
 from jobs.status import Status
 from jobs.worker import JobWorker
+from tests.ended import make_ended
 from tests.factories import make_job, make_project
 from tests.others import InThread, statements, until
 from tests.processes import worker_process
@@ -25,11 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW: Final = datetime(2026, 3, 1, 12, 3, tzinfo=UTC)
 MINUTE: Final = timedelta(minutes=1)
-
-
-def make_ended(finished_at: datetime, *, status: Status = Status.COMPLETED, **what_matters: Any) -> Job:
-    columns = {"start_at": finished_at, "started_at": finished_at, "begun_at": finished_at, "finished_at": finished_at}
-    return make_job(status=status, **{**columns, **what_matters})
 
 
 def naive_slot(later: datetime, earlier: datetime) -> int:

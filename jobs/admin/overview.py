@@ -87,7 +87,7 @@ class OverviewMixin(LookOnlyMixin):
             ],
             "overview": overview,
         }
-        return TemplateResponse(request, "admin/jobs/job/overview.html", context, headers={"Cache-Control": "no-store"})
+        return TemplateResponse(request, "admin/jobs/job/overview.html", context)
 
 
 def _controls(asked: Asked) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _sentence(concern: Concern, health: Health) -> str:
     words = ngettext(
         "%(count)s job failed in the last hour.", "%(count)s jobs failed in the last hour.", health.failures
     )
-    return words % {"count": _bounded(health.failures, beyond=MOST_COUNTED - 1)}
+    return words % {"count": _bounded(health.failures)}
 
 
 def _then(overview: Overview) -> dict[str, Any]:
@@ -245,8 +245,8 @@ def _failure(failure: Any) -> dict[str, Any]:
     }
 
 
-def _bounded(count: int, *, beyond: int = MOST_COUNTED) -> str:
-    return f"{shown.whole(MOST_COUNTED)}+" if count > beyond else shown.whole(count)
+def _bounded(count: int) -> str:
+    return f"{shown.whole(MOST_COUNTED)}+" if count >= MOST_COUNTED else shown.whole(count)
 
 
 def _length(duration: timedelta | None) -> str:

@@ -113,7 +113,7 @@ class Overview:
 
     health: Health
     by_status: dict[Status, int]
-    """At most ``MOST_COUNTED + 1``, which stands for more than ``MOST_COUNTED``."""
+    """At most ``MOST_COUNTED``, which stands for so many or more."""
     periods: Sequence[Period]
     """From the span's beginning to now, one after the other; the last is not over."""
     total: Period
@@ -138,7 +138,7 @@ def get_overview(span: Span) -> Overview:
     running = list(_in_status(Status.RUNNING).values_list("worker", "pk", "action", "begun_at")[: MOST_RUNNING + 1])
     return Overview(
         health=health,
-        by_status={status: _count_up_to(MOST_COUNTED + 1, status) for status in Status},
+        by_status={status: _in_status(status)[:MOST_COUNTED].count() for status in Status},
         periods=periods,
         total=Period(since=edges[0], until=now, counts=sum((p.counts for p in periods), Counts())),
         incomplete_since=None if tail_since is None else uncounted,
@@ -194,10 +194,6 @@ def _in_status(status: Status) -> JobQuerySet:
     and where they all lie at its end that is all of it.
     """
     return Job.objects.filter(status__gte=status, status__lte=status).order_by("status", "pk")
-
-
-def _count_up_to(most: int, status: Status) -> int:
-    return _in_status(status)[:most].count()
 
 
 def _workers(health: Health, running: Iterable[tuple[Any, int, str, datetime | None]]) -> list[SeenWorker]:
