@@ -58,13 +58,17 @@ class Counts:
         """All of them."""
         return self.completed + self.failed + self.cancelled
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            completed=self.completed + other.completed,
-            failed=self.failed + other.failed,
-            cancelled=self.cancelled + other.cancelled,
-            run_slots=tuple(map(int.__add__, self.run_slots, other.run_slots)),
-            wait_slots=tuple(map(int.__add__, self.wait_slots, other.wait_slots)),
+    @classmethod
+    def sum(cls, parts: Sequence["Counts"]) -> "Counts":
+        """Add them up."""
+        if not parts:
+            return cls()
+        return cls(
+            completed=sum(part.completed for part in parts),
+            failed=sum(part.failed for part in parts),
+            cancelled=sum(part.cancelled for part in parts),
+            run_slots=tuple(map(sum, zip(*(part.run_slots for part in parts), strict=True))),
+            wait_slots=tuple(map(sum, zip(*(part.wait_slots for part in parts), strict=True))),
         )
 
 

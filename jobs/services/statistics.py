@@ -140,7 +140,7 @@ def get_overview(span: Span) -> Overview:
         health=health,
         by_status={status: _in_status(status)[:MOST_COUNTED].count() for status in Status},
         periods=periods,
-        total=Period(since=edges[0], until=now, counts=sum((p.counts for p in periods), Counts())),
+        total=Period(since=edges[0], until=now, counts=Counts.sum([period.counts for period in periods])),
         incomplete_since=None if tail_since is None else uncounted,
         complete_again=tail_since,
         workers=_workers(health, running[:MOST_RUNNING]),
@@ -179,12 +179,14 @@ def _count_tail(since: datetime) -> tuple[datetime | None, dict[datetime, Counts
 
 def _periods(edges: list[datetime], by_bucket: dict[datetime, Counts]) -> list[Period]:
     step = edges[1] - edges[0]
-    sums = [Counts() for _ in edges]
+    within: list[list[Counts]] = [[] for _ in edges]
     for bucket, counts in by_bucket.items():
         # A job may have ended since the clock was read.
-        place = min((bucket - edges[0]) // step, len(edges) - 1)
-        sums[place] += counts
-    return [Period(since=edge, until=edge + step, counts=counts) for edge, counts in zip(edges, sums, strict=True)]
+        within[min((bucket - edges[0]) // step, len(edges) - 1)].append(counts)
+    return [
+        Period(since=edge, until=edge + step, counts=Counts.sum(counts))
+        for edge, counts in zip(edges, within, strict=True)
+    ]
 
 
 def _in_status(status: Status) -> JobQuerySet:
