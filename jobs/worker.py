@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from django.db import Error
 from django.db.models.functions import Now
 
-from . import clock, conf, failpoints, runner, transitions
+from . import clock, conf, failpoints, runner, statistics, transitions
 from .actors import Actor
 from .blocks import BlockCounter
 from .claims import CLAIM_AHEAD_SECONDS, Appetite, ClaimOrder, seconds_to_next
@@ -238,7 +238,11 @@ class JobWorker:
         if rescued:
             self.wake.set()
         Worker.objects.filter(beat_at__lt=Now() - FORGET_WORKERS_AFTER).delete()
-        self._blocks.count()
+        try:
+            self._blocks.count()
+            statistics.roll_up()
+        except Error as error:  # figures for people: no reason to look for lost jobs again at once, as others are
+            self._crew.note_trouble(error)
 
     def _watch(self) -> None:
         """Take overdue attempts from their actions."""

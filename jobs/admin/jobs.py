@@ -17,6 +17,7 @@ from ..models import Job
 from . import shown
 from .job_page import JobPageMixin
 from .lists import ActionFilter, BoundedPaginator, JobChangeList, StatusFilter, search
+from .overview import OverviewMixin
 from .pages import selected_ids, staff
 
 # A page must answer before the web server loses patience; each busy job may take JOBS["CANCEL_WAIT_SECONDS"].
@@ -32,7 +33,7 @@ START_BRIEFLY: Final = shown.column(shown.brief_moment, "start_at", _("start"))
 ATTEMPT: Final = shown.column(shown.whole, "attempt", _("attempt"))
 
 
-class JobAdminMixin(JobPageMixin):
+class JobAdminMixin(OverviewMixin, JobPageMixin):
     """All that the jobs' pages do; mix it with the ``ModelAdmin`` of your theme."""
 
     list_display = ("id", STATUS, PROJECT, ACTION, REFERENCE, CREATED_BRIEFLY, START_BRIEFLY, ATTEMPT)

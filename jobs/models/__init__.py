@@ -6,6 +6,7 @@ from .event import JobEvent
 from .job import BIGGEST_ID, BLOCK_BITS, HELD_UNTIL, Job, JobQuerySet
 from .pause import Pause, Paused
 from .project import AbstractProject, Organization, Project, make_project_key
+from .statistic import Statistic
 from .worker import Worker
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Pause",
     "Paused",
     "Project",
+    "Statistic",
     "Worker",
     "make_project_key",
 ]

@@ -3,7 +3,7 @@
 from .batches import MOST_JOBS, request_jobs
 from .calls import Call, Scheduled, call_of, find_replay
 from .explaining import Wait, Waiting, explain_wait
-from .health import Beat, Bounds, Health, Late, check_health
+from .health import Beat, Bounds, Concern, Health, Late, check_health
 from .history import MOST_EVENTS, Attempt, Event, History, get_history
 from .jobs import cancel_job, get_job, list_jobs, look_at_job
 from .keys import (
@@ -32,16 +32,19 @@ from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, prun
 from .readiness import is_ready
 from .scheduling import Wanted, request_job, schedule_job
 from .searches import JobOrder, JobSearch, Place
+from .statistics import SPANS, Overview, Period, Span, get_overview
 from .steps import hold_job, resume_job, retry_job, retry_many, run_job_now
 
 __all__ = [
     "MOST_EVENTS",
     "MOST_JOBS",
+    "SPANS",
     "Access",
     "Attempt",
     "Beat",
     "Bounds",
     "Call",
+    "Concern",
     "Event",
     "Health",
     "History",
@@ -49,10 +52,13 @@ __all__ = [
     "JobSearch",
     "Late",
     "NewKey",
+    "Overview",
     "Page",
+    "Period",
     "Place",
     "Pruned",
     "Scheduled",
+    "Span",
     "Wait",
     "Waiting",
     "Wanted",
@@ -73,6 +79,7 @@ __all__ = [
     "get_history",
     "get_job",
     "get_organization",
+    "get_overview",
     "get_project",
     "get_project_by_key",
     "get_project_model",

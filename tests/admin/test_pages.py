@@ -36,6 +36,7 @@ def every_page(client: Client) -> dict[str, Any]:
     addresses = [url(f"{model}_changelist") for model in rows]
     addresses += [url(f"{model}_{page}", pk) for model, pk in rows.items() for page in ("change", "history")]
     addresses += [url(f"{model}_add") for model in rows if model != "job"]
+    addresses += [url("job_overview")]
     pages = {address: client.get(address) for address in addresses}
     form = {"organization": project.organization_id, "project": "", "name": "", "scopes": ["read"], "lifetime_days": ""}
     return {**pages, "the new key": client.post(url("apikey_add"), form)}

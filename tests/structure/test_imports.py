@@ -21,7 +21,7 @@ LAYERS: Final = (
     ("runner",),
     ("context",),
     ("blocks", "chunks", "claims"),
-    ("leases",),
+    ("leases", "statistics"),
     ("transitions",),
     ("moves",),
     ("models", "notices"),
