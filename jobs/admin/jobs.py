@@ -212,7 +212,6 @@ class JobAdminMixin(LookOnlyMixin):
         }
 
 
-@admin.register(Job)
 class JobAdmin(JobAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     """Jobs in Django's own admin."""
 

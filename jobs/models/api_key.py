@@ -40,6 +40,10 @@ class ApiKey(models.Model):
     class Meta:
         verbose_name = "API key"
         ordering: ClassVar = ["-id"]
+        permissions: ClassVar = [
+            ("rotate_apikey", "Can rotate an API key"),
+            ("revoke_apikey", "Can revoke an API key"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["prefix"], name="jobs_apikey_unique_prefix"),
             models.UniqueConstraint(fields=["digest"], name="jobs_apikey_unique_digest"),

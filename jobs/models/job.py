@@ -122,6 +122,10 @@ class Job(models.Model):
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [
             ("cancel_job", "Can cancel a job"),
+            ("retry_job", "Can retry a failed job"),
+            ("run_job", "Can run a job now"),
+            ("hold_job", "Can hold and resume a job"),
+            ("view_reference", "Can see whom a job is about"),
             ("view_job_detail", "Can see the traceback of a failed attempt"),
         ]
         constraints: ClassVar = [

@@ -25,6 +25,7 @@ class Organization(models.Model):
 
     class Meta:
         ordering: ClassVar = ["name"]
+        permissions: ClassVar = [("disable_organization", "Can disable and enable an organization")]
         constraints: ClassVar = [models.UniqueConstraint(fields=["name"], name="jobs_organization_unique_name")]
         # Each claim asks whether there is any.
         indexes: ClassVar = [

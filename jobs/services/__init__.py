@@ -12,6 +12,7 @@ from .keys import (
     check_api_key,
     create_api_key,
     find_access,
+    find_replacement,
     list_api_keys,
     revoke_api_key,
     rotate_api_key,
@@ -32,8 +33,17 @@ from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, prun
 from .readiness import is_ready
 from .scheduling import Wanted, request_job, schedule_job
 from .searches import JobOrder, JobSearch, Place
+from .summaries import (
+    MOST_COUNTED,
+    OrganizationJobs,
+    ProjectJobs,
+    newest_failures,
+    summarize_organization,
+    summarize_project,
+)
 
 __all__ = [
+    "MOST_COUNTED",
     "MOST_EVENTS",
     "MOST_JOBS",
     "Access",
@@ -48,8 +58,10 @@ __all__ = [
     "JobSearch",
     "Late",
     "NewKey",
+    "OrganizationJobs",
     "Page",
     "Place",
+    "ProjectJobs",
     "Pruned",
     "Scheduled",
     "Wait",
@@ -68,6 +80,7 @@ __all__ = [
     "enable_organization",
     "explain_wait",
     "find_access",
+    "find_replacement",
     "find_replay",
     "get_history",
     "get_job",
@@ -82,6 +95,7 @@ __all__ = [
     "list_pauses",
     "look_at_job",
     "name_of_scope",
+    "newest_failures",
     "pause_jobs",
     "pruned_before",
     "public_id_of",
@@ -94,4 +108,6 @@ __all__ = [
     "rotate_api_key",
     "schedule_job",
     "scope_of",
+    "summarize_organization",
+    "summarize_project",
 ]

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def user() -> Any:
-    return make_staff("view_apikey", "change_apikey")
+    return make_staff("view_apikey", "revoke_apikey")
 
 
 @pytest.fixture
