@@ -116,8 +116,7 @@ class ApiKeyAdminMixin(AsksServiceMixin, KeyStepsMixin):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        """Show the key with its button; a new one is saved in one way only."""
-        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        """Show the key with its buttons."""
         if obj is not None:
             context |= self.buttons_of(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)

@@ -1,16 +1,18 @@
 """Forms whose values a service judges: what it refuses is told at the field that holds it."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.db import models
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as translated
 
 from .. import services
 from ..actions import all_actions
 from ..actors import Actor
 from ..exceptions import Busy, ConcurrentChange, InvalidField
+from .buttons import ButtonsMixin
 
 
 class AskingForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -49,9 +51,9 @@ class AskingForm(forms.ModelForm):  # type: ignore[type-arg]
         """Do nothing: what was asked for is stored, and no instance has to be built of it."""
 
 
-def asked_by(form: type[AskingForm], actor: Actor) -> type[AskingForm]:
-    """Return the form for one request of ``actor``."""
-    return type(form)(form.__name__, (form,), {"actor": actor, "__module__": form.__module__})
+def asked_by(form: type[AskingForm], actor: Actor, **more: Any) -> type[AskingForm]:
+    """Return the form for one request of ``actor``, with what else it must know as class attributes."""
+    return cast("type[AskingForm]", type(form.__name__, (form,), {"actor": actor, **more}))
 
 
 def action_choices() -> list[tuple[str, str]]:
@@ -59,22 +61,33 @@ def action_choices() -> list[tuple[str, str]]:
     return [("", "---------"), *((action.name, action.name) for action in all_actions())]
 
 
-class AsksServiceMixin:
+class AsksServiceMixin(ButtonsMixin):
     """For pages that add rows by an :class:`AskingForm`."""
 
-    admin_site: Any
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        """Offer one way to save: a new row is then shown, and cannot be edited further."""
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
-    def save_form(self, request: Any, form: AskingForm, change: bool) -> Any:
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Return what the service has made."""
         return form.made
 
-    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Do nothing: the service has stored it."""
 
-    def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Do nothing: there is none."""
 
-    def completes_projects(self, request: Any) -> bool:
+    def completes_projects(self, request: HttpRequest) -> bool:
         """Whether projects can be completed: where the host's admin can search them; else their id is typed."""
         projects = self.admin_site._registry.get(services.get_project_model())
         return projects is not None and bool(projects.get_search_fields(request))

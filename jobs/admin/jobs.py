@@ -22,6 +22,7 @@ from ..exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, Tran
 from ..models import Job
 from ..status import Status
 from . import shown
+from .adding import AddsJobs
 from .lists import ActionFilter, BoundedPaginator, JobChangeList, StatusFilter, search
 from .pages import LookOnlyMixin, selected_ids, staff
 
@@ -66,7 +67,7 @@ class CancelForm(forms.Form):
     )
 
 
-class JobAdminMixin(LookOnlyMixin):
+class JobAdminMixin(AddsJobs, LookOnlyMixin):
     """All that the jobs' pages do; mix it with the ``ModelAdmin`` of your theme."""
 
     list_display = ("id", STATUS, PROJECT, ACTION, REFERENCE, CREATED_BRIEFLY, START_BRIEFLY, ATTEMPT)
@@ -90,12 +91,9 @@ class JobAdminMixin(LookOnlyMixin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return them all."""
-        return [field for _title, options in self.fieldsets for row in options["fields"] for field in _fields_of(row)]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse everybody: jobs are asked for by integrators and host code."""
-        return False
+        """Return all that is shown of a job; of a new one everything is asked."""
+        shown_fields = self.fieldsets if obj else ()
+        return [field for _title, options in shown_fields for row in options["fields"] for field in _fields_of(row)]
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Whether this user may cancel jobs (``jobs.cancel_job``); seeing them is another permission."""

@@ -136,8 +136,7 @@ class PauseAdminMixin(AsksServiceMixin, LookOnlyMixin):
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        """Show the pause with its button; a new one is saved in one way only."""
-        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        """Show the pause with its button."""
         if obj is not None and self.has_resume_permission(request):
             context["resume_url"] = self.url_of("resume", quote(obj.pk))
         return super().render_change_form(request, context, add, change, form_url, obj)

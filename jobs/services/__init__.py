@@ -31,6 +31,7 @@ from .projects import (
 )
 from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from .readiness import is_ready
+from .roles import ROLES, RoleChange, make_roles
 from .scheduling import Wanted, request_job, schedule_job
 from .searches import JobOrder, JobSearch, Place
 from .summaries import (
@@ -46,6 +47,7 @@ __all__ = [
     "MOST_COUNTED",
     "MOST_EVENTS",
     "MOST_JOBS",
+    "ROLES",
     "Access",
     "Attempt",
     "Beat",
@@ -63,6 +65,7 @@ __all__ = [
     "Place",
     "ProjectJobs",
     "Pruned",
+    "RoleChange",
     "Scheduled",
     "Wait",
     "Waiting",
@@ -94,6 +97,7 @@ __all__ = [
     "list_page",
     "list_pauses",
     "look_at_job",
+    "make_roles",
     "name_of_scope",
     "newest_failures",
     "pause_jobs",
