@@ -1,5 +1,6 @@
 """Adding a job: through the service that integrators' requests go through, with the same refusals."""
 
+import json
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -17,6 +18,18 @@ from ..exceptions import ActiveJobExists
 from ..models import Job
 from .asking import AskingForm, AsksServiceMixin, action_choices, asked_by
 from .pages import LookOnlyMixin, staff
+
+
+class ParametersField(forms.CharField):
+    """JSON, shown again as it was typed; nested deeper than Python reads, it is as wrong as any other text."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return what the text says; None if it is empty."""
+        text = super().to_python(value)
+        try:
+            return json.loads(text) if text else None
+        except (ValueError, RecursionError):
+            raise forms.ValidationError(_("Enter a JSON object."), code="invalid") from None
 
 
 class NewJobForm(AskingForm):
@@ -42,7 +55,7 @@ class NewJobForm(AskingForm):
         strip=False,
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
-    parameters = forms.JSONField(
+    parameters = ParametersField(
         label=_("Parameters"),
         help_text=_("A JSON object, for actions that take one."),
         required=False,
