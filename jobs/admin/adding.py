@@ -102,6 +102,7 @@ class NewJobForm(AskingForm):
 class AddsJobs(AsksServiceMixin, LookOnlyMixin):
     """For the jobs' pages: those with ``jobs.add_job`` may ask for a job; nobody may change one."""
 
+    add_form_template = "admin/change_form.html"  # ours is for what a job has once it is there
     raw_id_fields = ("project",)
     new_fieldsets: ClassVar[Any] = (
         (None, {"fields": ("project", "action", "reference_id", "start_at")}),

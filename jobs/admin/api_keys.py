@@ -20,7 +20,11 @@ from .key_steps import KeyStepsMixin
 CREATED_BRIEFLY: Final = shown.column(shown.brief_moment, "created_at", _("created"))
 EXPIRES_BRIEFLY: Final = shown.column(shown.brief_moment, "expires_at", _("expires"))
 LAST_USED_BRIEFLY: Final = shown.column(shown.brief_moment, "last_used_at", _("last used"))
-REVOKED_BRIEFLY: Final = shown.column(shown.brief_moment, "revoked_at", _("revoked"))
+ORGANIZATION: Final = shown.column(shown.named, "organization", _("organization"))
+PROJECT: Final = shown.column(shown.named, "project", _("project"))
+CREATED_BY: Final = shown.column(shown.named, "created_by", _("created by"))
+PREFIX: Final = shown.column(str, "prefix", _("first characters"))
+NAME: Final = shown.column(shown.text, "name", _("name"))
 CREATED: Final = shown.column(shown.moment, "created_at", _("created"))
 EXPIRES: Final = shown.column(shown.moment, "expires_at", _("expires"))
 LAST_USED: Final = shown.column(shown.moment, "last_used_at", _("last used"))
@@ -32,17 +36,16 @@ class ApiKeyAdminMixin(AsksServiceMixin, KeyStepsMixin):
     """All that the keys' pages do; mix it with the ``ModelAdmin`` of your theme."""
 
     list_display = (
-        "prefix",
+        PREFIX,
         "state",
-        "organization",
-        "project",
+        ORGANIZATION,
+        PROJECT,
         SCOPES_SHOWN,
-        "name",
+        NAME,
         CREATED_BRIEFLY,
         EXPIRES_BRIEFLY,
         LAST_USED_BRIEFLY,
-        REVOKED_BRIEFLY,
-        "created_by",
+        CREATED_BY,
     )
     list_select_related = ("organization", "project", "created_by")
     list_per_page = 50
@@ -53,10 +56,10 @@ class ApiKeyAdminMixin(AsksServiceMixin, KeyStepsMixin):
     raw_id_fields = ("project",)
     new_fields = ("organization", "project", "name", "scopes", "lifetime_days")
     shown_fields = (
-        ("prefix", "state"),
-        ("organization", "project"),
-        ("name", SCOPES_SHOWN),
-        (CREATED, "created_by"),
+        (PREFIX, "state"),
+        (ORGANIZATION, PROJECT),
+        (NAME, SCOPES_SHOWN),
+        (CREATED, CREATED_BY),
         (EXPIRES, REVOKED),
         (LAST_USED,),
         ("made_to_replace", "replaced_by"),

@@ -14,21 +14,23 @@ from ..exceptions import InvalidField
 from ..models import Organization
 from . import shown, summaries
 from .buttons import ButtonsMixin
-from .projects import Deleted, kept
+from .projects import Deleted, kept, labelled
 
+NAME = shown.column(shown.text, "name", _("name"))
 CREATED = shown.column(shown.moment, "created_at", _("created"))
+CREATED_BRIEFLY = shown.column(shown.brief_moment, "created_at", _("created"))
+DISABLED_BRIEFLY = shown.column(shown.brief_moment, "disabled_at", _("disabled since"))
 DISABLED = shown.column(shown.moment, "disabled_at", _("disabled since"))
 
 
 class OrganizationAdminMixin(ButtonsMixin):
     """All that the organizations' pages do; mix it with the ``ModelAdmin`` of your theme."""
 
-    list_display = ("name", "created_at", DISABLED)
+    list_display = (NAME, CREATED_BRIEFLY, DISABLED_BRIEFLY)
     list_per_page = 50
     list_max_show_all = 50
     search_fields = ("name",)
     search_help_text = _("Finds organizations by a part of their name.")
-    show_full_result_count = False
     actions = None  # nothing is deleted by ticking
 
     class Media:
@@ -41,6 +43,10 @@ class OrganizationAdminMixin(ButtonsMixin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Return what only the app writes."""
         return [CREATED, DISABLED] if obj else []
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Ask in words that are translated."""
+        return super().formfield_for_dbfield(db_field, request, **{**labelled(db_field), **kwargs})
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Deleted:
         """Look for one project of each before looking for all that would go with it."""

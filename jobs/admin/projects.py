@@ -8,8 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Job
-from . import summaries
+from . import shown, summaries
 from .buttons import ButtonsMixin
+
+NAME = shown.column(shown.text, "name", _("name"))
+ORGANIZATION = shown.column(shown.named, "organization", _("organization"))
+KEY = shown.column(shown.text, "key", _("key"))
+CREATED = shown.column(shown.moment, "created_at", _("created"))
+CREATED_BRIEFLY = shown.column(shown.brief_moment, "created_at", _("created"))
 
 Deleted = tuple[list[Any], dict[Any, Any], set[Any], list[Any]]
 
@@ -52,27 +58,36 @@ KeepsProjectsWithJobs = ProjectJobsMixin
 class ProjectAdminMixin(ProjectJobsMixin):
     """All that the pages of our own projects do; mix it with the ``ModelAdmin`` of your theme."""
 
-    list_display = ("name", "organization", "key", "created_at")
+    list_display = (NAME, ORGANIZATION, KEY, CREATED_BRIEFLY)
     list_select_related = ("organization",)
     list_per_page = 50
     list_max_show_all = 50
     search_fields = ("name", "key", "organization__name")
     search_help_text = _("Finds projects by a part of their name, their key or their organization's name.")
-    show_full_result_count = False
     autocomplete_fields = ("organization",)
     actions = None  # nothing is deleted by ticking
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Show the key once there is one; the form of a new project would show one that is never stored."""
-        return ["organization", "name", "key", "created_at"] if obj else ["organization", "name"]
+        return [ORGANIZATION, "name", KEY, CREATED] if obj else ["organization", "name"]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Ask in words that are translated."""
+        return super().formfield_for_dbfield(db_field, request, **{**labelled(db_field), **kwargs})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Return what never changes; with another organization, the keys of the first would open it."""
-        return ["organization", "key", "created_at"] if obj else []
+        return [ORGANIZATION, KEY, CREATED] if obj else []
 
 
 class ProjectAdmin(ProjectAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     """The projects of a host that has no model of its own for them."""
+
+
+def labelled(db_field: Any) -> dict[str, Any]:
+    """Return the label of a field of an organization or a project, whose models name none."""
+    labels = {"name": _("Name"), "organization": _("Organization")}
+    return {"label": labels[db_field.name]} if db_field.name in labels else {}
 
 
 def kept(rows: list[models.Model], words: Any) -> Deleted:

@@ -55,7 +55,10 @@ def _row(summary: services.ProjectJobs, site_name: str) -> dict[str, Any]:
         "project": project,
         "url": _list_url(site_name, project=project.pk),
         "counts": [
-            {"number": _counted(count), "url": _list_url(site_name, project=project.pk, status=status.value)}
+            {
+                "number": _counted(count),
+                "url": _list_url(site_name, project=project.pk, status=status.value) if count else None,
+            }
             for status, count in summary.counts.items()
         ],
         "late": late,
