@@ -32,6 +32,16 @@ class ParametersField(forms.CharField):
             raise forms.ValidationError(_("Enter a JSON object."), code="invalid") from None
 
 
+class StartWidget(AdminSplitDateTime):
+    """Django's two fields, each with a name: what stands before them is no label."""
+
+    def __init__(self) -> None:
+        """Name them."""
+        super().__init__()
+        for widget, name in zip(self.widgets, (_("Date of the start"), _("Time of the start")), strict=True):
+            widget.attrs["aria-label"] = name
+
+
 class NewJobForm(AskingForm):
     """A job as somebody asks for it."""
 
@@ -46,7 +56,7 @@ class NewJobForm(AskingForm):
         label=_("Start"),
         help_text=_("Empty: when such jobs usually start. A time that has passed means now."),
         required=False,
-        widget=AdminSplitDateTime,
+        widget=StartWidget,
     )
     description = forms.CharField(
         label=_("Description"),

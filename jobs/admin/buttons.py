@@ -23,6 +23,10 @@ else:
 class ButtonsMixin(ModelAdmin):
     """A row's page with buttons beside what Django has; what each may do is a permission of its own."""
 
+    class Media:  # for all pages: of several mixins' Django takes the first alone
+        css = {"all": ("jobs/admin.css",)}
+        js = ("jobs/autocomplete.js",)
+
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a class in which Django's methods would come before ours, and let staff edit what nobody may."""
         super().__init_subclass__(**options)

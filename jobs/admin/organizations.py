@@ -33,9 +33,6 @@ class OrganizationAdminMixin(ButtonsMixin):
     search_help_text = _("Finds organizations by a part of their name.")
     actions = None  # nothing is deleted by ticking
 
-    class Media:
-        css = {"all": ("jobs/admin.css",)}
-
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Show when it was made and whether it is disabled, once it is made."""
         return ["name", CREATED, DISABLED] if obj else ["name"]

@@ -43,9 +43,6 @@ class LookOnlyMixin(ButtonsMixin):
     show_facets = admin.ShowFacets.NEVER
     view_on_site = False
 
-    class Media:
-        css = {"all": ("jobs/admin.css",)}
-
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse everybody, superusers too."""
         return False

@@ -28,9 +28,6 @@ class ProjectJobsMixin(ButtonsMixin):
 
     change_form_template = "admin/jobs/project/change_form.html"
 
-    class Media:
-        css = {"all": ("jobs/admin.css",)}
-
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Deleted:
         """Look for one job of each project before looking for all that would go with it."""
         found = [project for project in objs if Job.objects.in_project(project).exists()]

@@ -154,6 +154,7 @@ def test_the_form_lists_no_projects_and_offers_the_registered_actions(client: Cl
     assert "Some shop" not in html
     assert '<option value="touch">touch</option>' in html
     assert "jobs-events" not in html
+    assert 'aria-label="Date of the start"' in html
 
 
 def test_the_page_of_a_job_has_no_field_to_edit(client: Client):

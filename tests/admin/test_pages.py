@@ -54,6 +54,12 @@ def test_a_strict_content_security_policy_has_nothing_to_forbid(client: Client):
         assert not OUTSIDE.findall(text_of(page)), address
 
 
+def test_every_page_has_our_style(client: Client):
+    for address, page in every_page(client).items():
+        if not address.endswith("/history/"):
+            assert text_of(page).count('href="/static/jobs/admin.css"') == 1, address
+
+
 @pytest.mark.parametrize(
     "page",
     [
