@@ -24,7 +24,7 @@ PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://ca
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint openapi bench bench-api chaos venv venv-dev clean
+.PHONY: help demo test check lint openapi messages bench bench-api chaos venv venv-dev clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ lint: venv-dev ## Check format, style, types, deployment settings and migrations
 
 openapi: venv-dev ## Write the OpenAPI document anew, after a change of the API
 	@exec $(BIN)/python -W error -m tests.openapi
+
+# Both files of a language are committed: hosts have no gettext, and the package needs none.
+messages: venv-dev ## Collect the admin's texts for translation and compile them (needs GNU gettext)
+	cd jobs && $(CURDIR)/$(BIN)/python $(CURDIR)/manage.py makemessages --locale de --no-location --no-wrap --no-obsolete
+	cd jobs && $(CURDIR)/$(BIN)/python $(CURDIR)/manage.py compilemessages --locale de
 
 bench: venv-dev ## Measure speed on PostgreSQL, beside hand-written loops
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)

@@ -42,9 +42,14 @@ class JobsSettings:
     trusted_proxies: int = 0
     """How many proxies of yours stand in front, each adding to ``X-Forwarded-For``. 0: the header is not believed."""
 
+    admin_register: bool = True
+    """Whether our pages are in Django's own admin site. False: the host registers classes of its own."""
+
     def __post_init__(self) -> None:
         self._check_engine()
         self._check_throttling()
+        if not isinstance(self.admin_register, bool):
+            raise ImproperlyConfigured(f"JOBS['ADMIN_REGISTER'] must be True or False, not {self.admin_register!r}")
 
     def _check_throttling(self) -> None:
         for name in ("requests_per_minute", "failed_keys_per_minute"):

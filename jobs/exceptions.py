@@ -17,6 +17,7 @@
     ├── ConcurrentChange          the host's own transaction met another one; roll back, try again
     ├── OutcomeUnknown            the database was lost at the commit; look before you try again
     ├── RowsLeft                  an action ended, but rows it promised to remove are still there
+    ├── RolesUnavailable          the groups of staff cannot be made here; says what is missing
     ├── ActionMisused             an action was registered or used wrongly (a programming error)
     │   ├── ActionNameTaken
     │   ├── WriteOutsideChunk
@@ -210,6 +211,16 @@ class RowsLeft(JobsError):
     def __init__(self, stores: tuple[str, ...]) -> None:
         self.stores = stores
         super().__init__(f"There are still rows in {', '.join(stores)}: others add them, or they cannot be deleted.")
+
+
+class RolesUnavailable(JobsError):
+    """The groups of staff cannot be made on this host; ``missing`` says what it lacks."""
+
+    code = "roles_unavailable"
+
+    def __init__(self, missing: str) -> None:
+        self.missing = missing
+        super().__init__(missing)
 
 
 class ActionMisused(JobsError):

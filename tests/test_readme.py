@@ -9,12 +9,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from django.contrib import admin
 
 import jobs
 from jobs import actions, conf, get_project_model, schedule_job
 from jobs.management.commands import (
     createapikey,
     createproject,
+    createroles,
     jobhealth,
     jobworker,
     pausejobs,
@@ -81,6 +83,23 @@ def test_the_archive_of_the_readme_archives_the_year(shop):
     assert list(Invoice.objects.filter(archived=False).values_list("year", flat=True)) == ["2025"]
 
 
+def test_the_admin_of_the_readme_registers_pages_of_ours_on_a_theme(monkeypatch):
+    (snippet,) = re.findall(r"```python\n(# shop/admin.py.*?)```", README, re.DOTALL)
+    package, models, theme = ModuleType("shop"), ModuleType("shop.models"), ModuleType("unfold.admin")
+    package.__path__ = []
+    vars(models).update(Project=get_project_model())
+    vars(theme).update(ModelAdmin=type("ThemeAdmin", (admin.ModelAdmin,), {}))
+    for module in (package, models, ModuleType("unfold"), theme):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    site = admin.AdminSite()
+    monkeypatch.setattr(admin.sites, "site", site)
+
+    exec(compile(snippet, "README.md", "exec"), {"__name__": "shop.admin", "__package__": "shop"})
+
+    assert set(site._registry) == {Job, get_project_model()}
+    assert site.check(None) == []
+
+
 def test_both_snippets_are_there():
     assert len(SNIPPETS) == 2
 
@@ -112,7 +131,7 @@ def test_every_public_name_is_in_the_readme():
 
 
 @pytest.mark.parametrize(
-    "command", [jobworker, createproject, createapikey, jobhealth, pausejobs, resumejobs, prunejobs]
+    "command", [jobworker, createproject, createapikey, createroles, jobhealth, pausejobs, resumejobs, prunejobs]
 )
 def test_every_option_of_a_command_is_in_the_readme(command):
     parser = command.Command().create_parser("manage.py", command.__name__.rsplit(".", 1)[-1])

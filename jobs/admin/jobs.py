@@ -15,6 +15,7 @@ from .. import services
 from ..exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, TransitionRefused
 from ..models import Job
 from . import shown
+from .adding import AddsJobs
 from .job_page import JobPageMixin
 from .lists import ActionFilter, BoundedPaginator, JobChangeList, StatusFilter, search
 from .overview import OverviewMixin
@@ -33,7 +34,7 @@ START_BRIEFLY: Final = shown.column(shown.brief_moment, "start_at", _("start"))
 ATTEMPT: Final = shown.column(shown.whole, "attempt", _("attempt"))
 
 
-class JobAdminMixin(OverviewMixin, JobPageMixin):
+class JobAdminMixin(AddsJobs, OverviewMixin, JobPageMixin):
     """All that the jobs' pages do; mix it with the ``ModelAdmin`` of your theme."""
 
     list_display = ("id", STATUS, PROJECT, ACTION, REFERENCE, CREATED_BRIEFLY, START_BRIEFLY, ATTEMPT)
@@ -48,10 +49,6 @@ class JobAdminMixin(OverviewMixin, JobPageMixin):
     show_full_result_count = False
     paginator = BoundedPaginator
     actions: Sequence[Any] = ("cancel_selected",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse everybody: jobs are asked for by integrators and host code."""
-        return False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[JobChangeList]:
         """Return the list that stays fast."""
@@ -111,7 +108,6 @@ class JobAdminMixin(OverviewMixin, JobPageMixin):
             self.message_user(request, words % {"problem": problem, **_counted(ids)}, messages.WARNING)
 
 
-@admin.register(Job)
 class JobAdmin(JobAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     """Jobs in Django's own admin."""
 

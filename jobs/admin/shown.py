@@ -83,6 +83,11 @@ def text(value: str) -> SafeString:
     return format_html('<bdi class="jobs-text">{}</bdi>', value)
 
 
+def named(row: object) -> SafeString:
+    """Return what another row is called, as others named it."""
+    return text(str(row))
+
+
 def whole(value: int) -> str:
     """Return a number as people group it."""
     return str(formats.number_format(value, force_grouping=True))

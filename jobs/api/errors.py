@@ -34,6 +34,7 @@ STATUS: Final[dict[type[exceptions.JobsError], int]] = {
     exceptions.ConcurrentChange: 503,
     exceptions.OutcomeUnknown: 503,
     exceptions.RowsLeft: RAISED_ON,
+    exceptions.RolesUnavailable: RAISED_ON,
     exceptions.ActionMisused: RAISED_ON,
     exceptions.JobFailed: RAISED_ON,
 }

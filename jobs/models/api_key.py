@@ -4,6 +4,7 @@ from typing import ClassVar, Final
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from .. import conf
 
@@ -38,7 +39,8 @@ class ApiKey(models.Model):
     replaces = models.ForeignKey("self", null=True, blank=True, editable=False, on_delete=models.SET_NULL)
 
     class Meta:
-        verbose_name = "API key"
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [
             ("rotate_apikey", "Can rotate an API key"),

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Final, Self
 
 from django.db import connections, models, router
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from .. import conf
 from ..clock import NOW, Moment, compared
@@ -132,6 +133,8 @@ class Job(models.Model):
     objects = JobManager()
 
     class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [
             ("cancel_job", "Can cancel a job"),

@@ -7,6 +7,7 @@ from django.db import models, router
 from django.db.models import BooleanField, Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import IsNull
+from django.utils.translation import gettext_lazy as _
 
 from .. import conf
 from .job import Job, JobQuerySet
@@ -117,6 +118,8 @@ class Pause(models.Model):
     objects = PauseManager()
 
     class Meta:
+        verbose_name = _("pause")
+        verbose_name_plural = _("pauses")
         ordering: ClassVar = ["id"]
         constraints: ClassVar = [
             # Two, as nulls do not collide: within a project, and over all of them.

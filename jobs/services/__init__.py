@@ -12,6 +12,7 @@ from .keys import (
     check_api_key,
     create_api_key,
     find_access,
+    find_replacement,
     list_api_keys,
     revoke_api_key,
     rotate_api_key,
@@ -30,14 +31,25 @@ from .projects import (
 )
 from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from .readiness import is_ready
+from .roles import ROLES, RoleChange, make_roles
 from .scheduling import Wanted, request_job, schedule_job
 from .searches import JobOrder, JobSearch, Place
 from .statistics import SPANS, Overview, Period, Span, get_overview
 from .steps import hold_job, resume_job, retry_job, retry_many, run_job_now
+from .summaries import (
+    MOST_COUNTED,
+    OrganizationJobs,
+    ProjectJobs,
+    newest_failures,
+    summarize_organization,
+    summarize_project,
+)
 
 __all__ = [
+    "MOST_COUNTED",
     "MOST_EVENTS",
     "MOST_JOBS",
+    "ROLES",
     "SPANS",
     "Access",
     "Attempt",
@@ -52,11 +64,14 @@ __all__ = [
     "JobSearch",
     "Late",
     "NewKey",
+    "OrganizationJobs",
     "Overview",
     "Page",
     "Period",
     "Place",
+    "ProjectJobs",
     "Pruned",
+    "RoleChange",
     "Scheduled",
     "Span",
     "Wait",
@@ -75,6 +90,7 @@ __all__ = [
     "enable_organization",
     "explain_wait",
     "find_access",
+    "find_replacement",
     "find_replay",
     "get_history",
     "get_job",
@@ -90,7 +106,9 @@ __all__ = [
     "list_page",
     "list_pauses",
     "look_at_job",
+    "make_roles",
     "name_of_scope",
+    "newest_failures",
     "pause_jobs",
     "pruned_before",
     "public_id_of",
@@ -107,4 +125,6 @@ __all__ = [
     "run_job_now",
     "schedule_job",
     "scope_of",
+    "summarize_organization",
+    "summarize_project",
 ]
