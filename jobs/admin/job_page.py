@@ -142,6 +142,7 @@ def _progress(job: Job, hide: Hide) -> dict[str, Any]:
     receipt = shown.receipt_of(job)
     lines = [{**line, "store": hide(line["store"])} for line in receipt["lines"]]
     return {
+        "has_progress": job.progress_done > 0 or job.progress_total is not None,
         "progress": shown.progress(job),
         "rate": pace and formats.number_format(round(pace.per_second, 1), decimal_pos=1, force_grouping=True),
         "ends_at": pace and pace.ends_at and shown.moment(pace.ends_at),
