@@ -209,7 +209,7 @@ class Job(models.Model):
             models.Index(fields=["reference_id", "id"], name="jobs_job_by_reference"),
             # The failures of the last hour.
             models.Index(fields=["finished_at"], condition=Q(status=FAILED), name="jobs_job_failures"),
-            # Ended jobs that may be old enough to be redacted; those that are have left it.
+            # Ended jobs that may be old enough to be redacted, those that are have left it; what ended lately.
             models.Index(
                 fields=["finished_at", "id"],
                 condition=Q(finished_at__isnull=False) & ~Q(reference_id=""),
