@@ -22,13 +22,12 @@ from ..exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, Tran
 from ..models import Job
 from ..status import Status
 from . import shown
-from .lists import ActionFilter, BoundedPaginator, JobChangeList, StatusFilter, search
-from .pages import LookOnlyMixin, selected_ids, staff
+from .job_list import ListsJobs
+from .pages import selected_ids, staff
 
 EVENTS_SHOWN: Final = 200
 # A page must answer before the web server loses patience; each busy job may take JOBS["CANCEL_WAIT_SECONDS"].
 BULK_SECONDS: Final = 15
-NOT_IN_THE_LIST: Final = ("description", "errors", "parameters", "receipt")
 
 STATUS: Final = shown.column(shown.status, "status", _("status"))
 PROJECT: Final = shown.column(str, "project", _("project"))
@@ -37,8 +36,6 @@ REFERENCE: Final = shown.column(shown.text, "reference_id", _("reference"))
 DESCRIPTION: Final = shown.column(shown.text, "description", _("description"))
 ERRORS: Final = shown.column(shown.text, "errors", _("errors"))
 PARAMETERS: Final = shown.column(shown.as_json, "parameters", _("parameters"))
-CREATED_BRIEFLY: Final = shown.column(shown.brief_moment, "created_at", _("created"))
-START_BRIEFLY: Final = shown.column(shown.brief_moment, "start_at", _("start"))
 CREATED: Final = shown.column(shown.moment, "created_at", _("created"))
 START: Final = shown.column(shown.moment, "start_at", _("start"))
 DUE: Final = shown.column(shown.moment, "due_at", _("due"))
@@ -66,20 +63,9 @@ class CancelForm(forms.Form):
     )
 
 
-class JobAdminMixin(LookOnlyMixin):
+class JobAdminMixin(ListsJobs):
     """All that the jobs' pages do; mix it with the ``ModelAdmin`` of your theme."""
 
-    list_display = ("id", STATUS, PROJECT, ACTION, REFERENCE, CREATED_BRIEFLY, START_BRIEFLY, ATTEMPT)
-    list_display_links = ("id",)
-    list_select_related = ("project",)
-    list_filter = (StatusFilter, ActionFilter)
-    list_per_page = 50
-    list_max_show_all = 50
-    ordering = ("-id",)
-    search_fields = ("id", "reference_id")  # what `search` looks at, exactly
-    search_help_text = _("Finds a job by its id, and jobs by their whole reference, exactly as it was sent.")
-    show_full_result_count = False
-    paginator = BoundedPaginator
     actions: Sequence[Any] = ("cancel_selected",)
     fieldsets: ClassVar[Any] = (
         (None, {"fields": (STATUS, "project", ACTION, REFERENCE, DESCRIPTION, ERRORS)}),
@@ -100,17 +86,6 @@ class JobAdminMixin(LookOnlyMixin):
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Whether this user may cancel jobs (``jobs.cancel_job``); seeing them is another permission."""
         return request.user.has_perm(f"{self.opts.app_label}.{get_permission_codename('cancel', self.opts)}")
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[JobChangeList]:
-        """Return the list that stays fast."""
-        return JobChangeList
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Search by id and exact reference; the list itself needs no long texts."""
-        rows = queryset.defer(*NOT_IN_THE_LIST)
-        return (search(rows, search_term) if search_term else rows), False
 
     def button_urls(self) -> list[URLPattern]:
         """Add the address behind the button."""
