@@ -17,6 +17,7 @@ from ..models import Job
 from ..services.facets import Facet, count_choices
 from ..services.finding import JobFilter, parse_id
 from ..services.looking import Look, look_for
+from ..services.planning import index_walks
 from . import shown
 from .job_filters import JobListFilter
 from .masking import masked, may_see_references
@@ -116,9 +117,10 @@ class JobChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page: its ids by the index alone, then these rows, and what is to be said of each."""
-        super().get_results(request)
         most = max(self.list_per_page, self.list_max_show_all)
-        ids = list(self.result_list.values_list("pk", flat=True)[:most])
+        with index_walks():
+            super().get_results(request)
+            ids = list(self.result_list.values_list("pk", flat=True)[:most])
         rows = self.root_queryset.defer(*NOT_IN_THE_LIST).select_related("project").in_bulk(ids)
         self.result_list = [rows[job_id] for job_id in ids if job_id in rows]
         waits = services.explain_waits(self.result_list, now=self.now)

