@@ -224,7 +224,7 @@ def test_the_list_costs_the_same_whatever_is_in_it(client: Client):
 
     assert len(many) == len(few)
     # The session, the user, two sorts of permissions, the clock, the count, the ids of the page, its rows,
-    # and why they wait: disabled organizations, pauses, the last beat. On PostgreSQL also a transaction and its settings.
+    # and why they wait: disabled organizations, pauses, the last beat. PostgreSQL: a transaction and its settings, too.
     assert len(many) <= 16
 
 
