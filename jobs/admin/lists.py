@@ -14,6 +14,7 @@ from django.utils.translation import gettext as translated
 from .. import clock, services
 from ..database import home
 from ..models import Job
+from ..services.changing import can_have_staff_project
 from ..services.facets import Facet, count_choices
 from ..services.finding import JobFilter, parse_id
 from ..services.looking import Look, look_for
@@ -108,7 +109,7 @@ class JobChangeList(ChangeList):
             for spec in self.filter_specs
             if isinstance(spec, JobListFilter) and spec.has_counts
         }
-        return {key: _in_words(facet) for key, facet in count_choices(groups).items()}
+        return {key: in_words(facet) for key, facet in count_choices(groups).items()}
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Return the order by id; columns without an index cannot be sorted by."""
@@ -132,6 +133,11 @@ class JobChangeList(ChangeList):
         if not self.query or self.has_more or self.look.window is not None:
             self.full_result_count = self.result_count
 
+    @cached_property
+    def may_choose_all(self) -> bool:
+        """Whether all that match can be changed: a filter of ours says which, and there is a project for the job."""
+        return not self.is_part and can_have_staff_project()
+
     @property
     def has_more(self) -> bool:
         """Whether more rows match than are listed."""
@@ -141,10 +147,10 @@ class JobChangeList(ChangeList):
     def counted(self) -> str:
         """How many rows match, as a text."""
         more = self.has_more or self.look.window is not None
-        return _in_words(Facet(count=self.result_count, at_least=more))
+        return in_words(Facet(count=self.result_count, at_least=more))
 
     @property
-    def in_words(self) -> list[str]:
+    def asked_in_words(self) -> list[str]:
         """What is asked for: each filter with its choice, and the search."""
         chosen = [
             (spec.title, choice["display"])
@@ -168,7 +174,8 @@ class JobChangeList(ChangeList):
         return {"size": shown.whole(window.size), "since": shown.moment(window.since), "older": older}
 
 
-def _in_words(facet: Facet) -> str:
+def in_words(facet: Facet) -> str:
+    """Return a count as a text; ``10,000+`` is at least so many."""
     number = shown.whole(facet.count)
     return translated("%(number)s+") % {"number": number} if facet.at_least else number
 

@@ -61,6 +61,8 @@ class Walk:
     descending: bool = True
     # Whether an end of the walk can be set, and is needed.
     endless: bool = True
+    # What all rows have in the first of several keys, unless these order by something else than the id.
+    value: Any = None
 
     def ordered(self, *, reverse: bool = False) -> JobQuerySet:
         """Return its rows in its order; the few that have no walk in one that no index has, so that they are sorted."""
@@ -120,6 +122,14 @@ def walk_for(wanted: JobFilter) -> Walk | None:
     return Walk(rows=Job.objects.all(), keys=("pk",), answers=frozenset())
 
 
+def part_of(walk: Walk, way: str, job_id: int) -> Walk:
+    """Return the part of a walk that goes by id which lies on one side of an id, e.g. ``>``; no job need have it."""
+    if not walk.endless or walk.keys == ("pk",):
+        lookup = {">": "gt", "<=": "lte"}[way]
+        return replace(walk, rows=walk.rows.filter(**{f"pk__{lookup}": job_id}))
+    return _part_of(walk, way, (walk.value, job_id))
+
+
 def _by_search(wanted: JobFilter) -> Walk | None:
     """Walk by reference; of what may be several things, read the few jobs of each."""
     if wanted.same_as is not None:
@@ -156,16 +166,17 @@ def _by_reference(wanted: JobFilter, reference: str, answers: set[str]) -> Walk:
 def _pinned(rows: JobQuerySet, column: str, value: Any, answers: set[str]) -> Walk:
     """Walk through one value of a column, by id."""
     pinned = rows.filter(**{f"{column}__gte": value, f"{column}__lte": value})
-    return Walk(rows=pinned, keys=(column, "pk"), answers=frozenset(answers | {column}))
+    return Walk(rows=pinned, keys=(column, "pk"), answers=frozenset(answers | {column}), value=value)
 
 
 def _place_of(job_id: int, walk: Walk) -> tuple[Any, ...] | None:
     """Return where a job stands in a walk: of a value that all have in common, and its id, unless it is late."""
     if walk.keys == ("pk",):
         return (job_id,)
-    first = walk.ordered() if walk.descending else Job.objects.filter(pk=job_id)
-    common = first.values_list(walk.keys[0], flat=True).first()
-    return None if common is None else (common, job_id)
+    if walk.descending:
+        return (walk.value, job_id)
+    due_at = Job.objects.filter(pk=job_id).values_list("due_at", flat=True).first()
+    return None if due_at is None else (due_at, job_id)
 
 
 def _last_of_window(walk: Walk) -> tuple[Any, ...] | None:

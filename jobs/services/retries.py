@@ -55,7 +55,9 @@ def retry_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reas
         retry = _retry_of(failed, clock.read(home()))
         try:
             with change(then="create.committed", wait_seconds=conf.current().cancel_wait_seconds):
-                # The write comes first: a transaction of SQLite that began with a look could not write once others had.
+                if supports_row_locks(home()):  # as `retry_many` does, so that the two wait for each other in one order
+                    _locked(Job.objects.filter(pk=failed.pk)).first()
+                # Elsewhere the write comes first: a transaction that began with a look could not write once others had.
                 transitions.schedule_retries([retry], actor=actor, reason=reason)
                 _check_still_whole(failed)
                 notify_due()
@@ -129,8 +131,9 @@ def _insert(failed: Sequence[Job], actor: Actor, reason: str) -> bool:
 
 def _refusals(jobs: Sequence[Job]) -> dict[int, _Refused]:
     """Return, of those that cannot be retried, why; two queries, by the indexes that keep the rules."""
-    retried = dict(Job.objects.filter(retry_of__in=[job.pk for job in jobs]).values_list("retry_of_id", "pk"))
+    # In this order: an active job that is a retry, and comes in between, is known for one.
     active = _active_rivals([job for job in jobs if job.status == Status.FAILED and _is_unique(job)])
+    retried = dict(Job.objects.filter(retry_of__in=[job.pk for job in jobs]).values_list("retry_of_id", "pk"))
     found = {job.pk: _refusal(job, retried.get(job.pk), active.get(_key_of(job))) for job in jobs}
     return {pk: refused for pk, refused in found.items() if refused is not None}
 
@@ -172,7 +175,7 @@ def _check_still_whole(failed: Job) -> None:
     Raises:
         JobNotFound, StepRefused: it was.
     """
-    now = _locked(Job.objects.filter(pk=failed.pk)).first()
+    now = Job.objects.filter(pk=failed.pk).first()
     if now is None:
         raise JobNotFound(failed.pk)
     if now.reference_id != failed.reference_id:

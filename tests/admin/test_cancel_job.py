@@ -81,7 +81,7 @@ def test_a_job_that_has_ended_is_told_and_not_logged(client: Client, status: Sta
     response = press(client, job)
 
     assert statuses(job) == [status]
-    assert messages_of(response) == [f"Job {job.pk} was not cancelled: already {status}."]
+    assert messages_of(response) == [f"Job {job.pk} was not cancelled: it had been {status} meanwhile."]
     assert not LogEntry.objects.exists()
 
 
@@ -204,5 +204,5 @@ def test_a_worker_that_is_just_finishing_wins_and_that_is_told(client: Client, m
 
     response = press(client, job)
 
-    assert messages_of(response) == [f"Job {job.pk} was not cancelled: already completed."]
+    assert messages_of(response) == [f"Job {job.pk} was not cancelled: it had been completed meanwhile."]
     assert statuses(job) == ["completed"]
