@@ -19,7 +19,7 @@ class OrderSerializer(serializers.Serializer):  # type: ignore[type-arg]
     reason = serializers.CharField(allow_blank=True, trim_whitespace=False)
     staff = serializers.CharField(trim_whitespace=False)
     request_id = serializers.CharField(allow_blank=True, trim_whitespace=False)
-    seal = serializers.CharField(write_only=True)
+    seal = serializers.CharField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse what nobody has confirmed."""
@@ -27,6 +27,10 @@ class OrderSerializer(serializers.Serializer):  # type: ignore[type-arg]
         if not constant_time_compare(attrs["seal"], changing.seal_of(order)):
             raise serializers.ValidationError("is asked for by the list of jobs in the admin only")
         return attrs
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return what is stored with the job: without the seal, which would let others have it done once more."""
+        return {name: value for name, value in super().to_representation(instance).items() if name != "seal"}
 
 
 @action(changing.ACTION, description="Change jobs chosen by staff: {reference_id}", parameters=OrderSerializer)

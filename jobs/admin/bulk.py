@@ -52,6 +52,7 @@ class Bulk:
 
     title: "_StrPromise"
     all_title: "_StrPromise"
+    explanation: "_StrPromise"
     button: "_StrPromise"
     done: Any
     not_done: Any
@@ -66,6 +67,10 @@ BULKS: Final = {
     Change.CANCEL: Bulk(
         title=_("Cancel these jobs?"),
         all_title=_("Cancel all jobs that match?"),
+        explanation=_(
+            "From then on they change nothing more. What they have done before stays done; their receipts say what. "
+            "A cancelled job cannot be started again."
+        ),
         button=_("Cancel the jobs"),
         done=ngettext_lazy("Cancelled job %(ids)s.", "Cancelled %(count)s jobs: %(ids)s.", "count"),
         not_done=ngettext_lazy(
@@ -77,6 +82,10 @@ BULKS: Final = {
     Change.RETRY: Bulk(
         title=_("Retry these jobs?"),
         all_title=_("Retry all failed jobs that match?"),
+        explanation=_(
+            "For each a new job does the same for the same reference; the failed ones stay as they are. "
+            "A job is retried once."
+        ),
         button=_("Retry the jobs"),
         done=ngettext_lazy("Retried job %(ids)s.", "Retried %(count)s jobs: %(ids)s.", "count"),
         not_done=ngettext_lazy(
@@ -88,6 +97,7 @@ BULKS: Final = {
     Change.RUN: Bulk(
         title=_("Run these jobs now?"),
         all_title=_("Run all waiting jobs that match now?"),
+        explanation=_("They are due at once instead of at their times; workers take them when it is their turn."),
         button=_("Run the jobs now"),
         done=ngettext_lazy("Job %(ids)s is due now.", "%(count)s jobs are due now: %(ids)s.", "count"),
         not_done=ngettext_lazy(

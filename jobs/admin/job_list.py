@@ -78,7 +78,7 @@ def waits(job: Any) -> str:
     """Return what keeps a job that is due, or held, from being run, and for how long."""
     wait: Wait | None = job.wait
     if wait is None or wait.what is Waiting.START_TIME:
-        return ""
+        return shown.NONE
     if wait.what is Waiting.RETRY:
         return _badge("retry", translated("retry in %(span)s") % {"span": span(job.due_at - job.seen_at)})
     waited = job.seen_at - job.due_at

@@ -23,6 +23,7 @@ from .steps import retry_many
 # So many entries of an index are looked at in one query.
 STEP: Final = 20_000
 BUSY_PASSES: Final = 5
+BUSY_PAUSE_SECONDS: Final = 0.2
 CONFLICTS_IN_A_ROW: Final = 8
 DONE: Final = {Change.CANCEL: "cancelled", Change.RETRY: "retried", Change.RUN: "made due"}
 BUSY: Final = "skipped: busy"
@@ -151,7 +152,7 @@ class _Run:
         for number in range(BUSY_PASSES):
             if not self.busy:
                 return
-            time.sleep(0.2 * 2**number)
+            time.sleep(BUSY_PAUSE_SECONDS * 2**number)
             ids, self.busy = self.busy, []
             for start in range(0, len(ids), self.job.batch_size):
                 self._change(ids[start : start + self.job.batch_size], is_last_try=number == BUSY_PASSES - 1)

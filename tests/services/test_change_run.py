@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from jobs import runner, transitions
+from jobs.database import engine_transaction
 from jobs.exceptions import InvalidField
 from jobs.models import Job, JobEvent
 from jobs.services import change_run, changing, schedule_job
@@ -40,9 +41,10 @@ def ordered(of: Any, change: Change = Change.CANCEL, **asked: Any) -> Job:
 def carry_out(job: Job) -> Job:
     """Run one attempt of the job; return the row as it then stands."""
     Job.objects.filter(pk=job.pk).update(due_at=LONG_AGO)
-    (claimed,) = transitions.claim(
-        [job.pk], lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45), begun_ids=[job.pk]
-    )
+    with engine_transaction():
+        (claimed,) = transitions.claim(
+            [job.pk], lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45), begun_ids=[job.pk]
+        )
     runner.run(claimed, lease=lease_of(claimed), worker=WORKER, then=nothing_next)
     job.refresh_from_db()
     return job
