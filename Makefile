@@ -24,10 +24,10 @@ PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://ca
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint openapi messages bench bench-api chaos venv venv-dev clean
+.PHONY: help demo test check lint openapi messages bench bench-api bench-admin chaos venv venv-dev clean
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: venv ## Serve the demo site and a worker on SQLite; Ctrl-C stops both
 	@exec $(BIN)/python manage.py demo $(ARGS)
@@ -60,6 +60,9 @@ bench: venv-dev ## Measure speed on PostgreSQL, beside hand-written loops
 
 bench-api: venv-dev ## Measure the list of ten million jobs on PostgreSQL; takes some 10 GB and ten minutes
 	@exec $(BIN)/python -m tests.benchmarks.listing $(ARGS)
+
+bench-admin: venv-dev ## Measure the admin with ten million jobs on PostgreSQL; takes some 10 GB and ten minutes
+	@exec $(BIN)/python -m tests.benchmarks.admin $(ARGS)
 
 chaos: venv-dev ## Kill, cut off and freeze workers by the thousand; count what became of the jobs
 	@exec $(BIN)/python -m tests.chaos --write $(ARGS)

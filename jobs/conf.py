@@ -32,6 +32,9 @@ class JobsSettings:
     """The action behind ``DELETE …/users/{userId}``; not registered: no such route."""
     retention_days: float | None = None
     """For how long ``prunejobs`` leaves jobs that have ended as they are. None: for ever."""
+    staff_project: str | None = None
+    """The key of the project to which the jobs of staff's bulk changes belong. None: without a project model of the
+    host's, one called Staff is made on first use; with one, all that match a filter cannot be changed at once."""
 
     requests_per_minute: int | None = 600
     """How many requests of one API key are answered within a minute. None: all."""
@@ -74,6 +77,8 @@ class JobsSettings:
             raise ImproperlyConfigured("JOBS['LEASE_SECONDS'] must be at least three times JOBS['BEAT_SECONDS']")
         if not isinstance(self.user_erase_action, str):
             raise ImproperlyConfigured("JOBS['USER_ERASE_ACTION'] must be the name of an action")
+        if not isinstance(self.staff_project, str | None):
+            raise ImproperlyConfigured("JOBS['STAFF_PROJECT'] must be the key of a project")
         days = self.retention_days
         if days is not None and (
             isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= MOST_RETENTION_DAYS

@@ -62,11 +62,16 @@ class LookOnlyMixin(ButtonsMixin):
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, {**title, **(extra_context or {})})
 
+    def refuses_all_that_match(self, request: HttpRequest) -> bool:
+        """Whether only ticked rows can be chosen: of most lists nobody needs more."""
+        return True
+
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
-        """Run an action on ticked rows; "all that match" is refused, as no list promises it yet."""
-        if forms.BooleanField(required=False).to_python(request.POST.get("select_across")):
+        """Run an action on ticked rows; all that match only where the list promises it."""
+        is_all = forms.BooleanField(required=False).to_python(request.POST.get("select_across"))
+        if is_all and self.refuses_all_that_match(request):
             problem = _("Nothing was changed: only rows that are ticked can be chosen, not all that match.")
         elif len(selected_ids(request)) != len(set(request.POST.getlist(ACTION_CHECKBOX_NAME))):
             problem = _("Nothing was changed: there are no such rows.")

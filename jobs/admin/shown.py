@@ -66,9 +66,12 @@ def column(show: Callable[[Any], str], name: str, title: "_StrPromise") -> Colum
 
 def moment(value: datetime) -> SafeString:
     """Return an instant to the second, with its time zone: people compare it with logs."""
-    local = timezone.localtime(value)
-    text = formats.date_format(local, "Y-m-d H:i:s T")
-    return format_html('<time class="jobs-moment" datetime="{}">{}</time>', value.isoformat(), text)
+    return format_html('<time class="jobs-moment" datetime="{}">{}</time>', value.isoformat(), exact(value))
+
+
+def exact(value: datetime) -> str:
+    """Return the same without markup."""
+    return str(formats.date_format(timezone.localtime(value), "Y-m-d H:i:s T"))
 
 
 def brief_moment(value: datetime) -> SafeString:

@@ -2,7 +2,7 @@
 
 from .batches import MOST_JOBS, request_jobs
 from .calls import Call, Scheduled, call_of, find_replay
-from .explaining import Wait, Waiting, explain_wait
+from .explaining import Wait, Waiting, explain_wait, explain_waits
 from .health import Beat, Bounds, Concern, Health, Late, check_health
 from .history import MOST_EVENTS, Attempt, Event, History, get_history
 from .jobs import cancel_job, get_job, list_jobs, look_at_job
@@ -89,6 +89,7 @@ __all__ = [
     "disable_organization",
     "enable_organization",
     "explain_wait",
+    "explain_waits",
     "find_access",
     "find_replacement",
     "find_replay",
