@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, cast
 
-from django.db.models import Max, Min, Model, Q
+from django.db.models import Max, Q, Subquery
 
 from ..database import home
 from ..models import Job, Pause, Worker
@@ -49,8 +49,7 @@ def explain_wait(job: Job, *, now: datetime) -> Wait | None:
     """Return why ``job`` does not run yet at ``now``, the database's time; None: it runs or has ended.
 
     The first that holds counts, in the order of :class:`Waiting`: of a job that is not
-    due it would be idle to say that today nobody could run it. At most three
-    queries, and one less if its project and organization were read with it.
+    due it would be idle to say that today nobody could run it. At most two queries.
     """
     if job.status != Status.SCHEDULED:
         return None
@@ -58,10 +57,9 @@ def explain_wait(job: Job, *, now: datetime) -> Wait | None:
         return Wait(what=Waiting.HELD, since=job.updated_at)
     if job.due_at > now:
         return Wait(what=Waiting.RETRY if job.attempt else Waiting.START_TIME, until=job.due_at)
-    disabled_at = _disabled_at(job)
+    disabled_at, paused_at = _held_back_since(job)
     if disabled_at is not None:
         return Wait(what=Waiting.DISABLED, since=disabled_at)
-    paused_at = _paused_at(job)
     if paused_at is not None:
         return Wait(what=Waiting.PAUSED, since=paused_at)
     beat_at = _last_beat()
@@ -70,27 +68,14 @@ def explain_wait(job: Job, *, now: datetime) -> Wait | None:
     return Wait(what=Waiting.TURN)
 
 
-def _disabled_at(job: Job) -> datetime | None:
-    if _is_read_with(job, "project") and _is_read_with(job.project, "organization"):
-        return cast("Any", job.project).organization.disabled_at  # type: ignore[no-any-return]
-    projects = cast("Any", get_project_model())._base_manager.using(home().alias).filter(pk=job.project_id)
-    disabled_at: datetime | None = projects.values_list("organization__disabled_at", flat=True).first()
-    return disabled_at
-
-
-def _is_read_with(row: Model, name: str) -> bool:
-    """Whether what a foreign key names came with the row, in the same query."""
-    field: Any = row._meta.get_field(name)
-    return bool(field.is_cached(row))
-
-
-def _paused_at(job: Job) -> datetime | None:
+def _held_back_since(job: Job) -> tuple[datetime | None, datetime | None]:
+    """Return since when its organization is disabled, and since when the oldest pause covers it; in one query."""
     of_its_action = Q(action=None) | Q(action=job.action)
     of_its_project = Q(project=None) | Q(project=job.project_id)
-    paused_at: datetime | None = Pause.objects.filter(of_its_action, of_its_project).aggregate(at=Min("created_at"))[
-        "at"
-    ]
-    return paused_at
+    pauses = Pause.objects.filter(of_its_action, of_its_project).order_by("created_at").values("created_at")[:1]
+    projects = cast("Any", get_project_model())._base_manager.using(home().alias).filter(pk=job.project_id)
+    found = projects.values_list("organization__disabled_at", Subquery(pauses)).first()
+    return found or (None, None)  # it is gone, and so is the job
 
 
 def _last_beat() -> datetime | None:
