@@ -132,7 +132,7 @@ def parse_include(query: Mapping[str, list[str]]) -> frozenset[str]:
 
 
 def included(job: Job, include: frozenset[str], *, now: datetime) -> dict[str, Any]:
-    """Return the members asked for, in their order; at most four queries, however long the job's history is."""
+    """Return the members asked for, in their order; at most three queries, however long the job's history is."""
     members: dict[str, Any] = {}
     if "progress" in include:
         wait = services.explain_wait(job, now=now)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, cast
 
-from django.db.models import Max, Model
+from django.db.models import Max
 
 from ..database import home
 from ..models import Job, Pause, Worker
@@ -50,8 +50,7 @@ def explain_wait(job: Job, *, now: datetime) -> Wait | None:
     """Return why ``job`` does not run yet at ``now``, the database's time; None: it runs or has ended.
 
     The first that holds counts, in the order of :class:`Waiting`: of a job that is not
-    due it would be idle to say that today nobody could run it. At most three
-    queries, and one less if its project and organization were read with it.
+    due it would be idle to say that today nobody could run it. At most three queries.
     """
     return explain_waits([job], now=now).get(job.pk)
 
@@ -96,18 +95,9 @@ def _covers(action: str | None, project: Any, job: Job) -> bool:
 
 def _disabled_at(jobs: Collection[Job]) -> dict[Any, datetime]:
     """Return since when the organizations of these jobs' projects are disabled, by project, where they are."""
-    if all(_is_read_with(job, "project") and _is_read_with(job.project, "organization") for job in jobs):
-        read = {job.project_id: cast("Any", job.project).organization.disabled_at for job in jobs}
-        return {project: at for project, at in read.items() if at is not None}
     rows = cast("Any", get_project_model())._base_manager.using(home().alias)
     disabled = rows.filter(pk__in={job.project_id for job in jobs}, organization__disabled_at__isnull=False)
     return dict(disabled.values_list("pk", "organization__disabled_at"))
-
-
-def _is_read_with(row: Model, name: str) -> bool:
-    """Whether what a foreign key names came with the row, in the same query."""
-    field: Any = row._meta.get_field(name)
-    return bool(field.is_cached(row))
 
 
 def _last_beat() -> datetime | None:
