@@ -74,6 +74,8 @@ class OverviewMixin(LookOnlyMixin):
             **self.admin_site.each_context(request),
             "title": translated("Overview of jobs"),
             "opts": self.opts,
+            "original": translated("Overview"),
+            "has_view_permission": True,
             "asked": asked,
             "jobs_url": self.url_of("changelist"),
             **_controls(asked),
