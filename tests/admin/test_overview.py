@@ -169,7 +169,7 @@ def test_what_a_pause_holds_back_is_told_apart(client: Client, now: datetime):
 
     words = words_of(page_of(client))
 
-    assert f"Oldest job that is due but held back by a pause {held.pk} touch , overdue for 1 h 30 min" in words
+    assert f"Oldest job that is due, but held back {held.pk} touch , overdue for 1 h 30 min" in words
     assert "jobs of action touch The index is rebuilt" in words
 
 
@@ -224,7 +224,7 @@ def test_a_disabled_organization_holds_its_jobs_back(client: Client, now: dateti
 
     words = words_of(page_of(client))
 
-    assert f"held back by a pause {job.pk}" in words
+    assert f"held back {job.pk}" in words
     assert "should have started" not in words
 
 
