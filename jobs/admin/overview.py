@@ -74,6 +74,8 @@ class OverviewMixin(LookOnlyMixin):
             **self.admin_site.each_context(request),
             "title": translated("Overview of jobs"),
             "opts": self.opts,
+            "original": translated("Overview"),
+            "has_view_permission": True,
             "asked": asked,
             "jobs_url": self.url_of("changelist"),
             **_controls(asked),
@@ -114,7 +116,7 @@ def _now(overview: Overview) -> dict[str, Any]:
             {"words": words, "job": late, "for": spoken(timedelta(seconds=late.seconds)), "joined": joined}
             for words, late, joined in (
                 (_("Oldest job that is due"), health.oldest_overdue, _("overdue for")),
-                (_("Oldest job that is due but held back by a pause"), health.oldest_paused, _("overdue for")),
+                (_("Oldest job that is due, but held back"), health.oldest_paused, _("overdue for")),
                 (_("Job that has been running longest"), health.oldest_running, _("running for")),
             )
             if late is not None
