@@ -29,22 +29,26 @@ NOT_IN_THE_LIST: Final = ("description", "errors", "parameters", "receipt")
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # takes none at run time
-    """Pages over the first ``MOST_ROWS`` rows; no count looks at more than one row beyond them."""
+    """Pages over the first ``MOST_ROWS`` rows; nothing looks at more than one row beyond them."""
+
+    @cached_property
+    def ids(self) -> list[int]:
+        """The ids of all that can be paged through, in their order, and of one more if there is one.
+
+        One look tells the number and every page; what has no index of its own would be looked through for each.
+        """
+        rows = cast("QuerySet[Any]", self.object_list)
+        return list(rows.values_list("pk", flat=True)[: MOST_ROWS + 1])
 
     @cached_property
     def count(self) -> int:
         """How many rows can be paged through."""
-        return min(self._seen, MOST_ROWS)
+        return min(len(self.ids), MOST_ROWS)
 
     @property
     def has_more(self) -> bool:
         """Whether there are rows that no page shows."""
-        return self._seen > MOST_ROWS
-
-    @cached_property
-    def _seen(self) -> int:
-        # In the order of the page: without it, the planner may read rows that match nowhere near the beginning.
-        return cast("QuerySet[Any]", self.object_list)[: MOST_ROWS + 1].count()
+        return len(self.ids) > MOST_ROWS
 
 
 class JobChangeList(ChangeList):
@@ -118,10 +122,9 @@ class JobChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page: its ids by the index alone, then these rows, and what is to be said of each."""
-        most = max(self.list_per_page, self.list_max_show_all)
         with index_walks():
             super().get_results(request)
-            ids = list(self.result_list.values_list("pk", flat=True)[:most])
+            ids = self._ids_of_page()
         rows = self.root_queryset.defer(*NOT_IN_THE_LIST).select_related("project").in_bulk(ids)
         self.result_list = [rows[job_id] for job_id in ids if job_id in rows]
         waits = services.explain_waits(self.result_list, now=self.now)
@@ -132,6 +135,14 @@ class JobChangeList(ChangeList):
         # The search box shows a number of rows only after a search, and only a true one.
         if not self.query or self.has_more or self.look.window is not None:
             self.full_result_count = self.result_count
+
+    def _ids_of_page(self) -> list[int]:
+        if not isinstance(self.paginator, BoundedPaginator):  # a host's own
+            return list(self.result_list.values_list("pk", flat=True)[:MOST_ROWS])
+        if not self.multi_page or (self.show_all and self.can_show_all):
+            return self.paginator.ids[: self.paginator.count]
+        begin = (self.page_num - 1) * self.list_per_page
+        return self.paginator.ids[begin : min(begin + self.list_per_page, self.paginator.count)]
 
     @cached_property
     def may_choose_all(self) -> bool:

@@ -10,7 +10,11 @@ from ..database import home, supports_row_locks
 
 # With these off PostgreSQL takes such a plan only where there is no other. Statistics of single columns do not say
 # that jobs with a status lie side by side, so it would read and sort the whole table rather than walk an index of it.
-OFF: Final = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort")
+OFF: Final = (
+    *("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort"),
+    # The few rows that a search names are to be looked up, not met while all others are read.
+    *("enable_hashjoin", "enable_mergejoin"),
+)
 
 
 @contextmanager

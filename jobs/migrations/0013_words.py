@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0009_staff_steps")]
+    dependencies = [("jobs", "0012_blocks")]
 
     operations = [
         migrations.AlterModelOptions(
