@@ -14,7 +14,10 @@ OFF: Final = (
     *("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort"),
     # The few rows that a search names are to be looked up, not met while all others are read.
     *("enable_hashjoin", "enable_mergejoin"),
+    # What is switched off has an enormous cost to the planner, for which it would compile a walk of milliseconds.
+    "jit",
 )
+SETTINGS: Final = {**dict.fromkeys(OFF, "off"), "max_parallel_workers_per_gather": "0"}
 
 
 @contextmanager
@@ -26,12 +29,12 @@ def index_walks() -> Iterator[None]:
         return
     outermost = not connection.in_atomic_block
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(OFF))}", OFF)
+        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(SETTINGS))}", list(SETTINGS))
         before = cursor.fetchone()
-        _set(dict.fromkeys(OFF, "off"))
+        _set(SETTINGS)
         yield
         if not outermost:  # else the settings end with the transaction
-            _set(dict(zip(OFF, before, strict=True)))
+            _set(dict(zip(SETTINGS, before, strict=True)))
 
 
 def _set(settings: dict[str, str]) -> None:
