@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 import jobs
+import jobs.checks
 from jobs import actions, conf, get_project_model, schedule_job
 from jobs.management.commands import (
     createapikey,
@@ -89,6 +90,16 @@ def test_the_settings_table_is_the_code_s():
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `?([^|`]+?)`? \|", README, re.MULTILINE))
 
     assert rows == {f.name.upper(): repr(f.default).replace("'", '"') for f in fields(conf.JobsSettings)}
+
+
+def test_the_table_of_checks_is_the_code_s():
+    rows = re.findall(r"^\| `(jobs\.[EW]\d+)` \| (.+?) \|", README, re.MULTILINE)
+    source = "".join(path.read_text() for path in Path(jobs.checks.__file__).parent.glob("*.py"))
+    functions = re.findall(r"@register\(([^)]*)\)\ndef .*?\(``(jobs\.[EW]\d+)``\)", source, re.DOTALL)
+    when = {code: (("--deploy" in words) + 2 * ("--database" in words)) for code, words in rows}
+
+    assert [code for code, _ in rows] == sorted(set(re.findall(r'id="(jobs\.[EW]\d+)"', source)))
+    assert when == {code: ("deploy" in how) + 2 * ("Tags.database" in how) for how, code in functions}
 
 
 def test_the_option_table_is_the_code_s():

@@ -22,10 +22,12 @@ from .projects import (
     create_project,
     disable_organization,
     enable_organization,
+    find_project,
     get_organization,
     get_project,
     get_project_by_key,
     get_project_model,
+    organization_id_of,
     public_id_of,
 )
 from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
@@ -68,6 +70,7 @@ __all__ = [
     "enable_organization",
     "explain_wait",
     "find_access",
+    "find_project",
     "find_replay",
     "get_history",
     "get_job",
@@ -82,6 +85,7 @@ __all__ = [
     "list_pauses",
     "look_at_job",
     "name_of_scope",
+    "organization_id_of",
     "pause_jobs",
     "pruned_before",
     "public_id_of",

@@ -22,6 +22,7 @@ LAYERS: Final = (
     ("context",),
     ("chunks", "claims"),
     ("leases",),
+    ("announcements",),  # of what has happened
     ("transitions",),
     ("moves",),
     ("models", "notices"),
