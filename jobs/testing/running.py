@@ -1,7 +1,8 @@
 """Run due jobs on the test's own thread, by the rules of the worker."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from .. import clock, conf, runner, transitions
@@ -21,10 +22,9 @@ def run_due_jobs(*, at: datetime | None = None) -> list[Job]:
     by then; a job that fails with attempts left runs again if its next one is due by then.
     Paused jobs, and those of disabled organizations, are left alone, as a worker leaves them.
 
-    Works in a ``TestCase`` and with pytest's ``db``: nothing is committed. A statement that
-    fails *outside* a chunk spoils such a test's transaction on PostgreSQL; a test of that
-    needs a ``TransactionTestCase``. What an action raised is in the ``detail`` of the job's
-    last event; writes outside a chunk are refused, as a worker refuses them.
+    Works in a ``TestCase`` and with pytest's ``db``: nothing is committed. What an action
+    raised is in the ``detail`` of the job's last event; writes outside a chunk are refused,
+    as a worker refuses them.
 
     Raises:
         RuntimeError: inside ``atomic()``, where the engine's commits would be none.
@@ -33,7 +33,8 @@ def run_due_jobs(*, at: datetime | None = None) -> list[Job]:
     while (job := _claim_next(at)) is not None:
         ran[job.pk] = None
         lease = Lease(held=Held(job_id=job.pk, lease_token=job.lease_token or uuid4()))
-        runner.run(job, lease=lease, worker=TESTER, then=_nothing)
+        with home().execute_wrapper(_as_if_committed):
+            runner.run(job, lease=lease, worker=TESTER, then=_nothing)
     found = Job.objects.in_bulk(list(ran))
     return [found[job_id] for job_id in ran if job_id in found]
 
@@ -61,6 +62,25 @@ def _claim_next(at: datetime | None) -> Job | None:
             )
         return claimed[0] if claimed else None
     return None
+
+
+def _as_if_committed(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """Let a statement outside chunks that fails, or is refused, harm no other, as where each is its own transaction."""
+    connection = context["connection"]
+    if not connection.in_atomic_block or not connection.atomic_blocks[-1]._from_testcase or _is_savepoint(sql):
+        return execute(sql, params, many, context)
+    savepoint = connection.savepoint()
+    try:
+        answer = execute(sql, params, many, context)
+    except Exception:
+        connection.savepoint_rollback(savepoint)
+        raise
+    connection.savepoint_commit(savepoint)
+    return answer
+
+
+def _is_savepoint(sql: object) -> bool:
+    return str(sql).startswith(("SAVEPOINT ", "RELEASE ", "ROLLBACK "))
 
 
 def _nothing() -> None:

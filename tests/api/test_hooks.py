@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import pytest
+from django.core.cache import cache
 from django.test import Client, override_settings
 
 from jobs.models import Job
@@ -15,6 +16,11 @@ pytestmark = pytest.mark.django_db
 
 HOOKS: Final = "tests.hostapp.api_hooks"
 LOGIN: Final = {"AUTHENTICATION": f"{HOOKS}.Login"}
+
+
+@pytest.fixture(autouse=True)
+def _nobody_counted_yet() -> None:
+    cache.clear()
 
 
 def ask(path: str, *, method: str = "GET", project: Any, user: str = "7", **further: Any) -> Any:

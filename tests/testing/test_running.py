@@ -114,6 +114,21 @@ def test_writes_outside_a_chunk_are_refused_as_a_worker_refuses_them():
     assert not Ledger.objects.exists()
 
 
+def test_a_statement_that_fails_outside_a_chunk_costs_this_job_only():
+    def mistake(job: JobContext) -> None:
+        write_in_chunk(job)
+        Visit.objects.extra(where=["no_such_column = 1"]).count()
+
+    with registered(mistake, max_attempts=1) as name, registered(write_in_chunk, name="well"):
+        make_job(name)
+        make_job("well")
+        first, second = run_due_jobs()
+
+    assert (first.status, second.status) == (Status.FAILED, Status.COMPLETED)
+    assert "no_such_column" in first.events.last().detail
+    assert Ledger.objects.count() == 2
+
+
 def test_paused_jobs_and_those_of_disabled_organizations_are_left_alone():
     disabled, paused, free = make_project(), make_project(), make_project()
     with registered(lambda job: None) as name:
