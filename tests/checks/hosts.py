@@ -4,22 +4,19 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from tests.checks.environments import CLEAN, run
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOSTS: Final = ROOT / "tests" / "hosts"
 README: Final = (ROOT / "README.md").read_text()
 STEPS: Final = README.split("## Add it to your project")[1].split("\n##")[0]
 ACTION: Final = re.findall(r"```python\n(# shop/job_actions.py.*?)```", README, re.DOTALL)[0]
-# The same for all: no caller's settings, no way back into this source tree.
-CLEAN: Final = {
-    name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "PIP_CONFIG_FILE") if name in os.environ
-}
 
 
 def only(pattern: str, text: str = STEPS) -> str:
@@ -34,27 +31,6 @@ def build_wheel(directory: Path) -> Path:
     run(command, cwd=ROOT, env=dict(os.environ))
     (wheel,) = directory.glob("*.whl")
     return wheel
-
-
-def make_environment(directory: Path, *, python: str, packages: list[str]) -> Path:
-    """Make a virtual environment with ``packages``; return its Python."""
-    run([python, "-m", "venv", str(directory)], cwd=directory.parent)
-    made = directory / "bin" / "python"
-    install(made, packages)
-    return made
-
-
-def install(python: Path, packages: list[str]) -> None:
-    """Install packages, as people do."""
-    options = ["--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
-    run([str(python), "-m", "pip", "install", *options, *packages], cwd=python.parent)
-
-
-def run(command: list[str], *, cwd: Path, env: dict[str, str] | None = None, timeout: float = 300) -> str:
-    """Run a program to its good end; return what it printed."""
-    done = subprocess.run(command, cwd=cwd, env=env or CLEAN, capture_output=True, text=True, timeout=timeout)
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def sqlite_database(directory: Path) -> dict[str, Any]:

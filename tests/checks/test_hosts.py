@@ -2,23 +2,20 @@
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.checks.environments import install, make_environment, required_python, run
 from tests.checks.hosts import (
-    Host,
     build_wheel,
     copy_host,
-    install,
-    make_environment,
     postgresql_database,
-    run,
     sqlite_database,
 )
+from tests.interpreters import REQUIRED
 from tests.postgres import Server
 from tests.settings import TEST_RUN
 
@@ -89,12 +86,14 @@ django_settings_module = "plain.settings"
 """
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=REQUIRED, ids=str)
+def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python of its own, with the wheel as its README says to install it."""
+    interpreter = required_python(request.param)
     directory = tmp_path_factory.mktemp("wheel")
     wheel = build_wheel(directory)
-    return make_environment(directory / "environment", python=sys.executable, packages=[f"{wheel}[postgres]"])
+    packages = [f"{wheel}[postgres]", request.param.django]
+    return make_environment(directory / "environment", python=interpreter, packages=packages)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -150,7 +149,7 @@ def test_a_host_is_told_when_it_changes_its_project_model(python: Path, tmp_path
 
 def test_a_host_is_typed_strictly_against_the_wheel(python: Path, tmp_path: Path):
     install(python, TYPES)
-    host: Host = copy_host("plain", tmp_path, python=python, database=sqlite_database(tmp_path))
+    host = copy_host("plain", tmp_path, python=python, database=sqlite_database(tmp_path))
     (host.directory / "pyproject.toml").write_text(PYPROJECT)
     (host.directory / "shop" / "typed.py").write_text(TYPED)
     environment = {**host.environment, "PYTHONWARNINGS": ""}
