@@ -16,6 +16,7 @@ from jobs import actions, conf, get_project_model, schedule_job
 from jobs.management.commands import (
     createapikey,
     createproject,
+    importjobs,
     jobhealth,
     jobworker,
     pausejobs,
@@ -123,7 +124,7 @@ def test_every_public_name_is_in_the_readme():
 
 
 @pytest.mark.parametrize(
-    "command", [jobworker, createproject, createapikey, jobhealth, pausejobs, resumejobs, prunejobs]
+    "command", [jobworker, createproject, createapikey, importjobs, jobhealth, pausejobs, resumejobs, prunejobs]
 )
 def test_every_option_of_a_command_is_in_the_readme(command):
     parser = command.Command().create_parser("manage.py", command.__name__.rsplit(".", 1)[-1])

@@ -5,6 +5,7 @@ from .calls import Call, Scheduled, call_of, find_replay
 from .explaining import Wait, Waiting, explain_wait
 from .health import Beat, Bounds, Health, Late, check_health
 from .history import MOST_EVENTS, Attempt, Event, History, get_history
+from .importing import Imported, Refused, import_jobs
 from .jobs import cancel_job, get_job, list_jobs, look_at_job
 from .keys import (
     Access,
@@ -32,6 +33,7 @@ from .projects import (
 )
 from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from .readiness import is_ready
+from .reference import Source
 from .scheduling import Wanted, request_job, schedule_job
 from .searches import JobOrder, JobSearch, Place
 
@@ -46,6 +48,7 @@ __all__ = [
     "Event",
     "Health",
     "History",
+    "Imported",
     "JobOrder",
     "JobSearch",
     "Late",
@@ -53,7 +56,9 @@ __all__ = [
     "Page",
     "Place",
     "Pruned",
+    "Refused",
     "Scheduled",
+    "Source",
     "Wait",
     "Waiting",
     "Wanted",
@@ -78,6 +83,7 @@ __all__ = [
     "get_project",
     "get_project_by_key",
     "get_project_model",
+    "import_jobs",
     "is_ready",
     "list_api_keys",
     "list_jobs",
