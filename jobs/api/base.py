@@ -63,6 +63,10 @@ class ApiViewSet(GenericViewSet[Job]):
 
     renderer_classes = (Json,)
     parser_classes = (StrictJson,)
+    # Not asked: ``JOBS`` names these, see ``hooks``.
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
     content_negotiation_class = OnlyJson
     metadata_class = None
     versioning_class = None

@@ -2,18 +2,18 @@
 
 import io
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, connections
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 
 from jobs import schedule_job
 from jobs.exceptions import InvalidField
 from jobs.models import Job
-from jobs.services import Source, import_jobs, importing, public_id_of
+from jobs.services import Source, import_jobs, importing, public_id_of, reference
 from jobs.status import Status
 from jobs.testing import make_job, make_project, run_due_jobs
 from tests.api.client import Api
@@ -44,13 +44,13 @@ def theirs() -> str:
     return create_table("reference_jobs")
 
 
-def create_table(name: str, time: str = "timestamp", alias: str = "default") -> str:
-    with connections[alias].cursor() as cursor:
+def create_table(name: str, time: str = "timestamp") -> str:
+    with connection.cursor() as cursor:
         cursor.execute(TABLE.format(name=name, time=time))
     return name
 
 
-def add(table: str, job_id: int, *, alias: str = "default", **what_matters: Any) -> None:
+def add(table: str, job_id: int, **what_matters: Any) -> None:
     row = {
         "job_id": job_id,
         "description": "Delete user sessions of userId = mehdi@example.com",
@@ -65,7 +65,7 @@ def add(table: str, job_id: int, *, alias: str = "default", **what_matters: Any)
         **what_matters,
     }
     values = [stored(value) for value in row.values()]
-    with connections[alias].cursor() as cursor:
+    with connection.cursor() as cursor:
         marks = ", ".join(["%s"] * len(row))
         cursor.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", values)
 
@@ -317,25 +317,21 @@ def test_projects_are_found_by_id_by_key_or_by_name(theirs: str):
     assert found(ids, "1") is None
 
 
-@pytest.fixture
-def elsewhere(transactional_db: None) -> Iterator[str]:
-    """An alias of another connection, so that nothing of this one's transactions is seen there."""
-    connections["reference"] = connection.copy(alias="reference")
-    yield "reference"
-    connections["reference"].close()
-    del connections["reference"]
-
-
 @pytest.mark.django_db(transaction=True)
-def test_the_table_may_be_in_another_database(elsewhere: str, project: Any):
-    table = create_table("their_jobs", alias=elsewhere)
-    add(table, 5, alias=elsewhere)
+def test_the_table_may_be_in_another_database(theirs: str, project: Any, monkeypatch: pytest.MonkeyPatch):
+    add(theirs, 5)
+    elsewhere = connection.copy(alias="reference")
+    monkeypatch.setattr(reference, "connections", {"default": connection, "reference": elsewhere})
     try:
-        done = import_jobs(source_of(table, project, alias=elsewhere))
+        with CaptureQueriesContext(elsewhere) as asked, CaptureQueriesContext(connection) as at_home:
+            done = import_jobs(source_of(theirs, project, alias="reference"))
     finally:
-        drop(table)
+        elsewhere.close()
+        drop(theirs)
 
     assert done.imported == 1
+    assert all(theirs in query["sql"] for query in asked)
+    assert not any(theirs in query["sql"] for query in at_home)
 
 
 @pytest.mark.parametrize(
