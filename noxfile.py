@@ -23,7 +23,7 @@ os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", ""), *pyenv_directo
 
 
 @nox.session
-@nox.parametrize(["python", "django"], [(pair.python, pair.django) for pair in PAIRS])
+@nox.parametrize(["python", "django"], [nox.param(pair.python, pair.django, id=pair.name) for pair in PAIRS])
 def suite(session: nox.Session, django: str) -> None:
     """Run the suite as ``make test`` does."""
     session.install("--editable", ".[dev]", django)

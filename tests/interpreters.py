@@ -18,6 +18,11 @@ class Pair:
     django: str
     """What pip is asked for."""
 
+    @property
+    def name(self) -> str:
+        """The pair in a word: ``3.13-django6``."""
+        return f"{self.python}-django{self.django.partition('>=')[2].partition(',')[0]}"
+
     def __str__(self) -> str:
         return f"Python {self.python} × {self.django}"
 

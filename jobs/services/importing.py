@@ -119,7 +119,12 @@ class _Run:
     def _without_rivals(self, jobs: Sequence[Job]) -> list[Job]:
         """Leave out what a unique action already has an active job for; the other service may have several."""
         unique = [job for job in jobs if job.status == "scheduled" and job.unique_key is not None]
-        rivals = Job.objects.active().filter(unique_key__in={job.unique_key for job in unique})
+        # All three, for the index of active jobs.
+        rivals = Job.objects.active().filter(
+            project__in={job.project_id for job in unique},
+            action__in={job.action for job in unique},
+            unique_key__in={job.unique_key for job in unique},
+        )
         active = {_subject_of(job): job.pk for job in rivals} if unique else {}
         kept = []
         for job in jobs:

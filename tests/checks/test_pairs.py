@@ -5,6 +5,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -84,4 +85,10 @@ def test_the_pairs_are_those_that_the_package_says_it_supports():
     classifiers = (ROOT / "pyproject.toml").read_text()
 
     assert {pair.python for pair in PAIRS} == set(re.findall(r"Python :: (3\.\d+)", classifiers))
-    assert {f"{pair.django.partition('>=')[2].partition(',')[0]}" for pair in PAIRS} == {"5.2", "6"}
+    assert {pair.name.partition("-django")[2] for pair in PAIRS} == {"5.2", "6"}
+
+
+def test_nox_runs_the_suite_on_every_pair():
+    printed = run([sys.executable, "-m", "nox", "--list"], cwd=ROOT)
+
+    assert re.findall(r"^\* suite\((.*?)\)", printed, re.MULTILINE) == [pair.name for pair in PAIRS]
