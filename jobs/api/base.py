@@ -126,10 +126,12 @@ class ApiViewSet(GenericViewSet[Job]):
     def perform_authentication(self, request: Request) -> None:
         """Refuse who is not known, and count the request of who is."""
         super().perform_authentication(request)
-        if request.auth is None or (isinstance(request.auth, Caller) and request.auth.organization.disabled_at):
-            raise Refusal(401, headers={"WWW-Authenticate": self.get_authenticate_header(request)})
-        if not isinstance(request.auth, Caller):
+        # Not whether `request.auth` is None: the host may have another word for nobody.
+        is_known = request.successful_authenticator is not None
+        if is_known and not isinstance(request.auth, Caller):
             raise TypeError("the class that JOBS['AUTHENTICATION'] names must return (user, Caller)")
+        if not is_known or self.caller.organization.disabled_at:
+            raise Refusal(401, headers={"WWW-Authenticate": self.get_authenticate_header(request)})
         self.quota = None if conf.current().throttle else count_request(self.caller.identity)
 
     def check_throttles(self, request: Request) -> None:
