@@ -35,7 +35,7 @@ demo: venv ## Serve the demo site and a worker on SQLite; Ctrl-C stops both
 test: venv-dev ## Run the whole suite on SQLite, then on PostgreSQL
 	@exec $(BIN)/python -m tests.run $(ARGS)
 
-check: venv-dev ## Run what is slow: Schemathesis, a generated client, a browser (needs Chromium), on PostgreSQL
+check: venv-dev ## Run what is slow: Schemathesis, a browser (needs Chromium), hosts, Python 3.11 and 3.13
 	@exec $(BIN)/python -m tests.run --only postgresql -n 0 tests/checks $(ARGS)
 
 # By `python -m`: the scripts in bin/ name their interpreter by path and break when a checkout is moved.

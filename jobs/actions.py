@@ -36,6 +36,7 @@ class Action:
     backoff: timedelta
     deadline: timedelta
     databases: frozenset[str]
+    replaces: bool = False
 
     def describe(self, reference_id: str) -> str:
         """Return the description of a job for ``reference_id``, which stands in it as it is."""
@@ -57,6 +58,7 @@ def action(
     backoff: timedelta = DEFAULT_BACKOFF,
     deadline: timedelta = timedelta(minutes=10),
     databases: tuple[str, ...] = (),
+    replaces: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as what jobs of this action do.
 
@@ -71,17 +73,21 @@ def action(
         backoff: wait before the second attempt; doubles with each, at most an hour, with jitter.
         deadline: how long it may go without progress (a chunk, or ``expect``) before it loses the attempt.
         databases: further database aliases it may write to, outside chunks and so at least once.
+        replaces: it takes the place of the action that another app registers under this name, now or later.
 
     Raises:
         ActionMisused: an argument cannot work.
-        ActionNameTaken: another function has this name.
+        ActionNameTaken: another function has this name, and neither or both of them replace.
     """
     _check(name, description, start, max_attempts, backoff, deadline)
 
     def register(handler: Handler) -> Handler:
         taken = _registry.get(name)
         if taken is not None and _origin(taken.handler) != _origin(handler):
-            raise ActionNameTaken(name, first=_origin(taken.handler), second=_origin(handler))
+            if taken.replaces == replaces:
+                raise ActionNameTaken(name, first=_origin(taken.handler), second=_origin(handler))
+            if taken.replaces:  # its app comes first in INSTALLED_APPS
+                return handler
         _registry[name] = Action(
             name=name,
             handler=handler,
@@ -94,6 +100,7 @@ def action(
             backoff=backoff,
             deadline=deadline,
             databases=frozenset(databases),
+            replaces=replaces,
         )
         return handler
 

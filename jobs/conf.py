@@ -48,11 +48,30 @@ class JobsSettings:
     admin_register: bool = True
     """Whether our pages are in Django's own admin site. False: the host registers classes of its own."""
 
+    authentication: str = "jobs.api.authentication.OrganizationKey"
+    """The class that says who calls; see ``jobs.api.hooks`` for this and the next three."""
+    permission: str = "jobs.api.permissions.HasScope"
+    """The class that says what a caller may do."""
+    throttle: str | None = None
+    """The class that limits requests of callers. None: ``REQUESTS_PER_MINUTE`` of each."""
+    find_project: str | None = None
+    """The function that finds the project under the key in a path. None: by the column ``key``."""
+
     def __post_init__(self) -> None:
         self._check_engine()
         self._check_throttling()
         if not isinstance(self.admin_register, bool):
             raise ImproperlyConfigured(f"JOBS['ADMIN_REGISTER'] must be True or False, not {self.admin_register!r}")
+        self._check_hooks()
+
+    def _check_hooks(self) -> None:
+        for name in ("authentication", "permission", "throttle", "find_project"):
+            value = getattr(self, name)
+            if value is None and name in ("throttle", "find_project"):
+                continue
+            if not isinstance(value, str) or "." not in value:
+                problem = f"must be the dotted path of a class or function, not {value!r}"
+                raise ImproperlyConfigured(f"JOBS[{name.upper()!r}] {problem}")
 
     def _check_throttling(self) -> None:
         for name in ("requests_per_minute", "failed_keys_per_minute"):
@@ -115,11 +134,21 @@ def current() -> JobsSettings:
     Raises:
         ImproperlyConfigured: ``JOBS`` has a key that is unknown, or a value that cannot work.
     """
-    given: dict[str, Any] = getattr(django_settings, "JOBS", {})
+    mine = given()
     known = {field.name.upper(): field.name for field in fields(JobsSettings)}
-    if unknown := sorted(map(str, given.keys() - known.keys())):
+    if unknown := sorted(map(str, mine.keys() - known.keys())):
         raise ImproperlyConfigured(f"JOBS has no setting {', '.join(unknown)}; it knows {', '.join(known)}")
-    return JobsSettings(**{known[key]: value for key, value in given.items()})
+    return JobsSettings(**{known[key]: value for key, value in mine.items()})
+
+
+def given() -> dict[str, Any]:
+    """Return what the host has written into ``JOBS``, as it stands there."""
+    return dict(getattr(django_settings, "JOBS", {}))
+
+
+def web() -> tuple[str, list[str]]:
+    """Return the host's root URLconf, empty where it has none, and its middleware, outermost first."""
+    return str(getattr(django_settings, "ROOT_URLCONF", "") or ""), list(django_settings.MIDDLEWARE)
 
 
 def project_model_label() -> str:

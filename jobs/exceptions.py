@@ -235,7 +235,7 @@ class ActionNameTaken(ActionMisused):
     code = "action_name_taken"
 
     def __init__(self, name: str, *, first: str, second: str) -> None:
-        super().__init__(f"action {name!r} is {first} already and cannot be {second} too; rename one of them")
+        super().__init__(f"action {name!r} is {first} already, not {second} too; rename one, or say replaces=True")
 
 
 class WriteOutsideChunk(ActionMisused):

@@ -78,6 +78,34 @@ def schedule_retries(retries: Sequence[Job], *, actor: Actor, reason: str = "") 
     )
 
 
+def import_many(jobs: Sequence[Job], *, actor: Actor) -> None:
+    """Insert jobs that came to be elsewhere, with their ids and as they stand: waiting, or ended; and their events.
+
+    Raises:
+        IntegrityError: an id is taken, or a unique action has an active job for the same reference.
+    """
+    Job.objects.bulk_create(jobs)
+    waiting = Status.SCHEDULED.value
+    created = [
+        JobEvent(job=job, at=job.created_at, what=What.SCHEDULED, to_status=waiting, attempt=0, actor=str(actor))
+        for job in jobs
+    ]
+    ended = [
+        JobEvent(
+            job=job,
+            at=job.finished_at or job.created_at,
+            what=What(job.status),
+            from_status=waiting,
+            to_status=job.status,
+            attempt=0,
+            actor=str(actor),
+        )
+        for job in jobs
+        if Status(job.status).is_final
+    ]
+    JobEvent.objects.bulk_create([*created, *ended])
+
+
 def claim(
     job_ids: Collection[int],
     *,

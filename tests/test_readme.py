@@ -12,11 +12,13 @@ import pytest
 from django.contrib import admin
 
 import jobs
+import jobs.checks
 from jobs import actions, conf, get_project_model, schedule_job
 from jobs.management.commands import (
     createapikey,
     createproject,
     createroles,
+    importjobs,
     jobhealth,
     jobworker,
     pausejobs,
@@ -110,6 +112,16 @@ def test_the_settings_table_is_the_code_s():
     assert rows == {f.name.upper(): repr(f.default).replace("'", '"') for f in fields(conf.JobsSettings)}
 
 
+def test_the_table_of_checks_is_the_code_s():
+    rows = re.findall(r"^\| `(jobs\.[EW]\d+)` \| (.+?) \|", README, re.MULTILINE)
+    source = "".join(path.read_text() for path in Path(jobs.checks.__file__).parent.glob("*.py"))
+    functions = re.findall(r"@register\(([^)]*)\)\ndef .*?\(``(jobs\.[EW]\d+)``\)", source, re.DOTALL)
+    when = {code: (("--deploy" in words) + 2 * ("--database" in words)) for code, words in rows}
+
+    assert [code for code, _ in rows] == sorted(set(re.findall(r'id="(jobs\.[EW]\d+)"', source)))
+    assert when == {code: ("deploy" in how) + 2 * ("Tags.database" in how) for how, code in functions}
+
+
 def test_the_option_table_is_the_code_s():
     table = README.split("| option of `@action` |")[1].split("\n\n")[0]
     rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", table, re.MULTILINE))
@@ -131,7 +143,8 @@ def test_every_public_name_is_in_the_readme():
 
 
 @pytest.mark.parametrize(
-    "command", [jobworker, createproject, createapikey, createroles, jobhealth, pausejobs, resumejobs, prunejobs]
+    "command",
+    [jobworker, createproject, createapikey, createroles, importjobs, jobhealth, pausejobs, resumejobs, prunejobs],
 )
 def test_every_option_of_a_command_is_in_the_readme(command):
     parser = command.Command().create_parser("manage.py", command.__name__.rsplit(".", 1)[-1])

@@ -79,9 +79,9 @@ class PauseManager(models.Manager["Pause"]):
 
     def in_force(self) -> Paused:
         """Return what is held back now, in one query of a table with a few rows and an index with as few."""
-        rows: list[tuple[str | None, Any, bool]] = list(
-            self.order_by().values_list("action", "project_id", _constant(False)).union(self._disabled())
-        )
+        pauses = self.order_by().values_list("action", "project_id", _constant(False))
+        # Django 6.1 would sort the union by the model's own order, of which it has no column.
+        rows: list[tuple[str | None, Any, bool]] = list(pauses.union(self._disabled()).order_by())
         pairs = [(action, project) for action, project, disabled in rows if not disabled]
         return Paused(
             everything=(None, None) in pairs,

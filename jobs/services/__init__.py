@@ -5,6 +5,7 @@ from .calls import Call, Scheduled, call_of, find_replay
 from .explaining import Wait, Waiting, explain_wait, explain_waits
 from .health import Beat, Bounds, Concern, Health, Late, check_health
 from .history import MOST_EVENTS, Attempt, Event, History, get_history
+from .importing import Imported, Refused, import_jobs
 from .jobs import cancel_job, get_job, list_jobs, look_at_job
 from .keys import (
     Access,
@@ -23,14 +24,17 @@ from .projects import (
     create_project,
     disable_organization,
     enable_organization,
+    find_project,
     get_organization,
     get_project,
     get_project_by_key,
     get_project_model,
+    organization_id_of,
     public_id_of,
 )
 from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from .readiness import is_ready
+from .reference import Source
 from .roles import ROLES, RoleChange, make_roles
 from .scheduling import Wanted, request_job, schedule_job
 from .searches import JobOrder, JobSearch, Place
@@ -60,6 +64,7 @@ __all__ = [
     "Event",
     "Health",
     "History",
+    "Imported",
     "JobOrder",
     "JobSearch",
     "Late",
@@ -71,8 +76,10 @@ __all__ = [
     "Place",
     "ProjectJobs",
     "Pruned",
+    "Refused",
     "RoleChange",
     "Scheduled",
+    "Source",
     "Span",
     "Wait",
     "Waiting",
@@ -91,6 +98,7 @@ __all__ = [
     "explain_wait",
     "explain_waits",
     "find_access",
+    "find_project",
     "find_replacement",
     "find_replay",
     "get_history",
@@ -101,6 +109,7 @@ __all__ = [
     "get_project_by_key",
     "get_project_model",
     "hold_job",
+    "import_jobs",
     "is_ready",
     "list_api_keys",
     "list_jobs",
@@ -110,6 +119,7 @@ __all__ = [
     "make_roles",
     "name_of_scope",
     "newest_failures",
+    "organization_id_of",
     "pause_jobs",
     "pruned_before",
     "public_id_of",

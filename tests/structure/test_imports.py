@@ -22,6 +22,7 @@ LAYERS: Final = (
     ("context",),
     ("blocks", "chunks", "claims"),
     ("leases", "statistics"),
+    ("announcements",),  # of what has happened
     ("transitions",),
     ("moves",),
     ("models", "notices"),
