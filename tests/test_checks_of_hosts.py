@@ -30,7 +30,7 @@ NO_CLASS: Final = "neither a class nor callable"
 
 
 def found(id_: str, *, deploy: bool = False, database: str | None = "default") -> list[Any]:
-    databases = [database] if database else None
+    databases = [database] if database else []
     messages = run_checks(include_deployment_checks=deploy, databases=databases)
     return [message for message in messages if message.id == id_]
 
@@ -174,7 +174,7 @@ def test_before_the_first_migrate_the_database_is_not_asked_for_what_it_lacks(mo
 )
 def test_an_api_without_its_middleware_is_warned_of(middleware: list[str], is_told: bool):
     with override_settings(MIDDLEWARE=middleware):
-        messages = [message for message in run_checks(tags=["jobs"]) if message.id == "jobs.W005"]
+        messages = [message for message in run_checks(tags=["jobs"], databases=[]) if message.id == "jobs.W005"]
 
     assert bool(messages) == is_told
     assert all(OURS in message.hint for message in messages)
@@ -182,7 +182,7 @@ def test_an_api_without_its_middleware_is_warned_of(middleware: list[str], is_to
 
 @override_settings(MIDDLEWARE=[], ROOT_URLCONF="django.contrib.auth.urls")
 def test_a_host_that_mounts_no_api_needs_no_middleware():
-    assert [message for message in run_checks(tags=["jobs"]) if message.id == "jobs.W005"] == []
+    assert [message for message in run_checks(tags=["jobs"], databases=[]) if message.id == "jobs.W005"] == []
 
 
 # ---------------------------------------------------------------- caches
@@ -203,8 +203,10 @@ def test_before_deployment_a_cache_that_loses_counts_is_told(backend: str, is_to
     counting = {"BACKEND": f"{CACHES}.{backend}", "LOCATION": location}
 
     with override_settings(CACHES={"default": counting}):
-        messages = [m for m in run_checks(tags=["jobs"], include_deployment_checks=True) if m.id == "jobs.W006"]
-        in_development = [m for m in run_checks(tags=["jobs"]) if m.id == "jobs.W006"]
+        messages = [
+            m for m in run_checks(tags=["jobs"], databases=[], include_deployment_checks=True) if m.id == "jobs.W006"
+        ]
+        in_development = [m for m in run_checks(tags=["jobs"], databases=[]) if m.id == "jobs.W006"]
 
     assert bool(messages) == is_told
     assert in_development == []
@@ -219,7 +221,7 @@ def test_before_deployment_a_cache_that_loses_counts_is_told(backend: str, is_to
 )
 def test_an_erase_action_that_integrators_cannot_reach_is_refused(name: str, told: str):
     with override_settings(JOBS={"USER_ERASE_ACTION": name}):
-        messages = [message for message in run_checks(tags=["jobs"]) if message.id == "jobs.E009"]
+        messages = [message for message in run_checks(tags=["jobs"], databases=[]) if message.id == "jobs.E009"]
 
     assert bool(messages) == bool(told)
     assert all(told in message.msg and name in message.msg for message in messages)
@@ -228,7 +230,7 @@ def test_an_erase_action_that_integrators_cannot_reach_is_refused(name: str, tol
 def test_a_host_that_names_no_erase_action_needs_none(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("jobs.checks.settings.find_action", lambda name: None)
 
-    assert [message for message in run_checks(tags=["jobs"]) if message.id == "jobs.E009"] == []
+    assert [message for message in run_checks(tags=["jobs"], databases=[]) if message.id == "jobs.E009"] == []
 
 
 @pytest.mark.parametrize("name", ["AUTHENTICATION", "PERMISSION", "THROTTLE", "FIND_PROJECT"])
@@ -237,7 +239,7 @@ def test_a_host_that_names_no_erase_action_needs_none(monkeypatch: pytest.Monkey
 )
 def test_a_hook_that_cannot_be_loaded_or_is_of_another_kind_is_refused(name: str, path: str, told: str):
     with override_settings(JOBS={name: path}):
-        (message,) = [message for message in run_checks(tags=["jobs"]) if message.id == "jobs.E010"]
+        (message,) = [message for message in run_checks(tags=["jobs"], databases=[]) if message.id == "jobs.E010"]
 
     assert repr(name) in message.msg
     assert told in message.msg or "cannot be called" in message.msg

@@ -1,12 +1,9 @@
 """Jobs of the reference service come over with their ids, once, and what cannot be represented is named."""
 
-import io
-import json
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
@@ -18,64 +15,11 @@ from jobs.status import Status
 from jobs.testing import make_job, make_project, run_due_jobs
 from tests.api.client import Api
 from tests.engine import registered
+from tests.services.reference_table import CREATED, START, add, create_table, drop, project, theirs
+
+__all__ = ["project", "theirs"]  # fixtures
 
 pytestmark = pytest.mark.django_db
-
-CREATED: Final = datetime(2021, 6, 17, 6, 55, 55, 277_000, tzinfo=UTC)
-START: Final = datetime(2021, 6, 17, 18, 30, tzinfo=UTC)
-CHANGED: Final = datetime(2021, 6, 18, 0, 15, 3, tzinfo=UTC)
-# As the reference service creates it, but for its enums, whose values drivers give as text.
-TABLE: Final = """
-    CREATE TABLE {name} (
-        job_id integer PRIMARY KEY, description text, status text, project_id integer, action text, reference_id text,
-        created_at {time}, updated_at {time}, start_at {time}, errors text
-    )
-"""
-
-
-@pytest.fixture
-def project() -> Any:
-    return make_project()
-
-
-@pytest.fixture
-def theirs() -> str:
-    """The reference service's table, in the jobs' own database."""
-    return create_table("reference_jobs")
-
-
-def create_table(name: str, time: str = "timestamp") -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(TABLE.format(name=name, time=time))
-    return name
-
-
-def add(table: str, job_id: int, **what_matters: Any) -> None:
-    row = {
-        "job_id": job_id,
-        "description": "Delete user sessions of userId = mehdi@example.com",
-        "status": "completed",
-        "project_id": 1,
-        "action": "delete_user_data",
-        "reference_id": f"mehdi-{job_id}@example.com",
-        "created_at": CREATED,
-        "updated_at": CHANGED,
-        "start_at": START,
-        "errors": None,
-        **what_matters,
-    }
-    values = [stored(value) for value in row.values()]
-    with connection.cursor() as cursor:
-        marks = ", ".join(["%s"] * len(row))
-        cursor.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", values)
-
-
-def stored(value: Any) -> Any:
-    """Return a time as their columns have it: in UTC, and without saying so; SQLite has texts."""
-    if not isinstance(value, datetime):
-        return value
-    naive = value.replace(tzinfo=None)
-    return naive.isoformat(" ") if connection.vendor == "sqlite" else naive
 
 
 def source_of(table: str, project: Any, **what_matters: Any) -> Source:
@@ -271,11 +215,6 @@ def _values(job: Job) -> dict[str, Any]:
     return {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields}
 
 
-def drop(table: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLE {table}")
-
-
 def test_what_is_wrong_with_the_table_is_raised_on(theirs: str, project: Any, monkeypatch: pytest.MonkeyPatch):
     add(theirs, 5)
 
@@ -345,65 +284,6 @@ def test_the_table_may_be_in_another_database(theirs: str, project: Any, monkeyp
 def test_a_source_that_can_be_none_is_refused(wrong: dict[str, str], told: str):
     with pytest.raises(InvalidField, match=told):
         Source(**{"alias": "default", **wrong})
-
-
-# ---------------------------------------------------------------- the command
-
-
-def command(*arguments: str) -> tuple[str, str, str]:
-    """Run it; return what it printed, what it complained of, and its error."""
-    out, err = io.StringIO(), io.StringIO()
-    try:
-        call_command("importjobs", *arguments, stdout=out, stderr=err)
-    except CommandError as error:
-        return out.getvalue(), err.getvalue(), str(error)
-    return out.getvalue(), err.getvalue(), ""
-
-
-def test_the_command_reports_counts_and_names_what_it_refused(theirs: str, project: Any):
-    add(theirs, 5)
-    add(theirs, 6, status="running")
-    arguments = ("--table", theirs, "--project", f"1={project.key}")
-
-    dry = command(*arguments, "--dry-run")
-    done = command(*arguments)
-    told = json.loads(command(*arguments, "--json")[0])
-
-    assert dry[0] == "Of 2 rows 1 would be imported; nothing was changed; 0 had been before, 1 cannot be represented.\n"
-    assert done[0] == "Of 2 rows 1 were imported; 0 had been before, 1 cannot be represented.\n"
-    assert done[1] == "job 6: status: is running, there; let the job end, then import again\n"
-    assert done[2] == "1 rows were refused."
-    assert told == {
-        "dryRun": False,
-        "read": 2,
-        "imported": 0,
-        "present": 1,
-        "refused": [{"jobId": 6, "reason": "status: is running, there; let the job end, then import again"}],
-    }
-
-
-def test_the_command_ends_well_if_nothing_was_refused(theirs: str, project: Any):
-    add(theirs, 5)
-
-    assert command("--table", theirs, "--project", f"1={project.key}", "--batch-size", "1")[2] == ""
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_table_that_is_not_there_is_named():
-    assert "Is 'nothing_there' a table in 'default'?" in command("--table", "nothing_there")[2]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["--database", "nowhere"], "must be an alias in DATABASES"),
-        (["--project", "x=y"], "their project id, and a project key"),
-        (["--batch-size", "0"], "must be 1 to 5,000"),
-        (["--match", "name"], "invalid choice"),
-    ],
-)
-def test_options_that_cannot_work_are_refused(arguments: list[str], told: str):
-    assert told in command(*arguments)[2]
 
 
 def test_a_start_long_past_is_due_at_once(theirs: str, project: Any):
