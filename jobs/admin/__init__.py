@@ -18,14 +18,13 @@ from .api_keys import ApiKeyAdmin, ApiKeyAdminMixin
 from .jobs import JobAdmin, JobAdminMixin
 from .organizations import OrganizationAdmin, OrganizationAdminMixin
 from .pauses import PauseAdmin, PauseAdminMixin
-from .projects import KeepsProjectsWithJobs, ProjectAdmin, ProjectAdminMixin, ProjectJobsMixin
+from .projects import ProjectAdmin, ProjectAdminMixin, ProjectJobsMixin
 
 __all__ = [
     "ApiKeyAdmin",
     "ApiKeyAdminMixin",
     "JobAdmin",
     "JobAdminMixin",
-    "KeepsProjectsWithJobs",
     "OrganizationAdmin",
     "OrganizationAdminMixin",
     "PauseAdmin",

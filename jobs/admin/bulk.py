@@ -140,10 +140,10 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
         """Do what was confirmed, if it was and may be; else lead back to the list."""
-        if request.method != "POST":
-            return HttpResponseRedirect(self.url_of("changelist"))
         if not self.has_view_permission(request):
             raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseRedirect(self.url_of("changelist"))
         try:
             asked = signing.loads(request.POST.get("asked", ""), salt=SALT, max_age=CONFIRM_WITHIN_SECONDS)
             change = Change(asked["change"])

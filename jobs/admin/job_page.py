@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from ..clock import NOW
 from ..models import HELD_UNTIL, Job
 from . import shown, situation
+from .durations import spoken
 from .masking import masked, may_see_references, without_reference
 from .pages import parse_id
 from .steps import StepsInMixin, looked_at
@@ -146,7 +147,7 @@ def _progress(job: Job, hide: Hide) -> dict[str, Any]:
         "progress": shown.progress(job),
         "rate": pace and formats.number_format(round(pace.per_second, 1), decimal_pos=1, force_grouping=True),
         "ends_at": pace and pace.ends_at and shown.moment(pace.ends_at),
-        "ends_in": pace and pace.ends_at and shown.duration(pace.ends_at - looked_at(job)),
+        "ends_in": pace and pace.ends_at and spoken(pace.ends_at - looked_at(job)),
         "receipt": {**receipt, "lines": lines},
     }
 

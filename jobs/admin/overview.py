@@ -22,6 +22,7 @@ from .charts import Chart, Frame, Series
 from .durations import spoken
 from .masking import HIDDEN, masked, without_reference
 from .pages import LookOnlyMixin
+from .pauses import scope_words
 
 DEFAULT_SPAN: Final = "24h"
 SPAN_WORDS: Final = {"1h": _("Last hour"), "24h": _("Last 24 hours"), "7d": _("Last 7 days")}
@@ -84,7 +85,7 @@ class OverviewMixin(LookOnlyMixin):
             "workers": [_worker(worker, overview) for worker in overview.workers],
             "failures": [_failure(failure) for failure in overview.failures],
             "pauses": [
-                {"scope": services.scope_of(pause), "reason": pause.reason, "at": shown.moment(pause.created_at)}
+                {"scope": scope_words(pause), "reason": pause.reason, "at": shown.moment(pause.created_at)}
                 for pause in overview.health.pauses
             ],
             "overview": overview,

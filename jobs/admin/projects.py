@@ -48,10 +48,6 @@ class ProjectJobsMixin(ButtonsMixin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 
-# What it was called before it showed anything.
-KeepsProjectsWithJobs = ProjectJobsMixin
-
-
 class ProjectAdminMixin(ProjectJobsMixin):
     """All that the pages of our own projects do; mix it with the ``ModelAdmin`` of your theme."""
 

@@ -1,7 +1,7 @@
 """How values look on our pages; everything that others wrote is escaped, and its direction isolated."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
@@ -115,23 +115,6 @@ def progress(job: Job) -> str:
     percent = min(100, 100 * done // total)
     bar = '<progress class="jobs-progress" max="100" value="{}" aria-label="{}"></progress> {} ({} %)'
     return format_html(bar, percent, translated("progress"), words, percent)
-
-
-def duration(value: timedelta) -> str:
-    """Return how long something took, in the two largest units; below ten seconds with a tenth."""
-    seconds = max(0.0, value.total_seconds())
-    if seconds < 10:
-        return translated("%(seconds)s s") % {"seconds": formats.number_format(round(seconds, 1), decimal_pos=1)}
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    if days:
-        return translated("%(days)s d %(hours)s h") % {"days": whole(days), "hours": hour}
-    if hours:
-        return translated("%(hours)s h %(minutes)s min") % {"hours": hour, "minutes": minute}
-    if minutes:
-        return translated("%(minutes)s min %(seconds)s s") % {"minutes": minute, "seconds": second}
-    return translated("%(seconds)s s") % {"seconds": second}
 
 
 def first_line(value: str) -> str:

@@ -14,6 +14,7 @@ from .. import services
 from ..models import Job, Organization
 from ..status import Status
 from . import shown
+from .masking import without_reference
 
 OPTS: Final = Job._meta
 
@@ -75,7 +76,8 @@ def _failure(job: Job, site_name: str) -> dict[str, Any]:
         "url": _job_url(site_name, job.pk),
         "action": job.action,
         "finished": None if job.finished_at is None else shown.moment(job.finished_at),
-        "error": next(iter((job.errors or "").splitlines()), ""),
+        # It may say whom the job is about; those who may see that find it on the job's page.
+        "error": without_reference(shown.first_line(job.errors or ""), job.reference_id),
     }
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from ..models import Job, JobEvent
 from ..status import Status
 from . import shown
+from .durations import spoken
 
 What = JobEvent.What
 Hide = Callable[[str], str]
@@ -110,7 +111,7 @@ class Timeline:
         error = shown.shortened(error, ERROR_CHARACTERS)
         return {
             "outcome": shown.EVENT_WORDS[What(row.what)],
-            "took": shown.duration(row.at - began),
+            "took": spoken(row.at - began),
             "error": error,
             "has_traceback": row.has_detail,
         }

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, cast
 
-from django.db.models import Max
+from django.db.models import Subquery
 
 from ..database import home
 from ..models import Job, Pause, Worker
@@ -50,13 +50,13 @@ def explain_wait(job: Job, *, now: datetime) -> Wait | None:
     """Return why ``job`` does not run yet at ``now``, the database's time; None: it runs or has ended.
 
     The first that holds counts, in the order of :class:`Waiting`: of a job that is not
-    due it would be idle to say that today nobody could run it. At most three queries.
+    due it would be idle to say that today nobody could run it. At most two queries.
     """
     return explain_waits([job], now=now).get(job.pk)
 
 
 def explain_waits(jobs: Collection[Job], *, now: datetime) -> dict[int, Wait]:
-    """Return the same of many jobs, by id, without those that run or have ended; three queries at the most."""
+    """Return the same of many jobs, by id, without those that run or have ended; two queries at the most."""
     waiting = [job for job in jobs if job.status == Status.SCHEDULED]
     waits = {job.pk: wait for job in waiting if (wait := _wait_for_an_instant(job, now)) is not None}
     due = [job for job in waiting if job.pk not in waits]
@@ -72,9 +72,8 @@ def _wait_for_an_instant(job: Job, now: datetime) -> Wait | None:
 
 
 def _waits_of_due(jobs: Collection[Job], now: datetime) -> dict[int, Wait]:
-    disabled = _disabled_at(jobs)
+    disabled, beat_at = _disabled_and_last_beat(jobs)
     pauses = list(Pause.objects.values_list("action", "project_id", "created_at"))
-    beat_at = _last_beat()
     nobody = beat_at is None or beat_at < now - ALIVE_WITHIN
     others = Wait(what=Waiting.WORKER, since=beat_at) if nobody else Wait(what=Waiting.TURN)
     waits = {}
@@ -93,13 +92,11 @@ def _covers(action: str | None, project: Any, job: Job) -> bool:
     return action in (None, job.action) and project in (None, job.project_id)
 
 
-def _disabled_at(jobs: Collection[Job]) -> dict[Any, datetime]:
-    """Return since when the organizations of these jobs' projects are disabled, by project, where they are."""
+def _disabled_and_last_beat(jobs: Collection[Job]) -> tuple[dict[Any, datetime], datetime | None]:
+    """Return, in one query, since when the projects' organizations are disabled, where they are; and the last beat."""
     rows = cast("Any", get_project_model())._base_manager.using(home().alias)
-    disabled = rows.filter(pk__in={job.project_id for job in jobs}, organization__disabled_at__isnull=False)
-    return dict(disabled.values_list("pk", "organization__disabled_at"))
-
-
-def _last_beat() -> datetime | None:
-    beat_at: datetime | None = Worker.objects.using(home().alias).aggregate(at=Max("beat_at"))["at"]
-    return beat_at
+    beats = Worker.objects.order_by("-beat_at").values("beat_at")[:1]
+    of_these = rows.filter(pk__in={job.project_id for job in jobs})
+    found = list(of_these.values_list("pk", "organization__disabled_at", Subquery(beats)))
+    disabled = {project: disabled_at for project, disabled_at, _ in found if disabled_at is not None}
+    return disabled, found[0][2] if found else None

@@ -65,9 +65,9 @@ def summarize_organization(organization: Organization) -> OrganizationJobs:
 
 
 def newest_failures(project: models.Model) -> Sequence[Job]:
-    """Return the jobs of the project that failed last, by creation; whom they are about is not read."""
+    """Return the jobs of the project that failed last, by creation."""
     failed = Job.objects.in_project(project).filter(status=Status.FAILED).order_by("-pk")
-    return list(failed.only("action", "errors", "finished_at", "attempt")[:MOST_FAILURES])
+    return list(failed.only("action", "errors", "finished_at", "attempt", "reference_id")[:MOST_FAILURES])
 
 
 def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:

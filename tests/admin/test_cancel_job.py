@@ -143,7 +143,7 @@ def test_each_cause_is_told_with_its_jobs(client: Client):
     assert messages_of(response) == [
         f"Cancelled job {waiting.pk}.",
         f"2 jobs were not cancelled ({done.pk}, {also_done.pk}): it had been completed meanwhile.",
-        f"Job {failed.pk} was not cancelled: it had been failed meanwhile.",
+        f"Job {failed.pk} was not cancelled: it had failed meanwhile.",
     ]
 
 

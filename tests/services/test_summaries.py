@@ -64,14 +64,14 @@ def test_the_newest_failure_is_named_and_the_newest_few_are_listed():
     assert [job.pk for job in newest_failures(project)] == [job.pk for job in failed[:0:-1]]
 
 
-def test_whom_the_failures_are_about_is_not_even_read():
+def test_of_whom_the_failures_are_about_only_the_reference_is_read_to_be_masked_in_errors():
     project = make_project()
     make_job(project=project, status=Status.FAILED)
 
     with CaptureQueriesContext(connection) as queries:
         newest_failures(project)
 
-    assert "reference_id" not in queries[0]["sql"]
+    assert "parameters" not in queries[0]["sql"]
     assert "description" not in queries[0]["sql"]
 
 
