@@ -33,9 +33,7 @@ def site(transactional_db: None) -> Iterator[Site]:
     project = make_project()
     key = make_key(organization=project.organization)
     with running_server() as port:
-        yield Site(
-            address=f"http://127.0.0.1:{port}", project_key=project.key, secret=key.secret, key_id=key.key.pk
-        )
+        yield Site(address=f"http://127.0.0.1:{port}", project_key=project.key, secret=key.secret, key_id=key.key.pk)
 
 
 @pytest.fixture
