@@ -81,11 +81,12 @@ def _ended(chance: random.Random, project: Any, at: datetime) -> Past:
     user = f"{chance.choice(FIRST_NAMES)}.{chance.choice(LAST_NAMES)}@example.org"
     ran = timedelta(seconds=chance.lognormvariate(2.2, 0.9))
     begun = at - ran
-    start = begun - timedelta(seconds=chance.lognormvariate(0.7, 0.8))
+    attempts = 3 if status is Status.FAILED else 1
+    first = begun - timedelta(minutes=2 * (attempts - 1))
+    start = first - timedelta(seconds=chance.lognormvariate(0.7, 0.8))
     found = int(ran.total_seconds() * chance.uniform(300, 900)) + 1
     done = found if status is Status.COMPLETED else int(found * chance.uniform(0.1, 0.9))
     left = 0 if status is Status.COMPLETED else None
-    attempts = 3 if status is Status.FAILED else 1
     crowded = status is Status.FAILED and chance.random() < 0.5
     errors = (ROWS_LEFT if crowded else NO_SPACE) if status is Status.FAILED else None
     sessions = {"found": found // 3, "done": found // 3, "left": 0}
@@ -101,7 +102,7 @@ def _ended(chance: random.Random, project: Any, at: datetime) -> Past:
         created_at=start - timedelta(hours=chance.randint(0, 6)),
         start_at=start,
         due_at=start,
-        started_at=begun - timedelta(minutes=2 * (attempts - 1)),
+        started_at=first,
         begun_at=begun,
         finished_at=at,
         updated_at=at,
@@ -148,7 +149,7 @@ def _chain(failed: list[Job]) -> None:
     for first, again in pairwise(failed[-3:]):
         Job.objects.filter(pk=again.pk).update(
             retry_of=first,
-            project=first.project,
+            project=failed[-3].project,
             reference_id=failed[-3].reference_id,
             description=failed[-3].description,
             unique_key=failed[-3].unique_key,

@@ -58,7 +58,7 @@ def test_texts_of_others_stay_texts(site: Site, browser: Browser):
 
 
 def texts_that_turn_their_surroundings(visitor: Visit) -> list[str]:
-    """Return where the override of direction stands in nothing that ends it; a heading of its own does, as any block."""
+    """Return where the override of direction stands in nothing that ends it; headings do, as all blocks."""
     return visitor.page.evaluate("""() => {
         const texts = document.createTreeWalker(document.getElementById("content"), NodeFilter.SHOW_TEXT);
         const found = [];
