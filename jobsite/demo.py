@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from jobs import Status, get_project_model
 from jobs.models import ApiKey, Organization
 from jobs.services import create_api_key, create_project, revoke_api_key
+from jobsite.history import write_history
 from jobsite.seed import MAIN_USERS, seed
 from jobsite.stage import find_staged, stage_jobs
 
@@ -43,7 +44,8 @@ def prepare(*, sessions: int, say: Callable[[str], None]) -> Prepared:
     project = _find_or_create_project()
     say(f"Recorded sessions: {sessions:,}")
     seed(project, total=sessions)
-    say("Jobs: one in every status")
+    say("Jobs: some days of other customers' ones, and one in every status")
+    write_history()
     stage_jobs(project, sessions=sessions)
     return Prepared(
         project_key=project.key,

@@ -95,10 +95,13 @@ class JobPageMixin(StepsInMixin):
             return text if sees_references else without_reference(text, reference)
 
         timeline = timeline_of(job, with_detail=with_detail, hide=hide)
+        retried_by = [self._link(pk) for pk in Job.objects.filter(retry_of=job.pk).values_list("pk", flat=True)]
+        steps = self.steps_for(request, job)
         return {
             "status": shown.status(job.status),
             "why": situation.why(job, now=looked_at(job), timeline=timeline),
-            "steps": self.steps_for(request, job),
+            # A job is retried once: after that the button could only be refused.
+            "steps": [offered for offered in steps if not (retried_by and offered["step"].name == "retry")],
             "project": job.project,
             "organization": job.project.organization,
             "action": job.action,
@@ -109,7 +112,7 @@ class JobPageMixin(StepsInMixin):
             "parameters": _parameters(job) if sees_references else "",
             "has_parameters": job.parameters is not None,
             "retry_of": job.retry_of_id and self._link(job.retry_of_id),
-            "retried_by": [self._link(pk) for pk in Job.objects.filter(retry_of=job.pk).values_list("pk", flat=True)],
+            "retried_by": retried_by,
             "others": self._others(job),
             "others_url": f"{self.url_of('changelist')}?{urlencode({'same_as': job.pk})}",
             **_progress(job, hide),

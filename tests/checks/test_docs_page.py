@@ -1,10 +1,9 @@
 """The documentation page in a real browser, under the site's strict policy: it works, and asks nobody else."""
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.checks.conftest import Site
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 OPERATION = ".opblock"
 
 
@@ -29,14 +28,11 @@ def open_everything(page: Page, site: Site) -> list[str]:
     return complaints
 
 
-def test_the_page_works_under_a_strict_policy_and_makes_no_outside_request(site: Site, chromium: str):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page()
-        complaints = open_everything(page, site)
-        policy = page.evaluate("fetch(location).then(answer => answer.headers.get('content-security-policy'))")
-        status = page.inner_text("#operations-Jobs-listJobs .live-responses-table tbody .response-col_status")
-        browser.close()
+def test_the_page_works_under_a_strict_policy_and_makes_no_outside_request(site: Site, browser: Browser):
+    page = browser.new_page()
+    complaints = open_everything(page, site)
+    policy = page.evaluate("fetch(location).then(answer => answer.headers.get('content-security-policy'))")
+    status = page.inner_text("#operations-Jobs-listJobs .live-responses-table tbody .response-col_status")
 
     assert complaints == []
     assert policy.startswith("default-src 'self';")

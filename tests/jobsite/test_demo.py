@@ -7,9 +7,10 @@ from io import StringIO
 import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
+from django.db.models import QuerySet
 from django.test import Client
 
-from jobs.models import ApiKey, Job, Organization
+from jobs.models import ApiKey, Job, JobEvent, Organization
 from jobs.status import Status
 from jobsite.models import Session
 from jobsite.seed import MAIN_USERS, plan
@@ -25,6 +26,11 @@ def demo(**options: object) -> str:
     out = StringIO()
     call_command("demo", prepare_only=True, stdout=out, **{"sessions": SESSIONS, **options})
     return out.getvalue()
+
+
+def own_jobs() -> QuerySet[Job]:
+    """The jobs of the demo's own project; other customers have a history."""
+    return Job.objects.filter(project__name="Demo")
 
 
 def found(pattern: str, text: str) -> str:
@@ -47,7 +53,7 @@ def test_the_demo_has_sessions_a_job_in_every_status_a_login_and_a_key():
 def test_the_jobs_of_the_demo_were_made_by_the_engine():
     demo()
 
-    jobs = {job.status: job for job in Job.objects.all()}
+    jobs = {job.status: job for job in own_jobs()}
     assert all(job.events.exists() for job in jobs.values())
     assert jobs["completed"].receipt["stores"]["sessions"]["left"] == 0
     assert jobs["completed"].receipt["verified_at"]
@@ -57,14 +63,26 @@ def test_the_jobs_of_the_demo_were_made_by_the_engine():
     assert jobs["running"].progress_done > 0
 
 
+def test_the_demo_has_a_history_with_each_end_held_jobs_and_a_request_that_was_tried_thrice():
+    demo()
+
+    past = Job.objects.exclude(project__name="Demo")
+    assert {"completed", "failed", "cancelled"} <= set(past.values_list("status", flat=True))
+    assert past.held().exists()
+    assert past.filter(retry_of__retry_of__isnull=False).get().reference_id
+    assert all(job.created_at <= job.start_at < job.started_at <= job.begun_at for job in past.exclude(attempt=0))
+    assert JobEvent.objects.filter(job__in=past.filter(status="failed"), detail__contains="Traceback").exists()
+
+
 def test_a_second_run_neither_seeds_nor_stages_again_and_makes_new_secrets():
     first = demo()
-    sessions = Session.objects.count()
+    sessions, jobs = Session.objects.count(), Job.objects.count()
 
     second = demo()
 
     assert Session.objects.count() == sessions
-    assert Job.objects.count() == len(Status)
+    assert own_jobs().count() == len(Status)
+    assert Job.objects.count() == jobs
     assert ApiKey.objects.filter(revoked_at=None).count() == 1
     for secret in (r"API key +(\S+)", r"with the password (\S+)"):
         assert found(secret, first) != found(secret, second)
@@ -73,7 +91,7 @@ def test_a_second_run_neither_seeds_nor_stages_again_and_makes_new_secrets():
 
 def test_a_second_run_gives_the_main_users_back_what_was_erased_and_frees_them_for_the_next_call():
     key = found(r"API key +(\S+)", demo())
-    project = Job.objects.first().project
+    project = own_jobs().first().project
     user = MAIN_USERS[0]
     Session.objects.filter(user_id=user).delete()
     path = f"/public/{project.key}/users/{user.replace('@', '%40')}"

@@ -1,0 +1,101 @@
+"""A member of staff at a browser: what the pages are opened, looked at and worked with by."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth import get_user_model
+from playwright.sync_api import Browser, BrowserContext, Page
+
+PASSWORD: Final = "a password for this test"
+STAFF: Final = "staff"
+SERIOUS: Final = ("serious", "critical")
+# Far more than any page of ours has.
+MOST_TABS: Final = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """A browser in which a superuser has logged in, and what it complained of so far."""
+
+    context: BrowserContext
+    page: Page
+    address: str
+    complaints: list[str]
+
+    def open(self, path: str) -> None:
+        """Open a page, which must be there."""
+        answer = self.page.goto(f"{self.address}{path}")
+        assert answer is not None
+        assert answer.status == 200, (path, answer.status)
+
+    def press(self, selector: str) -> None:
+        """Click on what leads to another page."""
+        with self.page.expect_navigation():
+            self.page.click(selector)
+
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until the first element that is meant has the focus."""
+        meant = self.page.locator(selector).first
+        meant.wait_for()
+        for _ in range(MOST_TABS):
+            self.page.keyboard.press("Tab")
+            if meant.evaluate("element => element === document.activeElement"):
+                return
+        raise AssertionError(f"no key leads to {selector}")
+
+    def enter(self) -> None:
+        """Press Enter, which leads to another page."""
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
+
+
+def visit(browser: Browser, address: str, **how: Any) -> Visit:
+    """Log in as a superuser; every message of the console and every outside request is a complaint."""
+    users = get_user_model()
+    if not users.objects.filter(username=STAFF).exists():
+        users.objects.create_superuser(STAFF, password=PASSWORD)
+    context = browser.new_context(**how)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(f"{page.url}: {message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: error: {error}"))
+    page.on("dialog", lambda dialog: (complaints.append(f"{page.url}: dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda request: request.url.startswith(address) or complaints.append(f"asked {request.url}"))
+    visitor = Visit(context=context, page=page, address=address, complaints=complaints)
+    visitor.open("/admin/login/")
+    page.fill("#id_username", STAFF)
+    page.fill("#id_password", PASSWORD)
+    visitor.enter()
+    assert "/login/" not in page.url
+    return visitor
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe calls serious or critical on the page, opening what is folded first."""
+    page.evaluate("document.querySelectorAll('#content details').forEach(each => each.open = true)")
+    return [
+        f"{violation['id']}: {node['html'][:160]}"
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
+    ]
+
+
+def too_wide(page: Page) -> str:
+    """Return by how much the page is wider than its window, and what sticks out; nothing: it fits."""
+    return page.evaluate("""() => {
+        const width = document.documentElement.clientWidth, whole = document.documentElement.scrollWidth;
+        if (whole <= width) return "";
+        const out = [...document.querySelectorAll("#content *")]
+            .filter(each => each.getBoundingClientRect().right > width + 1 && !each.closest(".jobs-scroll, .results"));
+        return `${whole}: ${out.slice(0, 3).map(each => each.outerHTML.slice(0, 120)).join(" | ")}`;
+    }""")
+
+
+def unreachable_regions(page: Page) -> list[str]:
+    """Return what scrolls sideways and cannot be reached by keyboard."""
+    return page.evaluate("""() => [...document.querySelectorAll("#content *")]
+        .filter(each => each.scrollWidth > each.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(each).overflowX))
+        .filter(each => each.tabIndex < 0 && !each.querySelector("a[href], button, input, select, summary"))
+        .map(each => each.outerHTML.slice(0, 120))""")
