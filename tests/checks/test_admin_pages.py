@@ -21,7 +21,12 @@ def test_every_page_is_accessible_strict_and_asks_nobody_else(site: Site, browse
     scene = make_scene()
     visitor = visit(browser, site.address, color_scheme=scheme, viewport={"width": 1280, "height": 900})
 
-    found = [f"{place}: {each}" for place in tour(visitor, scene, site) for each in violations(visitor.page)]
+    found = []
+    for place in tour(visitor, scene, site):
+        before = len(visitor.complaints)
+        found += [f"{place}: {each}" for each in violations(visitor.page)]
+        # What measures the page sets styles of its own on it, which the page's policy forbids.
+        del visitor.complaints[before:]
 
     assert found == []
     assert visitor.complaints == []
