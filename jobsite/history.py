@@ -86,10 +86,8 @@ def _ended(chance: random.Random, project: Any, at: datetime) -> Past:
     start = first - timedelta(seconds=chance.lognormvariate(0.7, 0.8))
     found = int(ran.total_seconds() * chance.uniform(300, 900)) + 1
     done = found if status is Status.COMPLETED else int(found * chance.uniform(0.1, 0.9))
-    left = 0 if status is Status.COMPLETED else None
     crowded = status is Status.FAILED and chance.random() < 0.5
     errors = (ROWS_LEFT if crowded else NO_SPACE) if status is Status.FAILED else None
-    sessions = {"found": found // 3, "done": found // 3, "left": 0}
     job = Job(
         project=project,
         action=ACTION,
@@ -111,13 +109,20 @@ def _ended(chance: random.Random, project: Any, at: datetime) -> Past:
         progress_done=done,
         progress_total=found,
         progress_at=at,
-        receipt={
-            "stores": {"events": {"found": found, "done": done, "left": left}}
-            | ({"sessions": sessions} if status is Status.COMPLETED else {}),
-            **({"verified_at": at.isoformat()} if status is Status.COMPLETED else {}),
-        },
+        receipt=_receipt(status, found, done, at),
     )
     return Past(job=job, events=_events(job, chance.choice(REASONS), "" if crowded else TRACEBACK))
+
+
+def _receipt(status: Status, found: int, done: int, at: datetime) -> dict[str, Any]:
+    """Return what was found, done and left; after the last look of a job that completed, nothing."""
+    if status is not Status.COMPLETED:
+        return {"stores": {"events": {"found": found, "done": done, "left": None}}}
+    stores = {"events": found, "sessions": found // 3}
+    return {
+        "stores": {store: {"found": number, "done": number, "left": 0} for store, number in stores.items()},
+        "verified_at": at.isoformat(),
+    }
 
 
 def _events(job: Job, reason: str, traceback: str) -> list[JobEvent]:

@@ -99,4 +99,5 @@ def _disabled_and_last_beat(jobs: Collection[Job]) -> tuple[dict[Any, datetime],
     of_these = rows.filter(pk__in={job.project_id for job in jobs})
     found = list(of_these.values_list("pk", "organization__disabled_at", Subquery(beats)))
     disabled = {project: disabled_at for project, disabled_at, _ in found if disabled_at is not None}
-    return disabled, found[0][2] if found else None
+    # A job that is not stored yet may be of a project that is not, either.
+    return disabled, found[0][2] if found else beats.values_list("beat_at", flat=True).first()
