@@ -12,6 +12,7 @@ from ..clock import NOW
 from ..database import home
 from ..models import Job, JobQuerySet, Organization
 from ..status import Status
+from .planning import index_walks
 from .projects import get_project_model
 
 # Of each project and status; a count looks at one job more.
@@ -67,7 +68,8 @@ def summarize_organization(organization: Organization) -> OrganizationJobs:
 def newest_failures(project: models.Model) -> Sequence[Job]:
     """Return the jobs of the project that failed last, by creation."""
     failed = Job.objects.in_project(project).filter(status=Status.FAILED).order_by("-pk")
-    return list(failed.only("action", "errors", "finished_at", "attempt", "reference_id")[:MOST_FAILURES])
+    with index_walks():
+        return list(failed.only("action", "errors", "finished_at", "attempt", "reference_id")[:MOST_FAILURES])
 
 
 def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
@@ -80,6 +82,8 @@ def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
         jobs_failed_id=Subquery(jobs.filter(status=Status.FAILED).order_by("-pk").values("pk")[:1]),
         **{_column(status): _Count(_at_most(jobs.filter(status=status))) for status in Status},
     )
+    with index_walks():
+        found = list(rows)
     return [
         ProjectJobs(
             project=row,
@@ -88,7 +92,7 @@ def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
             late_id=row.jobs_late_id,
             failed_id=row.jobs_failed_id,
         )
-        for row in rows
+        for row in found
     ]
 
 

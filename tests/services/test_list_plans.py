@@ -159,9 +159,9 @@ def test_a_page_far_away_reads_ids_and_only_its_own_rows(project: Any):
 
     fetched = [node for node in nodes_of(plan) if node.get("Index Name") == "jobs_job_pkey"]
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in fetched) <= 51
-    assert [node["Node Type"] for node in nodes_of(plan) if node.get("Index Name") == "jobs_job_list"] == [
-        "Index Only Scan"
-    ]
+    # No block is counted here, so that all jobs before the page are walked through, twice: to count and to pass over.
+    walks = [node["Node Type"] for node in nodes_of(plan) if node.get("Index Name") == "jobs_job_list"]
+    assert walks == ["Index Only Scan", "Index Only Scan"]
 
 
 def test_the_planner_alone_would_read_the_whole_list(project: Any):

@@ -87,7 +87,8 @@ def test_an_organization_is_told_project_by_project_in_one_query():
     told = {each.project.pk: each.counts[Status.SCHEDULED] for each in summary.projects}
     assert told == {projects[0].pk: 1, projects[1].pk: 0}
     assert not summary.is_cut
-    assert len(queries) == 1
+    # Beside the settings of the planner.
+    assert len([query for query in queries if "jobs_job" in query["sql"]]) == 1
 
 
 def test_an_organization_with_many_projects_is_told_in_part(monkeypatch: pytest.MonkeyPatch):
