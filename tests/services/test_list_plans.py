@@ -101,7 +101,8 @@ def test_a_status_that_no_job_has_is_found_empty_at_once(project: Any):
     plan = plan_of(search_of({"statuses": {Status.RUNNING}}), project)
 
     assert indexes_walked(plan) <= {"jobs_job_list_by_status", "jobs_job_by_status"}
-    assert blocks_read(plan) <= 10
+    # Of thousands; how many exactly hangs on what was deleted before and not yet cleaned away.
+    assert blocks_read(plan) <= 20
 
 
 TIMES: Final = [
