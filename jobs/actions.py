@@ -19,6 +19,10 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
 LONGEST: Final = timedelta(days=3650)
 DEFAULT_MAX_ATTEMPTS: Final = 3
 DEFAULT_BACKOFF: Final = timedelta(seconds=30)
+DEFAULT_QUEUE: Final = "default"
+# What brokers take for the name of a queue, and people can type.
+QUEUE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+MOST_PRIORITY: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,8 @@ class Action:
     backoff: timedelta
     deadline: timedelta
     databases: frozenset[str]
+    queue: str
+    priority: int
 
     def describe(self, reference_id: str) -> str:
         """Return the description of a job for ``reference_id``, which stands in it as it is."""
@@ -57,6 +63,8 @@ def action(
     backoff: timedelta = DEFAULT_BACKOFF,
     deadline: timedelta = timedelta(minutes=10),
     databases: tuple[str, ...] = (),
+    queue: str = DEFAULT_QUEUE,
+    priority: int = 0,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as what jobs of this action do.
 
@@ -71,12 +79,15 @@ def action(
         backoff: wait before the second attempt; doubles with each, at most an hour, with jitter.
         deadline: how long it may go without progress (a chunk, or ``expect``) before it loses the attempt.
         databases: further database aliases it may write to, outside chunks and so at least once.
+        queue: the queue of the engine that ``jobdispatcher`` hands its jobs to; of no account to ``jobworker``.
+        priority: from -100 to 100, higher first, where that engine knows priorities; of no account to ``jobworker``.
 
     Raises:
         ActionMisused: an argument cannot work.
         ActionNameTaken: another function has this name.
     """
     _check(name, description, start, max_attempts, backoff, deadline)
+    _check_engine(name, queue, priority)
 
     def register(handler: Handler) -> Handler:
         taken = _registry.get(name)
@@ -94,6 +105,8 @@ def action(
             backoff=backoff,
             deadline=deadline,
             databases=frozenset(databases),
+            queue=queue,
+            priority=priority,
         )
         return handler
 
@@ -123,6 +136,12 @@ def max_attempts_of(name: str) -> int:
     return DEFAULT_MAX_ATTEMPTS if found is None else found.max_attempts
 
 
+def queue_of(name: str) -> str:
+    """Return the engine's queue for jobs of this action, also where the action is not known."""
+    found = _registry.get(name)
+    return DEFAULT_QUEUE if found is None else found.queue
+
+
 def all_actions() -> list[Action]:
     """Return every registered action, by name."""
     return [_registry[name] for name in sorted(_registry)]
@@ -147,6 +166,13 @@ def _check(
     for what, span in (("backoff", backoff), ("deadline", deadline)):
         if not _is_span(span, least=timedelta(milliseconds=1)):
             raise ActionMisused(f"{what} of {name!r} must be a timedelta above 0, not {span!r}")
+
+
+def _check_engine(name: str, queue: str, priority: int) -> None:
+    if not isinstance(queue, str) or not QUEUE.fullmatch(queue):
+        raise ActionMisused(f"queue of {name!r} must be letters, digits, '_', '.', ':' or '-', at most 100")
+    if isinstance(priority, bool) or not isinstance(priority, int) or not -MOST_PRIORITY <= priority <= MOST_PRIORITY:
+        raise ActionMisused(f"priority of {name!r} must be a whole number from -100 to 100, not {priority!r}")
 
 
 def _is_span(span: object, *, least: timedelta) -> bool:

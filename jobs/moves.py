@@ -75,6 +75,17 @@ def move(rows: Rows, changes: dict[str, Any], note: Note, now: Moment, then: Hel
     return Finish(won=bool(ids), next_begun=_begin(then, now))
 
 
+def update_returning(rows: JobQuerySet, changes: dict[str, Any]) -> list[int]:
+    """Apply ``changes`` to ``rows`` without an event; return the ids of those that matched."""
+    try:
+        sql, params = _compiled_update(rows, changes)
+    except EmptyResultSet:
+        return []
+    with home().cursor() as cursor:
+        cursor.execute(f"{sql} RETURNING id", params)
+        return [pk for (pk,) in cursor.fetchall()]
+
+
 def _begin(held: Held | None, now: Moment) -> bool:
     return held is not None and held_rows(held).update(begun_at=now) == 1
 

@@ -19,7 +19,7 @@ from .actors import Actor
 from .clock import NOW, Moment, after
 from .database import home, supports_row_locks
 from .models import Job, JobEvent, JobQuerySet
-from .moves import Finish, Held, Note, held_rows, move
+from .moves import Finish, Held, Note, held_rows, move, update_returning
 from .status import Status
 
 What = JobEvent.What
@@ -64,20 +64,34 @@ def claim(
 
     Rows that another transaction holds are passed over. Never takes a job that is not in ``job_ids``.
     """
-    changes = {
-        "status": Status.RUNNING.value,
-        "lease_token": lease_token,
-        "lease_expires_at": after(now, lease),
-        "worker": worker.name,
-        "attempt": F("attempt") + 1,
-        "started_at": Coalesce(F("started_at"), now),
-        "begun_at": Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None,
-        "updated_at": now,
-    }
+    changes = _claimed(lease_token, worker, lease, now)
+    changes["begun_at"] = Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None
     rows = _unlocked(Job.objects.due(now).filter(pk__in=job_ids))
     move(rows, changes, Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), now)
     claimed = Job.objects.filter(pk__in=job_ids, lease_token=lease_token, status=Status.RUNNING)
     return list(claimed.order_by("due_at", "pk"))
+
+
+def claim_one(job_id: int, *, lease_token: UUID, worker: Actor, lease: timedelta, now: Moment = NOW) -> bool:
+    """Take one job if it is due and free, and begin it; a rival who is taking it is awaited, and goes first."""
+    changes = {**_claimed(lease_token, worker, lease, now), "begun_at": now}
+    rows = Job.objects.due(now).filter(pk=job_id)
+    return move(rows, changes, Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), now).won
+
+
+def reserve(job_ids: Collection[int], *, wait: timedelta, now: Moment = NOW) -> list[int]:
+    """Keep those of ``job_ids`` that are due and free from other dispatchers for ``wait``; return which these are.
+
+    Changes nothing that anybody sees, so there is no event; a claim ends it.
+    """
+    rows = _unlocked(Job.objects.due(now).unreserved(now).filter(pk__in=job_ids))
+    return update_returning(rows, {"reserved_until": after(now, wait)})
+
+
+def unreserve(job_ids: Collection[int]) -> None:
+    """Let jobs that still wait be handed over again at once; rows that are locked are being claimed or cancelled."""
+    rows = Job.objects.filter(pk__in=job_ids, status=Status.SCHEDULED, reserved_until__isnull=False)
+    update_returning(_unlocked(rows), {"reserved_until": None})
 
 
 def begin(held: Held, *, now: Moment = NOW) -> bool:
@@ -170,6 +184,19 @@ def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = ""
     changes = {"status": Status.CANCELLED.value, "finished_at": now, "updated_at": now, **NO_LEASE}
     event = Note(what=What.CANCELLED, was=None, actor=actor, note=reason)
     return move(Job.objects.active().filter(pk=job_id, project=project.pk), changes, event, now).won
+
+
+def _claimed(lease_token: UUID, worker: Actor, lease: timedelta, now: Moment) -> dict[str, Any]:
+    return {
+        "status": Status.RUNNING.value,
+        "lease_token": lease_token,
+        "lease_expires_at": after(now, lease),
+        "worker": worker.name,
+        "attempt": F("attempt") + 1,
+        "started_at": Coalesce(F("started_at"), now),
+        "reserved_until": None,
+        "updated_at": now,
+    }
 
 
 def _abandoned(held: Held, *, seen: datetime) -> JobQuerySet:
