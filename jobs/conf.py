@@ -100,6 +100,11 @@ class JobsSettings:
         return timedelta(seconds=self.lease_seconds)
 
     @property
+    def reserve(self) -> timedelta:
+        """``reserve_seconds`` as a duration."""
+        return timedelta(seconds=self.reserve_seconds)
+
+    @property
     def retention(self) -> timedelta | None:
         """``retention_days`` as a duration."""
         return None if self.retention_days is None else timedelta(days=self.retention_days)

@@ -29,7 +29,8 @@ class Waiting(Enum):
     PAUSED = auto()
     """The end of a pause that covers it, ``since`` when; of several, the oldest."""
     WORKER = auto()
-    """A worker that is alive; the last beat of any was at ``since`` (None: there is none to be seen)."""
+    """A worker that is alive; the last beat of any was at ``since`` (None: there is none to be seen). A process of an
+    engine does not count unless a dispatcher lives, which wakes it."""
     TURN = auto()
     """Its turn: it is due, and workers are alive."""
 
@@ -81,5 +82,9 @@ def _paused_at(job: Job) -> datetime | None:
 
 
 def _last_beat() -> datetime | None:
-    beat_at: datetime | None = Worker.objects.using(home().alias).aggregate(at=Max("beat_at"))["at"]
-    return beat_at
+    """Return when something that would run the job was last seen to live."""
+    rows = Worker.objects.using(home().alias).order_by().values_list("kind").annotate(at=Max("beat_at"))
+    beats: dict[str, datetime] = dict(rows)
+    woken = [beats.get(kind) for kind in (Worker.Kind.ENGINE, Worker.Kind.DISPATCHER)]
+    either = [beats.get(Worker.Kind.WORKER), None if None in woken else min(filter(None, woken))]
+    return max(filter(None, either), default=None)
