@@ -83,7 +83,6 @@ class Guest:
         self._troubles: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._running: set[Errand] = set()
         self._idle: list[SimpleQueue[Errand]] = []
-        self._is_stop_asked: Callable[[], bool] = lambda: False
 
     def start(self) -> None:
         """Beat, and watch over what runs."""
@@ -107,10 +106,6 @@ class Guest:
             errand.stop()
             errand.done.wait(HAND_BACK_SECONDS)
             raise
-
-    def stop_when(self, is_asked: Callable[[], bool]) -> None:
-        """Hand all jobs back at their next chunk, and claim none, once ``is_asked`` says so; asked all the time."""
-        self._is_stop_asked = is_asked
 
     def end(self) -> None:
         """Leave in good order; to be called when no job runs any more."""
@@ -205,7 +200,7 @@ class Guest:
 
     def _watch(self) -> None:
         """Notice that the engine ends; take overdue attempts from their actions."""
-        if self._is_stop_asked():
+        if _is_stop_asked and _is_stop_asked():
             self._leases.stopping.set()
         for errand in list(self._running):
             if errand.lease and errand.job and errand.lease.is_overdue() and not errand.is_lost:
@@ -221,6 +216,7 @@ class Guest:
 
 _lock = threading.Lock()
 _guest: Guest | None = None
+_is_stop_asked: Callable[[], bool] | None = None
 
 
 def current() -> Guest:
@@ -232,6 +228,12 @@ def current() -> Guest:
             _guest.start()
             atexit.register(_guest.end)
         return _guest
+
+
+def stop_when(is_asked: Callable[[], bool]) -> None:
+    """Hand all jobs back at their next chunk, and claim none, once ``is_asked`` says so; also in forks of this one."""
+    global _is_stop_asked
+    _is_stop_asked = is_asked
 
 
 def _forget() -> None:
