@@ -8,7 +8,7 @@ from tests.settings_fast import JOBS
 ENGINE = os.environ["TEST_ENGINE"]
 
 BACKENDS = {
-    "tasks_db": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]},
+    "tasks_db": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "elsewhere"]},
     "celery": {
         "BACKEND": "jobs.contrib.celery.CeleryBackend",
         "QUEUES": [],
