@@ -56,8 +56,10 @@ def test_an_engine_s_queue_and_priority_are_kept():
 
 @pytest.mark.parametrize(
     "options",
-    [{"queue": ""}, {"queue": "two words"}, {"queue": None}, {"queue": "x" * 101}]
-    + [{"priority": 101}, {"priority": -101}, {"priority": True}, {"priority": 1.5}, {"priority": "high"}],
+    [
+        *({"queue": queue} for queue in ("", "two words", None, "x" * 101)),
+        *({"priority": priority} for priority in (101, -101, True, 1.5, "high")),
+    ],
 )
 def test_a_queue_or_a_priority_that_no_engine_takes_is_refused(options: dict[str, Any]):
     with pytest.raises(ActionMisused, match="sweep_floor"):

@@ -91,3 +91,9 @@ def gather(
         faults=faults,
         lives=lives,
     )
+
+
+def held_by(pids: list[int]) -> tuple[tuple[int, int], ...]:
+    """Return the claims that these processes hold."""
+    running = Job.objects.filter(status="running").values_list("pk", "attempt", "worker")
+    return tuple((pk, attempt) for pk, attempt, worker in running if int(worker.split(":")[1]) in pids)

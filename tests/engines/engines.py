@@ -95,8 +95,8 @@ class Celery(Engine):
     name = "celery"
     packages = ("celery",)
 
-    def __init__(self, broker_url: str = BROKER_URL) -> None:
-        self.prefix = f"jobs-test-{uuid4().hex[:12]}."
+    def __init__(self, broker_url: str = BROKER_URL, *, prefix: str = "") -> None:
+        self.prefix = prefix or f"jobs-test-{uuid4().hex[:12]}."
         super().__init__(TEST_BROKER_URL=broker_url, TEST_QUEUE_PREFIX=self.prefix)
 
     @classmethod
