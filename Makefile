@@ -24,10 +24,10 @@ PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://ca
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint openapi bench bench-api chaos venv venv-dev clean
+.PHONY: help demo test check lint openapi bench bench-api bench-engines chaos venv venv-dev clean
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: venv ## Serve the demo site and a worker on SQLite; Ctrl-C stops both
 	@exec $(BIN)/python manage.py demo $(ARGS)
@@ -55,6 +55,9 @@ bench: venv-dev ## Measure speed on PostgreSQL, beside hand-written loops
 
 bench-api: venv-dev ## Measure the list of ten million jobs on PostgreSQL; takes some 10 GB and ten minutes
 	@exec $(BIN)/python -m tests.benchmarks.listing $(ARGS)
+
+bench-engines: venv-dev ## Measure the engines that may run jobs, beside their own empty tasks
+	@exec $(BIN)/python -m tests.benchmarks.engines $(ARGS)
 
 chaos: venv-dev ## Kill, cut off and freeze workers by the thousand; count what became of the jobs
 	@exec $(BIN)/python -m tests.chaos --write $(ARGS)

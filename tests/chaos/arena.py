@@ -60,8 +60,7 @@ class Worker(Process):
     """One ``manage.py jobworker``, or a worker of another engine."""
 
     life: Life
-    # What its log says once it is at work.
-    sign = b"started with"
+    sign = b"started with"  # its log's words once it is at work
 
     @property
     def pids(self) -> list[int]:
@@ -210,8 +209,7 @@ class Arena:
             pid = worker.pid
             if not worker.is_alive:
                 worker.life.ended = at
-        held = held_by(worker.pids) if worker else ()
-        self.faults.append(Fault(at=at, how=how, place=place, pid=pid, held=held))
+        self.faults.append(Fault(at=at, how=how, place=place, pid=pid, held=held_by(worker.pids) if worker else ()))
 
     def look(self) -> None:
         """Note final rows as they are first seen; none may change any more."""
@@ -235,7 +233,7 @@ class Arena:
     def evidence(self) -> Evidence:
         """Gather what the run left; to be called when no process is at work any more."""
         self.note_ended()
-        return gather(self.records, finals_seen=self._finals, faults=self.faults, lives=self.lives)
+        return gather(self.records, self._finals, self.faults, self.lives)
 
     def close(self) -> None:
         """End every process that is left."""

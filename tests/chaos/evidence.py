@@ -71,9 +71,7 @@ class Evidence:
     lives: list[Life]
 
 
-def gather(
-    records: Path, *, finals_seen: dict[int, dict[str, Any]], faults: list[Fault], lives: list[Life]
-) -> Evidence:
+def gather(records: Path, finals_seen: dict[int, dict[str, Any]], faults: list[Fault], lives: list[Life]) -> Evidence:
     """Read the database and the records as they stand now."""
     events: dict[int, list[dict[str, Any]]] = {}
     for event in JobEvent.objects.order_by("id").values(

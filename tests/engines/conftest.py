@@ -14,8 +14,6 @@ def _given(engine: type[Engine]) -> Iterator[Engine]:
     made = engine()
     try:
         yield made
-    except BaseException:
-        raise
     finally:
         for program in made.programs.all:
             print(f"---- {program.name}\n{program.log}")

@@ -109,32 +109,35 @@ class Celery(Engine):
         return super().missing()
 
     def start_worker(self, queue: str = "default") -> Program:
-        options = ("--concurrency=2", f"--queues={self.prefix}{queue}", "--loglevel=INFO", "--hostname=test@%h")
+        name = f"--hostname={uuid4().hex[:8]}@%h"  # two of one name refuse each other
+        options = ("--concurrency=2", f"--queues={self.prefix}{queue}", "--loglevel=INFO", name)
         worker = self.programs.start("worker", "-m", "celery", "--app=tests.engines.celeryapp", "worker", *options)
         worker.await_line(" ready.")
         return worker
 
     def lose_all(self) -> None:
-        with self._queues() as queues:
-            for queue in queues:
-                queue.purge()
+        with self._queues(self.prefix) as (queue, _):
+            queue.purge()
 
     def close(self) -> None:
         super().close()
-        with self._queues() as queues:
+        self.delete_queues(self.prefix)
+
+    @classmethod
+    def delete_queues(cls, prefix: str) -> None:
+        """Leave nothing of ours on the broker."""
+        with cls._queues(prefix) as queues:
             for queue in queues:
                 queue.delete()
 
+    @staticmethod
     @contextmanager
-    def _queues(self) -> Iterator[list[Any]]:
+    def _queues(prefix: str) -> Iterator[list[Any]]:
         from kombu import Connection, Queue  # not on every machine
 
         with Connection(BROKER_URL) as connection, closing(connection.channel()) as channel:
-            names = [self.prefix + name for name in QUEUES]
-            queues = [Queue(name, max_priority=10, channel=channel) for name in names]
-            for queue in queues:
-                queue.queue_declare()
-            yield queues
+            names = [prefix + name for name in QUEUES]
+            yield [Queue(name, channel=channel) for name in names]
 
 
 ENGINES: Final = (Embedded, TasksDb, Celery)

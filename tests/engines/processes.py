@@ -53,6 +53,11 @@ class Program:
         self._process.kill()
         self._process.wait()
 
+    def close(self) -> None:
+        """End it, and forget what it has printed."""
+        self.kill()
+        self._log.close()
+
 
 class Programs:
     """All programs of a test; none outlives it."""
@@ -72,7 +77,7 @@ class Programs:
     def start(self, name: str, *command: str) -> Program:
         """Start ``python …``; it is gone when the test ends."""
         program = Program(name, [sys.executable, *command], self._environment)
-        self._stack.callback(program.kill)
+        self._stack.callback(program.close)
         self.all.append(program)
         return program
 
