@@ -82,7 +82,7 @@ class Guest:
         self._returns = Returns(self._leases, worker=self.actor)
         self._troubles: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._running: set[Errand] = set()
-        self._idle: list[SimpleQueue[Errand]] = []
+        self._idle: list[SimpleQueue[Errand | None]] = []
 
     def start(self) -> None:
         """Beat, and watch over what runs."""
@@ -110,22 +110,23 @@ class Guest:
     def end(self) -> None:
         """Leave in good order; to be called when no job runs any more."""
         self._crew.ended.set()
+        while self._idle:
+            self._idle.pop().put(None)
         with contextlib.suppress(Error):
             self._presence.leave()
 
     # ------------------------------------------------------------ running (threads of ours)
 
-    def _hand(self) -> SimpleQueue[Errand]:
+    def _hand(self) -> SimpleQueue[Errand | None]:
         """Return the way to an idle thread; a new one if there is none."""
         with contextlib.suppress(IndexError):
             return self._idle.pop()
-        errands: SimpleQueue[Errand] = SimpleQueue()
+        errands: SimpleQueue[Errand | None] = SimpleQueue()
         self._crew.start(partial(self._serve, errands), "run")
         return errands
 
-    def _serve(self, errands: SimpleQueue[Errand]) -> None:
-        while True:
-            errand = errands.get()
+    def _serve(self, errands: SimpleQueue[Errand | None]) -> None:
+        while (errand := errands.get()) is not None:
             try:
                 self._run_one(errand)
             except Error as error:

@@ -13,6 +13,7 @@ from jobs.handovers import MOST_DOUBLINGS, MOST_IN_FLIGHT, ROOM_WORTH_A_SEARCH, 
 from jobs.handovers import seconds_to_next as next_in
 from jobs.models import Job
 from jobs.services import pause_jobs
+from jobs.status import Status
 from tests.engine import ago, registered
 from tests.factories import LONG_AGO, make_job, make_project, make_running_job
 
@@ -120,7 +121,7 @@ def test_the_longer_a_job_waits_in_the_engine_the_longer_it_is_left_there(waited
 
 def test_nothing_waits():
     make_running_job()
-    make_job(status=make_running_job().status)
+    make_job(status=Status.COMPLETED)
 
     assert next_in() is None
 

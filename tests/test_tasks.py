@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from django.test import override_settings
 
+import jobs
 from jobs import tasks
 from jobs.checks import check_engine
 from tests.engine import registered
@@ -48,15 +49,19 @@ def test_without_an_engine_there_is_nothing_to_check():
 
 
 @needs_tasks
-def test_a_job_is_sent_by_the_queue_of_its_action_and_without_a_priority_that_the_engine_does_not_know():
+@pytest.mark.parametrize(("knows_priorities", "priority"), [(True, 50), (False, 0)])
+def test_a_job_is_sent_by_its_action_s_queue_and_by_its_priority_where_the_engine_knows_any(
+    knows_priorities: bool, priority: int, monkeypatch: pytest.MonkeyPatch
+):
     with with_engine(QUEUES=["default", "far"]), registered(lambda _: None, name="far", queue="far", priority=50):
+        monkeypatch.setattr(type(tasks._backend("default")), "supports_priority", knows_priorities)
         tasks.hand_over(7, action="far")
         tasks.hand_over(8, action="gone")
 
         sent = tasks._backend("default").results
 
     assert [(one.args, one.task.queue_name, one.task.priority) for one in sent] == [
-        ([7], "far", 0),
+        ([7], "far", priority),
         ([8], "default", 0),
     ]
 
@@ -98,6 +103,7 @@ def test_an_alias_that_is_not_there_is_an_error_at_start():
 
 def test_where_django_tasks_are_not_installed_an_engine_is_an_error_at_start(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "jobs.tasklib", raising=False)
+    monkeypatch.delattr(jobs, "tasklib", raising=False)
     for name in [n for n in sys.modules if n.partition(".")[0] == "django_tasks"] + ["django_tasks", "django.tasks"]:
         monkeypatch.setitem(sys.modules, name, None)
 
