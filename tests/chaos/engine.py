@@ -88,6 +88,10 @@ class CeleryArena(Arena):
             os.kill(pid, signal.SIGKILL)
             self.faults.append(Fault(at=now(), how="kill", place="", pid=pid, held=held_by([pid])))
 
+    def may_lose_a_dispatcher(self) -> bool:
+        """Whether all are at work: dispatchers that all die young rescue nobody's job."""
+        return all(b"started handing" in dispatcher.log.read_bytes() for dispatcher in self.dispatchers)
+
     def kill_dispatcher(self) -> None:
         """End a dispatcher between any two steps."""
         dispatcher = self.random.choice(self.dispatchers)
@@ -113,7 +117,7 @@ def kills(directory: Path, *, count: int, seed: int) -> dict[str, Any]:
                 until(lambda: are_up(arena), seconds=START_SECONDS, what="workers to be up")
                 share = arena.random.random()
                 worker = arena.random.choice([worker for worker in arena.workers if is_at_work(worker)])
-                if share < DISPATCHER_SHARE:
+                if share < DISPATCHER_SHARE and arena.may_lose_a_dispatcher():
                     arena.kill_dispatcher()
                 elif share < DISPATCHER_SHARE + CHILD_SHARE:
                     arena.kill_child(worker)
