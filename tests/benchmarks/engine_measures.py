@@ -119,7 +119,7 @@ def bare_pick_up(*, samples: int) -> list[float]:
 
     def send(sample: int) -> int:
         sent = time.monotonic_ns()
-        enqueue("tell", sample)
+        enqueue("say", sample)
         return sent
 
     return _pick_up(send, samples=samples, dispatcher=False)

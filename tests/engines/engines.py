@@ -5,14 +5,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
-from jobs.models import Job
 from tests.engines.processes import Program, Programs
+
+if TYPE_CHECKING:
+    from jobs.models import Job  # the benchmarks import this module without settings
 
 BROKER_URL: Final = (
     os.environ.get("TEST_BROKER_URL") or os.environ.get("CELERY_BROKER_URL") or "amqp://guest:guest@127.0.0.1:5672//"
@@ -47,7 +49,7 @@ class Engine:
         """Start a worker of the engine, and wait until it takes jobs."""
         raise NotImplementedError
 
-    def deliver(self, job: Job, *, times: int = 1) -> None:
+    def deliver(self, job: "Job", *, times: int = 1) -> None:
         """Let the engine be told of the job, as if a dispatcher had sent it once more."""
         self.programs.run("-m", "tests.engines.deliver", str(job.pk), str(times))
 
