@@ -178,7 +178,8 @@ def seconds_to_next() -> float | None:
 
 def is_held_back(job_id: int) -> bool:
     """Whether a pause covers the job, or its organization is disabled: whoever is told of it must let it wait."""
-    return Pause.objects.in_force().keep(Job.objects.filter(pk=job_id)).exists()
+    paused = Pause.objects.in_force()
+    return paused.holds_any and paused.keep(Job.objects.filter(pk=job_id)).exists()
 
 
 def count_by_organization(jobs: JobQuerySet) -> Counter[Any]:

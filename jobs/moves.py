@@ -40,6 +40,7 @@ class Held:
 Rows = JobQuerySet | Held
 # No job: stands in statements that are compiled once, where the real one is filled in.
 BLANK: Final = Held(job_id=-1, lease_token=UUID(int=0))
+BLANK_WORKER: Final = "\N{WHITE SQUARE}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +61,16 @@ def held_rows(held: Held) -> JobQuerySet:
 
 def move(rows: Rows, changes: dict[str, Any], note: Note, now: Moment, then: Held | None = None) -> Finish:
     """Apply ``changes`` to ``rows``, write an event for each, and begin ``then``."""
-    connection = home()
     try:
-        update, events = _compiled_update(rows, changes), _compiled_events(note, now)
+        update = _compiled_update(rows, changes)
     except EmptyResultSet:  # no row is left to move: others have locked them all
         return Finish(won=False, next_begun=_begin(then, now))
+    return move_compiled(update, note, now, then)
+
+
+def move_compiled(update: Sql, note: Note, now: Moment, then: Held | None = None) -> Finish:
+    """Do the same by an UPDATE of jobs that is written already."""
+    connection, events = home(), _compiled_events(note, now)
     with connection.cursor() as cursor:
         if supports_row_locks(connection):
             return _move_at_once(cursor, update, events, _compiled_start(then, now) if then else None)
@@ -117,13 +123,25 @@ def _compiled_start(held: Held, now: Moment) -> Sql:
 def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
     """Return the UPDATE that the ORM writes; for a held job it writes it once, as that takes as long as running it."""
     if isinstance(rows, Held):
-        sql, params = _compiled_blank(home().vendor, tuple(changes.items()))
-        filled = {BLANK.job_id: rows.job_id, _for_driver(BLANK.lease_token): _for_driver(rows.lease_token)}
-        return sql, tuple(filled.get(param, param) for param in params)
+        return filled(_compiled_blank(home().vendor, tuple(changes.items())), rows)
     query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
     query.add_update_values(changes)
     sql, params = query.get_compiler(connection=home()).as_sql()
     return sql, tuple(params)
+
+
+def filled(update: Sql, held: Held, worker: str = "") -> Sql:
+    """Return a statement that was compiled with blanks with the real job, token and worker in their places."""
+    sql, params = update
+    real = {BLANK.job_id: held.job_id, _for_driver(BLANK.lease_token): _for_driver(held.lease_token)}
+    real[BLANK_WORKER] = worker
+    return sql, tuple(real.get(param, param) for param in params)
+
+
+@lru_cache(maxsize=16)
+def compiled_claim(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
+    """Return the UPDATE that takes a due job, with blanks; the ORM takes longer to write it than a short job runs."""
+    return _compiled_update(Job.objects.due().filter(pk=BLANK.job_id), dict(changes))
 
 
 @lru_cache(maxsize=16)

@@ -19,7 +19,19 @@ from .actors import Actor
 from .clock import NOW, Moment, after
 from .database import home, supports_row_locks
 from .models import Job, JobEvent, JobQuerySet
-from .moves import Finish, Held, Note, held_rows, move, update_returning
+from .moves import (
+    BLANK,
+    BLANK_WORKER,
+    Finish,
+    Held,
+    Note,
+    compiled_claim,
+    filled,
+    held_rows,
+    move,
+    move_compiled,
+    update_returning,
+)
 from .status import Status
 
 What = JobEvent.What
@@ -64,7 +76,7 @@ def claim(
 
     Rows that another transaction holds are passed over. Never takes a job that is not in ``job_ids``.
     """
-    changes = _claimed(lease_token, worker, lease, now)
+    changes = _claimed(lease_token, worker.name, lease, now)
     changes["begun_at"] = Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None
     rows = _unlocked(Job.objects.due(now).filter(pk__in=job_ids))
     move(rows, changes, Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), now)
@@ -74,9 +86,14 @@ def claim(
 
 def claim_one(job_id: int, *, lease_token: UUID, worker: Actor, lease: timedelta, now: Moment = NOW) -> bool:
     """Take one job if it is due and free, and begin it; a rival who is taking it is awaited, and goes first."""
-    changes = {**_claimed(lease_token, worker, lease, now), "begun_at": now}
-    rows = Job.objects.due(now).filter(pk=job_id)
-    return move(rows, changes, Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), now).won
+    note = Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker)
+    if now is NOW:
+        blank = _claimed(BLANK.lease_token, BLANK_WORKER, lease, now)
+        update = compiled_claim(home().vendor, (*blank.items(), ("begun_at", now)))
+        held = Held(job_id=job_id, lease_token=lease_token)
+        return move_compiled(filled(update, held, worker.name), note, now).won
+    changes = {**_claimed(lease_token, worker.name, lease, now), "begun_at": now}
+    return move(Job.objects.due(now).filter(pk=job_id), changes, note, now).won
 
 
 def reserve(job_ids: Collection[int], *, wait: timedelta, now: Moment = NOW) -> list[int]:
@@ -186,12 +203,12 @@ def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = ""
     return move(Job.objects.active().filter(pk=job_id, project=project.pk), changes, event, now).won
 
 
-def _claimed(lease_token: UUID, worker: Actor, lease: timedelta, now: Moment) -> dict[str, Any]:
+def _claimed(lease_token: UUID, worker: str, lease: timedelta, now: Moment) -> dict[str, Any]:
     return {
         "status": Status.RUNNING.value,
         "lease_token": lease_token,
         "lease_expires_at": after(now, lease),
-        "worker": worker.name,
+        "worker": worker,
         "attempt": F("attempt") + 1,
         "started_at": Coalesce(F("started_at"), now),
         "reserved_until": None,

@@ -28,7 +28,7 @@ class Size:
     """How much is measured."""
 
     rounds: int = 3
-    jobs: int = 2_000
+    jobs: int = 1_000
     samples: int = 30
 
 
