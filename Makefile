@@ -24,7 +24,7 @@ PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://ca
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint openapi bench bench-api bench-engines chaos venv venv-dev clean
+.PHONY: help demo test check lint openapi messages bench bench-api bench-admin bench-engines chaos venv venv-dev clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ demo: venv ## Serve the demo site and a worker on SQLite; Ctrl-C stops both
 test: venv-dev ## Run the whole suite on SQLite, then on PostgreSQL
 	@exec $(BIN)/python -m tests.run $(ARGS)
 
-check: venv-dev ## Run what is slow: Schemathesis, a generated client, a browser (needs Chromium), on PostgreSQL
+check: venv-dev ## Run what is slow: Schemathesis, a browser (needs Chromium), hosts, Python 3.11 and 3.13
 	@exec $(BIN)/python -m tests.run --only postgresql -n 0 tests/checks $(ARGS)
 
 # By `python -m`: the scripts in bin/ name their interpreter by path and break when a checkout is moved.
@@ -50,11 +50,19 @@ lint: venv-dev ## Check format, style, types, deployment settings and migrations
 openapi: venv-dev ## Write the OpenAPI document anew, after a change of the API
 	@exec $(BIN)/python -W error -m tests.openapi
 
+# Both files of a language are committed: hosts have no gettext, and the package needs none.
+messages: venv-dev ## Collect the admin's texts for translation and compile them (needs GNU gettext)
+	cd jobs && $(CURDIR)/$(BIN)/python $(CURDIR)/manage.py makemessages --locale de --no-location --no-wrap --no-obsolete
+	cd jobs && $(CURDIR)/$(BIN)/python $(CURDIR)/manage.py compilemessages --locale de
+
 bench: venv-dev ## Measure speed on PostgreSQL, beside hand-written loops
 	@exec $(BIN)/python -m tests.benchmarks $(ARGS)
 
 bench-api: venv-dev ## Measure the list of ten million jobs on PostgreSQL; takes some 10 GB and ten minutes
 	@exec $(BIN)/python -m tests.benchmarks.listing $(ARGS)
+
+bench-admin: venv-dev ## Measure the admin with ten million jobs on PostgreSQL; takes some 10 GB and ten minutes
+	@exec $(BIN)/python -m tests.benchmarks.admin $(ARGS)
 
 bench-engines: venv-dev ## Measure the engines that may run jobs, beside their own empty tasks
 	@exec $(BIN)/python -m tests.benchmarks.engines $(ARGS)

@@ -42,6 +42,7 @@ class Action:
     databases: frozenset[str]
     queue: str
     priority: int
+    replaces: bool = False
 
     def describe(self, reference_id: str) -> str:
         """Return the description of a job for ``reference_id``, which stands in it as it is."""
@@ -65,6 +66,7 @@ def action(
     databases: tuple[str, ...] = (),
     queue: str = DEFAULT_QUEUE,
     priority: int = 0,
+    replaces: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as what jobs of this action do.
 
@@ -81,10 +83,11 @@ def action(
         databases: further database aliases it may write to, outside chunks and so at least once.
         queue: the queue of the engine that ``jobdispatcher`` hands its jobs to; of no account to ``jobworker``.
         priority: from -100 to 100, higher first, where that engine knows priorities; of no account to ``jobworker``.
+        replaces: it takes the place of the action that another app registers under this name, now or later.
 
     Raises:
         ActionMisused: an argument cannot work.
-        ActionNameTaken: another function has this name.
+        ActionNameTaken: another function has this name, and neither or both of them replace.
     """
     _check(name, description, start, max_attempts, backoff, deadline)
     _check_engine(name, queue, priority)
@@ -92,7 +95,10 @@ def action(
     def register(handler: Handler) -> Handler:
         taken = _registry.get(name)
         if taken is not None and _origin(taken.handler) != _origin(handler):
-            raise ActionNameTaken(name, first=_origin(taken.handler), second=_origin(handler))
+            if taken.replaces == replaces:
+                raise ActionNameTaken(name, first=_origin(taken.handler), second=_origin(handler))
+            if taken.replaces:  # its app comes first in INSTALLED_APPS
+                return handler
         _registry[name] = Action(
             name=name,
             handler=handler,
@@ -107,6 +113,7 @@ def action(
             databases=frozenset(databases),
             queue=queue,
             priority=priority,
+            replaces=replaces,
         )
         return handler
 

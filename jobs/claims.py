@@ -169,7 +169,7 @@ class Appetite:
 
 def seconds_to_next() -> float | None:
     """Return how long until the next waiting job that is not held back is due (0: now), or None if none waits."""
-    waiting = Pause.objects.in_force().leave_out(Job.objects.filter(status=Status.SCHEDULED))
+    waiting = Pause.objects.in_force().leave_out(Job.objects.waiting())
     due_at = waiting.order_by("due_at", "pk").values_list("due_at", flat=True).first()
     if due_at is None:
         return None

@@ -41,6 +41,9 @@ class JobsSettings:
     reserve_seconds: float = 60
     """How long a job that was handed to the engine is left to it before it is handed over again; longer with each
     time, as jobs wait in a long queue, too."""
+    staff_project: str | None = None
+    """The key of the project to which the jobs of staff's bulk changes belong. None: without a project model of the
+    host's, one called Staff is made on first use; with one, all that match a filter cannot be changed at once."""
 
     requests_per_minute: int | None = 600
     """How many requests of one API key are answered within a minute. None: all."""
@@ -51,9 +54,33 @@ class JobsSettings:
     trusted_proxies: int = 0
     """How many proxies of yours stand in front, each adding to ``X-Forwarded-For``. 0: the header is not believed."""
 
+    admin_register: bool = True
+    """Whether our pages are in Django's own admin site. False: the host registers classes of its own."""
+
+    authentication: str = "jobs.api.authentication.OrganizationKey"
+    """The class that says who calls; see ``jobs.api.hooks`` for this and the next three."""
+    permission: str = "jobs.api.permissions.HasScope"
+    """The class that says what a caller may do."""
+    throttle: str | None = None
+    """The class that limits requests of callers. None: ``REQUESTS_PER_MINUTE`` of each."""
+    find_project: str | None = None
+    """The function that finds the project under the key in a path. None: by the column ``key``."""
+
     def __post_init__(self) -> None:
         self._check_engine()
         self._check_throttling()
+        if not isinstance(self.admin_register, bool):
+            raise ImproperlyConfigured(f"JOBS['ADMIN_REGISTER'] must be True or False, not {self.admin_register!r}")
+        self._check_hooks()
+
+    def _check_hooks(self) -> None:
+        for name in ("authentication", "permission", "throttle", "find_project"):
+            value = getattr(self, name)
+            if value is None and name in ("throttle", "find_project"):
+                continue
+            if not isinstance(value, str) or "." not in value:
+                problem = f"must be the dotted path of a class or function, not {value!r}"
+                raise ImproperlyConfigured(f"JOBS[{name.upper()!r}] {problem}")
 
     def _check_throttling(self) -> None:
         for name in ("requests_per_minute", "failed_keys_per_minute"):
@@ -80,6 +107,8 @@ class JobsSettings:
             raise ImproperlyConfigured("JOBS['TASK_BACKEND'] must be None or the alias of a backend in TASKS")
         if not isinstance(self.user_erase_action, str):
             raise ImproperlyConfigured("JOBS['USER_ERASE_ACTION'] must be the name of an action")
+        if not isinstance(self.staff_project, str | None):
+            raise ImproperlyConfigured("JOBS['STAFF_PROJECT'] must be the key of a project")
         days = self.retention_days
         if days is not None and (
             isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= MOST_RETENTION_DAYS
@@ -121,11 +150,21 @@ def current() -> JobsSettings:
     Raises:
         ImproperlyConfigured: ``JOBS`` has a key that is unknown, or a value that cannot work.
     """
-    given: dict[str, Any] = getattr(django_settings, "JOBS", {})
+    mine = given()
     known = {field.name.upper(): field.name for field in fields(JobsSettings)}
-    if unknown := sorted(map(str, given.keys() - known.keys())):
+    if unknown := sorted(map(str, mine.keys() - known.keys())):
         raise ImproperlyConfigured(f"JOBS has no setting {', '.join(unknown)}; it knows {', '.join(known)}")
-    return JobsSettings(**{known[key]: value for key, value in given.items()})
+    return JobsSettings(**{known[key]: value for key, value in mine.items()})
+
+
+def given() -> dict[str, Any]:
+    """Return what the host has written into ``JOBS``, as it stands there."""
+    return dict(getattr(django_settings, "JOBS", {}))
+
+
+def web() -> tuple[str, list[str]]:
+    """Return the host's root URLconf, empty where it has none, and its middleware, outermost first."""
+    return str(getattr(django_settings, "ROOT_URLCONF", "") or ""), list(django_settings.MIDDLEWARE)
 
 
 def project_model_label() -> str:

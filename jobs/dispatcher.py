@@ -14,7 +14,7 @@ from typing import Final
 
 from django.db import Error, transaction
 
-from . import clock, conf, tasks, transitions
+from . import clock, conf, reservations, tasks
 from .actions import queue_of
 from .claims import Candidate
 from .crew import Crew
@@ -89,7 +89,7 @@ class JobDispatcher:
         with limited_transaction():
             for doublings, some in by_patience(candidates, clock.read(home())).items():
                 ids = {candidate.job_id for candidate in some}
-                won = set(transitions.reserve(sorted(ids), wait=conf.current().reserve * 2**doublings))
+                won = set(reservations.reserve(sorted(ids), wait=conf.current().reserve * 2**doublings))
                 taken += [candidate for candidate in some if candidate.job_id in won]
             order = {candidate.job_id: place for place, candidate in enumerate(candidates)}
             taken.sort(key=lambda candidate: order[candidate.job_id])
@@ -148,7 +148,7 @@ class JobDispatcher:
                 left.append(candidate.job_id)
         if left:
             with limited_transaction():
-                transitions.unreserve(left)
+                reservations.unreserve(left)
         if failures:
             raise next(iter(failures.values()))
 

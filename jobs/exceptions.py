@@ -12,10 +12,12 @@
     ├── BatchConflict             the same, of some jobs in a batch; none was created
     ├── IdempotencyKeyReused      the key came with another request before
     ├── TransitionRefused         the job has already ended
+    ├── StepRefused               the job is not such that staff could step in like this
     ├── Busy                      a lock was not free in time; nothing changed
     ├── ConcurrentChange          the host's own transaction met another one; roll back, try again
     ├── OutcomeUnknown            the database was lost at the commit; look before you try again
     ├── RowsLeft                  an action ended, but rows it promised to remove are still there
+    ├── RolesUnavailable          the groups of staff cannot be made here; says what is missing
     ├── ActionMisused             an action was registered or used wrongly (a programming error)
     │   ├── ActionNameTaken
     │   ├── WriteOutsideChunk
@@ -31,7 +33,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from .status import Status
+from .status import Refusal, Status
 
 if TYPE_CHECKING:
     from .models import Job
@@ -157,6 +159,20 @@ class TransitionRefused(JobsError):
         super().__init__(f"the requested job has already been {status}")
 
 
+class StepRefused(JobsError):
+    """The job is not such that it could be held, resumed, run now or retried; ``other_job_id`` is in the way."""
+
+    code = "step_refused"
+
+    def __init__(self, job_id: int, *, why: Refusal, status: Status, other_job_id: int | None = None) -> None:
+        self.job_id = job_id
+        self.why = why
+        self.status = status
+        self.other_job_id = other_job_id
+        other = "" if other_job_id is None else f": see job {other_job_id}"
+        super().__init__(f"job {job_id} is {status} and refuses this step ({why}){other}")
+
+
 class Busy(JobsError):
     """Another transaction held the row for longer than we wait; nothing was changed."""
 
@@ -197,6 +213,16 @@ class RowsLeft(JobsError):
         super().__init__(f"There are still rows in {', '.join(stores)}: others add them, or they cannot be deleted.")
 
 
+class RolesUnavailable(JobsError):
+    """The groups of staff cannot be made on this host; ``missing`` says what it lacks."""
+
+    code = "roles_unavailable"
+
+    def __init__(self, missing: str) -> None:
+        self.missing = missing
+        super().__init__(missing)
+
+
 class ActionMisused(JobsError):
     """An action was registered, or used the engine, in a way that cannot be right."""
 
@@ -209,7 +235,7 @@ class ActionNameTaken(ActionMisused):
     code = "action_name_taken"
 
     def __init__(self, name: str, *, first: str, second: str) -> None:
-        super().__init__(f"action {name!r} is {first} already and cannot be {second} too; rename one of them")
+        super().__init__(f"action {name!r} is {first} already, not {second} too; rename one, or say replaces=True")
 
 
 class WriteOutsideChunk(ActionMisused):

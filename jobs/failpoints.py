@@ -22,6 +22,9 @@ NAMES: Final = (
 )
 """In the order in which a job may meet them."""
 
+OF_STAFF: Final = ("step.committed",)
+"""Met only where staff step in."""
+
 _hook: Callable[[str], None] | None = None
 
 

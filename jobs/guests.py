@@ -22,7 +22,7 @@ from uuid import UUID, uuid4
 
 from django.db import Error
 
-from . import conf, failpoints, runner, transitions
+from . import conf, failpoints, reservations, runner, transitions
 from .actors import Actor
 from .claims import is_held_back
 from .crew import Crew
@@ -182,7 +182,7 @@ class Guest:
     def _claim_once(self, job_id: int, token: UUID) -> Job | None:
         if self._leases.stopping.is_set() or is_held_back(job_id):
             with limited_transaction():
-                transitions.unreserve([job_id])
+                reservations.unreserve([job_id])
             return None
         with engine_statement():
             won = transitions.claim_one(job_id, lease_token=token, worker=self.actor, lease=conf.current().lease)

@@ -13,7 +13,6 @@ from .actions import all_actions, queue_of
 from .claims import Candidate, ClaimOrder, count_by_organization
 from .database import home
 from .models import Job, JobQuerySet, Pause, Paused
-from .status import Status
 
 # So many wait in one queue of the engine, handed over and not yet claimed. More would be no faster, and would make
 # an organization that comes later wait behind one that was first with thousands.
@@ -73,7 +72,7 @@ def by_patience(candidates: Sequence[Candidate], now: datetime) -> dict[int, lis
 
 def seconds_to_next() -> float | None:
     """Return how long until a job is to be handed over that is not held back; None: none waits."""
-    waiting = Pause.objects.in_force().leave_out(Job.objects.filter(status=Status.SCHEDULED))
+    waiting = Pause.objects.in_force().leave_out(Job.objects.waiting())
     due_at = waiting.unreserved().order_by("due_at", "pk").values_list("due_at", flat=True).first()
     lapses_at = waiting.reserved().order_by("reserved_until").values_list("reserved_until", flat=True).first()
     instants = [instant for instant in (due_at, lapses_at) if instant is not None]

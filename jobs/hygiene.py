@@ -26,6 +26,8 @@ def transactions_left_as_found() -> Iterator[None]:
     finally:
         for alias, state in before.items():
             connection = connections[alias]
+            # Set only within a test's transaction, by a write that was refused: where there is none it harms no other.
+            connection.needs_rollback = False
             if _transaction_state(connection) != state:
                 dirty.append(alias)
                 # Else close() would keep it, as somebody's to roll back, and the next transaction would nest in it.

@@ -14,6 +14,7 @@ from uuid import UUID
 from . import conf, failpoints, transitions
 from .actions import max_attempts_of
 from .actors import SYSTEM
+from .announcements import announce_finish
 from .database import limited_transaction
 from .models import Job
 from .moves import Held
@@ -154,12 +155,15 @@ def _rescue(job: Job, look: _Look) -> bool:
     held = Held(job_id=job.pk, lease_token=look.token)
     begun = job.begun_at is not None
     limit = max_attempts_of(job.action)
+    gives_up = begun and job.crashes + 1 >= limit
     with limited_transaction():
-        if begun and job.crashes + 1 >= limit:
+        if gives_up:
             errors = f"The worker running this job stopped unexpectedly {limit} times, so it was given up."
             moved = transitions.give_up(held, seen=look.expires_at, errors=errors, actor=SYSTEM)
         else:
             note = f"The lease of {job.worker} ran out."
             moved = transitions.rescue(held, seen=look.expires_at, begun=begun, note=note, actor=SYSTEM)
         failpoints.reach("rescue.half_way")
+    if moved and gives_up:
+        announce_finish(job.pk, Status.FAILED)
     return moved

@@ -76,6 +76,13 @@ def _leads_to_api(resolver: URLResolver, path: str) -> bool:
     return any(_leads_to_api(child, str(match[0])) for child in below)
 
 
+def mounts_api(resolver: URLResolver) -> bool:
+    """Whether this URLconf mounts the API, under whatever prefix."""
+    if getattr(resolver.urlconf_module, "__name__", "") == API_URLS:
+        return True
+    return any(mounts_api(child) for child in resolver.url_patterns if isinstance(child, URLResolver))
+
+
 def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     if not is_below_api(request):
         return response

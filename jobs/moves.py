@@ -4,6 +4,7 @@ The moves themselves, and who may make them when, are in ``transitions``.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
@@ -23,10 +24,11 @@ Sql = tuple[str, tuple[Any, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Finish:
-    """What a final move did: ``won``, and whether the next job of the same worker ``next_begun``."""
+    """What a move did: ``won``, the ids ``moved``, and whether the next job of the same worker is ``next_begun``."""
 
     won: bool
     next_begun: bool = False
+    moved: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,17 +61,43 @@ def held_rows(held: Held) -> JobQuerySet:
     return Job.objects.filter(pk=held.job_id, status=Status.RUNNING, lease_token=held.lease_token)
 
 
+def abandoned_rows(held: Held, *, seen: datetime) -> JobQuerySet:
+    """The job if its lease was not renewed since it was ``seen``; locked rows are alive.
+
+    A renewal moves the expiry by seconds, so a millisecond's leeway is safe; databases
+    round instants differently.
+    """
+    return unlocked(held_rows(held).filter(lease_expires_at__lte=seen + timedelta(milliseconds=1)))
+
+
+def unlocked(rows: JobQuerySet) -> JobQuerySet:
+    """Lock those rows that nobody else has locked, by ascending id, and return them.
+
+    ``no_key``: foreign-key inserts of others are not held up. Without row locks the rows
+    are returned as they are, so that the transaction starts with its write.
+    """
+    if not supports_row_locks(home()):
+        return rows
+    locked = rows.select_for_update(skip_locked=True, no_key=True).order_by("pk")
+    return rows.filter(pk__in=list(locked.values_list("pk", flat=True)))
+
+
 def move(rows: Rows, changes: dict[str, Any], note: Note, now: Moment, then: Held | None = None) -> Finish:
     """Apply ``changes`` to ``rows``, write an event for each, and begin ``then``."""
     try:
         update = _compiled_update(rows, changes)
     except EmptyResultSet:  # no row is left to move: others have locked them all
         return Finish(won=False, next_begun=_begin(then, now))
-    return move_compiled(update, note, now, then)
+    return _move(update, note, now, then)
 
 
-def move_compiled(update: Sql, note: Note, now: Moment, then: Held | None = None) -> Finish:
-    """Do the same by an UPDATE of jobs that is written already."""
+def move_due(held: Held, changes: dict[str, Any], note: Note, now: Moment) -> Finish:
+    """Apply ``changes``, in which ``BLANK`` and ``BLANK_WORKER`` stand for ``held`` and the actor, to a job if due."""
+    blank = _compiled_claim(home().vendor, tuple(changes.items()))
+    return _move(_filled(blank, held, note.actor.name), note, now, None)
+
+
+def _move(update: Sql, note: Note, now: Moment, then: Held | None) -> Finish:
     connection, events = home(), _compiled_events(note, now)
     with connection.cursor() as cursor:
         if supports_row_locks(connection):
@@ -78,7 +106,7 @@ def move_compiled(update: Sql, note: Note, now: Moment, then: Held | None = None
         ids = [row[0] for row in cursor.fetchall()]
         marks = ", ".join(["%s"] * len(ids))
         cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id IN ({marks})", (*events[1], *ids))
-    return Finish(won=bool(ids), next_begun=_begin(then, now))
+    return Finish(won=bool(ids), next_begun=_begin(then, now), moved=tuple(ids))
 
 
 def update_returning(rows: JobQuerySet, changes: dict[str, Any]) -> list[int]:
@@ -102,11 +130,11 @@ def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | 
     sql = (
         f"WITH moved AS ({update[0]} RETURNING id, status, attempt, worker), "  # noqa: S608 – parts the ORM compiled
         f"noted AS ({events[0]} FROM moved){begun} "
-        f"SELECT (SELECT count(*) FROM moved), {'(SELECT count(*) FROM begun)' if start else '0'}"
+        f"SELECT (SELECT array_agg(id) FROM moved), {'(SELECT count(*) FROM begun)' if start else '0'}"
     )
     cursor.execute(sql, (*update[1], *events[1], *begun_params))
     moved, began = cursor.fetchone()
-    return Finish(won=moved > 0, next_begun=began > 0)
+    return Finish(won=bool(moved), next_begun=began > 0, moved=tuple(moved or ()))
 
 
 def _compiled_start(held: Held, now: Moment) -> Sql:
@@ -123,14 +151,14 @@ def _compiled_start(held: Held, now: Moment) -> Sql:
 def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
     """Return the UPDATE that the ORM writes; for a held job it writes it once, as that takes as long as running it."""
     if isinstance(rows, Held):
-        return filled(_compiled_blank(home().vendor, tuple(changes.items())), rows)
+        return _filled(_compiled_blank(home().vendor, tuple(changes.items())), rows)
     query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
     query.add_update_values(changes)
     sql, params = query.get_compiler(connection=home()).as_sql()
     return sql, tuple(params)
 
 
-def filled(update: Sql, held: Held, worker: str = "") -> Sql:
+def _filled(update: Sql, held: Held, worker: str = "") -> Sql:
     """Return a statement that was compiled with blanks with the real job, token and worker in their places."""
     sql, params = update
     real = {BLANK.job_id: held.job_id, _for_driver(BLANK.lease_token): _for_driver(held.lease_token)}
@@ -139,7 +167,7 @@ def filled(update: Sql, held: Held, worker: str = "") -> Sql:
 
 
 @lru_cache(maxsize=16)
-def compiled_claim(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
+def _compiled_claim(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
     """Return the UPDATE that takes a due job, with blanks; the ORM takes longer to write it than a short job runs."""
     return _compiled_update(Job.objects.due().filter(pk=BLANK.job_id), dict(changes))
 

@@ -11,7 +11,8 @@ from typing import Final
 from django.db import Error
 from django.db.models.functions import Now
 
-from . import clock, conf
+from . import clock, conf, statistics
+from .blocks import BlockCounter
 from .crew import Crew
 from .leases import Rescuer
 from .models import Worker
@@ -44,12 +45,13 @@ class Presence:
 
 
 class Sweep:
-    """Puts jobs of processes that are gone back in line; ``on_rescue`` is told when there were some."""
+    """Puts jobs of processes that are gone back in line, of which ``on_rescue`` is told, and keeps the figures."""
 
     def __init__(self, crew: Crew, *, on_rescue: Callable[[], None]) -> None:
         self._crew = crew
         self._on_rescue = on_rescue
         self._rescuer = Rescuer()
+        self._blocks = BlockCounter()
 
     def look(self) -> None:
         """Look for lost jobs; if one is suspect, look again a beat and a second later."""
@@ -65,3 +67,8 @@ class Sweep:
         if rescued:
             self._on_rescue()
         Worker.objects.filter(beat_at__lt=Now() - FORGET_WORKERS_AFTER).delete()
+        try:
+            self._blocks.count()
+            statistics.roll_up()
+        except Error as error:  # figures for people: no reason to look for lost jobs again at once, as others are
+            self._crew.note_trouble(error)

@@ -17,6 +17,7 @@ from django.db import Error
 from . import conf, failpoints, transitions
 from .actions import DEFAULT_BACKOFF, Action, find_action, max_attempts_of
 from .actors import Actor
+from .announcements import announce_finish
 from .context import JobContext
 from .database import Trouble, classify, engine_statement, limited_transaction, reconnect, takes_no_writes
 from .exceptions import JobCancelled, JobFailed, JobReleased, JobStopped, LeaseLost, RowsLeft
@@ -274,12 +275,19 @@ def _settled(attempt: _Attempt, finish: Finish, outcome: Outcome, status: Status
     """Tell our own move from somebody else's: after a lost reply to COMMIT the row says which it was."""
     if finish.won:
         logger.info("job=%s action=%s attempt=%s %s", *attempt.words, outcome.name.lower())
+        _announce(attempt, status)
         return Ran(outcome=outcome, next_begun=finish.next_begun)
     row = Job.objects.filter(pk=attempt.job.pk).values_list("status", "attempt").first()
     if row == (status, attempt.job.attempt):
+        _announce(attempt, status)
         return Ran(outcome=outcome)
     is_cancelled = row is not None and row[0] == Status.CANCELLED
     return _stopped(attempt, JobCancelled(attempt.job.pk) if is_cancelled else LeaseLost(attempt.job.pk))
+
+
+def _announce(attempt: _Attempt, status: Status) -> None:
+    if status.is_final:
+        announce_finish(attempt.job.pk, status)
 
 
 def _storable(text: str, length: int) -> str:

@@ -1,4 +1,4 @@
-"""The five statuses of a job and the moves between them (the lifecycle, drawn in the README)."""
+"""The five statuses of a job, the moves between them (drawn in the README), and why staff may not step in."""
 
 from enum import StrEnum
 from typing import Final
@@ -27,5 +27,27 @@ MOVES: Final[dict[Status, frozenset[Status]]] = {
     Status.CANCELLED: frozenset(),
 }
 """From each status, the statuses that one guarded UPDATE in ``transitions`` may move a row to."""
+
+
+class Refusal(StrEnum):
+    """Why staff cannot step in as they asked to: what the job was when they did."""
+
+    ENDED = "ended"
+    RUNNING = "running"
+    HELD = "held"
+    NOT_HELD = "not_held"
+    DUE_ALREADY = "due_already"
+    """It waits for its turn, and nothing could be sooner."""
+    NOT_FAILED = "not_failed"
+    """Only a failed job is tried again: a completed one is done, a cancelled one was stopped on purpose."""
+    RETRIED = "retried"
+    """Another job has tried it again; if that failed, it is the one to retry."""
+    REDACTED = "redacted"
+    """Whom it was about is no longer known."""
+    UNKNOWN_ACTION = "unknown_action"
+    """Its action is no longer registered."""
+    ACTIVE_JOB = "active_job"
+    """The action is unique, and another job for the same reference waits or runs."""
+
 
 ACTIVE: Final = (Status.SCHEDULED, Status.RUNNING)

@@ -17,21 +17,8 @@ from django.db.models.functions import Coalesce, Greatest
 
 from .actors import Actor
 from .clock import NOW, Moment, after
-from .database import home, supports_row_locks
-from .models import Job, JobEvent, JobQuerySet
-from .moves import (
-    BLANK,
-    BLANK_WORKER,
-    Finish,
-    Held,
-    Note,
-    compiled_claim,
-    filled,
-    held_rows,
-    move,
-    move_compiled,
-    update_returning,
-)
+from .models import HELD_UNTIL, Job, JobEvent, JobQuerySet
+from .moves import BLANK, BLANK_WORKER, Finish, Held, Note, abandoned_rows, held_rows, move, move_due, unlocked
 from .status import Status
 
 What = JobEvent.What
@@ -40,13 +27,14 @@ NO_LEASE: Final[dict[str, Any]] = {"lease_token": None, "lease_expires_at": None
 BACK_IN_LINE: Final[dict[str, Any]] = {"status": Status.SCHEDULED.value, "worker": None, "begun_at": None, **NO_LEASE}
 
 
-def schedule_many(jobs: Sequence[Job], *, actor: Actor) -> None:
-    """Insert new jobs in the given order, and the first event of each; the jobs get their ids.
+def schedule_many(jobs: Sequence[Job], *, actor: Actor, note: str = "") -> None:
+    """Insert new jobs in the given order, and the first event of each, with ``note``; the jobs get their ids.
 
     One statement for the rows and one for the events, or more where the database takes fewer values at once.
 
     Raises:
-        IntegrityError: a unique action has an active job for the same reference, or the call was made before.
+        IntegrityError: a unique action has an active job for the same reference, the call was made before, or the
+            job that one of them tries again (``retry_of``) has a retry.
     """
     Job.objects.bulk_create(jobs)
     JobEvent.objects.bulk_create(
@@ -58,9 +46,63 @@ def schedule_many(jobs: Sequence[Job], *, actor: Actor) -> None:
             attempt=0,
             actor=str(actor),
             request_id=actor.request_id,
+            note=note,
         )
         for job in jobs
     )
+
+
+def schedule_retries(retries: Sequence[Job], *, actor: Actor, reason: str = "") -> None:
+    """Insert jobs that try failed ones again (``retry_of``), and tell so in the events of both; the failed rows stay.
+
+    Raises:
+        IntegrityError: as in :func:`schedule_many`.
+    """
+    schedule_many(retries, actor=actor, note=reason)
+    JobEvent.objects.bulk_create(
+        JobEvent(
+            job=failed,
+            at=retry.created_at,
+            what=What.RETRIED,
+            from_status=failed.status,
+            to_status=failed.status,
+            attempt=failed.attempt,
+            actor=str(actor),
+            request_id=actor.request_id,
+            note=f"Job {retry.pk} tries it again.",
+        )
+        for retry in retries
+        for failed in [retry.retry_of]
+        if failed is not None
+    )
+
+
+def import_many(jobs: Sequence[Job], *, actor: Actor) -> None:
+    """Insert jobs that came to be elsewhere, with their ids and as they stand: waiting, or ended; and their events.
+
+    Raises:
+        IntegrityError: an id is taken, or a unique action has an active job for the same reference.
+    """
+    Job.objects.bulk_create(jobs)
+    waiting = Status.SCHEDULED.value
+    created = [
+        JobEvent(job=job, at=job.created_at, what=What.SCHEDULED, to_status=waiting, attempt=0, actor=str(actor))
+        for job in jobs
+    ]
+    ended = [
+        JobEvent(
+            job=job,
+            at=job.finished_at or job.created_at,
+            what=What(job.status),
+            from_status=waiting,
+            to_status=job.status,
+            attempt=0,
+            actor=str(actor),
+        )
+        for job in jobs
+        if Status(job.status).is_final
+    ]
+    JobEvent.objects.bulk_create([*created, *ended])
 
 
 def claim(
@@ -78,7 +120,7 @@ def claim(
     """
     changes = _claimed(lease_token, worker.name, lease, now)
     changes["begun_at"] = Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None
-    rows = _unlocked(Job.objects.due(now).filter(pk__in=job_ids))
+    rows = unlocked(Job.objects.due(now).filter(pk__in=job_ids))
     move(rows, changes, Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), now)
     claimed = Job.objects.filter(pk__in=job_ids, lease_token=lease_token, status=Status.RUNNING)
     return list(claimed.order_by("due_at", "pk"))
@@ -88,27 +130,10 @@ def claim_one(job_id: int, *, lease_token: UUID, worker: Actor, lease: timedelta
     """Take one job if it is due and free, and begin it; a rival who is taking it is awaited, and goes first."""
     note = Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker)
     if now is NOW:
-        blank = _claimed(BLANK.lease_token, BLANK_WORKER, lease, now)
-        update = compiled_claim(home().vendor, (*blank.items(), ("begun_at", now)))
-        held = Held(job_id=job_id, lease_token=lease_token)
-        return move_compiled(filled(update, held, worker.name), note, now).won
+        blank = {**_claimed(BLANK.lease_token, BLANK_WORKER, lease, now), "begun_at": now}
+        return move_due(Held(job_id=job_id, lease_token=lease_token), blank, note, now).won
     changes = {**_claimed(lease_token, worker.name, lease, now), "begun_at": now}
     return move(Job.objects.due(now).filter(pk=job_id), changes, note, now).won
-
-
-def reserve(job_ids: Collection[int], *, wait: timedelta, now: Moment = NOW) -> list[int]:
-    """Keep those of ``job_ids`` that are due and free from other dispatchers for ``wait``; return which these are.
-
-    Changes nothing that anybody sees, so there is no event; a claim ends it.
-    """
-    rows = _unlocked(Job.objects.due(now).unreserved(now).filter(pk__in=job_ids))
-    return update_returning(rows, {"reserved_until": after(now, wait)})
-
-
-def unreserve(job_ids: Collection[int]) -> None:
-    """Let jobs that still wait be handed over again at once; rows that are locked are being claimed or cancelled."""
-    rows = Job.objects.filter(pk__in=job_ids, status=Status.SCHEDULED, reserved_until__isnull=False)
-    update_returning(_unlocked(rows), {"reserved_until": None})
 
 
 def begin(held: Held, *, now: Moment = NOW) -> bool:
@@ -121,7 +146,7 @@ def renew(jobs: Collection[Held], *, lease: timedelta, now: Moment = NOW) -> Non
     ids = [held.job_id for held in jobs]
     tokens = {held.lease_token for held in jobs}
     rows = Job.objects.filter(pk__in=ids, status=Status.RUNNING, lease_token__in=tokens)
-    _unlocked(rows).update(lease_expires_at=Greatest(F("lease_expires_at"), after(now, lease)))
+    unlocked(rows).update(lease_expires_at=Greatest(F("lease_expires_at"), after(now, lease)))
 
 
 def hold(held: Held, *, lease: timedelta, now: Moment = NOW) -> bool:
@@ -179,7 +204,7 @@ def rescue(held: Held, *, seen: datetime, begun: bool, note: str, actor: Actor, 
     """Put a job back in line whose lease still ends at ``seen``; a crash counts only if it had begun."""
     changes = {**BACK_IN_LINE, "crashes": F("crashes") + int(begun), "updated_at": now}
     event = Note(what=What.RESCUED, was=Status.RUNNING, actor=actor, note=note)
-    return move(_abandoned(held, seen=seen), changes, event, now).won
+    return move(abandoned_rows(held, seen=seen), changes, event, now).won
 
 
 def give_up(held: Held, *, seen: datetime, errors: str, actor: Actor, now: Moment = NOW) -> bool:
@@ -193,14 +218,60 @@ def give_up(held: Held, *, seen: datetime, errors: str, actor: Actor, now: Momen
         **NO_LEASE,
     }
     event = Note(what=What.FAILED, was=Status.RUNNING, actor=actor, note=errors)
-    return move(_abandoned(held, seen=seen), changes, event, now).won
+    return move(abandoned_rows(held, seen=seen), changes, event, now).won
 
 
 def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
     """Cancel a job that waits or runs. It waits for a running chunk; afterwards none commits."""
+    return _cancel(Job.objects.active().filter(pk=job_id, project=project.pk), actor, reason, now).won
+
+
+def cancel_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now: Moment = NOW) -> list[int]:
+    """Cancel those of the jobs that wait or run and that nobody has locked, as a chunk does; return their ids."""
+    rows = unlocked(Job.objects.active().filter(pk__in=job_ids))
+    return sorted(_cancel(rows, actor, reason, now).moved)
+
+
+def hold_back(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
+    """Let a job that waits, due or not, wait until it is resumed; no claim looks at it meanwhile."""
+    rows = Job.objects.waiting().filter(pk=job_id, project=project.pk)
+    event = Note(what=What.HELD, was=Status.SCHEDULED, actor=actor, note=reason)
+    # An engine that was told of it finds nothing to do; once resumed, it is handed over afresh.
+    return move(rows, {"due_at": HELD_UNTIL, "reserved_until": None, "updated_at": now}, event, now).won
+
+
+def resume(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
+    """Let a job that is held be claimed from its start on, which may be long past."""
+    rows = Job.objects.held().filter(pk=job_id, project=project.pk)
+    event = Note(what=What.RESUMED, was=Status.SCHEDULED, actor=actor, note=reason)
+    return move(rows, {"due_at": Greatest(F("start_at"), now), "updated_at": now}, event, now).won
+
+
+def advance(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
+    """Let a job that waits for an instant, and that nobody holds, be claimed now."""
+    rows = _not_yet_due(now).filter(pk=job_id, project=project.pk)
+    return _advance(rows, actor, reason, now).won
+
+
+def advance_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now: Moment = NOW) -> list[int]:
+    """The same for those of the jobs that nobody has locked; return the ids of those that waited for an instant."""
+    rows = unlocked(_not_yet_due(now).filter(pk__in=job_ids))
+    return sorted(_advance(rows, actor, reason, now).moved)
+
+
+def _cancel(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> Finish:
     changes = {"status": Status.CANCELLED.value, "finished_at": now, "updated_at": now, **NO_LEASE}
-    event = Note(what=What.CANCELLED, was=None, actor=actor, note=reason)
-    return move(Job.objects.active().filter(pk=job_id, project=project.pk), changes, event, now).won
+    return move(rows, changes, Note(what=What.CANCELLED, was=None, actor=actor, note=reason), now)
+
+
+def _advance(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> Finish:
+    event = Note(what=What.ADVANCED, was=Status.SCHEDULED, actor=actor, note=reason)
+    return move(rows, {"due_at": now, "updated_at": now}, event, now)
+
+
+def _not_yet_due(now: Moment) -> JobQuerySet:
+    """Compare with the clock itself: who waited for a like step to commit must see that the job is due since then."""
+    return Job.objects.waiting().filter(due_at__gt=now)
 
 
 def _claimed(lease_token: UUID, worker: str, lease: timedelta, now: Moment) -> dict[str, Any]:
@@ -214,24 +285,3 @@ def _claimed(lease_token: UUID, worker: str, lease: timedelta, now: Moment) -> d
         "reserved_until": None,
         "updated_at": now,
     }
-
-
-def _abandoned(held: Held, *, seen: datetime) -> JobQuerySet:
-    """The job if its lease was not renewed since it was ``seen``; locked rows are alive.
-
-    A renewal moves the expiry by seconds, so a millisecond's leeway is safe; databases
-    round instants differently.
-    """
-    return _unlocked(held_rows(held).filter(lease_expires_at__lte=seen + timedelta(milliseconds=1)))
-
-
-def _unlocked(rows: JobQuerySet) -> JobQuerySet:
-    """Lock those rows that nobody else has locked, by ascending id, and return them.
-
-    ``no_key``: foreign-key inserts of others are not held up. Without row locks the rows
-    are returned as they are, so that the transaction starts with its write.
-    """
-    if not supports_row_locks(home()):
-        return rows
-    locked = rows.select_for_update(skip_locked=True, no_key=True).order_by("pk")
-    return rows.filter(pk__in=list(locked.values_list("pk", flat=True)))

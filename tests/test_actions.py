@@ -78,6 +78,29 @@ def test_a_name_that_is_taken_is_refused_and_both_functions_are_named():
     assert actions.get_action("sweep_floor").handler is first
 
 
+@pytest.mark.parametrize("first", [False, True], ids=["named second", "named first"])
+def test_an_action_that_replaces_wins_whichever_app_comes_first(first: bool):
+    def theirs(job: JobContext) -> None: ...
+
+    def ours(job: JobContext) -> None: ...
+
+    for handler in (ours, theirs) if first else (theirs, ours):
+        action("sweep_floor", description="Sweep", public=handler is ours, replaces=handler is ours)(handler)
+
+    assert actions.get_action("sweep_floor").handler is ours
+    assert actions.get_action("sweep_floor").public
+
+
+def test_of_two_that_replace_the_second_is_refused():
+    @action("sweep_floor", description="Sweep", replaces=True)
+    def _first(job: JobContext) -> None: ...
+
+    with pytest.raises(ActionNameTaken, match="_second"):
+
+        @action("sweep_floor", description="Sweep", replaces=True)
+        def _second(job: JobContext) -> None: ...
+
+
 def test_the_same_function_may_be_registered_again_as_a_reload_does():
     register()
     again = register()

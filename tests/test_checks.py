@@ -11,7 +11,8 @@ from django.test import override_settings
 from django.test.utils import isolate_apps
 from rest_framework import serializers
 
-from jobs import actions, checks
+from jobs import actions
+from jobs.checks import projects
 from jobs.models import Organization
 from tests.others import sqlite_only
 
@@ -86,7 +87,7 @@ def host_model(*bases: type[models.Model], **fields: Any) -> type[models.Model]:
 
 
 def lacks(model: type[models.Model], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setattr(checks, "get_project_model", lambda: model)
+    monkeypatch.setattr(projects, "get_project_model", lambda: model)
     found = messages_of("jobs.E002")
     assert all(message.obj is model and message.hint for message in found)
     return [message.msg.partition(" lacks ")[2].split()[0] for message in found]

@@ -23,6 +23,7 @@ def test_the_defaults_are_those_of_the_readme():
     assert (settings.task_backend, settings.reserve) == (None, timedelta(minutes=1))
     assert (settings.requests_per_minute, settings.failed_keys_per_minute) == (600, 60)
     assert (settings.cache, settings.trusted_proxies) == ("default", 0)
+    assert settings.admin_register is True
 
 
 def test_a_host_without_the_setting_gets_the_defaults(settings: Any):
@@ -81,6 +82,8 @@ def test_keys_are_upper_case():
         ("TRUSTED_PROXIES", -1),
         ("TRUSTED_PROXIES", True),
         ("TRUSTED_PROXIES", None),
+        ("ADMIN_REGISTER", 0),
+        ("ADMIN_REGISTER", None),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: object):

@@ -9,12 +9,16 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from django.contrib import admin
 
 import jobs
+import jobs.checks
 from jobs import actions, conf, get_project_model, schedule_job
 from jobs.management.commands import (
     createapikey,
     createproject,
+    createroles,
+    importjobs,
     jobdispatcher,
     jobhealth,
     jobworker,
@@ -82,6 +86,23 @@ def test_the_archive_of_the_readme_archives_the_year(shop):
     assert list(Invoice.objects.filter(archived=False).values_list("year", flat=True)) == ["2025"]
 
 
+def test_the_admin_of_the_readme_registers_pages_of_ours_on_a_theme(monkeypatch):
+    (snippet,) = re.findall(r"```python\n(# shop/admin.py.*?)```", README, re.DOTALL)
+    package, models, theme = ModuleType("shop"), ModuleType("shop.models"), ModuleType("unfold.admin")
+    package.__path__ = []
+    vars(models).update(Project=get_project_model())
+    vars(theme).update(ModelAdmin=type("ThemeAdmin", (admin.ModelAdmin,), {}))
+    for module in (package, models, ModuleType("unfold"), theme):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    site = admin.AdminSite()
+    monkeypatch.setattr(admin.sites, "site", site)
+
+    exec(compile(snippet, "README.md", "exec"), {"__name__": "shop.admin", "__package__": "shop"})
+
+    assert set(site._registry) == {Job, get_project_model()}
+    assert site.check(None) == []
+
+
 def test_both_snippets_are_there():
     assert len(SNIPPETS) == 2
 
@@ -90,6 +111,16 @@ def test_the_settings_table_is_the_code_s():
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `?([^|`]+?)`? \|", README, re.MULTILINE))
 
     assert rows == {f.name.upper(): repr(f.default).replace("'", '"') for f in fields(conf.JobsSettings)}
+
+
+def test_the_table_of_checks_is_the_code_s():
+    rows = re.findall(r"^\| `(jobs\.[EW]\d+)` \| (.+?) \|", README, re.MULTILINE)
+    source = "".join(path.read_text() for path in Path(jobs.checks.__file__).parent.glob("*.py"))
+    functions = re.findall(r"@register\(([^)]*)\)\ndef .*?\(``(jobs\.[EW]\d+)``\)", source, re.DOTALL)
+    when = {code: (("--deploy" in words) + 2 * ("--database" in words)) for code, words in rows}
+
+    assert [code for code, _ in rows] == sorted(set(re.findall(r'id="(jobs\.[EW]\d+)"', source)))
+    assert when == {code: ("deploy" in how) + 2 * ("Tags.database" in how) for how, code in functions}
 
 
 def test_the_option_table_is_the_code_s():
@@ -120,7 +151,19 @@ def test_every_public_name_is_in_the_readme():
 
 
 @pytest.mark.parametrize(
-    "command", [jobworker, jobdispatcher, createproject, createapikey, jobhealth, pausejobs, resumejobs, prunejobs]
+    "command",
+    [
+        jobworker,
+        jobdispatcher,
+        createproject,
+        createapikey,
+        createroles,
+        importjobs,
+        jobhealth,
+        pausejobs,
+        resumejobs,
+        prunejobs,
+    ],
 )
 def test_every_option_of_a_command_is_in_the_readme(command):
     parser = command.Command().create_parser("manage.py", command.__name__.rsplit(".", 1)[-1])

@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from jobs import transitions
+from jobs import reservations, transitions
 from jobs.models import Job
 from jobs.status import Status
 from tests.engine import ago
@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 def reserve(*jobs: Job) -> list[int]:
     with transaction.atomic():
-        return transitions.reserve([job.pk for job in jobs], wait=MINUTE)
+        return reservations.reserve([job.pk for job in jobs], wait=MINUTE)
 
 
 def claim_one(job: Job) -> bool:
@@ -71,7 +71,7 @@ def test_a_reservation_is_taken_back():
     job, other = make_job(reserved_until=ago(-60)), make_job(reserved_until=ago(-60))
 
     with transaction.atomic():
-        transitions.unreserve([job.pk])
+        reservations.unreserve([job.pk])
 
     assert list(Job.objects.unreserved()) == [job]
     assert list(Job.objects.reserved()) == [other]

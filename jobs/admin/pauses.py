@@ -1,21 +1,44 @@
-"""Pauses: what is halted, since when and why; made and lifted by ``pausejobs`` and ``resumejobs``."""
+"""Pauses: what is halted, since when and why; made and lifted here, or by ``pausejobs`` and ``resumejobs``."""
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
+from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
 from .. import services
 from ..models import Pause
 from . import shown
-from .pages import LookOnlyMixin
+from .asking import AskingForm, AsksServiceMixin, action_choices, asked_by
+from .pages import LookOnlyMixin, selected_ids, staff
+
+EVERY_ACTION: Final = "*"  # no action can be called so
+MAX_REASON_CHARACTERS: Final = 500
+
+
+def scope_words(pause: Pause) -> str:
+    """Return what is paused, in words."""
+    project: Any = pause.project
+    named = {"action": pause.action, "project": None if project is None else project.key}
+    if pause.action is None:
+        words = translated("all jobs") if project is None else translated("jobs of project %(project)s")
+    elif project is None:
+        words = translated("jobs of action %(action)s")
+    else:
+        words = translated("jobs of action %(action)s in project %(project)s")
+    return words % named
 
 
 @admin.display(description=_("paused"))
 def scope(pause: Pause) -> str:
-    """Return what is paused, in words."""
-    return services.scope_of(pause)
+    """Return what is paused, unable to turn what surrounds it."""
+    return shown.text(scope_words(pause))
 
 
 REASON = shown.column(shown.text, "reason", _("reason"))
@@ -23,24 +46,135 @@ SINCE = shown.column(shown.moment, "created_at", _("since"))
 BY = shown.column(shown.text, "created_by", _("by"))
 
 
-class PauseAdminMixin(LookOnlyMixin):
+class PauseForm(AskingForm):
+    """What to halt, and why; it halts as soon as it is sent."""
+
+    action = forms.ChoiceField(label=_("Action"))
+    reason = forms.CharField(
+        label=_("Reason"),
+        help_text=_("A sentence for colleagues; monitoring prints it. No personal data, please."),
+        max_length=MAX_REASON_CHARACTERS,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+    )
+
+    class Meta:
+        model = Pause
+        fields = ("action", "project", "reason")
+        labels = {"project": _("Project")}
+        help_texts = {"project": _("Empty: in every project.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the actions that are registered now."""
+        super().__init__(*args, **kwargs)
+        nothing, *actions = action_choices()
+        self.fields["action"].choices = [nothing, (EVERY_ACTION, _("every action")), *actions]  # type: ignore[attr-defined]
+        self.fields["project"].required = False
+
+    def ask(self) -> Pause:
+        """Pause; what was paused before takes the new reason."""
+        action = self.cleaned_data["action"]
+        return services.pause_jobs(
+            action=None if action == EVERY_ACTION else action,
+            project=self.cleaned_data["project"],
+            reason=self.cleaned_data["reason"],
+            actor=self.actor,
+        )
+
+
+class PauseAdminMixin(AsksServiceMixin, LookOnlyMixin):
     """The pauses' pages; mix it with the ``ModelAdmin`` of your theme."""
 
     list_display = (scope, REASON, SINCE, BY)
     list_select_related = ("project",)
+    list_per_page = 50
+    list_max_show_all = 50
     ordering = ("id",)
-    actions = None
+    actions: Sequence[Any] = ("resume_selected",)
+    raw_id_fields = ("project",)
+    new_fieldsets: ClassVar[Any] = (
+        (
+            None,
+            {
+                "fields": ("action", "project", "reason"),
+                "description": _("No further job of these is begun until they are resumed. Running jobs go on."),
+            },
+        ),
+    )
     fieldsets: ClassVar[Any] = ((None, {"fields": (scope, REASON, SINCE, BY)}),)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is asked for a new pause, or shown of one."""
+        return self.fieldsets if obj else self.new_fieldsets
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return them all."""
-        return self.list_display
+        """Return all that is shown of a pause."""
+        return self.list_display if obj else ()
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse everybody: to halt work is up to those who operate it."""
-        return False
+    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Complete the project where it can be."""
+        return ("project",) if self.completes_projects(request) else ()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Ask with our form; a pause's page needs none."""
+        ours = {} if obj else {"form": asked_by(PauseForm, staff(request))}
+        return super().get_form(request, obj, change, **ours, **kwargs)
+
+    def has_resume_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may resume what is paused: the permission to delete pauses."""
+        return self.has_permission_to("delete", request)
+
+    def button_urls(self) -> list[URLPattern]:
+        """Add the address behind the button."""
+        return [*super().button_urls(), self.button_url("resume", self.resume_view)]
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        """Show the pause with its button."""
+        if obj is not None and self.has_resume_permission(request):
+            context["resume_url"] = self.url_of("resume", quote(obj.pk))
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Say in the log what was paused; the reason stays with the pause."""
+        return super().log_addition(request, obj, translated("Paused %(scope)s.") % {"scope": scope_words(obj)})
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Say what is paused now, and show it with the others."""
+        words = translated("Paused %(scope)s. Running jobs go on.") % {"scope": scope_words(obj)}
+        self.message_user(request, words, messages.SUCCESS)
+        return self.to_list(request)
+
+    @admin.action(permissions=["resume"], description=_("Resume selected"))
+    def resume_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Lift the ticked pauses."""
+        for pause in Pause.objects.filter(pk__in=selected_ids(request)).select_related("project").order_by("pk"):
+            self._resume(request, pause)
+
+    def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lift one pause, and show those that are still in force."""
+        pause = self.get_row(request, object_id, may=self.has_resume_permission(request))
+        if request.method != "POST":
+            return self.to_page_of(pause)
+        self._resume(request, pause)
+        return self.to_list(request)
+
+    def _resume(self, request: HttpRequest, pause: Pause) -> None:
+        named = {"scope": scope_words(pause)}
+        if not services.resume_jobs(action=pause.action, project=pause.project):
+            words = translated("Somebody else has resumed %(scope)s just now.") % named
+            self.message_user(request, words, messages.WARNING)
+            return
+        self.log_change(request, pause, translated("Resumed %(scope)s.") % named)
+        words = translated("Resumed %(scope)s. What another pause covers stays paused.") % named
+        self.message_user(request, words, messages.SUCCESS)
 
 
-@admin.register(Pause)
 class PauseAdmin(PauseAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     """Pauses in Django's own admin."""

@@ -1,12 +1,10 @@
 """How values look on our pages; everything that others wrote is escaped, and its direction isolated."""
 
-import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
-from django.template.loader import render_to_string
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -45,6 +43,10 @@ EVENT_WORDS: Final = {
     JobEvent.What.COMPLETED: _("completed"),
     JobEvent.What.FAILED: _("failed"),
     JobEvent.What.CANCELLED: _("cancelled"),
+    JobEvent.What.HELD: _("held by staff"),
+    JobEvent.What.RESUMED: _("resumed by staff"),
+    JobEvent.What.ADVANCED: _("made due at once"),
+    JobEvent.What.RETRIED: _("retried by another job"),
 }
 
 Column = Callable[[Any], str]
@@ -64,9 +66,12 @@ def column(show: Callable[[Any], str], name: str, title: "_StrPromise") -> Colum
 
 def moment(value: datetime) -> SafeString:
     """Return an instant to the second, with its time zone: people compare it with logs."""
-    local = timezone.localtime(value)
-    text = formats.date_format(local, "Y-m-d H:i:s T")
-    return format_html('<time class="jobs-moment" datetime="{}">{}</time>', value.isoformat(), text)
+    return format_html('<time class="jobs-moment" datetime="{}">{}</time>', value.isoformat(), exact(value))
+
+
+def exact(value: datetime) -> str:
+    """Return the same without markup."""
+    return str(formats.date_format(timezone.localtime(value), "Y-m-d H:i:s T"))
 
 
 def brief_moment(value: datetime) -> SafeString:
@@ -81,14 +86,14 @@ def text(value: str) -> SafeString:
     return format_html('<bdi class="jobs-text">{}</bdi>', value)
 
 
+def named(row: object) -> SafeString:
+    """Return what another row is called, as others named it."""
+    return text(str(row))
+
+
 def whole(value: int) -> str:
     """Return a number as people group it."""
     return str(formats.number_format(value, force_grouping=True))
-
-
-def as_json(value: Any) -> SafeString:
-    """Return JSON, indented."""
-    return format_html('<pre class="jobs-pre"><bdi>{}</bdi></pre>', json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def status(value: str) -> SafeString:
@@ -112,12 +117,36 @@ def progress(job: Job) -> str:
     return format_html(bar, percent, translated("progress"), words, percent)
 
 
-@admin.display(description=_("receipt"))
-def receipt(job: Job) -> str:
+def duration(value: timedelta) -> str:
+    """Return how long something took, in the two largest units; below ten seconds with a tenth."""
+    seconds = max(0.0, value.total_seconds())
+    if seconds < 10:
+        return translated("%(seconds)s s") % {"seconds": formats.number_format(round(seconds, 1), decimal_pos=1)}
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return translated("%(days)s d %(hours)s h") % {"days": whole(days), "hours": hour}
+    if hours:
+        return translated("%(hours)s h %(minutes)s min") % {"hours": hour, "minutes": minute}
+    if minutes:
+        return translated("%(minutes)s min %(seconds)s s") % {"minutes": minute, "seconds": second}
+    return translated("%(seconds)s s") % {"seconds": second}
+
+
+def first_line(value: str) -> str:
+    """Return the first line that says something."""
+    return next((line.strip() for line in value.splitlines() if line.strip()), "")
+
+
+def shortened(value: str, characters: int) -> str:
+    """Return the text, or as much of it as ``characters`` and an ellipsis."""
+    return value if len(value) <= characters else f"{value[:characters]}…"
+
+
+def receipt_of(job: Job) -> dict[str, Any]:
     """Return what was found, done and left in each store, and when the last look was taken."""
     stores = job.receipt.get("stores", {})
-    if not stores:
-        return translated("Nothing has been done yet.") if not Status(job.status).is_final else NONE
     verified_at = job.receipt.get("verified_at")
     lines = [
         {
@@ -126,19 +155,4 @@ def receipt(job: Job) -> str:
         }
         for store, entry in stores.items()
     ]
-    context = {"lines": lines, "verified_at": verified_at and moment(datetime.fromisoformat(verified_at))}
-    return render_to_string("admin/jobs/job/receipt.html", context)
-
-
-def event(row: JobEvent, *, with_detail: bool) -> dict[str, Any]:
-    """Return one line of the timeline; a traceback may hold personal data and is for those who may see it."""
-    return {
-        "at": moment(row.at),
-        "what": EVENT_WORDS.get(JobEvent.What(row.what), row.what),
-        "status": status(row.to_status),
-        "attempt": row.attempt,
-        "actor": row.actor,
-        "request_id": row.request_id,
-        "note": row.note,
-        "detail": row.detail if with_detail else "",
-    }
+    return {"lines": lines, "verified_at": verified_at and moment(datetime.fromisoformat(verified_at))}

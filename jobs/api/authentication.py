@@ -1,6 +1,8 @@
 """Who calls: the Bearer key of an organization, and nothing else that the host may know of."""
 
+import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,8 +13,8 @@ from rest_framework.request import Request
 
 from ..actors import Actor
 from ..envelope import request_id_of
-from ..models import ApiKey
-from ..services import find_access
+from ..models import ApiKey, Organization
+from ..services import find_access, organization_id_of
 from .errors import Refusal
 from .throttling import count_failed_key
 
@@ -24,15 +26,35 @@ _BEARER: Final = re.compile(r"bearer +([!-~]+) *", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """``request.auth``: the key, the project it opens under the asked project key, and who stands in events.
+    """``request.auth``: for which organization somebody calls, what they may do, and who stands in events.
 
-    ``project`` is None if there is none: unknown, another organization's, or not one
-    that the key is bound to, which all look the same from outside.
+    ``JOBS["AUTHENTICATION"]`` may name a class of the host's that knows callers by
+    something else than an API key; it returns the first three. ``project`` is what the
+    key opens under the asked project key. None if there is none: unknown, another
+    organization's, or not one that the key is bound to, which all look the same from
+    outside.
     """
 
-    key: ApiKey
-    project: Model | None
+    organization: Organization
+    # Words out of ``jobs.models.SCOPES``.
+    scopes: Collection[str]
+    # Of the kind "user": its name should be a primary key, not a user name, which may be an e-mail address.
     actor: Actor
+    key: ApiKey | None = None
+    project: Model | None = None
+
+    @property
+    def identity(self) -> str:
+        """Who this is among all callers, now and later: what limits and repeated calls are counted by."""
+        if self.key is not None:
+            return str(self.key.pk)
+        # A digest, as it becomes part of texts in which a name could pretend to be another one.
+        return hashlib.sha256(f"{self.organization.pk}:{self.actor}".encode()).hexdigest()
+
+    def may_open(self, project: Model) -> bool:
+        """Whether ``project`` is of the caller's organization, and the one that its key is bound to, if it is bound."""
+        bound = None if self.key is None else self.key.project_id
+        return organization_id_of(project) == self.organization.pk and bound in (None, project.pk)
 
 
 class OrganizationKey(BaseAuthentication):
@@ -55,7 +77,10 @@ class OrganizationKey(BaseAuthentication):
                 raise Refusal(429, headers=failures.retry_after)
             raise Refusal(401, headers=CHALLENGE)
         actor = Actor(kind="key", name=access.key.prefix, request_id=request_id_of(request._request))
-        return AnonymousUser(), Caller(key=access.key, project=access.project, actor=actor)
+        key = access.key
+        return AnonymousUser(), Caller(
+            organization=key.organization, scopes=key.scopes, actor=actor, key=key, project=access.project
+        )
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge."""

@@ -13,15 +13,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from .. import conf
 from ..envelope import IS_OURS, JSON, REQUEST_ID_HEADER, request_id_of, to_bytes
-from ..exceptions import ActiveJobExists, ProjectNotFound
+from ..exceptions import ActiveJobExists
 from ..models import Job
 from ..services import Call
-from .authentication import Caller, OrganizationKey
+from . import hooks
+from .authentication import CHALLENGE, Caller
 from .calls import call_named, read_idempotency_key
 from .errors import Refusal, answer_error
 from .parsing import StrictJson, read_body
-from .permissions import HasScope
 from .serializers import JobSerializer
 from .throttling import Quota, count_request
 
@@ -53,7 +54,8 @@ class OnlyJson(BaseContentNegotiation):
 
 
 class ApiViewSet(GenericViewSet[Job]):
-    """What all endpoints share. Everything is pinned here, so that no setting of the host's framework leaks in.
+    """What all endpoints share. Everything is pinned here, so that no setting of the host's framework leaks in;
+    what a host may replace, ``JOBS`` names.
 
     Checks come in the order route, key, method, scope, throttle, project; the rest is the endpoint's.
     A request counts against its key's quota whatever refuses it.
@@ -61,8 +63,9 @@ class ApiViewSet(GenericViewSet[Job]):
 
     renderer_classes = (Json,)
     parser_classes = (StrictJson,)
-    authentication_classes = (OrganizationKey,)
-    permission_classes = (HasScope,)
+    # Not asked: ``JOBS`` names these, see ``hooks``.
+    authentication_classes = ()
+    permission_classes = ()
     throttle_classes = ()
     content_negotiation_class = OnlyJson
     metadata_class = None
@@ -76,7 +79,7 @@ class ApiViewSet(GenericViewSet[Job]):
     action_map: dict[str, str]
     project: Model
     quota: Quota | None = None
-    """What is left to the key; None as long as it is not valid, or nothing limits it."""
+    """What is left to the caller; None as long as it is not known, or nothing of ours limits it."""
 
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
@@ -101,20 +104,41 @@ class ApiViewSet(GenericViewSet[Job]):
         """Raise Http404 if on this host there is no such route."""
 
     def check_project(self) -> None:
-        """Set ``self.project``, or refuse what the key does not open."""
-        if self.caller.project is None:
-            raise ProjectNotFound
-        self.project = self.caller.project
+        """Set ``self.project``, or refuse what is not open to the caller."""
+        self.project = hooks.find_project(self.request, self.kwargs["project_key"])
+
+    def get_authenticators(self) -> list[Any]:
+        """Return the host's, or ours."""
+        return hooks.authenticators()
+
+    def get_authenticate_header(self, request: Any) -> str:
+        """Return the challenge of a 401, which needs one (RFC 9110 §15.5.2)."""
+        return super().get_authenticate_header(request) or CHALLENGE["WWW-Authenticate"]
+
+    def get_permissions(self) -> list[Any]:
+        """Return the host's, or ours."""
+        return hooks.permissions()
+
+    def get_throttles(self) -> list[Any]:
+        """Return the host's; ours are no classes."""
+        return hooks.throttles()
 
     def perform_authentication(self, request: Request) -> None:
-        """Count the request once its key is known."""
+        """Refuse who is not known, and count the request of who is."""
         super().perform_authentication(request)
-        self.quota = count_request(self.caller.key)
+        # Not whether `request.auth` is None: the host may have another word for nobody.
+        is_known = request.successful_authenticator is not None
+        if is_known and not isinstance(request.auth, Caller):
+            raise TypeError("the class that JOBS['AUTHENTICATION'] names must return (user, Caller)")
+        if not is_known or self.caller.organization.disabled_at:
+            raise Refusal(401, headers={"WWW-Authenticate": self.get_authenticate_header(request)})
+        self.quota = None if conf.current().throttle else count_request(self.caller.identity)
 
     def check_throttles(self, request: Request) -> None:
         """Refuse what is beyond the quota."""
         if self.quota is not None and self.quota.is_exceeded:
             raise Refusal(429, headers=self.quota.retry_after)
+        super().check_throttles(request)
 
     def check_permissions(self, request: Request) -> None:
         """Refuse a method before the scopes that it would need."""
@@ -163,7 +187,7 @@ class ApiViewSet(GenericViewSet[Job]):
         request = plain(self.request)
         key = read_idempotency_key(request)
         body = read_body(request, max_bytes=max_bytes)
-        return body, call_named(key, api_key=self.caller.key, endpoint=endpoint, body=body)
+        return body, call_named(key, caller=self.caller.identity, endpoint=endpoint, body=body)
 
 
 def plain(request: Request) -> HttpRequest:

@@ -6,7 +6,6 @@ from typing import Final
 from django.http import HttpRequest
 
 from ..exceptions import InvalidField
-from ..models import ApiKey
 from ..services import Call, Scheduled, call_of
 from .parsing import first_of, read_query
 
@@ -43,11 +42,11 @@ def read_idempotency_key(request: HttpRequest) -> str | None:
     return key
 
 
-def call_named(idempotency_key: str | None, *, api_key: ApiKey, endpoint: str, body: bytes) -> Call | None:
+def call_named(idempotency_key: str | None, *, caller: str, endpoint: str, body: bytes) -> Call | None:
     """Return the call that a request is; None: it has no key and cannot be told from another of the same content."""
     if idempotency_key is None:
         return None
-    return call_of(idempotency_key, api_key=api_key, endpoint=endpoint, body=body)
+    return call_of(idempotency_key, caller=caller, endpoint=endpoint, body=body)
 
 
 def marks_of(scheduled: Scheduled) -> dict[str, str]:

@@ -29,10 +29,12 @@ STATUS: Final[dict[type[exceptions.JobsError], int]] = {
     exceptions.IdempotencyKeyReused: 422,
     # The public contract says 400 where one would expect 409.
     exceptions.TransitionRefused: 400,
+    exceptions.StepRefused: 409,
     exceptions.Busy: 503,
     exceptions.ConcurrentChange: 503,
     exceptions.OutcomeUnknown: 503,
     exceptions.RowsLeft: RAISED_ON,
+    exceptions.RolesUnavailable: RAISED_ON,
     exceptions.ActionMisused: RAISED_ON,
     exceptions.JobFailed: RAISED_ON,
 }
@@ -71,7 +73,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         return None
     # Not the exception's own text, which the framework translates into the host's language.
     code, sentence = words_for(status)
-    return Response(envelope(code, sentence, request_id=request_id), status=status)
+    return Response(envelope(code, sentence, request_id=request_id), status=status, headers=_headers_of(error))
 
 
 def status_of_jobs_error(kind: type[exceptions.JobsError]) -> int | None:
@@ -125,6 +127,16 @@ def _answer_database_error(error: DjangoDatabaseError, request_id: str) -> Respo
     code, sentence = words_for(503)
     body = envelope(code, sentence, request_id=request_id)
     return Response(body, status=503, headers={"Retry-After": str(seconds)})
+
+
+def _headers_of(error: Exception) -> dict[str, str]:
+    """Return what the framework has noted on an exception, which a class of the host's may have raised."""
+    headers = {}
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = str(cast("Any", error).auth_header)
+    if getattr(error, "wait", None):
+        headers["Retry-After"] = str(cast("Any", error).wait)
+    return headers
 
 
 def _status_of(error: Exception) -> int | None:

@@ -22,6 +22,7 @@ WAITING_WORDS: Final = {
     Waiting.START_TIME: "startTime",
     Waiting.RETRY: "retry",
     Waiting.HELD: "held",
+    Waiting.DISABLED: "disabled",
     Waiting.PAUSED: "paused",
     Waiting.WORKER: "worker",
     Waiting.TURN: "turn",
@@ -31,6 +32,7 @@ WAITING_INSTANTS: Final = {
     Waiting.START_TIME: "until",
     Waiting.RETRY: "until",
     Waiting.HELD: "since",
+    Waiting.DISABLED: "since",
     Waiting.PAUSED: "since",
     Waiting.WORKER: "since",
 }
@@ -130,7 +132,7 @@ def parse_include(query: Mapping[str, list[str]]) -> frozenset[str]:
 
 
 def included(job: Job, include: frozenset[str], *, now: datetime) -> dict[str, Any]:
-    """Return the members asked for, in their order; at most four queries, however long the job's history is."""
+    """Return the members asked for, in their order; at most three queries, however long the job's history is."""
     members: dict[str, Any] = {}
     if "progress" in include:
         wait = services.explain_wait(job, now=now)

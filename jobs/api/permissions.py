@@ -1,10 +1,11 @@
-"""What a key may do: its scopes."""
+"""What a caller may do: the scopes of its key."""
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from .authentication import Caller
 from .errors import Refusal
 
 
@@ -18,6 +19,6 @@ class HasScope(BasePermission):
             Refusal: 403, naming the scope.
         """
         needed = view.scopes[view.action]
-        if needed is not None and needed not in request.auth.key.scopes:
+        if needed is not None and needed not in cast("Caller", request.auth).scopes:
             raise Refusal(403, code="missing_scope", error=f"this API key lacks the scope {needed!r}")
         return True

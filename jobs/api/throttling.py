@@ -18,7 +18,6 @@ from typing import Any, Final
 from django.core.cache import BaseCache, caches
 
 from .. import conf
-from ..models import ApiKey
 
 logger = logging.getLogger(__name__)
 
@@ -59,9 +58,9 @@ class Quota:
         return {"Retry-After": str(self.seconds_left)}
 
 
-def count_request(key: ApiKey) -> Quota | None:
-    """Count a request of a valid key; None: there is no limit, or the cache does not answer."""
-    return _count(conf.current().requests_per_minute, f"key:{key.pk}")
+def count_request(identity: str) -> Quota | None:
+    """Count a request of a caller that was recognized; None: there is no limit, or the cache does not answer."""
+    return _count(conf.current().requests_per_minute, f"key:{identity}")
 
 
 def count_failed_key(meta: Mapping[str, Any]) -> Quota | None:

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0008_organization_disabled")]
+    dependencies = [("jobs", "0010_statistics")]
 
     operations = [
         migrations.AddField(model_name="job", name="reserved_until", field=models.DateTimeField(null=True)),

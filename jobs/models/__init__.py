@@ -1,25 +1,30 @@
 """The tables, for foreign keys and for queries that read."""
 
 from .api_key import SCOPES, ApiKey
+from .block import JobBlock
 from .event import JobEvent
-from .job import BIGGEST_ID, BLOCK_BITS, Job, JobQuerySet
+from .job import BIGGEST_ID, BLOCK_BITS, HELD_UNTIL, Job, JobQuerySet
 from .pause import Pause, Paused
 from .project import AbstractProject, Organization, Project, make_project_key
+from .statistic import Statistic
 from .worker import Worker
 
 __all__ = [
     "BIGGEST_ID",
     "BLOCK_BITS",
+    "HELD_UNTIL",
     "SCOPES",
     "AbstractProject",
     "ApiKey",
     "Job",
+    "JobBlock",
     "JobEvent",
     "JobQuerySet",
     "Organization",
     "Pause",
     "Paused",
     "Project",
+    "Statistic",
     "Worker",
     "make_project_key",
 ]

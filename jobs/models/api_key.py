@@ -4,6 +4,7 @@ from typing import ClassVar, Final
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from .. import conf
 
@@ -38,8 +39,13 @@ class ApiKey(models.Model):
     replaces = models.ForeignKey("self", null=True, blank=True, editable=False, on_delete=models.SET_NULL)
 
     class Meta:
-        verbose_name = "API key"
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
         ordering: ClassVar = ["-id"]
+        permissions: ClassVar = [
+            ("rotate_apikey", "Can rotate an API key"),
+            ("revoke_apikey", "Can revoke an API key"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["prefix"], name="jobs_apikey_unique_prefix"),
             models.UniqueConstraint(fields=["digest"], name="jobs_apikey_unique_digest"),

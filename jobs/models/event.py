@@ -19,6 +19,11 @@ class JobEvent(models.Model):
         COMPLETED = "completed", "completed"
         FAILED = "failed", "failed"
         CANCELLED = "cancelled", "cancelled"
+        # Steps of staff; they leave the status as it is.
+        HELD = "held", "held"
+        RESUMED = "resumed", "resumed"
+        ADVANCED = "advanced", "due at once"
+        RETRIED = "retried", "retried by another job"
 
     job = models.ForeignKey("jobs.Job", on_delete=models.CASCADE, related_name="events", db_index=False)
     at = models.DateTimeField()
@@ -30,7 +35,7 @@ class JobEvent(models.Model):
     # str(Actor): key:jsk_…, staff:<user id>, worker:<name>, system.
     actor = models.CharField(max_length=220)
     request_id = models.CharField(max_length=128, blank=True)
-    # A sentence of ours, or the reason of a cancel: given by a key, by host code, or typed by staff.
+    # A sentence of ours, or the reason of a cancel or another step in: given by a key, by host code, or typed by staff.
     note = models.TextField(blank=True)
     # A traceback; may hold personal data, so only staff with permission see it.
     detail = models.TextField(blank=True)

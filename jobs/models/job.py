@@ -1,9 +1,11 @@
 """The ``Job`` row: the one place that says what a job's state is."""
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Self
 
 from django.db import connections, models, router
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from .. import conf
 from ..clock import NOW, Moment, compared
@@ -16,6 +18,10 @@ FAILED: Final = Status.FAILED.value
 ALL: Final = [s.value for s in Status]
 WAITS_OR_RUNS: Final = [s.value for s in ACTIVE]
 FINAL: Final = [s.value for s in Status if s.is_final]
+
+HELD_UNTIL: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""When a held job is due: later than any start that can be asked for, and so never. A day before the calendar ends,
+as the last instant in UTC does not exist in time zones east of it."""
 
 BIGGEST_ID: Final = 2**63 - 1
 BLOCK_BITS: Final = 14
@@ -44,6 +50,14 @@ class JobQuerySet(models.QuerySet["Job"]):
     def reserved(self, now: Moment = NOW) -> Self:
         """Jobs that wait in an engine that they were handed to a short while ago."""
         return self.filter(status=Status.SCHEDULED, reserved_until__gt=self._instant(now))
+
+    def held(self) -> Self:
+        """Jobs that staff hold: they wait until they are resumed."""
+        return self.filter(status=Status.SCHEDULED, due_at=HELD_UNTIL)
+
+    def waiting(self) -> Self:
+        """Jobs that wait and that nobody holds; they are due at some time."""
+        return self.filter(status=Status.SCHEDULED, due_at__lt=HELD_UNTIL)
 
     def expired(self, now: Moment = NOW) -> Self:
         """Running jobs whose lease has run out at ``now``."""
@@ -83,7 +97,7 @@ class Job(models.Model):
     parameters = models.JSONField(null=True)
     # reference_id for a unique action, else null.
     unique_key = models.CharField(max_length=256, null=True)  # noqa: DJ001 – nulls do not collide
-    # The failed job that this one tries again.
+    # The failed job that this one tries again; no other does.
     retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", db_index=False)
 
     # The request that created it, if that may be repeated (Idempotency-Key), else null: who sent it under which key,
@@ -97,7 +111,7 @@ class Job(models.Model):
     updated_at = models.DateTimeField(null=True)
     # What the creator asked for; never changes.
     start_at = models.DateTimeField()
-    # When it may be claimed next; backoff moves it.
+    # When it may be claimed next; backoff and staff move it. HELD_UNTIL: not before it is resumed.
     due_at = models.DateTimeField()
     # The first claim ever.
     started_at = models.DateTimeField(null=True)
@@ -130,9 +144,15 @@ class Job(models.Model):
     objects = JobManager()
 
     class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [
             ("cancel_job", "Can cancel a job"),
+            ("retry_job", "Can retry a failed job"),
+            ("run_job", "Can run a job now"),
+            ("hold_job", "Can hold and resume a job"),
+            ("view_reference", "Can see whom a job is about"),
             ("view_job_detail", "Can see the traceback of a failed attempt"),
         ]
         constraints: ClassVar = [
@@ -163,6 +183,10 @@ class Job(models.Model):
                 fields=["project", "call_digest", "call_index"],
                 condition=Q(call_digest__isnull=False),
                 name="jobs_job_one_of_call",
+            ),
+            # A failed job is tried again once; then its retry may be. Also the look-up of that retry.
+            models.UniqueConstraint(
+                fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_job_one_retry"
             ),
         ]
         indexes: ClassVar = [
@@ -202,15 +226,18 @@ class Job(models.Model):
             models.Index(fields=["reference_id", "id"], name="jobs_job_by_reference"),
             # The failures of the last hour.
             models.Index(fields=["finished_at"], condition=Q(status=FAILED), name="jobs_job_failures"),
-            # Ended jobs that may be old enough to be redacted; those that are have left it.
+            # Ended jobs that may be old enough to be redacted, those that are have left it; what ended lately.
             models.Index(
                 fields=["finished_at", "id"],
                 condition=Q(finished_at__isnull=False) & ~Q(reference_id=""),
                 name="jobs_job_to_redact",
             ),
-            # The jobs that try this one again.
-            models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_job_retries"),
         ]
 
     def __str__(self) -> str:
         return f"job {self.pk}"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits until staff resume it."""
+        return self.status == Status.SCHEDULED and self.due_at >= HELD_UNTIL

@@ -8,6 +8,7 @@ from django.db import connections, models, router
 from django.db.models import BooleanField, Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import IsNull
+from django.utils.translation import gettext_lazy as _
 
 from .. import conf
 from .job import Job, JobQuerySet
@@ -118,7 +119,8 @@ class PauseManager(models.Manager["Pause"]):
 def _compiled(alias: str) -> tuple[str, tuple[Any, ...]]:
     pauses: Any = Pause.objects
     rows = pauses.order_by().values_list("action", "project_id", _constant(False)).union(pauses._disabled())
-    sql, params = rows.query.get_compiler(using=alias).as_sql()
+    # Django 6.1 would sort the union by the model's own order, of which it has no column.
+    sql, params = rows.order_by().query.get_compiler(using=alias).as_sql()
     return sql, tuple(params)
 
 
@@ -138,6 +140,8 @@ class Pause(models.Model):
     objects = PauseManager()
 
     class Meta:
+        verbose_name = _("pause")
+        verbose_name_plural = _("pauses")
         ordering: ClassVar = ["id"]
         constraints: ClassVar = [
             # Two, as nulls do not collide: within a project, and over all of them.

@@ -5,6 +5,7 @@ import string
 from typing import ClassVar, Final
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 KEY_LENGTH: Final = 20
@@ -24,7 +25,10 @@ class Organization(models.Model):
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
+        verbose_name = _("organization")
+        verbose_name_plural = _("organizations")
         ordering: ClassVar = ["name"]
+        permissions: ClassVar = [("disable_organization", "Can disable and enable an organization")]
         constraints: ClassVar = [models.UniqueConstraint(fields=["name"], name="jobs_organization_unique_name")]
         # Each claim asks whether there is any.
         indexes: ClassVar = [
@@ -63,6 +67,8 @@ class Project(AbstractProject):
 
     class Meta(AbstractProject.Meta):
         abstract = False
+        verbose_name = _("project")
+        verbose_name_plural = _("projects")
         swappable = "JOBS_PROJECT_MODEL"
         constraints: ClassVar = [
             *AbstractProject.Meta.constraints,

@@ -2,9 +2,10 @@
 
 from .batches import MOST_JOBS, request_jobs
 from .calls import Call, Scheduled, call_of, find_replay
-from .explaining import Wait, Waiting, explain_wait
-from .health import Beat, Bounds, Health, Late, check_health
+from .explaining import Wait, Waiting, explain_wait, explain_waits
+from .health import Beat, Bounds, Concern, Health, Late, check_health
 from .history import MOST_EVENTS, Attempt, Event, History, get_history
+from .importing import Imported, Refused, import_jobs
 from .jobs import cancel_job, get_job, list_jobs, look_at_job
 from .keys import (
     Access,
@@ -12,6 +13,7 @@ from .keys import (
     check_api_key,
     create_api_key,
     find_access,
+    find_replacement,
     list_api_keys,
     revoke_api_key,
     rotate_api_key,
@@ -22,36 +24,63 @@ from .projects import (
     create_project,
     disable_organization,
     enable_organization,
+    find_project,
     get_organization,
     get_project,
     get_project_by_key,
     get_project_model,
+    organization_id_of,
     public_id_of,
 )
 from .pruning import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from .readiness import is_ready
+from .reference import Source
+from .roles import ROLES, RoleChange, make_roles
 from .scheduling import Wanted, request_job, schedule_job
 from .searches import JobOrder, JobSearch, Place
+from .statistics import SPANS, Overview, Period, Span, get_overview
+from .steps import hold_job, resume_job, retry_job, retry_many, run_job_now
+from .summaries import (
+    MOST_COUNTED,
+    OrganizationJobs,
+    ProjectJobs,
+    newest_failures,
+    summarize_organization,
+    summarize_project,
+)
 
 __all__ = [
+    "MOST_COUNTED",
     "MOST_EVENTS",
     "MOST_JOBS",
+    "ROLES",
+    "SPANS",
     "Access",
     "Attempt",
     "Beat",
     "Bounds",
     "Call",
+    "Concern",
     "Event",
     "Health",
     "History",
+    "Imported",
     "JobOrder",
     "JobSearch",
     "Late",
     "NewKey",
+    "OrganizationJobs",
+    "Overview",
     "Page",
+    "Period",
     "Place",
+    "ProjectJobs",
     "Pruned",
+    "Refused",
+    "RoleChange",
     "Scheduled",
+    "Source",
+    "Span",
     "Wait",
     "Waiting",
     "Wanted",
@@ -67,21 +96,30 @@ __all__ = [
     "disable_organization",
     "enable_organization",
     "explain_wait",
+    "explain_waits",
     "find_access",
+    "find_project",
+    "find_replacement",
     "find_replay",
     "get_history",
     "get_job",
     "get_organization",
+    "get_overview",
     "get_project",
     "get_project_by_key",
     "get_project_model",
+    "hold_job",
+    "import_jobs",
     "is_ready",
     "list_api_keys",
     "list_jobs",
     "list_page",
     "list_pauses",
     "look_at_job",
+    "make_roles",
     "name_of_scope",
+    "newest_failures",
+    "organization_id_of",
     "pause_jobs",
     "pruned_before",
     "public_id_of",
@@ -89,9 +127,15 @@ __all__ = [
     "request_job",
     "request_jobs",
     "resume_all_jobs",
+    "resume_job",
     "resume_jobs",
+    "retry_job",
+    "retry_many",
     "revoke_api_key",
     "rotate_api_key",
+    "run_job_now",
     "schedule_job",
     "scope_of",
+    "summarize_organization",
+    "summarize_project",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import models
 
 from ..exceptions import IdempotencyKeyReused
-from ..models import ApiKey, Job
+from ..models import Job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class Call:
     """One such request, as the jobs that it creates remember it; nothing that was sent can be read from it."""
 
     digest: str
-    """64 hex digits: SHA-256 over the API key's id and the idempotency key."""
+    """64 hex digits: SHA-256 over who calls (of an API key, its id) and the idempotency key."""
     body: str
     """64 hex digits: HMAC-SHA-256 of what was sent."""
 
@@ -29,13 +29,13 @@ class Scheduled:
     replayed: bool = False
 
 
-def call_of(idempotency_key: str, *, api_key: ApiKey, endpoint: str, body: bytes) -> Call:
+def call_of(idempotency_key: str, *, caller: str, endpoint: str, body: bytes) -> Call:
     """Return the call that a request is, from the key it names itself by and what it sends where.
 
     The body has personal data in it that could be guessed. The fingerprint is keyed by what is not
     stored, so that whoever reads it cannot try guesses.
     """
-    digest = hashlib.sha256(f"{api_key.pk}:{idempotency_key}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{caller}:{idempotency_key}".encode()).hexdigest()
     sent = f"{endpoint}\n".encode() + body
     return Call(digest=digest, body=hmac.digest(idempotency_key.encode(), sent, "sha256").hex())
 

@@ -7,6 +7,7 @@ that an integrator sent.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import Any, Final
 
 from django.db.models import Count, Q
@@ -59,6 +60,17 @@ class Bounds:
     """Jobs that became ``failed`` within the last hour."""
 
 
+class Concern(Enum):
+    """Something that is beyond its bound."""
+
+    OVERDUE = auto()
+    WORKERS = auto()
+    DISPATCHERS = auto()
+    """None lives, though an engine is to be handed jobs."""
+    UNRESCUED = auto()
+    FAILURES = auto()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Health:
     """What one look saw, by the database's clock ``checked_at``; ``None`` where there is no such job."""
@@ -83,24 +95,35 @@ class Health:
     """Within the last hour, at most ``MOST_COUNTED``."""
     pauses: Sequence[Pause]
 
-    def problems(self, bounds: Bounds) -> list[str]:
-        """Return a sentence for everything beyond ``bounds``; empty: healthy."""
-        found = []
+    def concerns(self, bounds: Bounds) -> list[Concern]:
+        """Return what is beyond ``bounds``; empty: healthy."""
         overdue = self.oldest_overdue
-        if overdue is not None and overdue.seconds > bounds.max_overdue:
+        beyond = {
+            Concern.OVERDUE: overdue is not None and overdue.seconds > bounds.max_overdue,
+            Concern.WORKERS: self.alive(bounds) < bounds.min_workers,
+            Concern.DISPATCHERS: conf.current().task_backend is not None and not _alive(self.dispatchers, bounds),
+            Concern.UNRESCUED: self.unrescued > bounds.max_expired,
+            Concern.FAILURES: self.failures > bounds.max_failures,
+        }
+        return [concern for concern, is_beyond in beyond.items() if is_beyond]
+
+    def problems(self, bounds: Bounds) -> list[str]:
+        """Return a sentence for each of the :meth:`concerns`, for monitors and logs."""
+        return [self._sentence(concern, bounds) for concern in self.concerns(bounds)]
+
+    def _sentence(self, concern: Concern, bounds: Bounds) -> str:
+        overdue = self.oldest_overdue
+        if concern is Concern.OVERDUE and overdue is not None:
             late = f"job {overdue.job_id} ({overdue.action}) is {overdue.seconds:.0f} s overdue"
-            found.append(f"{late}; at most {bounds.max_overdue:g} s are allowed")
-        alive = self.alive(bounds)
-        if alive < bounds.min_workers:
+            return f"{late}; at most {bounds.max_overdue:g} s are allowed"
+        if concern is Concern.WORKERS:
             wanted = f"with a beat in the last {bounds.max_beat_age:g} s, {bounds.min_workers} wanted"
-            found.append(f"workers alive: {alive} {wanted}")
-        if conf.current().task_backend is not None and not _alive(self.dispatchers, bounds):
-            found.append(f"dispatchers alive: 0 with a beat in the last {bounds.max_beat_age:g} s, 1 wanted")
-        if self.unrescued > bounds.max_expired:
-            found.append(f"expired leases that nobody rescued: {self.unrescued}, {bounds.max_expired} allowed")
-        if self.failures > bounds.max_failures:
-            found.append(f"failures in the last hour: {_capped(self.failures)}, {bounds.max_failures} allowed")
-        return found
+            return f"workers alive: {self.alive(bounds)} {wanted}"
+        if concern is Concern.DISPATCHERS:
+            return f"dispatchers alive: 0 with a beat in the last {bounds.max_beat_age:g} s, 1 wanted"
+        if concern is Concern.UNRESCUED:
+            return f"expired leases that nobody rescued: {self.unrescued}, {bounds.max_expired} allowed"
+        return f"failures in the last hour: {_capped(self.failures)}, {bounds.max_failures} allowed"
 
     def alive(self, bounds: Bounds) -> int:
         """Return how many workers have beaten within ``bounds.max_beat_age``."""

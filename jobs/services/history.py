@@ -22,7 +22,11 @@ OUTCOMES: Final = {
     What.RETRYING: "retrying",
     What.RESCUED: "lost",
 }
+# Actors that call the API.
+CALLERS: Final = ("key", "user")
 WITH_ERROR: Final = (What.FAILED, What.RETRYING, What.RESCUED)
+# Their note is a reason that somebody gave; of the first event, if the job tries another one again.
+STEPPED_IN: Final = (What.CANCELLED, What.HELD, What.RESUMED, What.ADVANCED, What.RETRIED, What.SCHEDULED)
 # Instead of the event's own note, which names the worker: host and process.
 WORKER_LOST: Final = "The worker of this attempt stopped unexpectedly."
 
@@ -95,8 +99,8 @@ def _public_note(row: JobEvent, kind: str) -> str:
         return ""
     if row.what == What.RESCUED:
         return WORKER_LOST
-    # The engine cancels nothing: unless a key did, host code gave the reason, perhaps as its own staff typed it.
-    return "" if row.what == What.CANCELLED and kind != "key" else row.note
+    # The engine steps in with no job: unless a caller did, host code gave the reason, perhaps as its staff typed it.
+    return "" if row.what in STEPPED_IN and kind not in CALLERS else row.note
 
 
 def _attempts_of(events: Iterable[Event]) -> list[Attempt]:

@@ -61,12 +61,12 @@ def _remember(call: Call | None, jobs: Sequence[Job]) -> None:
 
 
 def _insert(jobs: Sequence[Job], actor: Actor) -> None:
-    transitions.schedule_many(sorted(jobs, key=_place), actor=actor)
+    transitions.schedule_many(sorted(jobs, key=place_of), actor=actor)
     if any(job.due_at <= job.created_at for job in jobs):
         notify_due()
     failpoints.reach("create.before_commit")
 
 
-def _place(job: Job) -> tuple[str, str]:
+def place_of(job: Job) -> tuple[str, str]:
     """Where a job stands in the INSERT: two that meet for the same rows in one order wait, but never for each other."""
     return ("", "") if job.unique_key is None else (job.action, job.unique_key)

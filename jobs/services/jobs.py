@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, cast
 
 from django.db import Error as DjangoDatabaseError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import QuerySet
 
 from .. import conf, failpoints, transitions
 from ..actors import SYSTEM, Actor
+from ..announcements import announce_finish
 from ..clock import NOW
 from ..database import Trouble, classify, home, is_lock_timeout, service_transaction
 from ..exceptions import Busy, ConcurrentChange, JobNotFound, JobsError, OutcomeUnknown, TransitionRefused
@@ -38,16 +40,28 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
         ConcurrentChange: the host's own REPEATABLE READ or SERIALIZABLE transaction must be repeated.
         OutcomeUnknown: the database was lost at the commit; the job is cancelled or is not.
     """
-    if reason:
-        check_text("reason", reason, max_characters=MAX_REASON_CHARACTERS)
+    check_reason(reason)
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
     with change(then="cancel.committed", wait_seconds=conf.current().cancel_wait_seconds):
         won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
         job = get_job(job_id, project=project)
+        if won:
+            announce = partial(announce_finish, job_id, Status.CANCELLED)
+            transaction.on_commit(announce, using=home().alias, robust=True)
     if not won:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)
     return job
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason that could not be kept and shown; empty is none.
+
+    Raises:
+        InvalidField: it is blank though not empty, too long or has control characters.
+    """
+    if reason:
+        check_text("reason", reason, max_characters=MAX_REASON_CHARACTERS)
 
 
 def get_job(job_id: int, *, project: models.Model) -> Job:

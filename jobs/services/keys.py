@@ -98,7 +98,7 @@ def create_api_key(
     return NewKey(key=key, secret=secret)
 
 
-def rotate_api_key(prefix: str, *, overlap: timedelta) -> NewKey:
+def rotate_api_key(prefix: str, *, overlap: timedelta, created_by: Any = None) -> NewKey:
     """Make a key that opens what the old one does, which ends ``overlap`` from now, or sooner if it was to.
 
     The new one lives as long as the old one was made for. A key is replaced once: of two
@@ -120,13 +120,13 @@ def rotate_api_key(prefix: str, *, overlap: timedelta) -> NewKey:
         # First the UPDATE: it locks the row, so that the look for a replacement afterwards misses none.
         if not ApiKey.objects.filter(_is_valid(), pk=old.pk).update(expires_at=until):
             raise InvalidField("prefix", "is of a key that is revoked or expired; make a new one with createapikey")
-        replacement = ApiKey.objects.filter(replaces=old.pk).first()
+        replacement = find_replacement(old)
         if replacement is not None:
             raise InvalidField("prefix", f"is of a key that {replacement.prefix} replaces already")
-        return _replace(old)
+        return _replace(old, created_by)
 
 
-def _replace(old: ApiKey) -> NewKey:
+def _replace(old: ApiKey, created_by: Any) -> NewKey:
     made = create_api_key(
         organization=old.organization,
         project=old.project,
@@ -134,10 +134,16 @@ def _replace(old: ApiKey) -> NewKey:
         scopes=old.scopes,
         # Within what a key can be made for: `created_at` is the host's time, and may lie a little beside.
         lifetime=None if old.expires_at is None else min(max(old.expires_at - old.created_at, SHORTEST), LONGEST),
+        created_by=created_by,
     )
     made.key.replaces = old
     made.key.save(update_fields=["replaces"])
     return made
+
+
+def find_replacement(key: ApiKey) -> ApiKey | None:
+    """Return the key that replaces ``key``, or None."""
+    return ApiKey.objects.filter(replaces=key.pk).first()
 
 
 def revoke_api_key(prefix: str) -> ApiKey:

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from django.apps import apps
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models
 
 from .. import clock, conf
@@ -11,7 +11,7 @@ from ..database import service_transaction
 from ..exceptions import InvalidField, ProjectNotFound
 from ..models import Organization
 from ..notices import notify_due
-from .text import check_text
+from .text import check_characters, check_text
 
 MAX_NAME_CHARACTERS = 200
 
@@ -100,11 +100,19 @@ def get_project(key: str, *, organization: Organization) -> models.Model:
     Raises:
         ProjectNotFound: it has none; a project of another organization looks just the same.
     """
-    model = cast("Any", get_project_model())
-    found = model.objects.filter(organization=organization, key=key).first()
+    found = find_project(key, organization=organization)
     if found is None:
         raise ProjectNotFound
-    return cast("models.Model", found)
+    return found
+
+
+def find_project(key: str, *, organization: Organization) -> models.Model | None:
+    """Return the organization's project under ``key``; None: it has none, and what no column could hold is none."""
+    try:
+        check_characters("key", key)
+        return get_project_model()._default_manager.filter(organization=organization, key=key).first()
+    except (InvalidField, ValidationError):
+        return None
 
 
 def get_project_by_key(key: str) -> models.Model:

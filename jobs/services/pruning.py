@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db import models
 from django.db.models import ProtectedError, RestrictedError
 
-from .. import clock, conf
+from .. import blocks, clock, conf
 from ..database import home, limited_transaction, supports_row_locks
 from ..exceptions import InvalidField
 from ..models import Job, JobEvent
@@ -111,7 +111,9 @@ def delete_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pr
 def _delete(ids: list[int]) -> tuple[int, int]:
     """Delete jobs; return how many, and how many events."""
     with limited_transaction():
-        _, counts = Job.objects.filter(pk__in=_locked(ids), status__in=FINAL).delete()
+        old = Job.objects.filter(pk__in=_locked(ids), status__in=FINAL)
+        blocks.forget(old.values_list("project_id", "pk"))
+        _, counts = old.delete()
     return counts.get(Job._meta.label, 0), counts.get(JobEvent._meta.label, 0)
 
 

@@ -4,6 +4,7 @@
 be spread evenly; where they lie elsewhere it reads millions. So a walk here has an order
 that its index alone can give, and asks for ids, which the index alone can answer:
 
+* no filter, far from the first page: by the counts of blocks, see ``depths``;
 * no filter, a status, an action, a reference, or all by start: so they lie in an index;
 * several statuses: the first of each, sorted;
 * a time, by id: block after block of 16,384 ids, each entered at that time. ``created_at``
@@ -26,6 +27,7 @@ from django.db.models.expressions import RawSQL
 
 from ..models import BLOCK_BITS, Job
 from ..status import Status
+from . import depths
 from .searches import JobSearch, Place
 
 NARROW: Final = {"status": 20_000, "action": 20_000, "created_at": 100_000}
@@ -76,6 +78,9 @@ class _Walks:
     def page(self, cut: Cut) -> Sql:
         """Return the query of the page."""
         by_start = self.search.order.by_start
+        if not self._asked and not by_start and self.after is None and cut.offset >= depths.FAR:
+            descending = self.search.order.descending
+            return Sql(*depths.deep_ids(self.project, descending=descending, limit=cut.limit, offset=cut.offset))
         if by_start and "reference_id" in self._asked:
             return self._sorted(Sql("TRUE"), cut)
         sparse = ("action", "created_at") if by_start else ("status", "action")

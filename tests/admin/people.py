@@ -9,6 +9,9 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
+from jobs.models import JobEvent
+from tests.factories import LONG_AGO
+
 _number: Final = count(1)
 
 
@@ -47,3 +50,15 @@ def text_of(response: Any) -> str:
 def messages_of(response: Any) -> list[str]:
     """Return what the user is told on the next page."""
     return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def page_of(client: Client, job: Any, query: str = "") -> str:
+    """Return a job's page as it is sent."""
+    response = client.get(url("job_change", job.pk) + query)
+    assert response.status_code == 200
+    return text_of(response)
+
+
+def add_event(job: Any, **what_matters: Any) -> JobEvent:
+    columns = {"at": LONG_AGO, "what": "failed", "to_status": "failed", "attempt": 1, "actor": "worker:host:1:aaaa"}
+    return JobEvent.objects.create(job=job, **{**columns, **what_matters})

@@ -23,7 +23,7 @@ SCRIPT: Final = "<script>alert(1)</script>"
 
 @pytest.fixture
 def user() -> Any:
-    return make_staff("view_apikey", "add_apikey", "change_apikey")
+    return make_staff("view_apikey", "add_apikey", "revoke_apikey")
 
 
 @pytest.fixture

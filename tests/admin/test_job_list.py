@@ -20,7 +20,7 @@ COLUMNS: Final = ("id", "status", "project", "action", "reference_id", "created_
 
 @pytest.fixture
 def client() -> Client:
-    return client_of(make_staff("view_job"))
+    return client_of(make_staff("view_job", "view_reference"))
 
 
 def listed(client: Client, **query: Any) -> list[int]:
@@ -190,8 +190,9 @@ def test_a_filter_that_cannot_match_shows_nothing(client: Client, name: str, val
 def test_the_filters_offer_the_statuses_and_the_registered_actions(client: Client):
     filters = client.get(url("job_changelist")).context["cl"].filter_specs
 
-    assert [word for word, _ in filters[0].lookup_choices] == [status.value for status in Status]
-    assert {"touch", "touch_once"} <= {name for name, _ in filters[1].lookup_choices}
+    offered = {spec.parameter_name: [value for value, _ in spec.lookup_choices] for spec in filters}
+    assert offered["status"] == [status.value for status in Status]
+    assert {"touch", "touch_once"} <= set(offered["action"])
 
 
 @pytest.mark.parametrize(
@@ -222,8 +223,9 @@ def test_the_list_costs_the_same_whatever_is_in_it(client: Client):
     many = queries_of(client)
 
     assert len(many) == len(few)
-    # The session, the user, two sorts of permissions, the count, the page.
-    assert len(many) <= 6
+    # The session, the user, two sorts of permissions, the clock, the ids of all pages, the rows of one,
+    # and why they wait: disabled organizations, pauses, the last beat. PostgreSQL: a transaction and its settings, too.
+    assert len(many) <= 15
 
 
 @pytest.mark.parametrize("query", [{}, {"status": "failed"}, {"action": "touch"}, {"q": "a"}, {"q": "1"}, {"p": "1"}])
@@ -236,7 +238,7 @@ def test_no_count_is_unbounded_and_nothing_is_made_distinct(client: Client, quer
     for sql in statements:
         assert "DISTINCT" not in sql
         assert "LIMIT" in sql or "COUNT" not in sql
-    assert [f"LIMIT {lists.MOST_ROWS + 1}" in sql for sql in statements if "COUNT" in sql] == [True]
+    assert [f"LIMIT {lists.MOST_ROWS + 1}" in sql for sql in statements].count(True) == 1
 
 
 def test_the_list_reads_no_long_texts(client: Client):

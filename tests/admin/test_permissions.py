@@ -24,6 +24,7 @@ PEOPLE: Final[dict[str, Callable[[], Any]]] = {
     "superuser": lambda: make_staff(superuser=True),
 }
 LOOKERS: Final = ("view", "view and every edit", "view and cancel", "superuser")
+ADDERS: Final = ("view and every edit", "superuser")
 CANCELLERS: Final = ("view and cancel", "superuser")
 
 
@@ -64,12 +65,17 @@ def test_only_those_who_may_view_jobs_see_them(client: Client, who: str, job: Jo
     assert outcome(response) == ("shown" if who in LOOKERS else refusal(who))
 
 
-def test_nobody_adds_a_job(client: Client, who: str, job: Job):
-    shown = client.get(url("job_add"))
-    posted = client.post(url("job_add"), {"action": "touch", "reference_id": "x", "description": "x"})
+def test_only_those_who_may_add_jobs_add_one(client: Client, who: str, job: Job):
+    asked = {"project": job.project_id, "action": "touch", "reference_id": "x", "start_at_0": "", "start_at_1": ""}
 
-    assert outcome(shown) == outcome(posted) == refusal(who)
-    assert is_untouched(job)
+    shown = client.get(url("job_add"))
+    posted = client.post(url("job_add"), asked)
+
+    may = who in ADDERS
+    assert outcome(shown) == ("shown" if may else refusal(who))
+    assert outcome(posted) == ("done" if may else refusal(who))
+    assert Job.objects.exclude(pk=job.pk).exists() == may
+    assert may or is_untouched(job)
 
 
 def test_nobody_changes_a_job(client: Client, who: str, job: Job):
@@ -108,7 +114,9 @@ def test_the_list_action_cancels_for_those_who_may_cancel(client: Client, who: s
         url("job_changelist"), {"action": "cancel_selected", "index": 0, "_selected_action": [job.pk]}
     )
 
-    assert outcome(response) == ("done" if who in CANCELLERS else refusal(who))
+    assert outcome(response) == ("shown" if who in CANCELLERS else refusal(who))
+    if who in CANCELLERS:
+        assert outcome(client.post(url("job_bulk"), {"asked": response.context["asked"]})) == "done"
     job.refresh_from_db()
     assert (job.status == Status.CANCELLED) == (who in CANCELLERS)
 

@@ -4,11 +4,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 
+from jobs.admin.shown import moment
 from jobs.models import Job, Organization, Project
 from jobs.services import disable_organization
+from jobs.status import Status
 from tests.admin.people import client_of, make_staff, text_of, url, with_permissions
 from tests.factories import make_job, make_key, make_organization, make_project
 
@@ -41,7 +41,7 @@ def test_an_organization_shows_since_when_it_is_disabled_and_no_form_changes_it(
     client.post(url("organization_change", organization.pk), {"name": "Acme", "disabled_at_0": "", "disabled_at_1": ""})
 
     assert before is not None
-    assert date_format(localtime(before), "DATETIME_FORMAT") in shown
+    assert moment(before) in shown
     assert Organization.objects.get().disabled_at == before
 
 
@@ -159,6 +159,55 @@ def test_the_list_of_projects_costs_the_same_whatever_is_in_it(client: Client):
         make_project()
         with CaptureQueriesContext(connection) as queries:
             client.get(url("project_changelist"))
+        return len(queries)
+
+    cost()
+
+    assert cost() == cost()
+
+
+@ours
+def test_the_page_tells_how_its_jobs_stand_and_what_failed_last(client: Client):
+    project = make_project()
+    late = make_job(project=project)
+    failed = make_job(
+        project=project,
+        status=Status.FAILED,
+        errors="<b>It</b> went wrong.\nSecond line.",
+        reference_id="m@example.com",
+    )
+
+    html = text_of(client.get(url("project_change", project.pk)))
+
+    assert f'href="{url("job_changelist")}?project={project.pk}&amp;status=failed">1</a>' in html
+    assert f'href="{url("job_change", late.pk)}"><time' in html
+    assert f'href="{url("job_change", failed.pk)}">{failed.pk}</a>' in html
+    assert "&lt;b&gt;It&lt;/b&gt; went wrong.</bdi>" in html
+    assert "Second line" not in html
+    assert "m@example.com" not in html
+
+
+@ours
+def test_those_who_may_not_see_jobs_are_told_nothing_of_them():
+    project = make_project()
+    make_job(project=project, status=Status.FAILED)
+
+    html = text_of(with_permissions("view_project").get(url("project_change", project.pk)))
+
+    assert project.key in html
+    assert "jobs-summary" not in html
+    assert "It went wrong." not in html
+
+
+@ours
+def test_the_page_costs_the_same_however_many_jobs_there_are(client: Client):
+    project = make_project()
+
+    def cost() -> int:
+        for status in Status:
+            make_job(project=project, status=status)
+        with CaptureQueriesContext(connection) as queries:
+            client.get(url("project_change", project.pk))
         return len(queries)
 
     cost()

@@ -1,5 +1,6 @@
 """Who may revoke a key, and what happens then; nobody may change or delete one."""
 
+import re
 from typing import Any
 
 import pytest
@@ -13,9 +14,13 @@ from tests.factories import make_key, make_organization
 pytestmark = pytest.mark.django_db
 
 
+def the_list() -> str:
+    return url("apikey_changelist")
+
+
 @pytest.fixture
 def user() -> Any:
-    return make_staff("view_apikey", "change_apikey")
+    return make_staff("view_apikey", "revoke_apikey")
 
 
 @pytest.fixture
@@ -36,13 +41,39 @@ def test_the_button_revokes(client: Client, user: Any):
     assert (entry.user_id, entry.object_repr, entry.get_change_message()) == (user.pk, str(key), "Revoked.")
 
 
-def test_the_list_action_revokes_what_is_ticked(client: Client):
-    keys = [make_key().key for _ in range(3)]
+def test_the_list_action_asks_first_and_names_what_is_ticked(client: Client):
+    keys = [make_key(name=f"<b>{number}</b>").key for number in range(3)]
     chosen = {"action": "revoke_selected", "index": 0, "_selected_action": [key.pk for key in keys[:2]]}
 
-    client.post(url("apikey_changelist"), chosen)
+    html = text_of(client.post(url("apikey_changelist"), chosen))
 
+    assert not ApiKey.objects.filter(revoked_at__isnull=False).exists()
+    assert [key.prefix in html for key in keys] == [True, True, False]
+    assert "&lt;b&gt;0&lt;/b&gt;" in html
+
+
+def test_once_confirmed_it_revokes_what_is_ticked_and_logs_each(client: Client):
+    keys = [make_key().key for _ in range(3)]
+    asked = {"action": "revoke_selected", "index": 0, "_selected_action": [key.pk for key in keys[:2]]}
+    sent = dict.fromkeys(re.findall(r'name="_selected_action" value="(\d+)"', text_of(client.post(the_list(), asked))))
+
+    response = client.post(
+        the_list(), {"action": "revoke_selected", "confirmed": "yes", "_selected_action": list(sent)}
+    )
+
+    assert response.url == the_list()
     assert [ApiKey.objects.get(pk=key.pk).revoked_at is not None for key in keys] == [True, True, False]
+    assert sorted(LogEntry.objects.values_list("object_id", flat=True)) == sorted(str(key.pk) for key in keys[:2])
+
+
+def test_without_the_permission_a_confirmed_action_is_refused():
+    key = make_key().key
+    sent = {"action": "revoke_selected", "confirmed": "yes", "_selected_action": [key.pk]}
+
+    response = with_permissions("view_apikey", "change_apikey", "rotate_apikey").post(the_list(), sent)
+
+    assert response.status_code == 403
+    assert ApiKey.objects.get().revoked_at is None
 
 
 def test_revoking_again_changes_nothing_and_says_so(client: Client):

@@ -12,8 +12,8 @@ from jobs.envelope import WORDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "errors.md"
-# Of management commands alone.
-NOT_OF_THE_API = {exceptions.ApiKeyNotFound}
+# Of management commands and of staff alone.
+NOT_OF_THE_API = {exceptions.ApiKeyNotFound, exceptions.StepRefused}
 
 
 def kinds(base: type[exceptions.JobsError] = exceptions.JobsError) -> list[type[exceptions.JobsError]]:

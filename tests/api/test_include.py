@@ -7,8 +7,8 @@ import pytest
 
 from jobs.api.included import INCLUDABLE
 from jobs.api.serializers import EPOCH
-from jobs.models import Job, JobEvent, Pause, Worker
-from jobs.services import look_at_job, redact_jobs
+from jobs.models import HELD_UNTIL, Job, JobEvent, Pause, Worker
+from jobs.services import hold_job, look_at_job, redact_jobs
 from jobs.status import Status
 from tests.api.client import Api
 from tests.factories import LONG_AGO, make_job, make_project
@@ -122,6 +122,24 @@ def test_it_waits_for_the_end_of_a_pause_whose_reason_is_not_told(api: Api):
     Pause.objects.create(reason="Shekar asked us to.", created_at=LONG_AGO, created_by="staff:1")
 
     assert waiting_for(api) == {"what": "paused", "since": LONG_AGO_MS}
+
+
+def test_it_waits_while_staff_hold_it_and_their_reason_is_not_told(api: Api):
+    job = make_job(project=api.project)
+    held = hold_job(job.pk, project=api.project, reason="Shekar asked us to.")
+
+    told = ask(api, job, "progress,events")
+
+    assert told["progress"]["waitingFor"] == {"what": "held", "since": ms(held.updated_at)}
+    assert [(event["what"], event["from"], event["to"], event["note"]) for event in told["events"]] == [
+        ("held", "scheduled", "scheduled", None)
+    ]
+
+
+def test_it_is_worth_asking_for_a_held_job_once_a_minute(api: Api):
+    job = make_job(project=api.project, due_at=HELD_UNTIL)
+
+    assert api.get(f"/jobs/{job.pk}").headers["Retry-After"] == "60"
 
 
 def test_it_waits_for_a_worker_or_its_turn(api: Api):

@@ -28,6 +28,9 @@ AIM_FIRST_PAGE: Final = 3.0
 AIM_CURSOR: Final = 1.5
 AIM_DEEPEST_MS: Final = 500
 SHARES: Final = (0.1, 0.5, 0.9, 0.999)
+INSERTED: Final = 20_000
+# Those that serve the filters and sorts of the public list; the list without any has jobs_job_list.
+LIST_INDEXES: Final = ("jobs_job_list_by_", "jobs_job_blocks_of_")
 
 
 def main() -> int:
@@ -98,6 +101,7 @@ def run(url: str, rows: int) -> None:
     project = fill(rows)
     secret = create_api_key(organization=project.organization).secret
     print(f"{rows:,} jobs of one project, filled and indexed in {time.monotonic() - begun:,.0f} s")
+    print_counting()
     ours = Caller(application=application, project_key=project.key, secret=secret)
     plain = Caller(application=bare.application(url), project_key=project.key, secret=secret)
     first_id = Job.objects.order_by("pk").values_list("pk", flat=True)[0]
@@ -113,7 +117,19 @@ def run(url: str, rows: int) -> None:
         times, ratios = compare(lambda path=path: ours.get(path), lambda path=path: plain.get(path))
         print(f"{name:47}{median(times):12.2f}{median(ratios):8.2f}", flush=True)
     print_memory(ours, rows)
+    print_write_cost(project)
     print(f"\nLoad average at the end: {os.getloadavg()[0]:.2f}, of which the benchmarks are a part.")
+
+
+def print_counting() -> None:
+    """Count the blocks of ids, as the sweeps of a worker would bit by bit."""
+    from jobs.blocks import BlockCounter
+
+    counter, begun, blocks = BlockCounter(), time.monotonic(), 0
+    while new := counter.count():
+        blocks += new
+    each = (time.monotonic() - begun) * 1000 / max(blocks, 1)
+    print(f"{blocks:,} blocks of ids counted, {each:.1f} ms each", flush=True)
 
 
 def first_pages(rows: int) -> dict[str, str]:
@@ -194,6 +210,21 @@ def print_memory(ours: Caller, rows: int) -> None:
         ours.get("/jobs?status=completed&cursor=")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(f"{'growth of the process over 300 lists':47}{grown:12,.0f}")
+
+
+def print_write_cost(project: Any) -> None:
+    """Print what the list's indexes cost an insert, beside the same without them; nothing is left of either."""
+    from jobs.models import Job
+    from tests.benchmarks.skewed import insert_and_forget
+
+    lists = [index for index in Job._meta.indexes if str(index.name).startswith(LIST_INDEXES)]
+    print(f"\n{f'insert {INSERTED:,} jobs into the full table':47}{'ms':>12}{'ratio':>8}")
+    times, ratios = compare(
+        lambda: insert_and_forget(project, INSERTED),
+        lambda: insert_and_forget(project, INSERTED, without=lists),
+        rounds=5,
+    )
+    print(f"{f'with all indexes, beside without {len(lists)} of lists':47}{median(times):12.0f}{median(ratios):8.2f}")
 
 
 def compare(

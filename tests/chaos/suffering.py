@@ -25,8 +25,10 @@ PAD: Final = (
     "CREATE TABLE IF NOT EXISTS padding (text text); "
     "INSERT INTO padding SELECT repeat(md5(n::text), 60) FROM generate_series(1, 500) AS n"
 )
+# From anywhere in the table, at the same cost however long a run has made it.
 REWRITE_EVENTS: Final = (
-    "UPDATE jobs_jobevent SET note = note WHERE id IN (SELECT id FROM jobs_jobevent ORDER BY random() LIMIT {})"
+    "UPDATE jobs_jobevent SET note = note WHERE id IN (SELECT id FROM jobs_jobevent "
+    "WHERE id >= (SELECT (random() * max(id))::bigint FROM jobs_jobevent) ORDER BY id LIMIT {})"
 )
 SWITCH_LOG: Final = "SELECT pg_logical_emit_message(false, '', 'x'), pg_switch_wal()"
 

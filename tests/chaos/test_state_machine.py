@@ -13,8 +13,9 @@ from hypothesis.strategies import booleans, sampled_from
 from jobs import cancel_job, schedule_job, transitions
 from jobs.actors import SYSTEM
 from jobs.database import engine_transaction
-from jobs.exceptions import ActiveJobExists, TransitionRefused
+from jobs.exceptions import ActiveJobExists, StepRefused, TransitionRefused
 from jobs.models import Job, JobEvent
+from jobs.services import hold_job, resume_job, retry_job, run_job_now
 from jobs.transitions import Held
 from tests.factories import WORKER, make_project
 
@@ -30,6 +31,8 @@ class Model:
     reference: str
     status: str = "scheduled"
     is_due: bool = True
+    is_held: bool = False
+    retried_by: int | None = None
     token: UUID | None = None
     done: int = 0
     attempt: int = 0
@@ -37,6 +40,7 @@ class Model:
 
     def moves(self, to: str) -> None:
         self.status, self.token, self.ends = to, None, self.ends + (to not in ACTIVE)
+        self.is_held = False
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -70,7 +74,7 @@ class Lifecycle(RuleBasedStateMachine):
         token, job = uuid4(), self.model[pk]
         with engine_transaction():
             claimed = transitions.claim([pk], lease_token=token, worker=WORKER, lease=LEASE, begun_ids=[pk])
-        assert bool(claimed) is (job.status == "scheduled" and job.is_due)
+        assert bool(claimed) is (job.status == "scheduled" and job.is_due and not job.is_held)
         if claimed:
             job.status, job.token, job.attempt = "running", token, job.attempt + 1
         return Held(job_id=pk, lease_token=token)
@@ -85,6 +89,42 @@ class Lifecycle(RuleBasedStateMachine):
         with pytest.raises(TransitionRefused) as refusal:
             cancel_job(pk, project=self.project)
         assert refusal.value.status == job.status
+
+    @rule(pk=jobs, step=sampled_from([hold_job, resume_job, run_job_now]))
+    def step_in(self, pk: int, step: Any) -> None:
+        job = self.model[pk]
+        why = "ended" if job.status not in ACTIVE else "running" if job.status == "running" else self.why_not(job, step)
+        if why:
+            with pytest.raises(StepRefused) as refusal:
+                step(pk, project=self.project)
+            assert refusal.value.why == why
+            return
+        step(pk, project=self.project)
+        job.is_held = step is hold_job
+        job.is_due = job.is_due if job.is_held else True
+
+    def why_not(self, job: Model, step: Any) -> str:
+        if step is resume_job:
+            return "" if job.is_held else "not_held"
+        if job.is_held:
+            return "held"
+        return "due_already" if step is run_job_now and job.is_due else ""
+
+    @rule(target=jobs, pk=jobs)
+    def retry(self, pk: int) -> int:
+        job = self.model[pk]
+        rivals = [pk for pk, other in self.model.items() if other.reference == job.reference and other.status in ACTIVE]
+        if job.status == "failed" and job.retried_by is None and not rivals:
+            job.retried_by = retry_job(pk, project=self.project).pk
+            self.model[job.retried_by] = Model(job.reference)
+            return job.retried_by
+        with pytest.raises(StepRefused) as refusal:
+            retry_job(pk, project=self.project)
+        expected = ("retried", job.retried_by) if job.retried_by else ("active_job", *rivals)
+        assert (refusal.value.why, refusal.value.other_job_id) == (
+            expected if job.status == "failed" else ("not_failed", None)
+        )
+        return pk
 
     @rule(held=claims)
     def work(self, held: Held) -> None:
@@ -144,7 +184,8 @@ class Lifecycle(RuleBasedStateMachine):
                 *(job.status, job.token),
                 *(job.done, job.attempt),
             )
-            events = JobEvent.objects.filter(job=row).order_by("id")
+            events = JobEvent.objects.filter(job=row).exclude(what="retried").order_by("id")
+            assert row.is_held is job.is_held
             assert events.exclude(to_status__in=ACTIVE).count() == job.ends <= 1
             assert events.last().to_status == job.status
 

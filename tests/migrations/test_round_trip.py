@@ -14,7 +14,7 @@ HOSTS: Final = {
     "swapped": ("tests.settings_swapped", "swaphost_workspace"),
     "derived": ("tests.settings_derived", "derivedhost_project"),
 }
-OURS: Final = {"jobs_organization", "jobs_job", "jobs_jobevent", "jobs_apikey", "jobs_worker", "jobs_pause"}
+OURS: Final = {"jobs_organization", "jobs_job", "jobs_jobevent", "jobs_apikey", "jobs_worker", "jobs_pause", "jobs_statistic"}
 
 pytestmark = [pytest.mark.timeout(120)]
 

@@ -36,7 +36,6 @@ COLUMNS_OF: Final = {
     "jobs_job_by_reference": ["reference_id", "id"],
     "jobs_job_failures": ["finished_at"],
     "jobs_job_to_redact": ["finished_at", "id"],
-    "jobs_job_retries": ["retry_of"],
 }
 WRITTEN_BY_BEATS_AND_PROGRESS: Final = {
     "lease_expires_at", "progress_done", "progress_total", "progress_at", "receipt", "updated_at",
@@ -162,6 +161,7 @@ def test_the_table_has_the_model_s_indexes_and_no_other():
     assert {name for name, what in found.items() if what["unique"] and not what["primary_key"]} == {
         "jobs_job_one_active",
         "jobs_job_one_of_call",
+        "jobs_job_one_retry",
     }
 
 

@@ -144,4 +144,4 @@ def test_a_job_of_a_disabled_organization_is_held_whatever_else_is_in_its_way():
     make_pause()
     type(job.project.organization).objects.update(disabled_at=NOW)
 
-    assert explain_wait(job, now=NOW) == Wait(what=Waiting.HELD, since=NOW)
+    assert explain_wait(job, now=NOW) == Wait(what=Waiting.DISABLED, since=NOW)

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 import jobs
+import jobs.testing
 from tests.structure.source import ROOT
 
 PUBLIC: Final = {
@@ -42,6 +43,14 @@ def test_a_public_name_resolves_and_says_what_it_is(name: str):
     assert found.__module__.startswith("jobs.")
 
 
+def test_all_names_for_the_tests_of_hosts_resolve():
+    assert list(jobs.testing.__all__) == sorted(jobs.testing.__all__)
+    for name in jobs.testing.__all__:
+        assert getattr(jobs.testing, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'make_tea'"):
+        _ = jobs.testing.make_tea
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'reschedule_job'"):
         _ = jobs.reschedule_job
@@ -55,6 +64,12 @@ def test_importing_jobs_needs_no_django():
     done = run_bare("import sys, jobs; print(sorted(name for name in sys.modules if name.startswith('django')))")
 
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_the_fixtures_may_be_loaded_before_django_is_set_up():
+    done = run_bare("import jobs.testing.fixtures, sys; print('django.db' in sys.modules)")
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_action_can_be_declared_before_django_is_set_up():

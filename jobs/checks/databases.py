@@ -1,0 +1,102 @@
+"""The database that holds the jobs, and whether anybody works on them."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final
+
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
+
+from ..database import home, supports_row_locks
+from ..models import Job, Worker
+from ..status import Status
+
+OLDEST_SQLITE: Final = (3, 35, 0)  # the first with RETURNING
+SQLITE_OPTIONS: Final = "{'transaction_mode': 'IMMEDIATE', 'timeout': 20, 'init_command': 'PRAGMA journal_mode=WAL;'}"
+ASKS_FOR_WAL: Final = re.compile(r"\bjournal_mode\s*[=(]\s*['\"]?wal\b", re.IGNORECASE)
+
+
+@register("jobs")
+def check_database(**_: Any) -> list[CheckMessage]:
+    """Refuse a database that the engine's statements are not written for (``jobs.E005``)."""
+    connection = home()
+    if connection.vendor == "postgresql":
+        return []
+    if connection.vendor == "sqlite" and connection.Database.sqlite_version_info >= OLDEST_SQLITE:  # type: ignore[attr-defined]
+        return []
+    wanted = f"PostgreSQL, or SQLite {'.'.join(map(str, OLDEST_SQLITE))} or newer"
+    return [Error(f"The database {connection.alias!r} cannot hold jobs.", hint=f"Use {wanted}.", id="jobs.E005")]
+
+
+@register("jobs")
+def check_sqlite(**_: Any) -> list[CheckMessage]:
+    """Warn of SQLite without ``IMMEDIATE`` (``jobs.W001``)."""
+    connection = home()
+    if supports_row_locks(connection):
+        return []
+    options = connection.settings_dict.get("OPTIONS", {})
+    if str(options.get("transaction_mode", "")).upper() in ("IMMEDIATE", "EXCLUSIVE"):
+        return []
+    return [
+        Warning(
+            "SQLite without transaction_mode IMMEDIATE answers 'database is locked' under load.",
+            hint=f"Set OPTIONS = {SQLITE_OPTIONS} on the database that holds the jobs.",
+            id="jobs.W001",
+        )
+    ]
+
+
+@register("jobs")
+def check_journal(**_: Any) -> list[CheckMessage]:
+    """Warn of SQLite without a write-ahead log (``jobs.W003``)."""
+    connection = home()
+    if connection.vendor != "sqlite" or _has_wal(connection):
+        return []
+    return [
+        Warning(
+            "SQLite without a write-ahead log lets every reader wait for a writer, and the other way round.",
+            hint=f"Set OPTIONS = {SQLITE_OPTIONS} on the database that holds the jobs.",
+            id="jobs.W003",
+        )
+    ]
+
+
+# A deployment without a worker takes orders that nobody carries out; a developer's may be about to start one.
+@register(Tags.database, "jobs", deploy=True)
+def check_workers(*, databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Warn if no worker was ever seen: none is listed, and no job has got beyond waiting (``jobs.W004``)."""
+    connection = home()
+    if connection.alias not in (databases or ()) or not has_table(connection, Worker):
+        return []
+    begun = Job.objects.filter(status__in=[Status.RUNNING, Status.COMPLETED, Status.FAILED])
+    if Worker.objects.using(connection.alias).exists() or begun.exists():
+        return []
+    return [
+        Warning(
+            "No worker was ever seen, so no job is run.",
+            hint="Run 'manage.py jobworker' under a supervisor that restarts it, on this database.",
+            id="jobs.W004",
+        )
+    ]
+
+
+def has_table(connection: BaseDatabaseWrapper, model: type[Model]) -> bool:
+    """Whether the table is there; before the first ``migrate`` it is not."""
+    return model._meta.db_table in connection.introspection.table_names()
+
+
+def _has_wal(connection: BaseDatabaseWrapper) -> bool:
+    """Whether connections ask for the log, or the file remembers it, or there is no file; nothing is opened for it.
+
+    Source: SQLite, "Database File Format" §1.3.3: bytes 18 and 19 are 2 with a write-ahead log.
+    """
+    command = str(connection.settings_dict.get("OPTIONS", {}).get("init_command") or "")
+    if ASKS_FOR_WAL.search(command) or connection.is_in_memory_db():  # type: ignore[attr-defined]
+        return True
+    try:
+        with Path(connection.settings_dict["NAME"]).open("rb") as file:
+            return file.read(20)[18:] == b"\x02\x02"
+    except OSError:
+        return False

@@ -1,0 +1,110 @@
+"""The host's project model, and the migrations that create it."""
+
+import re
+from collections.abc import Collection
+from typing import Any, Final
+
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db import models
+from django.db.migrations.exceptions import CircularDependencyError
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import CreateModel
+
+from .. import conf
+from ..database import home
+from ..models import Job, Organization
+from ..services import get_project_model
+from .databases import has_table
+
+# The migration whose foreign keys point at the host's project.
+NEEDS_PROJECT: Final = ("jobs", "0002_jobs")
+# As the message about a circle names them; the circle may pass through a later one that needs the project, too.
+OUR_MIGRATION: Final = re.compile(r"\bjobs\.[0-9]{4}_")
+
+
+@register("jobs")
+def check_project_model(**_: Any) -> list[CheckMessage]:
+    """Refuse a project model without what jobs need of it (``jobs.E002``)."""
+    try:
+        model = get_project_model()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="Name it like 'shop.Project', and install its app.", id="jobs.E002")]
+    missing = []
+    organization = _find_field(model, "organization")
+    if organization is None or organization.related_model is not Organization:
+        missing.append("organization = ForeignKey('jobs.Organization', on_delete=PROTECT)")
+    if _find_field(model, "key") is None:
+        missing.append("key = CharField(max_length=20, unique=True, default=jobs.models.make_project_key)")
+    if not _is_integer(model._meta.pk) and not _is_integer(_find_field(model, "public_id")):
+        missing.append("public_id = BigIntegerField(unique=True), as its primary key is no integer")
+    hint = "Add the field, or derive the model from jobs.models.AbstractProject."
+    return [Error(f"{model._meta.label} lacks {field}.", hint=hint, obj=model, id="jobs.E002") for field in missing]
+
+
+@register("jobs")
+def check_order_of_migrations(**_: Any) -> list[CheckMessage]:
+    """Refuse migrations that create the host's project after what needs it, or in a circle with it (``jobs.E003``).
+
+    ``makemigrations`` writes the circle: it lets a foreign key depend on the newest migration of an app.
+    """
+    app_label, _dot, name = conf.project_model_label().lower().partition(".")
+    if app_label == "jobs" or check_project_model():
+        return []
+    before = f"'{NEEDS_PROJECT[0]}', '{NEEDS_PROJECT[1]}'"
+    try:
+        loader = MigrationLoader(None, ignore_no_migrations=True)
+    except CircularDependencyError as error:
+        if not OUR_MIGRATION.search(str(error)):
+            return []
+        hint = "In the migration that creates the project, depend on ('jobs', '0001_organization'), not on a later one."
+        return [Error(f"Migrations depend on each other: {error}.", hint=hint, id="jobs.E003")]
+    needed = loader.graph.forwards_plan(NEEDS_PROJECT) if NEEDS_PROJECT in loader.graph.nodes else []
+    creating = [
+        key
+        for key, migration in loader.disk_migrations.items()
+        if key[0] == app_label and any(_creates(operation, name) for operation in migration.operations)
+    ]
+    if not needed or not creating or set(creating) & set(needed):
+        return []
+    message = f"{'.'.join(creating[0])} creates the project, but may run after {'.'.join(NEEDS_PROJECT)}."
+    return [Error(message, hint=f"Write run_before = [({before})] in it.", id="jobs.E003")]
+
+
+@register(Tags.database, "jobs")
+def check_project_is_the_migrated_one(*, databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Refuse a project model other than the one that the tables of jobs were made for (``jobs.E008``)."""
+    connection = home()
+    if connection.alias not in (databases or ()) or check_project_model() or not has_table(connection, Job):
+        return []
+    with connection.cursor() as cursor:
+        relations = connection.introspection.get_relations(cursor, Job._meta.db_table)
+    # Django 6.1 tells a third thing of each: what a deletion does.
+    migrated = next((relation[1] for column, relation in relations.items() if column == "project_id"), None)
+    model = get_project_model()
+    if migrated in (None, model._meta.db_table):
+        return []
+    problem = f"JOBS_PROJECT_MODEL is {model._meta.label}, but the jobs in {connection.alias!r} belong to {migrated!r}."
+    hint = (
+        "The project model is fixed by the first migrate. Set it back; or, where nothing is to be kept, go back by "
+        "'manage.py migrate jobs zero' under the old setting, then change it and migrate anew."
+    )
+    return [Error(problem, hint=hint, id="jobs.E008")]
+
+
+def _find_field(model: type[models.Model], name: str) -> Any:
+    try:
+        return model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+
+
+def _is_integer(field: Any) -> bool:
+    # The primary key of a model that inherits from another one is a foreign key to that one's.
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    return isinstance(field, models.IntegerField)
+
+
+def _creates(operation: object, model_name: str) -> bool:
+    return isinstance(operation, CreateModel) and operation.name.lower() == model_name

@@ -1,0 +1,124 @@
+"""Settings, hooks and actions that cannot work, or not as they stand."""
+
+from typing import Any, Final
+
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.throttling import BaseThrottle
+
+from .. import conf
+from ..actions import all_actions, find_action
+from ..database import home
+
+HOOK_CLASSES: Final[dict[str, type]] = {
+    "AUTHENTICATION": BaseAuthentication,
+    "PERMISSION": BasePermission,
+    "THROTTLE": BaseThrottle,
+}
+
+
+@register("jobs")
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """Refuse a ``JOBS`` dict that cannot work (``jobs.E001``)."""
+    try:
+        conf.current()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="The settings are listed in the README.", id="jobs.E001")]
+    return []
+
+
+@register("jobs")
+def check_time(**_: Any) -> list[CheckMessage]:
+    """Refuse settings by which the database's clock and Django's times would differ (``jobs.E004``)."""
+    hint = "A job would start hours early or late."
+    if not conf.uses_time_zones():
+        return [Error("Jobs need USE_TZ = True.", hint=hint, id="jobs.E004")]
+    connection = home()
+    # Where the database has no times with zones (SQLite), Django writes them in the connection's zone.
+    if not connection.features.supports_timezones and connection.timezone_name != "UTC":
+        problem = f"The database {connection.alias!r} keeps times in {connection.timezone_name}; its clock is in UTC."
+        return [Error(problem, hint=f"{hint} Take TIME_ZONE out of its settings.", id="jobs.E004")]
+    return []
+
+
+@register("jobs")
+def check_engine(**_: Any) -> list[CheckMessage]:
+    """Refuse an engine that could not be handed the jobs of some action (``jobs.E020``)."""
+    if check_settings():
+        return []
+    from ..tasks import check_engine as problem_of_engine  # reads JOBS when it is imported, which may be wrong
+
+    problem = problem_of_engine({action.queue for action in all_actions()})
+    hint = "JOBS['TASK_BACKEND'] names an alias in TASKS; before Django 6, install django-jobsite[tasks]."
+    return [Error(problem, hint=hint, id="jobs.E020")] if problem else []
+
+
+@register("jobs")
+def check_parameters(**_: Any) -> list[CheckMessage]:
+    """Refuse actions whose parameters would not reach them (``jobs.E006``)."""
+    return [
+        Error(
+            f"The parameter {name!r} of the action {action.name!r} is write_only, so it is not stored.",
+            hint="Take write_only off; parameters are stored with the job, so they must not be secrets.",
+            id="jobs.E006",
+        )
+        for action in all_actions()
+        if action.parameters is not None
+        for name, field in action.parameters().fields.items()
+        if field.write_only
+    ]
+
+
+@register("jobs")
+def check_erase_action(**_: Any) -> list[CheckMessage]:
+    """Refuse a ``USER_ERASE_ACTION`` of the host's that integrators could not ask for (``jobs.E009``)."""
+    if check_settings() or "USER_ERASE_ACTION" not in conf.given():
+        return []
+    name = conf.current().user_erase_action
+    found = find_action(name)
+    if found is not None and found.public:
+        return []
+    problem = f"JOBS['USER_ERASE_ACTION'] is {name!r}, which is no registered action."
+    hint = f"Write @action({name!r}, public=True, …) in job_actions.py of an installed app, or correct the name."
+    if found is not None:
+        problem = f"JOBS['USER_ERASE_ACTION'] is {name!r}, an action that is not public."
+        hint = "Register it with public=True, or take the setting out."
+    return [Error(f"{problem} DELETE …/users/{{userId}} answers 404.", hint=hint, id="jobs.E009")]
+
+
+@register("jobs")
+def check_hooks(**_: Any) -> list[CheckMessage]:
+    """Refuse classes and functions of the host's that cannot be loaded, or are of another kind (``jobs.E010``)."""
+    if check_settings():
+        return []
+    settings = conf.current()
+    problems = [
+        _problem_of_class(name, getattr(settings, name.lower()), base)
+        for name, base in HOOK_CLASSES.items()
+        if getattr(settings, name.lower()) is not None
+    ]
+    if settings.find_project is not None:
+        problems.append(_problem_of_function("FIND_PROJECT", settings.find_project))
+    hint = "'Replace parts of it' in the README shows what each must be."
+    return [Error(problem, hint=hint, id="jobs.E010") for problem in problems if problem]
+
+
+def _problem_of_class(name: str, path: str, base: type) -> str:
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        return f"JOBS[{name!r}]: {error}"
+    if isinstance(found, type) and issubclass(found, base):
+        return ""
+    return f"JOBS[{name!r}]: {path} is no subclass of {base.__module__}.{base.__name__}."
+
+
+def _problem_of_function(name: str, path: str) -> str:
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        return f"JOBS[{name!r}]: {error}"
+    return "" if callable(found) else f"JOBS[{name!r}]: {path} cannot be called."

@@ -1,0 +1,33 @@
+"""How the API stands in the host's web application."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning, register
+from django.urls import get_resolver
+from django.utils.module_loading import import_string
+
+from .. import conf
+from ..middleware import JsonErrors, mounts_api
+
+
+@register("jobs")
+def check_middleware(**_: Any) -> list[CheckMessage]:
+    """Warn of an API without ``JsonErrors`` (``jobs.W005``); hosts that mount no API need none."""
+    urls, middleware = conf.web()
+    if not urls or any(_is_ours(path) for path in middleware) or not mounts_api(get_resolver(urls)):
+        return []
+    return [
+        Warning(
+            "Errors that no view of the API gives – an unknown path, a refused Host, a 500 – are pages of HTML.",
+            hint="Put 'jobs.middleware.JsonErrors' first in MIDDLEWARE.",
+            id="jobs.W005",
+        )
+    ]
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        found = import_string(path)
+    except ImportError:  # Django's to tell, when it loads it
+        return False
+    return isinstance(found, type) and issubclass(found, JsonErrors)

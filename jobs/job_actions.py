@@ -1,0 +1,39 @@
+"""The actions of this app itself; no integrator can ask for them."""
+
+from typing import Any
+
+from django.utils.crypto import constant_time_compare
+from rest_framework import serializers
+
+from .actions import action
+from .context import JobContext
+from .services import change_run, changing
+
+
+class OrderSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    """What ``services.changing.request_change`` sends, and nobody else can."""
+
+    change = serializers.ChoiceField(choices=[change.value for change in changing.Change])
+    wanted = serializers.JSONField()
+    highest_id = serializers.IntegerField()
+    reason = serializers.CharField(allow_blank=True, trim_whitespace=False)
+    staff = serializers.CharField(trim_whitespace=False)
+    request_id = serializers.CharField(allow_blank=True, trim_whitespace=False)
+    seal = serializers.CharField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what nobody has confirmed."""
+        order = {name: value for name, value in attrs.items() if name != "seal"}
+        if not constant_time_compare(attrs["seal"], changing.seal_of(order)):
+            raise serializers.ValidationError("is asked for by the list of jobs in the admin only")
+        return attrs
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return what is stored with the job: without the seal, which would let others have it done once more."""
+        return {name: value for name, value in super().to_representation(instance).items() if name != "seal"}
+
+
+@action(changing.ACTION, description="Change jobs chosen by staff: {reference_id}", parameters=OrderSerializer)
+def change_jobs(job: JobContext) -> None:
+    """Cancel, retry or run now all jobs that match a filter."""
+    change_run.change_jobs(job)

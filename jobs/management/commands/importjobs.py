@@ -1,0 +1,99 @@
+"""``manage.py importjobs``: take over the jobs of the service whose API ours is a drop-in for."""
+
+import json
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any, Literal
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
+
+from ... import services
+from ...exceptions import JobsError
+
+
+def project_pair(text: str) -> tuple[int, str]:
+    """Read ``1=3sWXSsqHgSKnE87YkNJK``: their project id, and the key of a project here."""
+    number, _, key = text.partition("=")
+    if not (number.isascii() and number.isdigit()) or not key:
+        raise ArgumentTypeError("must be like 1=3sWXSsqHgSKnE87YkNJK: their project id, and a project key here")
+    return int(number), key
+
+
+class Command(BaseCommand):
+    help = (
+        "Copies the jobs of the reference service's table, with their ids, from this or another database. Stop its "
+        "executor first. Can be cut short and run again; rows that cannot be represented are named by their ids."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the options."""
+        parser.add_argument(
+            "--database", default=DEFAULT_DB_ALIAS, metavar="ALIAS", help="where the table is, default: %(default)s"
+        )
+        parser.add_argument("--table", default="jobs", metavar="NAME", help="its name, default: %(default)s")
+        parser.add_argument(
+            "--match",
+            choices=("id", "key"),
+            default="id",
+            help="how a project is found: their project_id is our projectId, or their project_key is our key",
+        )
+        parser.add_argument(
+            "--projects-table", default="projects", metavar="NAME", help="for --match key, default: %(default)s"
+        )
+        parser.add_argument(
+            "--project",
+            type=project_pair,
+            action="append",
+            default=[],
+            metavar="ID=KEY",
+            dest="named",
+            help="their project id and a project key here, before --match; may be repeated",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="read and check only, change nothing")
+        parser.add_argument(
+            "--batch-size", type=int, default=500, metavar="N", help="jobs a transaction, default: %(default)s"
+        )
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, nothing else")
+
+    def handle(
+        self,
+        *,
+        database: str,
+        table: str,
+        match: Literal["id", "key"],
+        projects_table: str,
+        named: list[tuple[int, str]],
+        **options: Any,
+    ) -> None:
+        """Import, report counts, and exit with 1 if a row was refused."""
+        try:
+            source = services.Source(
+                alias=database, table=table, match=match, projects_table=projects_table, named=dict(named)
+            )
+            done = services.import_jobs(source, batch_size=options["batch_size"], dry_run=options["dry_run"])
+        except JobsError as error:
+            raise CommandError(str(error)) from error
+        except DatabaseError as error:
+            # Not its text, which may name values of rows.
+            problem = f"{type(error).__name__}; what was imported is kept. Is {table!r} a table in {database!r}?"
+            raise CommandError(f"The import broke off: {problem}") from error
+        if options["as_json"]:
+            self.stdout.write(_as_json(done, dry_run=options["dry_run"]))
+        else:
+            for refused in done.refused:
+                self.stderr.write(f"job {refused.job_id}: {refused.reason}")
+            self.stdout.write(_sentence(done, dry_run=options["dry_run"]))
+        if done.refused:
+            raise CommandError(f"{len(done.refused)} rows were refused.")
+
+
+def _as_json(done: services.Imported, *, dry_run: bool) -> str:
+    refused = [{"jobId": row.job_id, "reason": row.reason} for row in done.refused]
+    counts = {"read": done.read, "imported": done.imported, "present": done.present}
+    return json.dumps({"dryRun": dry_run, **counts, "refused": refused})
+
+
+def _sentence(done: services.Imported, *, dry_run: bool) -> str:
+    verb = "would be imported; nothing was changed" if dry_run else "were imported"
+    rest = f"{done.present} had been before, {len(done.refused)} cannot be represented"
+    return f"Of {done.read} rows {done.imported} {verb}; {rest}."

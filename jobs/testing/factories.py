@@ -1,0 +1,69 @@
+"""Rows that tests of host projects stand on."""
+
+from collections.abc import Collection
+from datetime import datetime
+from itertools import count
+from typing import Any, Final
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+
+from .. import clock
+from ..database import home
+from ..models import SCOPES, Job, Organization
+from ..services import NewKey, create_api_key, get_project_model, schedule_job
+
+_number: Final = count(1)
+
+
+def make_organization(**fields: Any) -> Organization:
+    """Insert an organization; its name is made up unless given."""
+    return Organization.objects.create(**{"name": f"Organization {next(_number)}", **fields})
+
+
+def make_project(*, organization: Organization | None = None, **fields: Any) -> Any:
+    """Insert a project of the host's model, of an organization of its own unless one is given.
+
+    ``fields`` are those of the model; ``name`` is made up where it has one.
+    """
+    model = get_project_model()
+    if _has_name(model):
+        fields.setdefault("name", f"Project {next(_number)}")
+    return model._default_manager.create(organization=organization or make_organization(), **fields)
+
+
+def make_job(
+    action: str,
+    *,
+    project: Any = None,
+    reference_id: str | None = None,
+    start_at: datetime | None = None,
+    parameters: dict[str, Any] | None = None,
+) -> Job:
+    """Schedule a job that is due at once, also where the action starts later; ``start_at`` says otherwise.
+
+    The project and the reference are made up unless given. Refuses what ``schedule_job`` refuses.
+    """
+    return schedule_job(
+        action,
+        project=project or make_project(),
+        reference_id=reference_id or f"user-{next(_number)}@example.com",
+        start_at=start_at or clock.read(home()),
+        parameters=parameters,
+    )
+
+
+def make_api_key(
+    *, organization: Organization | None = None, project: Any = None, scopes: Collection[str] = SCOPES
+) -> NewKey:
+    """Make an API key; ``.secret`` is what a client sends. With ``project`` it opens that one only."""
+    owner = organization or (make_organization() if project is None else project.organization)
+    return create_api_key(organization=owner, project=project, scopes=scopes)
+
+
+def _has_name(model: type[models.Model]) -> bool:
+    try:
+        model._meta.get_field("name")
+    except FieldDoesNotExist:
+        return False
+    return True

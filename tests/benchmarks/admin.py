@@ -1,0 +1,175 @@
+"""Measure the admin's pages with ten million jobs on PostgreSQL: what ``make bench-admin`` does.
+
+In process, through Django's test client, as a superuser who has logged in: the whole of a
+request but for the socket. A figure is the median of the rounds. It takes some 10 GB of
+disk and some ten minutes.
+"""
+
+import argparse
+import os
+import secrets
+import sys
+import time
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Final
+
+from tests.benchmarks.__main__ import print_facts
+from tests.benchmarks.processes import MeasureFailed, environment, migrate
+from tests.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
+
+ROUNDS: Final = 7
+AIM_MS: Final = 150
+AIM_JOB_MS: Final = 50
+AIM_OVERVIEW_MS: Final = 200
+AIM_JOB_QUERIES: Final = 12
+AIM_JOB_KIB: Final = 60
+
+
+def main() -> int:
+    """Build, measure, print; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="tests.benchmarks.admin", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=10_000_000, help="how many jobs (default: %(default)s)")
+    chosen = parser.parse_args()
+    end_cleanly_on_sigterm()
+    try:
+        with postgres_server() as server, server.new_database("benchmarks_admin") as url:
+            migrate(url)
+            os.environ.update(environment(url))
+            os.environ.update(SECRET_KEY=secrets.token_urlsafe(64), ALLOWED_HOSTS="testserver", INSECURE_HTTP="1")
+            print_facts(server)
+            run(chosen.rows)
+    except (NoServer, MeasureFailed) as error:
+        print(f"\nThe benchmarks could not be run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One page: the milliseconds of each round, its queries and its size."""
+
+    times: list[float]
+    queries: int
+    kib: float
+
+
+def run(rows: int) -> None:
+    """Fill the table and print section by section."""
+    import django
+
+    django.setup()
+    from jobs.models import Job
+    from tests.benchmarks.skewed import fill
+
+    begun = time.monotonic()
+    project = fill(rows)
+    print(f"{rows:,} jobs of one project, filled and indexed in {time.monotonic() - begun:,.0f} s")
+    client = logged_in()
+    first_id, last_id = (Job.objects.order_by(order).values_list("pk", flat=True)[0] for order in ("pk", "-pk"))
+
+    print(f"\n{'page':58}{'ms':>8}{'worst':>8}{'queries':>9}{'KiB':>6}   aim")
+    for query in queries(project, rows, first_id, last_id):
+        print_row(client, f"list?{query}", f"/admin/jobs/job/?{query}", AIM_MS)
+    for name, job_id in {"newest": last_id, "oldest": first_id, "in the middle": (first_id + last_id) // 2}.items():
+        measured = print_row(client, f"job page, {name}", f"/admin/jobs/job/{job_id}/change/", AIM_JOB_MS)
+        print_bounds(measured)
+    print_overview(client)
+    print(f"\nLoad average at the end: {os.getloadavg()[0]:.2f}, of which the benchmarks are a part.")
+
+
+def queries(project: Any, rows: int, first_id: int, last_id: int) -> list[str]:
+    """Return what the list is asked: each filter, then filters together, counts, searches and the last page."""
+    statuses = [f"status={status}" for status in ("scheduled", "running", "completed", "failed", "cancelled")]
+    single = [*statuses, *(f"action={name}" for name in ("delete_user_data", "rare_action", "unknown"))]
+    single += [f"{name}={span}" for name in ("created", "started") for span in ("1h", "24h", "7d", "30d")]
+    single += ["attempts=2", "late=1", f"project={project.pk}", f"same_as={first_id + rows // 2}"]
+    together = [
+        *("status=failed&attempts=2", "status=completed&attempts=2", "status=completed&action=rare_action"),
+        *("status=failed&created=30d", "late=1&action=rare_action", "late=1&attempts=2"),
+        *(f"project={project.pk}&{other}" for other in ("status=failed", "action=rare_action", "late=1", "attempts=2")),
+        f"project={project.pk}&status=completed&action=rare_action",
+        f"attempts=2&before={first_id + rows // 2}",
+        f"status=failed&attempts=2&before={first_id + rows // 2}",
+    ]
+    counted = [
+        "",
+        "status=failed",
+        "status=completed&attempts=2",
+        "action=rare_action",
+        f"project={project.pk}",
+        "late=1",
+    ]
+    searches = [f"q={first_id + rows // 2}", "q=user-77%40example.com", "q=nobody", "q=+user-77%40example.com"]
+    deepest = ["p=200", "p=200&o=1", "status=failed&p=200", "status=completed&p=200", "late=1&p=200"]
+    if rows // 1000 < 10_000:
+        deepest.remove("status=failed&p=200")  # so many have not failed
+    return ["", "o=1", *single, *together, *(f"_facets=True&{query}" for query in counted), *searches, *deepest]
+
+
+def logged_in() -> Any:
+    """Return a browser in which a superuser has logged in."""
+    from django.contrib.auth import get_user_model
+    from django.test import Client
+
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("benchmarks"))
+    return client
+
+
+def print_row(client: Any, name: str, path: str, aim_ms: int) -> Measured:
+    """Measure a page and print what it took."""
+    measured = measure(client, path)
+    kept = "kept" if median(measured.times) <= aim_ms else "MISSED"
+    figures = f"{median(measured.times):8.1f}{max(measured.times):8.1f}{measured.queries:9}{measured.kib:6.0f}"
+    print(f"{name:58}{figures}   {aim_ms} ms {kept}", flush=True)
+    return measured
+
+
+def measure(client: Any, path: str) -> Measured:
+    """Ask for a page a few times, after once that is not counted.
+
+    Raises:
+        MeasureFailed: the answer is no success.
+    """
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as captured:
+        response = client.get(path)
+        asked = len(captured)
+    if response.status_code != 200:
+        raise MeasureFailed(f"{path}: {response.status_code}")
+    return Measured(times=[timed(client, path) for _ in range(ROUNDS)], queries=asked, kib=len(response.content) / 1024)
+
+
+def timed(client: Any, path: str) -> float:
+    """Return the milliseconds of one request."""
+    begun = time.perf_counter()
+    client.get(path)
+    return (time.perf_counter() - begun) * 1000
+
+
+def print_bounds(measured: Measured) -> None:
+    """Say whether a job's page keeps its other bounds."""
+    for what, value, aim in (("queries", measured.queries, AIM_JOB_QUERIES), ("KiB", measured.kib, AIM_JOB_KIB)):
+        print(f"{'':58}{value:31.0f}   {aim} {what} {'kept' if value <= aim else 'MISSED'}")
+
+
+def print_overview(client: Any) -> None:
+    """Measure the overview over each span, if there is one."""
+    from django.urls import NoReverseMatch, reverse
+
+    try:
+        path = reverse("admin:jobs_job_overview")
+    except NoReverseMatch:
+        print("overview: there is none")
+        return
+    for span in ("1h", "24h", "7d"):
+        print_row(client, f"overview, {span}", f"{path}?span={span}", AIM_OVERVIEW_MS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""What this host keeps about people."""
+
+from django.db import models
+
+
+class Session(models.Model):
+    """A visit of one of the shop's users."""
+
+    project = models.ForeignKey("jobs.Project", on_delete=models.CASCADE)
+    user_id = models.CharField(max_length=200, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.pk}"
+
+
+class SessionEvent(models.Model):
+    """A click in it."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE)
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -1,0 +1,1 @@
+"""What ``jobs.testing`` offers to host projects."""
