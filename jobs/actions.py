@@ -93,31 +93,38 @@ def action(
     _check_engine(name, queue, priority)
 
     def register(handler: Handler) -> Handler:
-        taken = _registry.get(name)
-        if taken is not None and _origin(taken.handler) != _origin(handler):
-            if taken.replaces == replaces:
-                raise ActionNameTaken(name, first=_origin(taken.handler), second=_origin(handler))
-            if taken.replaces:  # its app comes first in INSTALLED_APPS
-                return handler
-        _registry[name] = Action(
-            name=name,
-            handler=handler,
-            description=description,
-            public=public,
-            unique=unique,
-            start=start,
-            parameters=parameters,
-            max_attempts=max_attempts,
-            backoff=backoff,
-            deadline=deadline,
-            databases=frozenset(databases),
-            queue=queue,
-            priority=priority,
-            replaces=replaces,
+        _register(
+            Action(
+                name=name,
+                handler=handler,
+                description=description,
+                public=public,
+                unique=unique,
+                start=start,
+                parameters=parameters,
+                max_attempts=max_attempts,
+                backoff=backoff,
+                deadline=deadline,
+                databases=frozenset(databases),
+                queue=queue,
+                priority=priority,
+                replaces=replaces,
+            )
         )
         return handler
 
     return register
+
+
+def _register(new: Action) -> None:
+    """Register ``new``, unless another app's action replaces it."""
+    taken = _registry.get(new.name)
+    if taken is not None and _origin(taken.handler) != _origin(new.handler):
+        if taken.replaces == new.replaces:
+            raise ActionNameTaken(new.name, first=_origin(taken.handler), second=_origin(new.handler))
+        if taken.replaces:  # its app comes first in INSTALLED_APPS
+            return
+    _registry[new.name] = new
 
 
 def get_action(name: str) -> Action:

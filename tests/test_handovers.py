@@ -11,7 +11,7 @@ from jobs.claims import PROJECTS, WINDOW
 from jobs.database import home
 from jobs.handovers import MOST_DOUBLINGS, MOST_IN_FLIGHT, ROOM_WORTH_A_SEARCH, HandOverOrder, by_patience
 from jobs.handovers import seconds_to_next as next_in
-from jobs.models import Job
+from jobs.models import HELD_UNTIL, Job
 from jobs.services import pause_jobs
 from jobs.status import Status
 from tests.engine import ago, registered
@@ -122,6 +122,7 @@ def test_the_longer_a_job_waits_in_the_engine_the_longer_it_is_left_there(waited
 def test_nothing_waits():
     make_running_job()
     make_job(status=Status.COMPLETED)
+    make_job(due_at=HELD_UNTIL)
 
     assert next_in() is None
 

@@ -1,6 +1,6 @@
 """Reservations: what a dispatcher has handed over is left to the engine for a while, and for no longer."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -8,11 +8,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobs import reservations, transitions
-from jobs.models import Job
+from jobs.models import HELD_UNTIL, Job
 from jobs.status import Status
 from tests.engine import ago
 from tests.factories import LONG_AGO, WORKER, held, make_job, make_running_job
 from tests.others import postgresql_only, somebody_holds
+from tests.steps import LATER, STAFF
 
 pytestmark = pytest.mark.django_db
 
@@ -110,3 +111,50 @@ def test_a_job_that_goes_back_in_line_may_be_handed_over_at_once():
     transitions.release(held(job), worker=WORKER, note="The worker shut down.")
 
     assert list(Job.objects.due().unreserved()) == [job]
+
+
+# ---------------------------------------------------------------- what staff do meanwhile
+
+
+@pytest.mark.parametrize("due_at", [HELD_UNTIL, LATER], ids=["held", "not yet due"])
+def test_what_is_held_or_waits_for_an_instant_is_neither_reserved_nor_claimed(due_at: datetime):
+    job = make_job(due_at=due_at)
+
+    assert reserve(job) == []
+    assert not claim_one(job)
+
+
+def test_a_job_that_is_held_and_resumed_may_be_handed_over_at_once():
+    job = make_job(reserved_until=ago(-60))
+    named = {"project": job.project, "actor": STAFF}
+
+    assert transitions.hold_back(job.pk, **named)
+    assert (list(Job.objects.reserved()), claim_one(job)) == ([], False)
+    assert transitions.resume(job.pk, **named)
+
+    assert reserve(job) == [job.pk]
+
+
+def test_a_job_that_is_to_run_now_may_be_handed_over_at_once():
+    job = make_job(due_at=LATER)
+
+    assert transitions.advance(job.pk, project=job.project, actor=STAFF)
+
+    assert reserve(job) == [job.pk]
+
+
+def test_a_reserved_job_is_due_already_and_stays_with_the_engine():
+    job = make_job(reserved_until=ago(-60))
+
+    assert not transitions.advance(job.pk, project=job.project, actor=STAFF)
+
+    assert list(Job.objects.reserved()) == [job]
+
+
+def test_a_reserved_job_that_is_cancelled_is_not_waited_for():
+    job = make_job(reserved_until=ago(-60))
+
+    assert transitions.cancel(job.pk, project=job.project, actor=STAFF)
+
+    assert list(Job.objects.reserved()) == []
+    assert not claim_one(job)

@@ -82,6 +82,9 @@ class OverviewMixin(LookOnlyMixin):
             **_now(overview),
             **_then(overview),
             "workers": [_worker(worker, overview) for worker in overview.workers],
+            "dispatchers": [
+                {"name": beat.worker, "beat": _seconds(beat.seconds)} for beat in overview.health.dispatchers
+            ],
             "failures": [_failure(failure) for failure in overview.failures],
             "pauses": [
                 {"scope": services.scope_of(pause), "reason": pause.reason, "at": shown.moment(pause.created_at)}
@@ -141,8 +144,7 @@ def _sentence(concern: Concern, health: Health) -> str:
             words = ngettext("Only %(alive)s worker is alive.", "Only %(alive)s workers are alive.", alive)
         return words % {"alive": alive, "time": _seconds(bounds.max_beat_age)}
     if concern is Concern.DISPATCHERS:
-        words = translated("No dispatcher is alive, so nothing is handed to the engine that runs the jobs.")
-        return str(words)
+        return translated("No dispatcher is alive, so no job is handed to the engine that is to run it.")
     if concern is Concern.UNRESCUED:
         words = ngettext(
             "%(count)s job was lost by its worker and nobody has put it back in line.",
