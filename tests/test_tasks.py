@@ -11,7 +11,7 @@ from django.test import override_settings
 
 import jobs
 from jobs import tasks
-from jobs.checks import check_engine
+from jobs.checks.settings import check_engine
 from tests.engine import registered
 
 ROOT: Final = Path(__file__).resolve().parent.parent
