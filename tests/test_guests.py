@@ -12,7 +12,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import override_settings
 
-from jobs import JobContext, guests, tasks, transitions
+from jobs import JobContext, guests, runner, tasks, transitions
 from jobs.models import Job, Worker
 from jobs.services import pause_jobs
 from jobs.status import Status
@@ -163,6 +163,22 @@ def test_while_the_database_is_away_a_call_gives_up_and_raises_nothing(monkeypat
     monkeypatch.setattr(transitions, "claim_one", claim)
 
     assert run(make_job()).status == Status.SCHEDULED
+
+
+def test_an_outcome_that_cannot_be_written_is_given_back_and_the_process_works_on(monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: Any, **__: Any) -> None:
+        raise lost_connection()
+
+    with registered(write_in_chunk) as name:
+        job = make_job(action=name)
+        with monkeypatch.context() as patched:
+            patched.setattr(runner, "run", fail)
+            run(job)
+        until(lambda: Job.objects.filter(pk=job.pk, status=Status.SCHEDULED).exists(), what="the job to be given back")
+        others = [run(make_job(action=name)) for _ in range(3)]
+
+    assert [other.status for other in others] == [Status.COMPLETED] * 3
+    assert Job.objects.get(pk=job.pk).crashes == 0
 
 
 def lost_connection() -> OperationalError:
