@@ -11,6 +11,7 @@ import logging
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -126,18 +127,19 @@ class Guest:
         return errands
 
     def _serve(self, errands: SimpleQueue[Errand | None]) -> None:
-        while (errand := errands.get()) is not None:
+        is_free = True
+        while is_free and (errand := errands.get()) is not None:
             try:
                 self._run_one(errand)
             except Error as error:
                 # Not claimed: the reservation runs out, and a dispatcher hands it over again.
                 self._crew.note_trouble(error)
             finally:
-                if not errand.is_lost:
+                # Asked once: what is told to be idle must go on listening.
+                is_free = not errand.is_lost and sys.exc_info()[0] is None
+                if is_free:
                     self._idle.append(errands)
                 errand.done.set()
-            if errand.is_lost:
-                return
 
     def _run_one(self, errand: Errand) -> None:
         job = self._claim(errand.job_id, uuid4())

@@ -4,15 +4,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
-from django.test import override_settings
+from django.db import connection
 
-from jobs import JobContext, guests, tasks, transitions
+from jobs import JobContext, guests, tasks
 from jobs.models import Job, Worker
 from jobs.services import pause_jobs
 from jobs.status import Status
@@ -21,19 +18,7 @@ from tests.factories import make_job, make_running_job
 from tests.hostapp.models import Ledger
 from tests.others import InThread, until
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _own_guest(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with override_settings(JOBS={"BEAT_SECONDS": 0.2, "LEASE_SECONDS": 1}):
-        monkeypatch.setattr(guests, "_guest", None)
-        monkeypatch.setattr(guests, "_is_stop_asked", None)
-        yield
-        if guests._guest is not None:
-            guests._guest._leases.stopping.set()
-            until(lambda: not guests.current()._running, what="the last job to end")
-            guests._guest.end()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_guest")]
 
 
 def run(job: Job) -> Job:
@@ -109,76 +94,6 @@ def test_a_job_that_is_held_back_waits_and_is_handed_over_as_soon_as_it_may(why:
     run(job)
 
     assert (job.status, job.attempt, job.reserved_until) == (Status.SCHEDULED, 0, None)
-
-
-def test_jobs_keep_their_connection_whatever_the_engine_closes_between_them():
-    seen: list[Any] = []
-
-    def look(_: JobContext) -> None:
-        seen.append(connection.connection)
-
-    with registered(look) as name:
-        for _ in range(3):
-            run(make_job(action=name))
-
-    assert seen[0] is not None
-    assert seen[0] is seen[1] is seen[2]
-
-
-def test_a_connection_that_the_server_has_closed_is_replaced(monkeypatch: pytest.MonkeyPatch):
-    claim_one, failures = transitions.claim_one, [1]
-
-    def claim(*args: Any, **kwargs: Any) -> bool:
-        if failures:
-            failures.pop()
-            raise lost_connection()
-        return claim_one(*args, **kwargs)
-
-    monkeypatch.setattr(transitions, "claim_one", claim)
-    with registered(write_in_chunk) as name:
-        assert run(make_job(action=name)).status == Status.COMPLETED
-
-
-def test_a_claim_whose_answer_was_lost_is_known_by_its_token(monkeypatch: pytest.MonkeyPatch):
-    claim_one = transitions.claim_one
-
-    def claim(*args: Any, **kwargs: Any) -> bool:
-        claim_one(*args, **kwargs)
-        raise lost_connection()
-
-    monkeypatch.setattr(transitions, "claim_one", claim)
-    # Where the claim stands in a transaction it is rolled back with the error; the lost answer comes after the commit.
-    monkeypatch.setattr(guests, "engine_statement", engine_that_commits_before_errors)
-    with registered(write_in_chunk) as name:
-        job = run(make_job(action=name))
-
-    assert (job.status, job.attempt, Ledger.objects.count()) == (Status.COMPLETED, 1, 1)
-
-
-def test_while_the_database_is_away_a_call_gives_up_and_raises_nothing(monkeypatch: pytest.MonkeyPatch):
-    def claim(*_: Any, **__: Any) -> bool:
-        raise lost_connection()
-
-    monkeypatch.setattr(guests, "CLAIM_SECONDS", 0.2)
-    monkeypatch.setattr(transitions, "claim_one", claim)
-
-    assert run(make_job()).status == Status.SCHEDULED
-
-
-def lost_connection() -> OperationalError:
-    error = OperationalError("the connection is closed")
-    error.__cause__ = connection.Database.OperationalError("the connection is closed")
-    if connection.vendor == "sqlite":
-        error.__cause__.sqlite_errorcode = 14  # type: ignore[attr-defined]
-    return error
-
-
-class engine_that_commits_before_errors:  # noqa: N801 – stands for a function
-    """Autocommit: what was written stays, whatever is raised after it."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 # ---------------------------------------------------------------- the engine's end

@@ -9,7 +9,7 @@ Only ratios mean something on a machine that others use too; figures are medians
 import argparse
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Final
 from uuid import uuid4
@@ -43,7 +43,13 @@ def main() -> int:
         prog="tests.benchmarks.engines", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, jobs and samples")
-    size = QUICK if parser.parse_args().quick else Size()
+    parser.add_argument(
+        "--only", default=",".join(name for name, _ in ENGINES), help="comma list (default: %(default)s)"
+    )
+    parser.add_argument("--jobs", type=int, help="how many jobs a rate is measured with")
+    chosen = parser.parse_args()
+    size = QUICK if chosen.quick else Size()
+    size = replace(size, jobs=chosen.jobs or size.jobs)
     end_cleanly_on_sigterm()
     prefix = f"jobs-bench-{uuid4().hex[:12]}."
     os.environ |= {"BENCHMARK_QUEUE_PREFIX": prefix, "TEST_BROKER_URL": BROKER_URL}
@@ -54,6 +60,8 @@ def main() -> int:
             migrate(url, settings=SETTINGS)
             print(f"\n{'':47}{'jobs':>12}{'bare':>12}{'ratio':>8}")
             for engine, counts in ENGINES:
+                if engine not in chosen.only.split(","):
+                    continue
                 if lacking := missing(engine):
                     print(f"{engine}: left out, as this machine lacks {lacking}")
                     continue
