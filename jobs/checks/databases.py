@@ -74,7 +74,10 @@ def check_workers(*, databases: Collection[str] | None = None, **_: Any) -> list
     runs_jobs = Worker.objects.using(connection.alias).exclude(kind=Worker.Kind.DISPATCHER)
     if runs_jobs.exists() or begun.exists():
         return []
-    hint = "Run 'manage.py jobworker' under a supervisor that restarts it, on this database."
+    hint = (
+        "Run 'manage.py jobworker' under a supervisor that restarts it, on this database; where JOBS['TASK_BACKEND'] "
+        "names an engine, 'manage.py jobdispatcher' and a worker of that engine."
+    )
     return [Warning("No worker was ever seen, so no job is run.", hint=hint, id="jobs.W004")]
 
 
