@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.engines.processes import Program, Programs
+from tests.engines.processes import Program, Programs, wait_for
 
 if TYPE_CHECKING:
     from jobs.models import Job  # the benchmarks import this module without settings
@@ -118,8 +118,15 @@ class Celery(Engine):
         return worker
 
     def lose_all(self) -> None:
-        with self._queues(self.prefix) as (queue, _):
-            queue.purge()
+        # A job is reserved a moment before its message is sent, and the first message makes the queue.
+        wait_for(self._purge, what="a message to lose")
+
+    def _purge(self) -> int:
+        from amqp import NotFound  # not on every machine
+
+        with self._queues(self.prefix) as (queue, _), suppress(NotFound):
+            return int(queue.purge())
+        return 0
 
     def close(self) -> None:
         super().close()
