@@ -28,8 +28,9 @@ NEWEST_FIRST: Final = f"""
     WITH {ASKED},
     recent (jobs) AS (
         SELECT count(*) FROM (
-            SELECT FROM {JOBS} WHERE project_id = %(project)s AND id >= (SELECT id FROM mark)
-            LIMIT (SELECT before + 1 FROM asked)
+            SELECT FROM {JOBS}
+            WHERE project_id <= %(project)s AND (project_id, id) >= (%(project)s, (SELECT id FROM mark))
+            ORDER BY project_id, id LIMIT (SELECT before + 1 FROM asked)
         ) job
     ),
     counted AS (

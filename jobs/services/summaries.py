@@ -74,13 +74,14 @@ def newest_failures(project: models.Model) -> Sequence[Job]:
 
 def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
     """Each part is one index and a limit, for a project; a join would let the planner walk through all jobs."""
-    jobs = Job.objects.filter(project=OuterRef("pk")).order_by()
-    late = jobs.due(NOW).order_by("due_at", "pk")
+    # Pinned as in ``looking``: behind ``=`` the planner would be free to take an index of all projects.
+    jobs = Job.objects.filter(project_id__gte=OuterRef("pk"), project_id__lte=OuterRef("pk"))
+    late = jobs.due(NOW).order_by("project_id", "due_at", "pk")
     rows = projects.using(home().alias).annotate(
         jobs_late_since=Subquery(late.values("due_at")[:1]),
         jobs_late_id=Subquery(late.values("pk")[:1]),
-        jobs_failed_id=Subquery(jobs.filter(status=Status.FAILED).order_by("-pk").values("pk")[:1]),
-        **{_column(status): _Count(_at_most(jobs.filter(status=status))) for status in Status},
+        jobs_failed_id=Subquery(_newest(jobs, Status.FAILED).values("pk")[:1]),
+        **{_column(status): _Count(_at_most(_newest(jobs, status))) for status in Status},
     )
     with index_walks():
         found = list(rows)
@@ -94,6 +95,11 @@ def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
         )
         for row in found
     ]
+
+
+def _newest(jobs: JobQuerySet, status: Status) -> JobQuerySet:
+    pinned = jobs.filter(status__gte=status, status__lte=status)
+    return pinned.order_by("-project_id", "-status", "-pk")
 
 
 def _at_most(jobs: JobQuerySet) -> models.QuerySet[Any]:
