@@ -26,7 +26,7 @@ from ..status import Status
 from .finding import JobFilter, parse_id, references_in
 from .planning import index_walks
 
-WINDOW: Final = 50_000
+WINDOW: Final = 10_000
 MOST_OF_A_REFERENCE: Final = 10_001
 # Jobs get their times a moment before their ids, so the two orders differ by seconds.
 OUT_OF_ORDER: Final = timedelta(minutes=1)
