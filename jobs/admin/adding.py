@@ -83,7 +83,7 @@ class NewJobForm(AskingForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Offer the actions that are registered now, also those that integrators may not ask for."""
         super().__init__(*args, **kwargs)
-        self.fields["action"].choices = action_choices()  # type: ignore[attr-defined]
+        self.fields["action"].choices = action_choices()  # type: ignore[attr-defined]  # a ChoiceField
 
     def ask(self) -> Job:
         """Schedule the job."""

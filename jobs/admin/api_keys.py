@@ -127,7 +127,7 @@ class ApiKeyAdminMixin(AsksServiceMixin, KeyStepsMixin):
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> ApiKey:
         """Make the key through the service; its secret stays with this object until the answer is written."""
         made = services.create_api_key(**form.wanted(), name=form.cleaned_data["name"], created_by=request.user)
-        made.key.secret = made.secret  # type: ignore[attr-defined]
+        made.key.secret = made.secret  # type: ignore[attr-defined]  # on this object only, never a column
         return made.key
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
@@ -140,5 +140,5 @@ class ApiKeyAdminMixin(AsksServiceMixin, KeyStepsMixin):
         return format_html('<a href="{}">{}</a>', self.url_of("change", quote(key.pk)), key)
 
 
-class ApiKeyAdmin(ApiKeyAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiKeyAdmin(ApiKeyAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # takes none at run time
     """API keys in Django's own admin."""

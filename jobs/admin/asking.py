@@ -15,7 +15,7 @@ from ..exceptions import Busy, ConcurrentChange, InvalidField
 from .buttons import ButtonsMixin
 
 
-class AskingForm(forms.ModelForm):  # type: ignore[type-arg]
+class AskingForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
     """A new row, made by the service that ``ask`` calls; Django's own way of saving it is left out."""
 
     # Who asks; set for each request by `asked_by`.
@@ -27,7 +27,7 @@ class AskingForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def ask(self) -> models.Model:
         """Call the service with the values of the form."""
-        raise NotImplementedError
+        raise NotImplementedError  # each form has its own service; Django's metaclass takes no ABC
 
     def clean(self) -> dict[str, Any]:
         """Ask, unless the form itself has found a mistake."""

@@ -44,7 +44,7 @@ class JobListFilter(admin.SimpleListFilter):
 
     def fields_of(self, value: str, now: datetime) -> Fields:
         """Return the fields of ``JobFilter`` that the choice ``value`` sets; an address may hold any text."""
-        raise NotImplementedError
+        raise NotImplementedError  # each filter has its own
 
     def asks(self, now: datetime) -> Fields:
         """Return the fields that the present choice sets."""
@@ -55,6 +55,7 @@ class JobListFilter(admin.SimpleListFilter):
         """Leave the rows as they are: the list asks all filters and looks once."""
         return queryset
 
+    # What Django calls a queryset it only looks up by name, and shows; numbers could not say "10,000+".
     def get_facet_queryset(self, changelist: "JobChangeList") -> dict[str, str]:  # type: ignore[override]
         """Return a count for each choice, as a text."""
         return {

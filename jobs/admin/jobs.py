@@ -12,5 +12,5 @@ class JobAdminMixin(AddsJobs, ChangesManyJobs, OverviewMixin, JobPageMixin):
     """All that the jobs' pages do; mix it with the ``ModelAdmin`` of your theme."""
 
 
-class JobAdmin(JobAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class JobAdmin(JobAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Jobs in Django's own admin."""

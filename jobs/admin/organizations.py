@@ -116,5 +116,5 @@ class OrganizationAdminMixin(ButtonsMixin):
         return True
 
 
-class OrganizationAdmin(OrganizationAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class OrganizationAdmin(OrganizationAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Organizations in Django's own admin."""

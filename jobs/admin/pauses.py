@@ -67,7 +67,8 @@ class PauseForm(AskingForm):
         """Offer the actions that are registered now."""
         super().__init__(*args, **kwargs)
         nothing, *actions = action_choices()
-        self.fields["action"].choices = [nothing, (EVERY_ACTION, _("every action")), *actions]  # type: ignore[attr-defined]
+        choices = [nothing, (EVERY_ACTION, _("every action")), *actions]
+        self.fields["action"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
         self.fields["project"].required = False
 
     def ask(self) -> Pause:
@@ -176,5 +177,5 @@ class PauseAdminMixin(AsksServiceMixin, LookOnlyMixin):
         self.message_user(request, words, messages.SUCCESS)
 
 
-class PauseAdmin(PauseAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class PauseAdmin(PauseAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # takes none at run time
     """Pauses in Django's own admin."""

@@ -73,7 +73,7 @@ class ProjectAdminMixin(ProjectJobsMixin):
         return [ORGANIZATION, KEY, CREATED] if obj else []
 
 
-class ProjectAdmin(ProjectAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class ProjectAdmin(ProjectAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # takes none at run time
     """The projects of a host that has no model of its own for them."""
 
 
