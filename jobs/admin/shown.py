@@ -12,6 +12,8 @@ from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Job, JobEvent
+from ..services.change_run import PLACES
+from ..services.changing import ACTION
 from ..status import Status
 
 if TYPE_CHECKING:
@@ -137,5 +139,6 @@ def receipt_of(job: Job) -> dict[str, Any]:
             **{name: NONE if entry.get(name) is None else whole(entry[name]) for name in ("found", "done", "left")},
         }
         for store, entry in stores.items()
+        if not (job.action == ACTION and store in PLACES)
     ]
     return {"lines": lines, "verified_at": verified_at and moment(datetime.fromisoformat(verified_at))}

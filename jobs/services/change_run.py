@@ -27,6 +27,9 @@ BUSY_PAUSE_SECONDS: Final = 0.2
 CONFLICTS_IN_A_ROW: Final = 8
 DONE: Final = {Change.CANCEL: "cancelled", Change.RETRY: "retried", Change.RUN: "made due"}
 BUSY: Final = "skipped: busy"
+# Entries of the receipt that are no counts: up to which id jobs of a status were dealt with.
+PLACE: Final = "last {} job looked at"
+PLACES: Final = frozenset(map(PLACE.format, Status))
 
 
 def change_jobs(job: JobContext) -> None:
@@ -44,8 +47,8 @@ class _Run:
 
     def __init__(self, job: JobContext, order: Order, wanted: JobFilter) -> None:
         self.job, self.order, self.wanted = job, order, wanted
-        # Where a job that takes over goes on: behind what was dealt with. People read it, too.
-        self.position = f"last {wanted.status} job looked at"
+        # Where a job that takes over goes on: behind what was dealt with.
+        self.position = PLACE.format(wanted.status)
         self.busy: list[int] = []
 
     def run(self) -> None:

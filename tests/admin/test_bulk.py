@@ -15,7 +15,9 @@ from jobs.models import ApiKey, Job, JobEvent, Worker
 from jobs.services import pause_jobs
 from jobs.services.finding import JobFilter
 from jobs.status import Status
+from jobs.testing import run_due_jobs
 from tests.admin.choosing import (
+    FUTURE,
     PERMISSIONS,
     choose,
     choose_all,
@@ -121,6 +123,19 @@ def test_all_that_match_become_a_job_with_the_filter_and_the_newest_id(
     assert (order.reason, order.staff, order.request_id) == ("the region is down", str(user.pk), "r-1")
     assert not any(is_changed(change, each) for each in jobs)
     assert LogEntry.objects.get().object_id == str(job.pk)
+
+
+def test_the_receipt_of_that_job_shows_counts_and_no_ids(client: Client):
+    confirm(client, choose_all(client, "cancel", *(make_job(due_at=FUTURE) for _ in range(3))))
+    job = Job.objects.get(action="change_jobs")
+
+    ran = [each for each in run_due_jobs() if each.pk == job.pk]
+    html = text_of(client.get(url("job_change", job.pk)))
+
+    assert [each.status for each in ran] == [Status.COMPLETED]
+    assert set(ran[0].receipt["stores"]) == {"cancelled", "last scheduled job looked at"}
+    assert "cancelled" in html
+    assert "looked at" not in html
 
 
 def test_the_page_tells_count_filter_and_what_it_waits_for(client: Client, monkeypatch: pytest.MonkeyPatch):
