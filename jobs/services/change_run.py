@@ -64,7 +64,7 @@ class _Run:
         """Give the ids that match, part by part, each with the last id that was looked at."""
         receipt = Job.objects.values_list("receipt", flat=True).get(pk=self.job.id)
         last = receipt.get("stores", {}).get(self.position, {}).get("found") or 0
-        walk = replace(walk, rows=walk.rows.filter(pk__lte=self.order.highest_id))
+        walk = replace(walk, base=walk.base.filter(pk__lte=self.order.highest_id))
         residual = walk.residual(self.wanted)
         while True:
             with index_walks():

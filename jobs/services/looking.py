@@ -6,10 +6,8 @@ window begins where this one ended.
 
 ``ORDER BY id LIMIT 50`` lets the planner walk the primary key, as it takes matching rows to
 be spread evenly; where they lie elsewhere it reads millions. So every walk has an order
-that its index alone can give. With ``=`` the planner would know the column to be constant,
-strike it out of the order and be free again; hence ``>=`` and ``<=``, which it does not
-see through. The end of a window is a comparison of rows for the same reason. Whoever reads
-what was found does so within :func:`jobs.services.planning.index_walks`.
+that its index alone can give, and one value of a column is asked for by :class:`Pinned`.
+Whoever reads what was found does so within :func:`jobs.services.planning.index_walks`.
 """
 
 from dataclasses import dataclass, replace
@@ -24,9 +22,9 @@ from django.db.models.sql.compiler import SQLCompiler
 from ..models import Job, JobQuerySet
 from ..status import Status
 from .finding import JobFilter, parse_id, references_in
-from .planning import index_walks
+from .planning import Pinned, index_walks
 
-WINDOW: Final = 10_000
+WINDOW: Final = 50_000
 MOST_OF_A_REFERENCE: Final = 10_001
 # Jobs get their times a moment before their ids, so the two orders differ by seconds.
 OUT_OF_ORDER: Final = timedelta(minutes=1)
@@ -54,15 +52,27 @@ class Look:
 class Walk:
     """The way through one index: its rows, the columns that order them, and what of the filter it has answered."""
 
-    rows: JobQuerySet
+    # All of them, whatever bounds the walk.
+    base: JobQuerySet
     keys: tuple[str, ...]
     answers: frozenset[str]
+    lower: Q | Func | None = None
+    upper: Q | Func | None = None
     # Newest first, or most overdue first; an order by id can be turned round, within the same window.
     descending: bool = True
     # Whether an end of the walk can be set, and is needed.
     endless: bool = True
-    # What all rows have in the first of several keys, unless these order by something else than the id.
-    value: Any = None
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The columns that tell where in the walk a job stands: of a value that all have there is no need."""
+        return ("pk",) if self.descending else self.keys
+
+    @property
+    def rows(self) -> JobQuerySet:
+        """Those between its bounds."""
+        bounds = [bound for bound in (self.lower, self.upper) if bound is not None]
+        return self.base.filter(*bounds) if bounds else self.base
 
     def ordered(self, *, reverse: bool = False) -> JobQuerySet:
         """Return its rows in its order; the few that have no walk in one that no index has, so that they are sorted."""
@@ -110,24 +120,22 @@ def walk_for(wanted: JobFilter) -> Walk | None:
     of_project = Job.objects.filter(project=wanted.project) if wanted.project is not None else Job.objects.all()
     asked = {"project"} & wanted.asked
     if wanted.due_until is not None:
-        late = of_project.filter(wanted.conditions("due_until"))
+        waiting = of_project.filter(status=Status.SCHEDULED)
         answers = frozenset({"status", "due_until"} | asked)
-        return Walk(rows=late, keys=("due_at", "pk"), answers=answers, descending=False)
+        until = Q(due_at__lte=wanted.due_until)
+        return Walk(base=waiting, keys=("due_at", "pk"), answers=answers, upper=until, descending=False)
     if wanted.status is not None:
         return _pinned(of_project, "status", wanted.status, asked)
     if wanted.action is not None and asked:
         return _pinned(of_project, "action", wanted.action, asked)
     if asked:
         return _pinned(Job.objects.all(), "project_id", wanted.project, {"project"})
-    return Walk(rows=Job.objects.all(), keys=("pk",), answers=frozenset())
+    return Walk(base=Job.objects.all(), keys=("pk",), answers=frozenset())
 
 
 def part_of(walk: Walk, way: str, job_id: int) -> Walk:
     """Return the part of a walk that goes by id which lies on one side of an id, e.g. ``>``; no job need have it."""
-    if not walk.endless or walk.keys == ("pk",):
-        lookup = {">": "gt", "<=": "lte"}[way]
-        return replace(walk, rows=walk.rows.filter(**{f"pk__{lookup}": job_id}))
-    return _part_of(walk, way, (walk.value, job_id))
+    return _part_of(walk, way, (job_id,))
 
 
 def _by_search(wanted: JobFilter) -> Walk | None:
@@ -139,7 +147,7 @@ def _by_search(wanted: JobFilter) -> Walk | None:
         if not wanted.search:
             return _by_reference(wanted, reference, {"same_as"})
         walk = _by_search(replace(wanted, same_as=None))
-        return walk and replace(walk, rows=walk.rows.filter(reference_id=reference))
+        return walk and replace(walk, base=walk.base.filter(reference_id=reference))
     named, references = parse_id(wanted.search), references_in(wanted.search)
     if not references:
         return None
@@ -155,7 +163,7 @@ def _by_search(wanted: JobFilter) -> Walk | None:
         )
         values += [reference, reference, MOST_OF_A_REFERENCE]
     few = RawSQL(" UNION ALL ".join(parts), values)  # noqa: S611 – what was typed is a parameter
-    return Walk(rows=Job.objects.filter(pk__in=few), keys=("pk",), answers=frozenset({"search"}), endless=False)
+    return Walk(base=Job.objects.filter(pk__in=few), keys=("pk",), answers=frozenset({"search"}), endless=False)
 
 
 def _by_reference(wanted: JobFilter, reference: str, answers: set[str]) -> Walk:
@@ -165,16 +173,14 @@ def _by_reference(wanted: JobFilter, reference: str, answers: set[str]) -> Walk:
 
 def _pinned(rows: JobQuerySet, column: str, value: Any, answers: set[str]) -> Walk:
     """Walk through one value of a column, by id."""
-    pinned = rows.filter(**{f"{column}__gte": value, f"{column}__lte": value})
-    return Walk(rows=pinned, keys=(column, "pk"), answers=frozenset(answers | {column}), value=value)
+    pinned = rows.filter(Pinned(column, value))
+    return Walk(base=pinned, keys=(column, "pk"), answers=frozenset(answers | {column}))
 
 
 def _place_of(job_id: int, walk: Walk) -> tuple[Any, ...] | None:
-    """Return where a job stands in a walk: of a value that all have in common, and its id, unless it is late."""
-    if walk.keys == ("pk",):
-        return (job_id,)
+    """Return where a job stands in a walk: its id, and what the walk goes by before, if it does."""
     if walk.descending:
-        return (walk.value, job_id)
+        return (job_id,)
     due_at = Job.objects.filter(pk=job_id).values_list("due_at", flat=True).first()
     return None if due_at is None else (due_at, job_id)
 
@@ -182,7 +188,7 @@ def _place_of(job_id: int, walk: Walk) -> tuple[Any, ...] | None:
 def _last_of_window(walk: Walk) -> tuple[Any, ...] | None:
     """Return the place at which a window ends, found in the index alone; None: the walk ends before."""
     with index_walks():
-        ends = list(walk.ordered().values_list(*walk.keys)[WINDOW - 1 : WINDOW + 1])
+        ends = list(walk.ordered().values_list(*walk.place)[WINDOW - 1 : WINDOW + 1])
     return ends[0] if len(ends) == 2 else None
 
 
@@ -195,7 +201,10 @@ def _window_of(last_id: int, wanted: JobFilter, walk: Walk) -> Window | None:
 
 
 def _part_of(walk: Walk, way: str, place: tuple[Any, ...]) -> Walk:
-    return replace(walk, rows=walk.rows.filter(_Compared(walk.keys, way, place)))
+    """Move one bound of a walk to a place within it, which is narrower than the bound that it had."""
+    names = walk.keys[-len(place) :]
+    bound = _Compared(names, way, place)
+    return replace(walk, lower=bound) if way.startswith(">") else replace(walk, upper=bound)
 
 
 class _Compared(Func):

@@ -97,6 +97,22 @@ def test_what_is_an_id_and_a_reference_finds_both():
     assert found(search=f" {first.pk} ") == [second.pk, first.pk]
 
 
+def test_signs_that_mean_something_in_patterns_mean_themselves():
+    alike = ("abc", "a_c", "A_C", "a%c", r"a\_c", r"a\\_c", r"a\c", "a_", "_c", "%", "\\")
+    jobs = {reference: make_job(reference_id=reference) for reference in alike}
+
+    assert {reference: found(search=reference) for reference in alike} == {
+        reference: [job.pk] for reference, job in jobs.items()
+    }
+
+
+def test_a_key_may_be_given_as_a_text():
+    job = make_job()
+    make_job(project=make_project())
+
+    assert found(project=str(job.project_id)) == [job.pk]
+
+
 def test_a_redacted_job_has_no_others_of_the_same_reference():
     job, _ = make_job(reference_id=""), make_job(reference_id="")
 

@@ -102,6 +102,9 @@ def test_what_no_index_answers_reads_no_more_than_a_window(project: Any, asked: 
 
     assert indexes_walked(plan) <= {index, OF_ALL.get(index, index)}, indexes_walked(plan)
     assert entries_looked_at(plan) <= SMALL + 1
+    # Entries beyond a bound that PostgreSQL passes by without a look at their rows are counted nowhere else.
+    rows_in_blocks_of_their_own = SMALL if asked.get("status") == "cancelled" else 0
+    assert blocks_read(plan) <= FEW + rows_in_blocks_of_their_own
 
 
 def test_where_a_window_ends_is_found_in_the_index_alone(project: Any):
@@ -140,9 +143,9 @@ def test_counting_all_choices_looks_at_bounded_parts_of_indexes(project: Any):
 
 def test_the_planner_alone_would_read_most_of_the_list(project: Any):
     """Or else the plans above prove nothing."""
-    look = look_for({"status": "completed", "retried": True}, project)
+    jobs = Job.objects.filter(status="completed", attempt__gte=2).order_by("-pk")
 
-    naive = explained(look.jobs[:PAGE])
+    naive = explained(jobs[:PAGE])
 
     assert entries_looked_at(naive) > ROWS / 2
 
