@@ -93,7 +93,7 @@ def action(
     _check_engine(name, queue, priority)
 
     def register(handler: Handler) -> Handler:
-        _register(
+        return _register(
             Action(
                 name=name,
                 handler=handler,
@@ -111,20 +111,20 @@ def action(
                 replaces=replaces,
             )
         )
-        return handler
 
     return register
 
 
-def _register(new: Action) -> None:
-    """Register ``new``, unless another app's action replaces it."""
+def _register(new: Action) -> Handler:
+    """Register ``new``, unless another app's action replaces it; return its handler."""
     taken = _registry.get(new.name)
     if taken is not None and _origin(taken.handler) != _origin(new.handler):
         if taken.replaces == new.replaces:
             raise ActionNameTaken(new.name, first=_origin(taken.handler), second=_origin(new.handler))
         if taken.replaces:  # its app comes first in INSTALLED_APPS
-            return
+            return new.handler
     _registry[new.name] = new
+    return new.handler
 
 
 def get_action(name: str) -> Action:
