@@ -53,8 +53,8 @@ class Engine:
         """Let the engine be told of the job, as if a dispatcher had sent it once more."""
         self.programs.run("-m", "tests.engines.deliver", str(job.pk), str(times))
 
-    def lose_all(self) -> None:
-        """Lose what waits in the engine."""
+    def lose_all(self) -> int:
+        """Lose what waits in the engine; return how many deliveries that were."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -85,10 +85,10 @@ class TasksDb(Engine):
         worker.await_line("Starting worker")
         return worker
 
-    def lose_all(self) -> None:
+    def lose_all(self) -> int:
         from django_tasks_db.models import DBTaskResult  # not on every machine
 
-        DBTaskResult.objects.all().delete()
+        return DBTaskResult.objects.all().delete()[0]
 
 
 class Celery(Engine):
@@ -117,12 +117,12 @@ class Celery(Engine):
         worker.await_line(" ready.")
         return worker
 
-    def lose_all(self) -> None:
-        # A job is reserved a moment before its message is sent, and the first message makes the queue.
+    def lose_all(self) -> int:
         from amqp import NotFound  # not on every machine
 
-        with self._queues(self.prefix) as (queue, _), suppress(NotFound):
-            queue.purge()
+        with self._queues(self.prefix) as (queue, _), suppress(NotFound):  # the first message makes the queue
+            return int(queue.purge())
+        return 0
 
     def close(self) -> None:
         super().close()
