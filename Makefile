@@ -27,10 +27,10 @@ PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://ca
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check check-hosts lint openapi messages bench bench-api bench-admin chaos venv venv-dev clean
+.PHONY: help demo test check check-hosts lint openapi messages bench bench-api bench-admin bench-engines chaos venv venv-dev clean
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: venv ## Serve the demo site and a worker on SQLite; Ctrl-C stops both
 	@exec $(BIN)/python manage.py demo $(ARGS)
@@ -69,6 +69,9 @@ bench-api: venv-dev ## Measure the list of ten million jobs on PostgreSQL; takes
 
 bench-admin: venv-dev ## Measure the admin with ten million jobs on PostgreSQL; takes some 10 GB and ten minutes
 	@exec $(BIN)/python -m tests.benchmarks.admin $(ARGS)
+
+bench-engines: venv-dev ## Measure the engines that may run jobs, beside their own empty tasks
+	@exec $(BIN)/python -m tests.benchmarks.engines $(ARGS)
 
 chaos: venv-dev ## Kill, cut off and freeze workers by the thousand; count what became of the jobs
 	@exec $(BIN)/python -m tests.chaos --write $(ARGS)

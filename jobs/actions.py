@@ -19,6 +19,10 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,99}")
 LONGEST: Final = timedelta(days=3650)
 DEFAULT_MAX_ATTEMPTS: Final = 3
 DEFAULT_BACKOFF: Final = timedelta(seconds=30)
+DEFAULT_QUEUE: Final = "default"
+# What brokers take for the name of a queue, and people can type.
+QUEUE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
+MOST_PRIORITY: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,8 @@ class Action:
     backoff: timedelta
     deadline: timedelta
     databases: frozenset[str]
+    queue: str
+    priority: int
     replaces: bool = False
 
     def describe(self, reference_id: str) -> str:
@@ -58,6 +64,8 @@ def action(
     backoff: timedelta = DEFAULT_BACKOFF,
     deadline: timedelta = timedelta(minutes=10),
     databases: tuple[str, ...] = (),
+    queue: str = DEFAULT_QUEUE,
+    priority: int = 0,
     replaces: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as what jobs of this action do.
@@ -73,6 +81,8 @@ def action(
         backoff: wait before the second attempt; doubles with each, at most an hour, with jitter.
         deadline: how long it may go without progress (a chunk, or ``expect``) before it loses the attempt.
         databases: further database aliases it may write to, outside chunks and so at least once.
+        queue: the queue of the engine that ``jobdispatcher`` hands its jobs to; of no account to ``jobworker``.
+        priority: from -100 to 100, higher first, where that engine knows priorities; of no account to ``jobworker``.
         replaces: it takes the place of the action that another app registers under this name, now or later.
 
     Raises:
@@ -80,31 +90,41 @@ def action(
         ActionNameTaken: another function has this name, and neither or both of them replace.
     """
     _check(name, description, start, max_attempts, backoff, deadline)
+    _check_engine(name, queue, priority)
 
     def register(handler: Handler) -> Handler:
-        taken = _registry.get(name)
-        if taken is not None and _origin(taken.handler) != _origin(handler):
-            if taken.replaces == replaces:
-                raise ActionNameTaken(name, first=_origin(taken.handler), second=_origin(handler))
-            if taken.replaces:  # its app comes first in INSTALLED_APPS
-                return handler
-        _registry[name] = Action(
-            name=name,
-            handler=handler,
-            description=description,
-            public=public,
-            unique=unique,
-            start=start,
-            parameters=parameters,
-            max_attempts=max_attempts,
-            backoff=backoff,
-            deadline=deadline,
-            databases=frozenset(databases),
-            replaces=replaces,
+        return _register(
+            Action(
+                name=name,
+                handler=handler,
+                description=description,
+                public=public,
+                unique=unique,
+                start=start,
+                parameters=parameters,
+                max_attempts=max_attempts,
+                backoff=backoff,
+                deadline=deadline,
+                databases=frozenset(databases),
+                queue=queue,
+                priority=priority,
+                replaces=replaces,
+            )
         )
-        return handler
 
     return register
+
+
+def _register(new: Action) -> Handler:
+    """Register ``new``, unless another app's action replaces it; return its handler."""
+    taken = _registry.get(new.name)
+    if taken is not None and _origin(taken.handler) != _origin(new.handler):
+        if taken.replaces == new.replaces:
+            raise ActionNameTaken(new.name, first=_origin(taken.handler), second=_origin(new.handler))
+        if taken.replaces:  # its app comes first in INSTALLED_APPS
+            return new.handler
+    _registry[new.name] = new
+    return new.handler
 
 
 def get_action(name: str) -> Action:
@@ -128,6 +148,12 @@ def max_attempts_of(name: str) -> int:
     """Return how often a job of this action may fail or lose its worker, also where the action is not known."""
     found = _registry.get(name)
     return DEFAULT_MAX_ATTEMPTS if found is None else found.max_attempts
+
+
+def queue_of(name: str) -> str:
+    """Return the engine's queue for jobs of this action, also where the action is not known."""
+    found = _registry.get(name)
+    return DEFAULT_QUEUE if found is None else found.queue
 
 
 def all_actions() -> list[Action]:
@@ -154,6 +180,13 @@ def _check(
     for what, span in (("backoff", backoff), ("deadline", deadline)):
         if not _is_span(span, least=timedelta(milliseconds=1)):
             raise ActionMisused(f"{what} of {name!r} must be a timedelta above 0, not {span!r}")
+
+
+def _check_engine(name: str, queue: str, priority: int) -> None:
+    if not isinstance(queue, str) or not QUEUE.fullmatch(queue):
+        raise ActionMisused(f"queue of {name!r} must be letters, digits, '_', '.', ':' or '-', at most 100")
+    if isinstance(priority, bool) or not isinstance(priority, int) or not -MOST_PRIORITY <= priority <= MOST_PRIORITY:
+        raise ActionMisused(f"priority of {name!r} must be a whole number from -100 to 100, not {priority!r}")
 
 
 def _is_span(span: object, *, least: timedelta) -> bool:

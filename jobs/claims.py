@@ -14,7 +14,7 @@ from django.db.models import Count
 
 from . import clock
 from .database import home
-from .models import Job, Organization, Pause, Paused
+from .models import Job, JobQuerySet, Organization, Pause, Paused
 from .status import Status
 
 # The first so many due jobs; when there are more, the first few of so many further projects as well.
@@ -42,6 +42,7 @@ class Candidate:
     organization_id: Any
     due_at: datetime
     crashes: int
+    was_reserved: bool = False
 
     @property
     def runs_alone(self) -> bool:
@@ -65,14 +66,14 @@ class ClaimOrder:
         process served the longest ago, then the longest due, then the lowest id. At most
         ``WINDOW + PROJECTS * PER_PROJECT`` are looked at.
         """
-        paused = Pause.objects.in_force()
+        paused = self._held_back()
         if paused.everything:
             return []
-        found = self._read(paused.leave_out(Job.objects.due()).order_by("due_at", "pk")[:WINDOW])
+        found = self._read(paused.leave_out(self._due()).order_by("due_at", "pk")[:WINDOW])
         if len(found) == WINDOW:
             known = {candidate.job_id for candidate in found}
             found += [candidate for candidate in self._heads(paused) if candidate.job_id not in known]
-        return list(_fairly(found, _running_by_organization(), self._served))
+        return list(_fairly(found, self._served_now(), self._served))
 
     def note_served(self, claimed: Iterable[Candidate]) -> None:
         """Remember whose turn it was: where jobs end at once, nobody has any running when the next is chosen."""
@@ -84,19 +85,43 @@ class ClaimOrder:
 
     def _heads(self, paused: Paused) -> list[Candidate]:
         """The longest due jobs of the next ``PROJECTS`` projects, so that a flood of one hides nobody."""
-        ids, last = _heads_of_projects(self._after, paused)
+        ids, last = _heads_of_projects(self._after, paused, self._and_due_sql())
         self._after = last
         return self._read(Job.objects.filter(pk__in=ids))
 
     @staticmethod
     def _read(jobs: Any) -> list[Candidate]:
-        columns = ("pk", "action", "project_id", "project__organization_id", "due_at", "crashes")
+        columns = ("pk", "action", "project_id", "project__organization_id", "due_at", "crashes", "reserved_until")
         return [
             Candidate(
-                job_id=pk, action=action, project_id=project, organization_id=owner, due_at=due_at, crashes=crashes
+                job_id=pk,
+                action=action,
+                project_id=project,
+                organization_id=owner,
+                due_at=due_at,
+                crashes=crashes,
+                was_reserved=reserved_until is not None,
             )
-            for pk, action, project, owner, due_at, crashes in jobs.values_list(*columns)
+            for pk, action, project, owner, due_at, crashes, reserved_until in jobs.values_list(*columns)
         ]
+
+    # ------------------------------------------------------------ what an order of another kind changes
+
+    def _held_back(self) -> Paused:
+        """What is not to be found now."""
+        return Pause.objects.in_force()
+
+    def _due(self) -> JobQuerySet:
+        """What is to be found."""
+        return Job.objects.due()
+
+    def _and_due_sql(self) -> tuple[str, tuple[Any, ...]]:
+        """The same as a further condition on ``job``, which is due, with its parameters."""
+        return "", ()
+
+    def _served_now(self) -> Counter[Any]:
+        """How many jobs each organization has that are being done."""
+        return count_by_organization(Job.objects.filter(status=Status.RUNNING))
 
 
 class Appetite:
@@ -151,9 +176,16 @@ def seconds_to_next() -> float | None:
     return max(timedelta(0), due_at - clock.read(home())).total_seconds()
 
 
-def _running_by_organization() -> Counter[Any]:
-    running = Job.objects.filter(status=Status.RUNNING).order_by().values_list("project__organization_id")
-    return Counter(dict(running.annotate(count=Count("pk"))))
+def is_held_back(job_id: int) -> bool:
+    """Whether a pause covers the job, or its organization is disabled: whoever is told of it must let it wait."""
+    paused = Pause.objects.in_force()
+    return paused.holds_any and paused.keep(Job.objects.filter(pk=job_id)).exists()
+
+
+def count_by_organization(jobs: JobQuerySet) -> Counter[Any]:
+    """Return how many of ``jobs`` each organization has."""
+    counted = jobs.order_by().values_list("project__organization_id").annotate(count=Count("pk"))
+    return Counter(dict(counted))
 
 
 def _fairly(candidates: Iterable[Candidate], running: Counter[Any], served: dict[Any, int]) -> Iterable[Candidate]:
@@ -177,7 +209,7 @@ def _fairly(candidates: Iterable[Candidate], running: Counter[Any], served: dict
             heapq.heappush(heap, (held + 1, turn, *line[-1][:2], index))
 
 
-def _heads_of_projects(after: Any, paused: Paused) -> tuple[list[int], Any]:
+def _heads_of_projects(after: Any, paused: Paused, and_due: tuple[str, tuple[Any, ...]]) -> tuple[list[int], Any]:
     """Return ids of the longest due jobs of up to ``PROJECTS`` projects after ``after``, and where to go on.
 
     A loose index scan: one index entry a project, however many jobs each has. It steps over
@@ -187,7 +219,8 @@ def _heads_of_projects(after: Any, paused: Paused) -> tuple[list[int], Any]:
     now, now_params = clock.compiled(clock.compared(clock.NOW, connection), connection)
     unpaused, unpaused_params = _unpaused_actions(paused)
     due = f"FROM {Job._meta.db_table} AS job WHERE job.status = 'scheduled' AND job.due_at <= {now} {unpaused}"
-    due_params = (*now_params, *unpaused_params)
+    due = f"{due} {and_due[0]}"
+    due_params = (*now_params, *unpaused_params, *and_due[1])
     beyond, beyond_params = ("", ()) if after is None else ("AND job.project_id > %s", (after,))
     off, off_params = _project_is_off(paused, connection)
     # One subquery a head: to join with a subquery of several, PostgreSQL would try it on every row of the table.

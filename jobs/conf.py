@@ -11,6 +11,10 @@ from django.core.signals import setting_changed
 
 DEFAULT_PROJECT_MODEL: Final = "jobs.Project"
 MOST_RETENTION_DAYS: Final = 36_500
+SECONDS: Final = (
+    *("beat_seconds", "lease_seconds", "sweep_seconds", "poll_seconds", "cancel_wait_seconds"),
+    "reserve_seconds",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,11 @@ class JobsSettings:
     """The action behind ``DELETE …/users/{userId}``; not registered: no such route."""
     retention_days: float | None = None
     """For how long ``prunejobs`` leaves jobs that have ended as they are. None: for ever."""
+    task_backend: str | None = None
+    """The alias in ``TASKS`` of the engine that ``jobdispatcher`` hands due jobs to. None: there is no dispatcher."""
+    reserve_seconds: float = 60
+    """How long a job that was handed to the engine is left to it before it is handed over again; longer with each
+    time, as jobs wait in a long queue, too."""
     staff_project: str | None = None
     """The key of the project to which the jobs of staff's bulk changes belong. None: without a project model of the
     host's, one called Staff is made on first use; with one, all that match a filter cannot be changed at once."""
@@ -86,7 +95,7 @@ class JobsSettings:
             raise ImproperlyConfigured(f"JOBS['TRUSTED_PROXIES'] {problem}")
 
     def _check_engine(self) -> None:
-        for name in ("beat_seconds", "lease_seconds", "sweep_seconds", "poll_seconds", "cancel_wait_seconds"):
+        for name in SECONDS:
             value = getattr(self, name)
             if value is None and name == "poll_seconds":
                 continue
@@ -94,6 +103,8 @@ class JobsSettings:
                 raise ImproperlyConfigured(f"JOBS[{name.upper()!r}] must be a number of seconds above 0, not {value!r}")
         if self.lease_seconds < 3 * self.beat_seconds:
             raise ImproperlyConfigured("JOBS['LEASE_SECONDS'] must be at least three times JOBS['BEAT_SECONDS']")
+        if self.task_backend is not None and not isinstance(self.task_backend, str):
+            raise ImproperlyConfigured("JOBS['TASK_BACKEND'] must be None or the alias of a backend in TASKS")
         if not isinstance(self.user_erase_action, str):
             raise ImproperlyConfigured("JOBS['USER_ERASE_ACTION'] must be the name of an action")
         if not isinstance(self.staff_project, str | None):
@@ -116,6 +127,11 @@ class JobsSettings:
     def lease(self) -> timedelta:
         """``lease_seconds`` as a duration."""
         return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def reserve(self) -> timedelta:
+        """``reserve_seconds`` as a duration."""
+        return timedelta(seconds=self.reserve_seconds)
 
     @property
     def retention(self) -> timedelta | None:

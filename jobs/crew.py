@@ -59,16 +59,20 @@ class Crew:
         self.start(loop, name)
 
     def note_trouble(self, error: Error) -> None:
-        """Log at most one line per 5 s – its text may hold data, so the type alone –, and connect anew."""
+        """Log that the database is in trouble, and connect anew."""
+        self.warn("database trouble", error)
+        if classify(error) is not Trouble.CONFLICT:
+            reconnect()
+
+    def warn(self, what: str, error: Exception) -> None:
+        """Log at most one line per 5 s; the text of an error may hold data, so its type alone."""
         with self._trouble_lock:
             now = time.monotonic()
             is_news = now - self._trouble_logged >= LOG_TROUBLE_EVERY_SECONDS
             if is_news:
                 self._trouble_logged = now
         if is_news:
-            logger.warning("worker=%s database trouble: %s", self._name, type(error).__name__)
-        if classify(error) is not Trouble.CONFLICT:
-            reconnect()
+            logger.warning("worker=%s %s: %s", self._name, what, type(error).__name__)
 
 
 def await_end(thread: threading.Thread, *, until: float, unless: Callable[[threading.Thread], bool]) -> None:

@@ -4,6 +4,7 @@ The moves themselves, and who may make them when, are in ``transitions``.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
@@ -41,6 +42,7 @@ class Held:
 Rows = JobQuerySet | Held
 # No job: stands in statements that are compiled once, where the real one is filled in.
 BLANK: Final = Held(job_id=-1, lease_token=UUID(int=0))
+BLANK_WORKER: Final = "\N{WHITE SQUARE}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +61,44 @@ def held_rows(held: Held) -> JobQuerySet:
     return Job.objects.filter(pk=held.job_id, status=Status.RUNNING, lease_token=held.lease_token)
 
 
+def abandoned_rows(held: Held, *, seen: datetime) -> JobQuerySet:
+    """The job if its lease was not renewed since it was ``seen``; locked rows are alive.
+
+    A renewal moves the expiry by seconds, so a millisecond's leeway is safe; databases
+    round instants differently.
+    """
+    return unlocked(held_rows(held).filter(lease_expires_at__lte=seen + timedelta(milliseconds=1)))
+
+
+def unlocked(rows: JobQuerySet) -> JobQuerySet:
+    """Lock those rows that nobody else has locked, by ascending id, and return them.
+
+    ``no_key``: foreign-key inserts of others are not held up. Without row locks the rows
+    are returned as they are, so that the transaction starts with its write.
+    """
+    if not supports_row_locks(home()):
+        return rows
+    locked = rows.select_for_update(skip_locked=True, no_key=True).order_by("pk")
+    return rows.filter(pk__in=list(locked.values_list("pk", flat=True)))
+
+
 def move(rows: Rows, changes: dict[str, Any], note: Note, now: Moment, then: Held | None = None) -> Finish:
     """Apply ``changes`` to ``rows``, write an event for each, and begin ``then``."""
-    connection = home()
     try:
-        update, events = _compiled_update(rows, changes), _compiled_events(note, now)
+        update = _compiled_update(rows, changes)
     except EmptyResultSet:  # no row is left to move: others have locked them all
         return Finish(won=False, next_begun=_begin(then, now))
+    return _move(update, note, now, then)
+
+
+def move_due(held: Held, changes: dict[str, Any], note: Note, now: Moment) -> Finish:
+    """Apply ``changes``, in which ``BLANK`` and ``BLANK_WORKER`` stand for ``held`` and the actor, to a job if due."""
+    blank = _compiled_claim(home().vendor, tuple(changes.items()))
+    return _move(_filled(blank, held, note.actor.name), note, now, None)
+
+
+def _move(update: Sql, note: Note, now: Moment, then: Held | None) -> Finish:
+    connection, events = home(), _compiled_events(note, now)
     with connection.cursor() as cursor:
         if supports_row_locks(connection):
             return _move_at_once(cursor, update, events, _compiled_start(then, now) if then else None)
@@ -74,6 +107,17 @@ def move(rows: Rows, changes: dict[str, Any], note: Note, now: Moment, then: Hel
         marks = ", ".join(["%s"] * len(ids))
         cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id IN ({marks})", (*events[1], *ids))
     return Finish(won=bool(ids), next_begun=_begin(then, now), moved=tuple(ids))
+
+
+def update_returning(rows: JobQuerySet, changes: dict[str, Any]) -> list[int]:
+    """Apply ``changes`` to ``rows`` without an event; return the ids of those that matched."""
+    try:
+        sql, params = _compiled_update(rows, changes)
+    except EmptyResultSet:
+        return []
+    with home().cursor() as cursor:
+        cursor.execute(f"{sql} RETURNING id", params)
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def _begin(held: Held | None, now: Moment) -> bool:
@@ -107,13 +151,25 @@ def _compiled_start(held: Held, now: Moment) -> Sql:
 def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
     """Return the UPDATE that the ORM writes; for a held job it writes it once, as that takes as long as running it."""
     if isinstance(rows, Held):
-        sql, params = _compiled_blank(home().vendor, tuple(changes.items()))
-        filled = {BLANK.job_id: rows.job_id, _for_driver(BLANK.lease_token): _for_driver(rows.lease_token)}
-        return sql, tuple(filled.get(param, param) for param in params)
+        return _filled(_compiled_blank(home().vendor, tuple(changes.items())), rows)
     query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
     query.add_update_values(changes)
     sql, params = query.get_compiler(connection=home()).as_sql()
     return sql, tuple(params)
+
+
+def _filled(update: Sql, held: Held, worker: str = "") -> Sql:
+    """Return a statement that was compiled with blanks with the real job, token and worker in their places."""
+    sql, params = update
+    real = {BLANK.job_id: held.job_id, _for_driver(BLANK.lease_token): _for_driver(held.lease_token)}
+    real[BLANK_WORKER] = worker
+    return sql, tuple(real.get(param, param) for param in params)
+
+
+@lru_cache(maxsize=16)
+def _compiled_claim(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
+    """Return the UPDATE that takes a due job, with blanks; the ORM takes longer to write it than a short job runs."""
+    return _compiled_update(Job.objects.due().filter(pk=BLANK.job_id), dict(changes))
 
 
 @lru_cache(maxsize=16)

@@ -17,9 +17,8 @@ from django.db.models.functions import Coalesce, Greatest
 
 from .actors import Actor
 from .clock import NOW, Moment, after
-from .database import home, supports_row_locks
 from .models import HELD_UNTIL, Job, JobEvent, JobQuerySet
-from .moves import Finish, Held, Note, held_rows, move
+from .moves import BLANK, BLANK_WORKER, Finish, Held, Note, abandoned_rows, held_rows, move, move_due, unlocked
 from .status import Status
 
 What = JobEvent.What
@@ -119,20 +118,22 @@ def claim(
 
     Rows that another transaction holds are passed over. Never takes a job that is not in ``job_ids``.
     """
-    changes = {
-        "status": Status.RUNNING.value,
-        "lease_token": lease_token,
-        "lease_expires_at": after(now, lease),
-        "worker": worker.name,
-        "attempt": F("attempt") + 1,
-        "started_at": Coalesce(F("started_at"), now),
-        "begun_at": Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None,
-        "updated_at": now,
-    }
-    rows = _unlocked(Job.objects.due(now).filter(pk__in=job_ids))
+    changes = _claimed(lease_token, worker.name, lease, now)
+    changes["begun_at"] = Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None
+    rows = unlocked(Job.objects.due(now).filter(pk__in=job_ids))
     move(rows, changes, Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), now)
     claimed = Job.objects.filter(pk__in=job_ids, lease_token=lease_token, status=Status.RUNNING)
     return list(claimed.order_by("due_at", "pk"))
+
+
+def claim_one(job_id: int, *, lease_token: UUID, worker: Actor, lease: timedelta, now: Moment = NOW) -> bool:
+    """Take one job if it is due and free, and begin it; a rival who is taking it is awaited, and goes first."""
+    note = Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker)
+    if now is NOW:
+        blank = {**_claimed(BLANK.lease_token, BLANK_WORKER, lease, now), "begun_at": now}
+        return move_due(Held(job_id=job_id, lease_token=lease_token), blank, note, now).won
+    changes = {**_claimed(lease_token, worker.name, lease, now), "begun_at": now}
+    return move(Job.objects.due(now).filter(pk=job_id), changes, note, now).won
 
 
 def begin(held: Held, *, now: Moment = NOW) -> bool:
@@ -145,7 +146,7 @@ def renew(jobs: Collection[Held], *, lease: timedelta, now: Moment = NOW) -> Non
     ids = [held.job_id for held in jobs]
     tokens = {held.lease_token for held in jobs}
     rows = Job.objects.filter(pk__in=ids, status=Status.RUNNING, lease_token__in=tokens)
-    _unlocked(rows).update(lease_expires_at=Greatest(F("lease_expires_at"), after(now, lease)))
+    unlocked(rows).update(lease_expires_at=Greatest(F("lease_expires_at"), after(now, lease)))
 
 
 def hold(held: Held, *, lease: timedelta, now: Moment = NOW) -> bool:
@@ -203,7 +204,7 @@ def rescue(held: Held, *, seen: datetime, begun: bool, note: str, actor: Actor, 
     """Put a job back in line whose lease still ends at ``seen``; a crash counts only if it had begun."""
     changes = {**BACK_IN_LINE, "crashes": F("crashes") + int(begun), "updated_at": now}
     event = Note(what=What.RESCUED, was=Status.RUNNING, actor=actor, note=note)
-    return move(_abandoned(held, seen=seen), changes, event, now).won
+    return move(abandoned_rows(held, seen=seen), changes, event, now).won
 
 
 def give_up(held: Held, *, seen: datetime, errors: str, actor: Actor, now: Moment = NOW) -> bool:
@@ -217,7 +218,7 @@ def give_up(held: Held, *, seen: datetime, errors: str, actor: Actor, now: Momen
         **NO_LEASE,
     }
     event = Note(what=What.FAILED, was=Status.RUNNING, actor=actor, note=errors)
-    return move(_abandoned(held, seen=seen), changes, event, now).won
+    return move(abandoned_rows(held, seen=seen), changes, event, now).won
 
 
 def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
@@ -227,7 +228,7 @@ def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = ""
 
 def cancel_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now: Moment = NOW) -> list[int]:
     """Cancel those of the jobs that wait or run and that nobody has locked, as a chunk does; return their ids."""
-    rows = _unlocked(Job.objects.active().filter(pk__in=job_ids))
+    rows = unlocked(Job.objects.active().filter(pk__in=job_ids))
     return sorted(_cancel(rows, actor, reason, now).moved)
 
 
@@ -235,7 +236,8 @@ def hold_back(job_id: int, *, project: models.Model, actor: Actor, reason: str =
     """Let a job that waits, due or not, wait until it is resumed; no claim looks at it meanwhile."""
     rows = Job.objects.waiting().filter(pk=job_id, project=project.pk)
     event = Note(what=What.HELD, was=Status.SCHEDULED, actor=actor, note=reason)
-    return move(rows, {"due_at": HELD_UNTIL, "updated_at": now}, event, now).won
+    # An engine that was told of it finds nothing to do; once resumed, it is handed over afresh.
+    return move(rows, {"due_at": HELD_UNTIL, "reserved_until": None, "updated_at": now}, event, now).won
 
 
 def resume(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
@@ -253,7 +255,7 @@ def advance(job_id: int, *, project: models.Model, actor: Actor, reason: str = "
 
 def advance_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now: Moment = NOW) -> list[int]:
     """The same for those of the jobs that nobody has locked; return the ids of those that waited for an instant."""
-    rows = _unlocked(_not_yet_due(now).filter(pk__in=job_ids))
+    rows = unlocked(_not_yet_due(now).filter(pk__in=job_ids))
     return sorted(_advance(rows, actor, reason, now).moved)
 
 
@@ -272,22 +274,14 @@ def _not_yet_due(now: Moment) -> JobQuerySet:
     return Job.objects.waiting().filter(due_at__gt=now)
 
 
-def _abandoned(held: Held, *, seen: datetime) -> JobQuerySet:
-    """The job if its lease was not renewed since it was ``seen``; locked rows are alive.
-
-    A renewal moves the expiry by seconds, so a millisecond's leeway is safe; databases
-    round instants differently.
-    """
-    return _unlocked(held_rows(held).filter(lease_expires_at__lte=seen + timedelta(milliseconds=1)))
-
-
-def _unlocked(rows: JobQuerySet) -> JobQuerySet:
-    """Lock those rows that nobody else has locked, by ascending id, and return them.
-
-    ``no_key``: foreign-key inserts of others are not held up. Without row locks the rows
-    are returned as they are, so that the transaction starts with its write.
-    """
-    if not supports_row_locks(home()):
-        return rows
-    locked = rows.select_for_update(skip_locked=True, no_key=True).order_by("pk")
-    return rows.filter(pk__in=list(locked.values_list("pk", flat=True)))
+def _claimed(lease_token: UUID, worker: str, lease: timedelta, now: Moment) -> dict[str, Any]:
+    return {
+        "status": Status.RUNNING.value,
+        "lease_token": lease_token,
+        "lease_expires_at": after(now, lease),
+        "worker": worker,
+        "attempt": F("attempt") + 1,
+        "started_at": Coalesce(F("started_at"), now),
+        "reserved_until": None,
+        "updated_at": now,
+    }

@@ -7,27 +7,23 @@ listen, each with a database connection of its own, kept open.
 import logging
 import os
 import random
-import secrets
-import socket
 import threading
 import time
-from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
 from django.db import Error
-from django.db.models.functions import Now
 
-from . import clock, conf, failpoints, runner, statistics, transitions
+from . import conf, failpoints, runner, transitions
 from .actors import Actor
-from .blocks import BlockCounter
 from .claims import CLAIM_AHEAD_SECONDS, Appetite, ClaimOrder, seconds_to_next
 from .crew import Crew, await_end
 from .database import engine_statement, limited_transaction
-from .leases import Leases, Rescuer
+from .leases import Leases
 from .line import Entry, Line
 from .models import Job, Worker
 from .moves import Held
+from .presence import Presence, Sweep, new_name
 from .returns import Returns
 from .wakeups import Listener, Wake
 
@@ -39,7 +35,6 @@ EXIT_AT_THE_LATEST_SECONDS: Final = 9.5
 POLL_HEARING_SECONDS: Final = 5.0
 POLL_DEAF_SECONDS: Final = 0.1
 WATCH_SECONDS: Final = 0.25
-FORGET_WORKERS_AFTER: Final = timedelta(days=1)
 LONGEST_OUTAGE_WAIT_SECONDS: Final = 5.0
 SHUT_DOWN: Final = "The worker shut down."
 EXIT_OK: Final = 0
@@ -53,18 +48,18 @@ class JobWorker:
     """
 
     def __init__(self, *, threads: int = 4, drain: bool = False) -> None:
-        self.name = f"{socket.gethostname()[:120]}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.name = new_name()
         self.actor = Actor(kind="worker", name=self.name)
         self._threads = threads
         self._drain = drain
         self._leases = Leases()
         self._line = Line()
         self._order = ClaimOrder()
-        self._rescuer = Rescuer()
-        self._blocks = BlockCounter()
         self.wake = Wake()
         self._listener = Listener(self.wake.set)
         self._crew = Crew(self.name, on_failure=self._fall)
+        self._presence = Presence(self.name, kind=Worker.Kind.WORKER)
+        self._sweep = Sweep(self._crew, on_rescue=self.wake.set)
         self._running: dict[int, tuple[Entry, float]] = {}
         self._appetite = Appetite()
         self._stop_at: float | None = None
@@ -81,7 +76,7 @@ class JobWorker:
         runners = [self._crew.start(self._serve, f"run-{number}") for number in range(self._threads)]
         settings = conf.current()
         self._crew.repeat(settings.beat_seconds, self._beat, at_once=True, name="beat")
-        self._crew.repeat(settings.sweep_seconds, self._sweep, at_once=True, name="sweep")
+        self._crew.repeat(settings.sweep_seconds, self._sweep.look, at_once=True, name="sweep")
         self._crew.repeat(WATCH_SECONDS, self._watch, name="watch")
         self._crew.repeat(WATCH_SECONDS, self._see_to_the_end, name="end")
         self._crew.repeat(1.0, lambda: self._listener.listen(self._crew.ended), at_once=True, name="listen")
@@ -221,28 +216,7 @@ class JobWorker:
 
     def _beat(self) -> None:
         self._leases.renew()
-        if not Worker.objects.filter(name=self.name).update(beat_at=clock.NOW):
-            Worker.objects.create(name=self.name, started_at=clock.NOW, beat_at=clock.NOW)
-
-    def _sweep(self) -> None:
-        """Look for lost jobs; if one is suspect, look again a beat and a second later."""
-        try:
-            rescued = self._rescuer.look()
-            if self._rescuer.has_suspects() and not self._crew.ended.wait(conf.current().beat_seconds + 1.1):
-                rescued += self._rescuer.look()
-        except Error:
-            self._rescuer.forget()
-            raise
-        for job_id in rescued:
-            logger.warning("job=%s rescued from a worker that is gone", job_id)
-        if rescued:
-            self.wake.set()
-        Worker.objects.filter(beat_at__lt=Now() - FORGET_WORKERS_AFTER).delete()
-        try:
-            self._blocks.count()
-            statistics.roll_up()
-        except Error as error:  # figures for people: no reason to look for lost jobs again at once, as others are
-            self._crew.note_trouble(error)
+        self._presence.beat()
 
     def _watch(self) -> None:
         """Take overdue attempts from their actions."""
@@ -290,7 +264,7 @@ class JobWorker:
         try:
             self._returns.work_off()
             if not self._returns:
-                Worker.objects.filter(name=self.name).delete()
+                self._presence.leave()
         except Error as error:
             self._crew.note_trouble(error)
         return not self._returns

@@ -47,4 +47,8 @@ def _count_jobs() -> dict[str, str]:
 
 
 def _count_workers() -> int:
-    return Worker.objects.filter(beat_at__gt=timezone.now() - timedelta(seconds=conf.current().lease_seconds)).count()
+    return (
+        Worker.objects.exclude(kind=Worker.Kind.DISPATCHER)
+        .filter(beat_at__gt=timezone.now() - timedelta(seconds=conf.current().lease_seconds))
+        .count()
+    )

@@ -1,9 +1,14 @@
 """Fixtures for all suites."""
 
-import pytest
+from collections.abc import Iterator
 
+import pytest
+from django.test import override_settings
+
+from jobs import guests
 from tests.api.client import Api
 from tests.factories import make_key, make_project
+from tests.others import until
 
 
 @pytest.fixture
@@ -11,3 +16,16 @@ def api(db: None) -> Api:
     """An integrator with a key that may do everything in a project of its own."""
     project = make_project()
     return Api(project=project, secret=make_key(organization=project.organization).secret)
+
+
+@pytest.fixture
+def own_guest(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process of an engine that has not run a job yet; what it starts has ended with the test."""
+    with override_settings(JOBS={"BEAT_SECONDS": 0.2, "LEASE_SECONDS": 1}):
+        monkeypatch.setattr(guests, "_guest", None)
+        monkeypatch.setattr(guests, "_is_stop_asked", None)
+        yield
+        if guests._guest is not None:
+            guests._guest._leases.stopping.set()
+            until(lambda: not guests.current()._running, what="the last job to end")
+            guests._guest.end()

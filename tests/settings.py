@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from jobsite.settings import *
@@ -19,6 +20,8 @@ else:
     DATABASES["default"]["TEST"] = {"NAME": f"test_jobs_{TEST_RUN}", "TEMPLATE": "template0", "CHARSET": "UTF8"}
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.hostapp"]
+if find_spec("django_tasks_db"):
+    INSTALLED_APPS += ["django_tasks_db"]  # the tables of an engine that some tests run on
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; these passwords guard nothing
 # Every request is counted, none is refused, unless a test says so.
 JOBS = {"REQUESTS_PER_MINUTE": 1_000_000, "FAILED_KEYS_PER_MINUTE": 1_000_000}

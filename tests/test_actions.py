@@ -43,6 +43,27 @@ def test_an_action_is_internal_not_unique_and_starts_now_unless_it_says_so():
     found = actions.get_action("sweep_floor")
     assert (found.public, found.unique, found.start, found.parameters) == (False, False, "now", None)
     assert (found.max_attempts, found.backoff, found.deadline) == (3, timedelta(seconds=30), timedelta(minutes=10))
+    assert (found.queue, found.priority) == ("default", 0)
+
+
+def test_an_engine_s_queue_and_priority_are_kept():
+    register(queue="far.away-1:x", priority=-100)
+
+    found = actions.get_action("sweep_floor")
+    assert (found.queue, found.priority) == ("far.away-1:x", -100)
+    assert (actions.queue_of("sweep_floor"), actions.queue_of("unknown")) == ("far.away-1:x", "default")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"queue": queue} for queue in ("", "two words", None, "x" * 101)),
+        *({"priority": priority} for priority in (101, -101, True, 1.5, "high")),
+    ],
+)
+def test_a_queue_or_a_priority_that_no_engine_takes_is_refused(options: dict[str, Any]):
+    with pytest.raises(ActionMisused, match="sweep_floor"):
+        register(**options)
 
 
 def test_a_name_that_is_taken_is_refused_and_both_functions_are_named():

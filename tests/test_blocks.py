@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from jobs import blocks
 from jobs.blocks import BlockCounter, are_counted
+from jobs.dispatcher import JobDispatcher
 from jobs.models import BLOCK_BITS, Job, JobBlock
 from jobs.services import delete_jobs
 from jobs.status import Status
@@ -152,9 +153,10 @@ def test_two_that_count_at_once_count_each_block_once():
     assert counted() == true_counts(below=11)
 
 
-def test_the_sweep_of_a_worker_counts():
+@pytest.mark.parametrize("process", [JobWorker, JobDispatcher])
+def test_the_sweep_of_a_worker_and_of_a_dispatcher_counts(process: type[JobWorker | JobDispatcher]):
     fill(2, 1, 1)
 
-    JobWorker()._sweep()
+    process()._sweep.look()
 
     assert counted() == true_counts(below=2)

@@ -86,8 +86,8 @@ def test_other_databases_have_logs_of_their_own():
 # ---------------------------------------------------------------- workers
 
 
-def a_worker() -> None:
-    Worker.objects.create(name="host:1:aaaa", started_at=timezone.now(), beat_at=timezone.now())
+def a_worker(kind: Worker.Kind = Worker.Kind.WORKER) -> None:
+    Worker.objects.create(name="host:1:aaaa", kind=kind, started_at=timezone.now(), beat_at=timezone.now())
 
 
 @pytest.mark.django_db
@@ -100,15 +100,23 @@ def test_before_deployment_a_host_without_any_worker_is_told():
 
 
 @pytest.mark.django_db
+def test_a_dispatcher_runs_no_job_and_is_no_worker():
+    a_worker(Worker.Kind.DISPATCHER)
+
+    assert len(found("jobs.W004", deploy=True)) == 1
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "sign",
     [
         a_worker,
+        lambda: a_worker(Worker.Kind.ENGINE),
         lambda: make_job(status=Status.RUNNING),
         lambda: make_job(status=Status.COMPLETED),
         lambda: make_job(status=Status.FAILED),
     ],
-    ids=["listed", "runs", "completed", "failed"],
+    ids=["listed", "of an engine", "runs", "completed", "failed"],
 )
 def test_a_worker_was_seen_if_it_is_listed_or_if_a_job_got_beyond_waiting(sign: Callable[[], object]):
     sign()

@@ -20,6 +20,7 @@ def test_the_defaults_are_those_of_the_readme():
     assert (settings.poll_seconds, settings.cancel_wait_seconds) == (None, 5)
     assert settings.user_erase_action == "delete_user_data"
     assert settings.retention_days is settings.retention is None
+    assert (settings.task_backend, settings.reserve) == (None, timedelta(minutes=1))
     assert (settings.requests_per_minute, settings.failed_keys_per_minute) == (600, 60)
     assert (settings.cache, settings.trusted_proxies) == ("default", 0)
     assert settings.admin_register is True
@@ -67,6 +68,9 @@ def test_keys_are_upper_case():
         ("SWEEP_SECONDS", float("nan")),
         ("POLL_SECONDS", 0),
         ("CANCEL_WAIT_SECONDS", float("inf")),
+        ("RESERVE_SECONDS", 0),
+        ("RESERVE_SECONDS", None),
+        ("TASK_BACKEND", {"BACKEND": "x"}),
         ("CANCEL_WAIT_SECONDS", timedelta(seconds=5)),
         ("USER_ERASE_ACTION", None),
         ("REQUESTS_PER_MINUTE", 0),

@@ -19,6 +19,7 @@ from jobs.management.commands import (
     createproject,
     createroles,
     importjobs,
+    jobdispatcher,
     jobhealth,
     jobworker,
     pausejobs,
@@ -126,7 +127,14 @@ def test_the_option_table_is_the_code_s():
     table = README.split("| option of `@action` |")[1].split("\n\n")[0]
     rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", table, re.MULTILINE))
     says = {"required": inspect.Parameter.empty, "none": (None, ()), "30 s": timedelta(seconds=30)}
-    says |= {"10 min": timedelta(minutes=10), "3": 3, "`False`": False, '`"now"`': "now"}
+    says |= {
+        "10 min": timedelta(minutes=10),
+        "3": 3,
+        "0": 0,
+        "`False`": False,
+        '`"now"`': "now",
+        '`"default"`': "default",
+    }
     options = inspect.signature(actions.action).parameters
 
     assert list(rows) == [name for name in options if name != "name"]
@@ -144,7 +152,18 @@ def test_every_public_name_is_in_the_readme():
 
 @pytest.mark.parametrize(
     "command",
-    [jobworker, createproject, createapikey, createroles, importjobs, jobhealth, pausejobs, resumejobs, prunejobs],
+    [
+        jobworker,
+        jobdispatcher,
+        createproject,
+        createapikey,
+        createroles,
+        importjobs,
+        jobhealth,
+        pausejobs,
+        resumejobs,
+        prunejobs,
+    ],
 )
 def test_every_option_of_a_command_is_in_the_readme(command):
     parser = command.Command().create_parser("manage.py", command.__name__.rsplit(".", 1)[-1])

@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from jobs import clock, statistics
 from jobs.database import home
+from jobs.dispatcher import JobDispatcher
 from jobs.models import Job, Statistic, Worker
 from jobs.statistics import BUCKET, KEEP, SLOTS, Counts, percentile, roll_up
 from jobs.status import Status
@@ -247,8 +248,9 @@ def test_a_worker_counts_while_it_sweeps():
     assert counted()[bucket].completed == 1
 
 
+@pytest.mark.parametrize("process", [JobWorker, JobDispatcher])
 def test_trouble_with_the_figures_is_no_trouble_of_the_sweep(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    process: type[JobWorker | JobDispatcher], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     def fail() -> int:
         raise DatabaseError("no such table")
@@ -257,7 +259,7 @@ def test_trouble_with_the_figures_is_no_trouble_of_the_sweep(
     old = Worker.objects.create(name="old", started_at=NOW - KEEP, beat_at=NOW - KEEP)
 
     # Else it would look for lost jobs again at once, and never more come to its pause.
-    JobWorker(threads=1)._sweep()
+    process()._sweep.look()
 
     assert not Worker.objects.filter(pk=old.pk).exists()
     assert "database trouble: DatabaseError" in caplog.text

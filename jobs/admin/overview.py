@@ -83,6 +83,9 @@ class OverviewMixin(LookOnlyMixin):
             **_now(overview),
             **_then(overview),
             "workers": [_worker(worker, overview) for worker in overview.workers],
+            "dispatchers": [
+                {"name": beat.worker, "beat": _seconds(beat.seconds)} for beat in overview.health.dispatchers
+            ],
             "failures": [_failure(failure) for failure in overview.failures],
             "pauses": [
                 {"scope": scope_words(pause), "reason": pause.reason, "at": shown.moment(pause.created_at)}
@@ -141,6 +144,8 @@ def _sentence(concern: Concern, health: Health) -> str:
         else:
             words = ngettext("Only %(alive)s worker is alive.", "Only %(alive)s workers are alive.", alive)
         return words % {"alive": alive, "time": _seconds(bounds.max_beat_age)}
+    if concern is Concern.DISPATCHERS:
+        return translated("No dispatcher is alive, so no job is handed to the engine that is to run it.")
     if concern is Concern.UNRESCUED:
         words = ngettext(
             "%(count)s job was lost by its worker and nobody has put it back in line.",

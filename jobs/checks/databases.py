@@ -71,15 +71,14 @@ def check_workers(*, databases: Collection[str] | None = None, **_: Any) -> list
     if connection.alias not in (databases or ()) or not has_table(connection, Worker):
         return []
     begun = Job.objects.filter(status__in=[Status.RUNNING, Status.COMPLETED, Status.FAILED])
-    if Worker.objects.using(connection.alias).exists() or begun.exists():
+    runs_jobs = Worker.objects.using(connection.alias).exclude(kind=Worker.Kind.DISPATCHER)
+    if runs_jobs.exists() or begun.exists():
         return []
-    return [
-        Warning(
-            "No worker was ever seen, so no job is run.",
-            hint="Run 'manage.py jobworker' under a supervisor that restarts it, on this database.",
-            id="jobs.W004",
-        )
-    ]
+    hint = (
+        "Run 'manage.py jobworker' under a supervisor that restarts it, on this database; where JOBS['TASK_BACKEND'] "
+        "names an engine, 'manage.py jobdispatcher' and a worker of that engine."
+    )
+    return [Warning("No worker was ever seen, so no job is run.", hint=hint, id="jobs.W004")]
 
 
 def has_table(connection: BaseDatabaseWrapper, model: type[Model]) -> bool:

@@ -45,6 +45,18 @@ def check_time(**_: Any) -> list[CheckMessage]:
 
 
 @register("jobs")
+def check_engine(**_: Any) -> list[CheckMessage]:
+    """Refuse an engine that could not be handed the jobs of some action (``jobs.E020``)."""
+    if check_settings():
+        return []
+    from ..tasks import check_engine as problem_of_engine  # reads JOBS when it is imported, which may be wrong
+
+    problem = problem_of_engine({action.queue for action in all_actions()})
+    hint = "JOBS['TASK_BACKEND'] names an alias in TASKS; before Django 6, install django-jobsite[tasks]."
+    return [Error(problem, hint=hint, id="jobs.E020")] if problem else []
+
+
+@register("jobs")
 def check_parameters(**_: Any) -> list[CheckMessage]:
     """Refuse actions whose parameters would not reach them (``jobs.E006``)."""
     return [

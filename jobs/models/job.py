@@ -43,6 +43,14 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Jobs that may be claimed at ``now``."""
         return self.filter(status=Status.SCHEDULED, due_at__lte=self._instant(now))
 
+    def unreserved(self, now: Moment = NOW) -> Self:
+        """Jobs that no dispatcher has handed over, or so long ago that they may be handed over again."""
+        return self.filter(Q(reserved_until=None) | Q(reserved_until__lte=self._instant(now)))
+
+    def reserved(self, now: Moment = NOW) -> Self:
+        """Jobs that wait in an engine that they were handed to a short while ago."""
+        return self.filter(status=Status.SCHEDULED, reserved_until__gt=self._instant(now))
+
     def held(self) -> Self:
         """Jobs that staff hold: they wait until they are resumed."""
         return self.filter(status=Status.SCHEDULED, due_at=HELD_UNTIL)
@@ -123,6 +131,9 @@ class Job(models.Model):
     # The worker that runs it or ran it to its end; null while scheduled.
     worker = models.CharField(max_length=200, null=True)  # noqa: DJ001 – null is "none", like the lease
 
+    # Until when a dispatcher leaves it to the engine it was handed to; null: it was not, since it is in line.
+    reserved_until = models.DateTimeField(null=True)
+
     progress_done = models.PositiveBigIntegerField(default=0)
     # Null until the action says what there is to do.
     progress_total = models.PositiveBigIntegerField(null=True)
@@ -201,6 +212,12 @@ class Job(models.Model):
             # Candidates of one project for a fair claim; the projects that wait.
             models.Index(
                 fields=["project", "due_at", "id"], condition=Q(status=SCHEDULED), name="jobs_job_due_of_project"
+            ),
+            # What dispatchers have handed over: how much that is, and what to hand over again. Empty without one.
+            models.Index(
+                fields=["reserved_until"],
+                condition=Q(status=SCHEDULED, reserved_until__isnull=False),
+                name="jobs_job_reserved",
             ),
             # The sweep and the beat: few rows, and the only index that a beat's column is in.
             models.Index(fields=["lease_expires_at"], condition=Q(status=RUNNING), name="jobs_job_leases"),

@@ -1,9 +1,10 @@
 """What no worker may claim for the time being."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
-from django.db import models, router
+from django.db import connections, models, router
 from django.db.models import BooleanField, Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import IsNull
@@ -25,6 +26,11 @@ class Paused:
     pairs: tuple[tuple[str, Any], ...]
     # Whether some organization is disabled. Which ones, the queries look up: there may be as many as ever left.
     disabled: bool
+
+    @property
+    def holds_any(self) -> bool:
+        """Whether there is a pause or a disabled organization at all."""
+        return self.everything or self.disabled or bool(self.actions or self.projects or self.pairs)
 
     def leave_out(self, jobs: JobQuerySet) -> JobQuerySet:
         """Return those of ``jobs`` that no pause covers, of organizations that are not disabled."""
@@ -79,9 +85,7 @@ class PauseManager(models.Manager["Pause"]):
 
     def in_force(self) -> Paused:
         """Return what is held back now, in one query of a table with a few rows and an index with as few."""
-        pauses = self.order_by().values_list("action", "project_id", _constant(False))
-        # Django 6.1 would sort the union by the model's own order, of which it has no column.
-        rows: list[tuple[str | None, Any, bool]] = list(pauses.union(self._disabled()).order_by())
+        rows = self._rows()
         pairs = [(action, project) for action, project, disabled in rows if not disabled]
         return Paused(
             everything=(None, None) in pairs,
@@ -90,6 +94,15 @@ class PauseManager(models.Manager["Pause"]):
             pairs=tuple((action, project) for action, project in pairs if action is not None and project is not None),
             disabled=any(disabled for _, _, disabled in rows),
         )
+
+    def _rows(self) -> list[tuple[str | None, Any, bool]]:
+        """Ask with a statement that is compiled once: every claim asks, and that takes longer than the answer."""
+        connection = connections[router.db_for_write(self.model)]
+        with connection.cursor() as cursor:
+            cursor.execute(*_compiled(connection.alias))
+            rows = cursor.fetchall()
+        convert = self.model._meta.get_field("project").target_field.to_python
+        return [(action, convert(project), bool(disabled)) for action, project, disabled in rows]
 
     def _disabled(self) -> QuerySet[Any, Any]:
         """A row for a union with pauses, if some organization is disabled: the first, as there may be many."""
@@ -100,6 +113,15 @@ class PauseManager(models.Manager["Pause"]):
             .order_by()
             .values_list(_constant(None), _constant(None), _constant(True))
         )
+
+
+@lru_cache(maxsize=8)
+def _compiled(alias: str) -> tuple[str, tuple[Any, ...]]:
+    pauses: Any = Pause.objects
+    rows = pauses.order_by().values_list("action", "project_id", _constant(False)).union(pauses._disabled())
+    # Django 6.1 would sort the union by the model's own order, of which it has no column.
+    sql, params = rows.order_by().query.get_compiler(using=alias).as_sql()
+    return sql, tuple(params)
 
 
 class Pause(models.Model):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, cast
 
-from django.db.models import Subquery
+from django.db.models import QuerySet, Subquery
 
 from ..database import home
 from ..models import Job, Pause, Worker
@@ -32,7 +32,8 @@ class Waiting(Enum):
     PAUSED = auto()
     """The end of a pause that covers it, ``since`` when; of several, the oldest."""
     WORKER = auto()
-    """A worker that is alive; the last beat of any was at ``since`` (None: there is none to be seen)."""
+    """A worker that is alive; the last beat of any was at ``since`` (None: there is none to be seen). A process of an
+    engine does not count unless a dispatcher lives, which wakes it."""
     TURN = auto()
     """Its turn: it is due, and workers are alive."""
 
@@ -95,9 +96,21 @@ def _covers(action: str | None, project: Any, job: Job) -> bool:
 def _disabled_and_last_beat(jobs: Collection[Job]) -> tuple[dict[Any, datetime], datetime | None]:
     """Return, in one query, since when the projects' organizations are disabled, where they are; and the last beat."""
     rows = cast("Any", get_project_model())._base_manager.using(home().alias)
-    beats = Worker.objects.order_by("-beat_at").values("beat_at")[:1]
+    beats = [_last_beat_of(kind) for kind in Worker.Kind]
     of_these = rows.filter(pk__in={job.project_id for job in jobs})
-    found = list(of_these.values_list("pk", "organization__disabled_at", Subquery(beats)))
-    disabled = {project: disabled_at for project, disabled_at, _ in found if disabled_at is not None}
+    found = list(of_these.values_list("pk", "organization__disabled_at", *[Subquery(beat) for beat in beats]))
+    disabled = {project: disabled_at for project, disabled_at, *_ in found if disabled_at is not None}
     # A job that is not stored yet may be of a project that is not, either.
-    return disabled, found[0][2] if found else beats.values_list("beat_at", flat=True).first()
+    beaten = found[0][2:] if found else [beat.values_list("beat_at", flat=True).first() for beat in beats]
+    return disabled, _last_beat(dict(zip(Worker.Kind, beaten, strict=True)))
+
+
+def _last_beat_of(kind: Worker.Kind) -> QuerySet[Worker, Any]:
+    return Worker.objects.filter(kind=kind).order_by("-beat_at").values("beat_at")[:1]
+
+
+def _last_beat(beats: dict[Worker.Kind, datetime | None]) -> datetime | None:
+    """Return when something that would run the job was last seen to live; an engine needs a dispatcher."""
+    woken = [beats[Worker.Kind.ENGINE], beats[Worker.Kind.DISPATCHER]]
+    either = [beats[Worker.Kind.WORKER], None if None in woken else min(filter(None, woken))]
+    return max(filter(None, either), default=None)

@@ -65,6 +65,8 @@ class Concern(Enum):
 
     OVERDUE = auto()
     WORKERS = auto()
+    DISPATCHERS = auto()
+    """None lives, though an engine is to be handed jobs."""
     UNRESCUED = auto()
     FAILURES = auto()
 
@@ -84,8 +86,11 @@ class Health:
     """Those that a sweep will find, also of workers that died a moment ago."""
     unrescued: int
     """Those of them that the sweep of a living worker would have found."""
+    dispatchers: Sequence[Beat]
+    """Processes that hand jobs to an engine and run none; the latest beats first."""
     workers: Sequence[Beat]
-    """The latest beats first, at most ``MOST_WORKERS``; one that ended orderly is not among them."""
+    """Processes that run jobs, also those of an engine that the host has. The latest beats first, at most
+    ``MOST_WORKERS``; one that ended orderly is not among them."""
     failures: int
     """Within the last hour, at most ``MOST_COUNTED``."""
     pauses: Sequence[Pause]
@@ -96,6 +101,7 @@ class Health:
         beyond = {
             Concern.OVERDUE: overdue is not None and overdue.seconds > bounds.max_overdue,
             Concern.WORKERS: self.alive(bounds) < bounds.min_workers,
+            Concern.DISPATCHERS: conf.current().task_backend is not None and not _alive(self.dispatchers, bounds),
             Concern.UNRESCUED: self.unrescued > bounds.max_expired,
             Concern.FAILURES: self.failures > bounds.max_failures,
         }
@@ -113,13 +119,15 @@ class Health:
         if concern is Concern.WORKERS:
             wanted = f"with a beat in the last {bounds.max_beat_age:g} s, {bounds.min_workers} wanted"
             return f"workers alive: {self.alive(bounds)} {wanted}"
+        if concern is Concern.DISPATCHERS:
+            return f"dispatchers alive: 0 with a beat in the last {bounds.max_beat_age:g} s, 1 wanted"
         if concern is Concern.UNRESCUED:
             return f"expired leases that nobody rescued: {self.unrescued}, {bounds.max_expired} allowed"
         return f"failures in the last hour: {_capped(self.failures)}, {bounds.max_failures} allowed"
 
     def alive(self, bounds: Bounds) -> int:
         """Return how many workers have beaten within ``bounds.max_beat_age``."""
-        return sum(beat.seconds <= bounds.max_beat_age for beat in self.workers)
+        return _alive(self.workers, bounds)
 
 
 def check_health() -> Health:
@@ -134,6 +142,7 @@ def check_health() -> Health:
     unrescued = Q(lease_expires_at__lt=now - _time_to_rescue())
     expired = Job.objects.expired().aggregate(all=Count("pk"), unrescued=Count("pk", filter=unrescued))
     failed = Job.objects.filter(status=Status.FAILED, finished_at__gte=now - FAILURES_WITHIN)
+    beats = _beats(now)
     return Health(
         checked_at=now,
         oldest_overdue=_first(paused.leave_out(due), "due_at", now),
@@ -141,7 +150,8 @@ def check_health() -> Health:
         oldest_running=_first(running.filter(begun_at__isnull=False).order_by("begun_at", "pk"), "begun_at", now),
         expired_leases=expired["all"],
         unrescued=expired["unrescued"],
-        workers=_beats(now),
+        dispatchers=[beat for kind, beat in beats if kind == Worker.Kind.DISPATCHER],
+        workers=[beat for kind, beat in beats if kind != Worker.Kind.DISPATCHER],
         failures=failed.order_by()[:MOST_COUNTED].count(),
         pauses=list_pauses(),
     )
@@ -157,9 +167,13 @@ def _first(jobs: JobQuerySet, since: str, now: datetime) -> Late | None:
     return None if row is None else Late(job_id=row[0], action=row[1], seconds=_seconds(now - row[2]))
 
 
-def _beats(now: datetime) -> list[Beat]:
+def _beats(now: datetime) -> list[tuple[str, Beat]]:
     latest = Worker.objects.using(home().alias).order_by("-beat_at")[:MOST_WORKERS]
-    return [Beat(worker=w.name, started_at=w.started_at, seconds=_seconds(now - w.beat_at)) for w in latest]
+    return [(w.kind, Beat(worker=w.name, started_at=w.started_at, seconds=_seconds(now - w.beat_at))) for w in latest]
+
+
+def _alive(beats: Sequence[Beat], bounds: Bounds) -> int:
+    return sum(beat.seconds <= bounds.max_beat_age for beat in beats)
 
 
 def _seconds(duration: timedelta) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 
 from jobs import clock
 from jobs.database import home
@@ -130,6 +130,27 @@ def test_all_is_well_where_a_worker_lives(client: Client, now: datetime):
 
     assert "All is well" in words
     assert "host:1:aaaa ● alive" in words
+
+
+def test_a_dispatcher_is_told_from_those_that_run_jobs(client: Client, now: datetime):
+    Worker.objects.create(name="host:2:bbbb", kind=Worker.Kind.DISPATCHER, started_at=now, beat_at=now - 5 * MINUTE)
+
+    words = words_of(page_of(client))
+
+    assert "No worker is alive" in words
+    assert "Dispatchers, which hand jobs to an engine and run none; with the last sign of life: host:2:bbbb" in words
+    assert "host:2:bbbb , 5 min ago" in words
+    assert "silent" not in words
+
+
+@override_settings(JOBS={"TASK_BACKEND": "default"})
+def test_where_an_engine_runs_the_jobs_a_dispatcher_is_missed(client: Client, now: datetime):
+    Worker.objects.create(name="host:1:aaaa", kind=Worker.Kind.ENGINE, started_at=now, beat_at=now)
+
+    words = words_of(page_of(client))
+
+    assert "No dispatcher is alive, so no job is handed to the engine that is to run it." in words
+    assert "All is well" not in words
 
 
 def test_what_is_wrong_is_said_in_sentences(client: Client, now: datetime):

@@ -20,3 +20,14 @@ class Visit(models.Model):
 
     def __str__(self) -> str:
         return f"visit {self.pk}"
+
+
+class BareJob(models.Model):
+    """What a host that has an engine and not us would keep of a job."""
+
+    status = models.CharField(max_length=9)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"bare job {self.pk}"

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SETTINGS: Final = "tests.benchmarks.settings"
+MEASURES: Final = "tests.benchmarks.measure"
 END_SECONDS: Final = 15
 MEASURE_SECONDS: Final = 600
 
@@ -46,27 +47,32 @@ def drain(*, threads: int) -> None:
         raise MeasureFailed(errors)
 
 
-def measure(name: str, database_url: str, **arguments: Any) -> Any:
+def measure(name: str, database_url: str, *, module: str = MEASURES, settings: str = SETTINGS, **arguments: Any) -> Any:
     """Run one measure on a database; return what it found.
 
     Raises:
         MeasureFailed: it ended by an error.
     """
-    command = [sys.executable, "-m", "tests.benchmarks.measure", name, json.dumps(arguments)]
+    command = [sys.executable, "-m", module, name, json.dumps(arguments)]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment(database_url), capture_output=True, text=True, timeout=MEASURE_SECONDS
+        command,
+        cwd=ROOT,
+        env=environment(database_url, settings),
+        capture_output=True,
+        text=True,
+        timeout=MEASURE_SECONDS,
     )
     if done.returncode:
         raise MeasureFailed(done.stdout + done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def migrate(database_url: str) -> None:
+def migrate(database_url: str, *, settings: str = SETTINGS) -> None:
     """Create all tables."""
     command = [sys.executable, "manage.py", "migrate", "--run-syncdb", "--verbosity=0"]
-    subprocess.run(command, cwd=ROOT, env=environment(database_url), check=True)
+    subprocess.run(command, cwd=ROOT, env=environment(database_url, settings), check=True)
 
 
-def environment(database_url: str) -> dict[str, str]:
+def environment(database_url: str, settings: str = SETTINGS) -> dict[str, str]:
     """Return the variables that a child needs."""
-    return {**os.environ, "DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": SETTINGS}
+    return {**os.environ, "DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": settings}

@@ -20,10 +20,10 @@ from tests.chaos.table import DATABASES, PARTS, write_table
 from tests.postgres import NoServer, Server, end_cleanly_on_sigterm, postgres_server
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-# The whole: kills, repeats of the matrix, freezes, outages, races.
+# The whole: kills, repeats of the matrix, freezes, outages, races, kills through Celery.
 COUNTS: Final = {
-    "postgresql": {"kills": 1000, "matrix": 5, "freezes": 64, "outages": 60, "races": 10_000},
-    "sqlite": {"kills": 300, "matrix": 5, "freezes": 20, "outages": 30, "races": 2_000},
+    "postgresql": {"kills": 1000, "matrix": 5, "freezes": 64, "outages": 60, "races": 10_000, "celery": 500},
+    "sqlite": {"kills": 300, "matrix": 5, "freezes": 20, "outages": 30, "races": 2_000, "celery": 100},
 }
 
 

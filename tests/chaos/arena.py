@@ -19,7 +19,7 @@ from jobs.models import Job
 from jobs.services import create_api_key
 from tests.chaos.apps import BUG, CONTROL
 from tests.chaos.client import KEYS, PORT
-from tests.chaos.evidence import Evidence, Fault, Life, gather
+from tests.chaos.evidence import Evidence, Fault, Life, gather, held_by
 from tests.chaos.faults import GO, mark_of_frozen
 from tests.chaos.server import ApiServer
 
@@ -57,9 +57,15 @@ class Process:
 
 
 class Worker(Process):
-    """One ``manage.py jobworker``."""
+    """One ``manage.py jobworker``, or a worker of another engine."""
 
     life: Life
+    sign = b"started with"  # its log's words once it is at work
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run its jobs."""
+        return [self.pid]
 
 
 class Arena:
@@ -203,9 +209,7 @@ class Arena:
             pid = worker.pid
             if not worker.is_alive:
                 worker.life.ended = at
-        running = Job.objects.filter(status="running", worker__contains=f":{pid}:")
-        held = tuple(running.values_list("pk", "attempt")) if worker else ()
-        self.faults.append(Fault(at=at, how=how, place=place, pid=pid, held=held))
+        self.faults.append(Fault(at=at, how=how, place=place, pid=pid, held=held_by(worker.pids) if worker else ()))
 
     def look(self) -> None:
         """Note final rows as they are first seen; none may change any more."""
@@ -229,7 +233,7 @@ class Arena:
     def evidence(self) -> Evidence:
         """Gather what the run left; to be called when no process is at work any more."""
         self.note_ended()
-        return gather(self.records, finals_seen=self._finals, faults=self.faults, lives=self.lives)
+        return gather(self.records, self._finals, self.faults, self.lives)
 
     def close(self) -> None:
         """End every process that is left."""

@@ -71,9 +71,7 @@ class Evidence:
     lives: list[Life]
 
 
-def gather(
-    records: Path, *, finals_seen: dict[int, dict[str, Any]], faults: list[Fault], lives: list[Life]
-) -> Evidence:
+def gather(records: Path, finals_seen: dict[int, dict[str, Any]], faults: list[Fault], lives: list[Life]) -> Evidence:
     """Read the database and the records as they stand now."""
     events: dict[int, list[dict[str, Any]]] = {}
     for event in JobEvent.objects.order_by("id").values(
@@ -91,3 +89,9 @@ def gather(
         faults=faults,
         lives=lives,
     )
+
+
+def held_by(pids: list[int]) -> tuple[tuple[int, int], ...]:
+    """Return the claims that these processes hold."""
+    running = Job.objects.filter(status="running").values_list("pk", "attempt", "worker")
+    return tuple((pk, attempt) for pk, attempt, worker in running if int(worker.split(":")[1]) in pids)

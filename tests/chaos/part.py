@@ -23,7 +23,9 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.chaos.settings"
 def main() -> int:
     """Run one part; return 0 if its result was kept free of findings."""
     parser = argparse.ArgumentParser(prog="tests.chaos.part", description=__doc__)
-    parser.add_argument("part", choices=("kills", "matrix", "freezes", "races", "outages", "scenario", "clocks"))
+    parser.add_argument(
+        "part", choices=("kills", "matrix", "freezes", "races", "outages", "celery", "scenario", "clocks")
+    )
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bug", default="", help="for a scenario, or under a wrong clock: the planted bug")
@@ -47,13 +49,15 @@ def main() -> int:
 
 def run(chosen: argparse.Namespace, directory: Path, suffering: Suffering | None) -> dict[str, Any]:
     """Run the part that was asked for."""
-    from tests.chaos import clocks, outages, races, runs, scenarios  # they need the apps
+    from tests.chaos import clocks, engine, outages, races, runs, scenarios  # they need the apps
 
     if suffering:
         return outages.run(directory, suffering, count=chosen.count, seed=chosen.seed)
 
     if chosen.part == "kills":
         return runs.kills(directory, count=chosen.count, seed=chosen.seed)
+    if chosen.part == "celery":
+        return engine.kills(directory, count=chosen.count, seed=chosen.seed)
     if chosen.part == "matrix":
         return runs.matrix(directory, repeats=chosen.count, seed=chosen.seed)
     if chosen.part == "freezes":

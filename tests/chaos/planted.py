@@ -56,9 +56,9 @@ def blind_save() -> None:
 
 def no_sweep() -> None:
     """Nobody looks for jobs whose worker is gone."""
-    from jobs.worker import JobWorker
+    from jobs.presence import Sweep
 
-    JobWorker._sweep = lambda self: None
+    Sweep.look = lambda self: None
 
 
 def rescue_by_time() -> None:

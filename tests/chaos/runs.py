@@ -34,7 +34,6 @@ def kills(directory: Path, *, count: int, seed: int) -> dict[str, Any]:
         while done < count:
             # A rescue takes two looks of one process: workers that all die young save nobody's job.
             until(lambda: are_up(arena), seconds=START_SECONDS, what="workers to be up")
-            pause = arena.random.uniform(0.5, 1.5) * PACE_SECONDS
             at_work = [worker for worker in arena.workers if is_at_work(worker)]
             if at_work and arena.random.random() < 0.95:
                 arena.kill(arena.random.choice(at_work))
@@ -45,7 +44,7 @@ def kills(directory: Path, *, count: int, seed: int) -> dict[str, Any]:
                 arena.kill_client(arena.random.choice(arena.clients))
             arena.look()
             report_progress("kills", done, count)
-            time.sleep(pause)
+            pause_between_kills(arena)
         return conclude(arena, seed)
 
 
@@ -117,7 +116,7 @@ def are_taken_over(held: tuple[tuple[int, int], ...]) -> bool:
 
 def is_at_work(worker: Worker) -> bool:
     """Whether the process has come up; one that is killed while it imports proves nothing."""
-    return worker.is_alive and b"started with" in worker.log.read_bytes()
+    return worker.is_alive and worker.sign in worker.log.read_bytes()
 
 
 def holds_any(worker: Worker) -> bool:
@@ -125,12 +124,12 @@ def holds_any(worker: Worker) -> bool:
 
 
 @contextlib.contextmanager
-def arena_of(directory: Path, seed: int, **options: Any) -> Iterator[Arena]:
+def arena_of(directory: Path, seed: int, *, made_by: type[Arena] = Arena, **options: Any) -> Iterator[Any]:
     """Give an arena with a few projects of different organizations; nothing of it lives on."""
     if not Job.objects.exists():
         for _ in range(PROJECTS):
             make_project()
-    arena = Arena(directory, seed=seed, **options)
+    arena = made_by(directory, seed=seed, **options)
     try:
         yield arena
     finally:
@@ -166,6 +165,11 @@ def summary(verdict: Verdict) -> dict[str, Any]:
         "recovery": percentiles(verdict.recovery),
         "rescue": percentiles(verdict.rescue),
     }
+
+
+def pause_between_kills(arena: Arena) -> None:
+    """Let the next one meet something else."""
+    time.sleep(arena.random.uniform(0.5, 1.5) * PACE_SECONDS)
 
 
 def report_progress(what: str, done: int, of: int) -> None:

@@ -19,3 +19,16 @@ JOBS = {
 }
 SECURE_SSL_REDIRECT = False
 ALLOWED_HOSTS = ["127.0.0.1"]
+
+if prefix := os.environ.get("CHAOS_QUEUE_PREFIX"):
+    TASKS = {
+        "default": {
+            "BACKEND": "jobs.contrib.celery.CeleryBackend",
+            "QUEUES": [],
+            "OPTIONS": {"app": "tests.engines.celeryapp.app", "queue_prefix": prefix},
+        }
+    }
+    JOBS |= {"TASK_BACKEND": "default", "RESERVE_SECONDS": 3}
+    CELERY_BROKER_URL = os.environ["TEST_BROKER_URL"]
+    CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+    CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 DATABASES: Final = ("postgresql", "sqlite")
-PARTS: Final = ("kills", "matrix", "freezes", "outages", "races")
+PARTS: Final = ("kills", "matrix", "freezes", "outages", "races", "celery")
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 BEGIN: Final = "<!-- figures: begin -->"
 END: Final = "<!-- figures: end -->"

@@ -20,6 +20,24 @@ def note(job: JobContext) -> None:
         chunk.add("lines", 1)
 
 
+@action("note_soon", description="Note {reference_id} before others", priority=60)
+def note_soon(job: JobContext) -> None:
+    """Write one line, ahead of what waits in the same engine."""
+    note(job)
+
+
+@action("note_late", description="Note {reference_id} after others", priority=-60)
+def note_late(job: JobContext) -> None:
+    """Write one line, behind what waits in the same engine."""
+    note(job)
+
+
+@action("note_elsewhere", description="Note {reference_id} on other machines", queue="elsewhere")
+def note_elsewhere(job: JobContext) -> None:
+    """Write one line, where another queue is worked on."""
+    note(job)
+
+
 @action("note_for_ever", description="Note {reference_id}, again and again")
 def note_for_ever(job: JobContext) -> NoReturn:
     """Write a line a chunk until something ends the job."""

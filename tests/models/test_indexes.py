@@ -30,6 +30,7 @@ COLUMNS_OF: Final = {
     "jobs_job_blocks_of_start": ["project", "id >> 14", "start_at", "id"],
     "jobs_job_due": ["due_at", "id"],
     "jobs_job_due_of_project": ["project", "due_at", "id"],
+    "jobs_job_reserved": ["reserved_until"],
     "jobs_job_leases": ["lease_expires_at"],
     "jobs_job_by_status": ["status", "id"],
     "jobs_job_by_reference": ["reference_id", "id"],

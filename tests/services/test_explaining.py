@@ -16,10 +16,10 @@ pytestmark = pytest.mark.django_db
 NOW = LONG_AGO + timedelta(days=1)
 
 
-def make_worker(*, beat: float) -> datetime:
+def make_worker(*, beat: float, kind: Worker.Kind = Worker.Kind.WORKER) -> datetime:
     """Insert a worker that beat so many seconds before ``NOW``; return when."""
     beat_at = NOW - timedelta(seconds=beat)
-    Worker.objects.create(name=f"host:1:{beat}", started_at=LONG_AGO, beat_at=beat_at)
+    Worker.objects.create(name=f"host:1:{kind}:{beat}", kind=kind, started_at=LONG_AGO, beat_at=beat_at)
     return beat_at
 
 
@@ -103,6 +103,27 @@ def test_with_one_worker_alive_it_waits_for_its_turn(beat: float):
     make_worker(beat=3600)
 
     assert explain_wait(make_job(due_at=NOW), now=NOW) == Wait(what=Waiting.TURN)
+
+
+@pytest.mark.parametrize("alone", [Worker.Kind.ENGINE, Worker.Kind.DISPATCHER])
+def test_an_engine_without_a_dispatcher_or_a_dispatcher_without_an_engine_runs_nothing(alone: Worker.Kind):
+    make_worker(beat=1, kind=alone)
+
+    assert explain_wait(make_job(), now=NOW) == Wait(what=Waiting.WORKER)
+
+
+def test_with_an_engine_and_a_dispatcher_it_waits_for_its_turn():
+    make_worker(beat=1, kind=Worker.Kind.ENGINE)
+    make_worker(beat=2, kind=Worker.Kind.DISPATCHER)
+
+    assert explain_wait(make_job(), now=NOW) == Wait(what=Waiting.TURN)
+
+
+def test_of_an_engine_and_its_dispatcher_the_one_that_died_first_tells_since_when():
+    make_worker(beat=1, kind=Worker.Kind.ENGINE)
+    died = make_worker(beat=500, kind=Worker.Kind.DISPATCHER)
+
+    assert explain_wait(make_job(), now=NOW) == Wait(what=Waiting.WORKER, since=died)
 
 
 def test_a_job_that_went_back_in_line_at_once_waits_for_its_turn():

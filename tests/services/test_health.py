@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from jobs import clock
@@ -21,8 +22,8 @@ def ago(seconds: float) -> Any:
     return clock.read(home()) - timedelta(seconds=seconds)
 
 
-def make_worker(name: str = "host:1:aaaa", *, beat: float = 0) -> None:
-    Worker.objects.create(name=name, started_at=ago(3600), beat_at=ago(beat))
+def make_worker(name: str = "host:1:aaaa", *, beat: float = 0, kind: Worker.Kind = Worker.Kind.WORKER) -> None:
+    Worker.objects.create(name=name, kind=kind, started_at=ago(3600), beat_at=ago(beat))
 
 
 def test_an_idle_site_with_a_worker_is_healthy():
@@ -158,3 +159,24 @@ def fill_table() -> None:
     Job.objects.bulk_create(jobs, batch_size=1_000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+
+
+def test_a_dispatcher_runs_no_jobs_and_is_told_apart():
+    make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER)
+
+    health = check_health()
+
+    assert [beat.worker for beat in health.dispatchers] == ["host:2:bbbb"]
+    assert health.problems(Bounds()) == ["workers alive: 0 with a beat in the last 60 s, 1 wanted"]
+
+
+@override_settings(JOBS={"TASK_BACKEND": "default"})
+def test_where_an_engine_runs_the_jobs_a_dispatcher_must_live():
+    make_worker(kind=Worker.Kind.ENGINE)
+    make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER, beat=100)
+
+    problems = check_health().problems(Bounds())
+
+    assert problems == ["dispatchers alive: 0 with a beat in the last 60 s, 1 wanted"]
+    make_worker("host:3:cccc", kind=Worker.Kind.DISPATCHER)
+    assert check_health().problems(Bounds()) == []

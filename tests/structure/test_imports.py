@@ -16,17 +16,21 @@ LAYERS: Final = (
     ("envelope",),  # how an error looks over HTTP, for all doors that answer
     ("services",),
     ("worker", "dispatcher"),
-    ("crew", "line", "returns", "wakeups"),
+    ("contrib",),  # what a host may plug in: backends for engines
     ("tasks",),
+    ("guests",),
+    ("presence",),
+    ("crew", "line", "returns", "wakeups"),
     ("runner",),
     ("context",),
+    ("handovers",),
     ("blocks", "chunks", "claims"),
     ("leases", "statistics"),
     ("announcements",),  # of what has happened
-    ("transitions",),
+    ("transitions", "reservations"),
     ("moves",),
     ("models", "notices"),
-    ("hygiene",),
+    ("hygiene", "tasklib"),
     ("database",),
     ("conf", "status", "exceptions", "actions", "signals", "clock", "actors", "failpoints", "logging"),
 )
@@ -42,9 +46,11 @@ BETWEEN_DOORS: Final[dict[tuple[str, str], str]] = {}
 LIBRARIES: Final = {
     "django.http": (*DOORS, "envelope"),
     "django.shortcuts": ("admin",),
-    "django.tasks": ("tasks",),
+    "django.tasks": ("tasklib",),
     "django_filters": ("api",),
-    "django_tasks": ("tasks",),
+    "django_tasks": ("tasklib",),
+    "celery": ("contrib",),
+    "kombu": ("contrib",),
     "rest_framework": ("api", "job_actions"),
 }
 

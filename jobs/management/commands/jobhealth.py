@@ -67,6 +67,14 @@ def _shown(health: Health, bounds: Bounds, problems: list[str]) -> dict[str, Any
             {"worker": beat.worker, "startedAt": beat.started_at.isoformat(timespec="seconds"), "beatAge": beat.seconds}
             for beat in health.workers
         ],
+        "dispatchers": [
+            {
+                "dispatcher": beat.worker,
+                "startedAt": beat.started_at.isoformat(timespec="seconds"),
+                "beatAge": beat.seconds,
+            }
+            for beat in health.dispatchers
+        ],
         "failuresLastHour": health.failures,
         "pauses": [
             {
@@ -97,6 +105,7 @@ def _lines(shown: dict[str, Any]) -> str:
         f"failed last hour:  {shown['failuresLastHour']}",
         f"workers alive:     {shown['workersAlive']}",
         *(f"  {worker['worker']}, last beat {worker['beatAge']:.0f} s ago" for worker in shown["workers"]),
+        *(f"dispatcher:        {d['dispatcher']}, last beat {d['beatAge']:.0f} s ago" for d in shown["dispatchers"]),
         *(f"paused:            {p['scope']} since {p['since']} – {p['reason']}" for p in shown["pauses"]),
         *(f"PROBLEM: {problem}" for problem in shown["problems"]),
     ]

@@ -1,0 +1,151 @@
+"""A backend of Django Tasks on Celery, for Django 5.2 and 6; made for RabbitMQ, and for tasks that may be lost.
+
+In ``TASKS``: ``{"BACKEND": "jobs.contrib.celery.CeleryBackend", "QUEUES": [], "OPTIONS": {"app": "shop.celery.app"}}``.
+A message is the task's path and its arguments, as JSON; the broker has confirmed it when ``enqueue`` returns. There are
+no results: what became of a job, its row says. ``queue_prefix`` in ``OPTIONS`` goes before the names of queues, for
+several sites on one broker.
+"""
+
+import mmap
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from celery import Celery, shared_task
+from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutting_down
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from .. import guests
+from ..tasklib import BaseTaskBackend, Task, TaskResult, TaskResultStatus, task_enqueued
+
+LOWEST_PRIORITY: Final = -100
+HIGHEST_PRIORITY: Final = 100
+# One try more, at once: a connection that the broker closed meanwhile is replaced. Patience is the caller's.
+RETRY_POLICY: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+CONFIRM_SECONDS: Final = 5.0
+
+
+@shared_task(
+    name="jobs.contrib.celery.run_task",
+    acks_late=True,
+    reject_on_worker_lost=True,
+    acks_on_failure_or_timeout=True,
+    ignore_result=True,
+    max_retries=0,
+    typing=False,
+)  # type: ignore[untyped-decorator]
+def run_task(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Call the Django task at ``path``; the message is acknowledged when it has ended, and again if its worker dies.
+
+    Raises:
+        ImproperlyConfigured: there is no task at ``path``, which may come from anybody who can reach the broker.
+    """
+    task = import_string(path)
+    if not isinstance(task, Task):
+        raise ImproperlyConfigured(f"{path} is not a task; set JOBS['TASK_BACKEND'] in the worker, too")
+    task.call(*args, **kwargs)
+
+
+class CeleryBackend(BaseTaskBackend):
+    """Sends tasks to the Celery app that ``OPTIONS["app"]`` names; ``QUEUES: []`` allows every queue."""
+
+    supports_priority = True
+
+    def __init__(self, alias: str, params: dict[str, Any]) -> None:
+        super().__init__(alias, params)
+        if not isinstance(self.options.get("app"), str):
+            raise ImproperlyConfigured(f"TASKS[{alias!r}] needs OPTIONS = {{'app': 'dotted.path.of.your.celery.app'}}")
+        self._prefix = str(self.options.get("queue_prefix", ""))
+        self._app: Celery | None = None
+
+    def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
+        """Send the task, and return when the broker has it.
+
+        Raises:
+            Exception: the broker cannot be reached, or has not confirmed; the task may have been sent all the same.
+        """
+        self.validate_task(task)
+        result: Any = _result(task, args, kwargs, alias=self.alias)
+        queue = self._prefix + task.queue_name
+        self.app.send_task(
+            run_task.name,
+            args=(task.module_path, result.args, result.kwargs),
+            task_id=result.id,
+            queue=queue,
+            serializer="json",
+            ignore_result=True,
+            retry=True,
+            retry_policy=RETRY_POLICY,
+            confirm_timeout=CONFIRM_SECONDS,
+            **self._priority(task.priority, queue),
+        )
+        task_enqueued.send(type(self), task_result=result)
+        return result
+
+    @property
+    def app(self) -> Celery:
+        """The host's app; found when first needed, as it may be defined after the settings."""
+        if self._app is None:
+            app = import_string(self.options["app"])
+            # A message that the broker has not confirmed may be gone without a word.
+            app.conf.broker_transport_options = {"confirm_publish": True, **(app.conf.broker_transport_options or {})}
+            self._app = app
+        return self._app
+
+    def _priority(self, priority: int, name: str) -> dict[str, int]:
+        """Map -100 … 100 to the range that the queue has; without ``x-max-priority`` it has none."""
+        queue = self.app.amqp.queues[name]
+        most = queue.max_priority or (queue.queue_arguments or {}).get("x-max-priority")
+        if not most:
+            return {}
+        return {"priority": round((priority - LOWEST_PRIORITY) / (HIGHEST_PRIORITY - LOWEST_PRIORITY) * most)}
+
+
+def _result(task: Any, args: Any, kwargs: Any, *, alias: str) -> Any:
+    nothing: dict[str, Any] = {"started_at": None, "finished_at": None, "last_attempted_at": None}
+    return TaskResult(
+        task=task,
+        id=str(uuid4()),
+        status=TaskResultStatus.READY,
+        enqueued_at=datetime.now(UTC),
+        args=list(args),
+        kwargs=dict(kwargs),
+        backend=alias,
+        errors=[],
+        worker_ids=[],
+        **nothing,
+    )
+
+
+# ---------------------------------------------------------------- in Celery's processes
+
+# One byte that a worker shares with the processes it forks: it alone is told of its end, they run the jobs.
+_ending: Final = mmap.mmap(-1, 1)
+
+
+def _is_ending() -> bool:
+    return _ending[0] != 0
+
+
+@worker_init.connect(weak=False)  # type: ignore[untyped-decorator]
+def _begin(**_: Any) -> None:
+    _ending[0] = 0
+    guests.stop_when(_is_ending)
+
+
+@worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
+def _end(**_: Any) -> None:
+    """Let the running jobs be handed back at their next chunk, so that a warm shutdown is a matter of seconds."""
+    _ending[0] = 1
+
+
+@worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
+def _begin_process(**_: Any) -> None:
+    """Show that this process lives, before it is given its first job."""
+    guests.current()
+
+
+@worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
+def _end_process(**_: Any) -> None:
+    guests.current().end()

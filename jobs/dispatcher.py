@@ -1,0 +1,166 @@
+"""The dispatcher: hands due jobs to the engine that the host has, and sees to it that none is forgotten there.
+
+It only ever wakes an engine up: what runs, when and how often, the row decides. So it may
+send too often, and any number of dispatchers may run; it must not send too seldom.
+"""
+
+import logging
+import os
+import random
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from django.db import Error, transaction
+
+from . import clock, conf, reservations, tasks
+from .actions import queue_of
+from .claims import Candidate
+from .crew import Crew
+from .database import home, limited_transaction
+from .handovers import HandOverOrder, by_patience, seconds_to_next
+from .models import Worker
+from .presence import Presence, Sweep, new_name
+from .wakeups import Listener, Wake
+
+logger = logging.getLogger(__name__)
+
+FULL_SECONDS: Final = 0.05
+POLL_HEARING_SECONDS: Final = 5.0
+POLL_DEAF_SECONDS: Final = 0.5
+SHORTEST_POLL_SECONDS: Final = 0.05
+LONGEST_OUTAGE_WAIT_SECONDS: Final = 5.0
+EXIT_AT_THE_LATEST_SECONDS: Final = 9.5
+EXIT_FOR_SUPERVISOR: Final = 3
+
+
+class JobDispatcher:
+    """One dispatcher process; :meth:`run` returns its exit status. :meth:`stop` may be called by a signal handler."""
+
+    def __init__(self, *, drain: bool = False) -> None:
+        self.name = new_name()
+        self.wake = Wake()
+        self._drain = drain
+        self._order = HandOverOrder()
+        self._crew = Crew(self.name, on_failure=self._fall)
+        self._presence = Presence(self.name, kind=Worker.Kind.DISPATCHER)
+        self._sweep = Sweep(self._crew, on_rescue=self.wake.set)
+        self._listener = Listener(self.wake.set)
+        self._stop_at: float | None = None
+        self._exit_status = 0
+        self._failures = 0
+
+    def run(self) -> int:
+        """Hand over until stopped (or, with ``drain``, until no due job waits to be); return the exit status."""
+        logger.info("worker=%s started handing jobs to %s", self.name, conf.current().task_backend)
+        settings = conf.current()
+        self._crew.repeat(settings.beat_seconds, self._presence.beat, at_once=True, name="beat")
+        self._crew.repeat(settings.sweep_seconds, self._sweep.look, at_once=True, name="sweep")
+        self._crew.repeat(SHORTEST_POLL_SECONDS, self._see_to_the_end, name="end")
+        self._crew.repeat(1.0, lambda: self._listener.listen(self._crew.ended), at_once=True, name="listen")
+        while self._stop_at is None and (pause := self._pass_safely()) is not None:
+            self.wake.wait(pause)
+        self._crew.ended.set()
+        try:
+            self._presence.leave()
+        except Error as error:
+            self._crew.note_trouble(error)
+        logger.info("worker=%s ended", self.name)
+        return self._exit_status
+
+    def stop(self) -> None:
+        """Ask the dispatcher to end, in 10 s at most; what it has handed over is the engine's."""
+        if self._stop_at is None:
+            self._stop_at = time.monotonic()
+        self.wake.set()
+
+    def hand_over_once(self) -> int:
+        """Hand over what is due and not yet handed over, as far as the queues have room; return how many jobs.
+
+        Raises:
+            HandOverFailed: the engine did not take some; these are as if never touched.
+            Error: the database is away.
+        """
+        candidates = self._order.choose()
+        if not candidates:
+            return 0
+        taken: list[Candidate] = []
+        with limited_transaction():
+            for doublings, some in by_patience(candidates, clock.read(home())).items():
+                ids = {candidate.job_id for candidate in some}
+                won = set(reservations.reserve(sorted(ids), wait=conf.current().reserve * 2**doublings))
+                taken += [candidate for candidate in some if candidate.job_id in won]
+            order = {candidate.job_id: place for place, candidate in enumerate(candidates)}
+            taken.sort(key=lambda candidate: order[candidate.job_id])
+            # Not before: a worker that is faster than this commit would find the job as it was, but that is no harm;
+            # one handed over by a transaction that is then rolled back would be handed over again at once.
+            transaction.on_commit(partial(self._hand_over, taken), using=home().alias)
+        self._order.note_served(taken)
+        return len(taken)
+
+    # ------------------------------------------------------------ one pass (main thread)
+
+    def _pass_safely(self) -> float | None:
+        """Hand over once; return how long to sleep, None when a drain is done."""
+        try:
+            handed = self.hand_over_once()
+            pause = self._pause(handed)
+        except tasks.HandOverFailed as failure:
+            self._crew.warn("the engine takes no jobs", failure.cause)
+            return self._backoff()
+        except Error as error:
+            self._crew.note_trouble(error)
+            return self._backoff()
+        self._failures = 0
+        return pause
+
+    def _backoff(self) -> float:
+        self._failures += 1
+        wait: float = min(0.1 * 2 ** min(self._failures, 10), LONGEST_OUTAGE_WAIT_SECONDS)
+        return wait * random.uniform(0.5, 1)  # noqa: S311 – jitter
+
+    def _pause(self, handed: int) -> float | None:
+        if handed:
+            return 0.0
+        if self._order.full:
+            return FULL_SECONDS
+        next_in = seconds_to_next()
+        if self._drain and (next_in is None or next_in > 0):
+            return None
+        poll = conf.current().poll_seconds or (POLL_HEARING_SECONDS if self._listener.is_hearing else POLL_DEAF_SECONDS)
+        return poll if next_in is None else min(poll, max(next_in, SHORTEST_POLL_SECONDS))
+
+    def _hand_over(self, candidates: Sequence[Candidate]) -> None:
+        """Send one after the other; a queue that takes none does not keep others from theirs."""
+        failures: dict[str, tasks.HandOverFailed] = {}
+        left = []
+        for candidate in candidates:
+            queue = queue_of(candidate.action)
+            if queue in failures or self._stop_at is not None:
+                left.append(candidate.job_id)
+                continue
+            try:
+                tasks.hand_over(candidate.job_id, action=candidate.action)
+            except tasks.HandOverFailed as failure:
+                failures[queue] = failure
+                # Perhaps it was taken and the answer was lost; then it is taken twice, which is no harm.
+                left.append(candidate.job_id)
+        if left:
+            with limited_transaction():
+                reservations.unreserve(left)
+        if failures:
+            raise next(iter(failures.values()))
+
+    # ------------------------------------------------------------ the end
+
+    def _see_to_the_end(self) -> None:
+        """End the process if it cannot end by itself: a broker that is away may hold it for long."""
+        if self._stop_at is not None and time.monotonic() - self._stop_at > EXIT_AT_THE_LATEST_SECONDS:
+            logger.error("worker=%s could not end in good order", self.name)
+            os._exit(EXIT_FOR_SUPERVISOR)
+
+    def _fall(self) -> None:
+        """A thread ended by a bug of ours: a process without its beat or its sweep must not go on."""
+        self._exit_status = EXIT_FOR_SUPERVISOR
+        self.stop()

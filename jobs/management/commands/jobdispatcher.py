@@ -1,0 +1,53 @@
+"""``manage.py jobdispatcher``: hand due jobs to the engine of ``JOBS["TASK_BACKEND"]`` until stopped."""
+
+import os
+import signal
+import sys
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from ...conf import current
+from ...dispatcher import JobDispatcher
+from ...tasks import HandOverFailed
+
+
+class Command(BaseCommand):
+    """Hand due jobs over; any number of such processes may run."""
+
+    help = "Hands due jobs to the engine of JOBS['TASK_BACKEND']. SIGTERM and Ctrl-C end it within 10 s."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the options."""
+        until = parser.add_mutually_exclusive_group()
+        until.add_argument("--once", action="store_true", help="hand over what is due and fits the queues, then end")
+        until.add_argument("--drain", action="store_true", help="hand over all that is due, then end")
+
+    def handle(self, *, once: bool, drain: bool, **_: Any) -> None:
+        """Run the dispatcher; exits 3 if its supervisor is to restart it."""
+        if current().task_backend is None:
+            raise CommandError("JOBS['TASK_BACKEND'] names no engine; without one, jobworker runs the jobs itself")
+        dispatcher = JobDispatcher(drain=drain)
+        if once:
+            try:
+                handed = dispatcher.hand_over_once()
+            except HandOverFailed as failure:
+                raise CommandError(f"the engine takes no jobs: {type(failure.cause).__name__}") from failure
+            self.stdout.write(f"Handed {handed} jobs over.")
+            return
+        stopped = False
+
+        def stop(signum: int, _: FrameType | None) -> None:
+            nonlocal stopped
+            if stopped:
+                os._exit(128 + signum)
+            stopped = True
+            dispatcher.stop()
+
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, stop)
+        signal.set_wakeup_fd(dispatcher.wake.fileno(), warn_on_full_buffer=False)
+        if status := dispatcher.run():
+            sys.exit(status)

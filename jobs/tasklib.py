@@ -1,0 +1,31 @@
+"""Django Tasks, wherever they are: in Django 6, and in the package ``django-tasks`` before.
+
+To be imported only where a host has asked for an engine; without either an ``ImportError`` says so.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.tasks import Task, TaskResult, TaskResultStatus, task, task_backends
+    from django.tasks.backends.base import BaseTaskBackend
+    from django.tasks.signals import task_enqueued
+else:
+    try:
+        from django.tasks import Task, TaskResult, TaskResultStatus, task, task_backends
+        from django.tasks.backends.base import BaseTaskBackend
+        from django.tasks.signals import task_enqueued
+    except ImportError:
+        from django_tasks import TaskResult, TaskResultStatus, task, task_backends
+        from django_tasks.backends.base import BaseTaskBackend
+        from django_tasks.base import Task
+        from django_tasks.signals import task_enqueued
+
+__all__ = [
+    "BaseTaskBackend",
+    "Task",
+    "TaskResult",
+    "TaskResultStatus",
+    "task",
+    "task_backends",
+    "task_enqueued",
+]

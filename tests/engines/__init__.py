@@ -1,0 +1,1 @@
+"""One suite for every engine that can run jobs: real servers, real processes."""

@@ -1,0 +1,215 @@
+"""A process of another engine: the row decides what a call does, and nothing that the engine does can harm a job."""
+
+import os
+import signal
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from jobs import JobContext, guests, tasks
+from jobs.models import Job, Worker
+from jobs.services import pause_jobs
+from jobs.status import Status
+from tests.engine import ago, registered, write_in_chunk
+from tests.factories import make_job, make_running_job
+from tests.hostapp.models import Ledger
+from tests.others import InThread, until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_guest")]
+
+
+def run(job: Job) -> Job:
+    """Let the engine call, on a thread of its own."""
+    InThread(lambda: tasks.run_job(job.pk)).result()
+    job.refresh_from_db()
+    return job
+
+
+def write_until_stopped(context: JobContext) -> None:
+    while True:
+        write_in_chunk(context)
+        time.sleep(0.01)
+
+
+def at_work(job: Job) -> bool:
+    return Ledger.objects.filter(job_id=job.pk).count() > 1
+
+
+def test_a_job_that_is_due_is_run_to_its_end():
+    with registered(write_in_chunk) as name:
+        job = run(make_job(action=name))
+
+    assert (job.status, job.attempt, Ledger.objects.count()) == (Status.COMPLETED, 1, 1)
+    assert job.worker == guests.current().name
+
+
+def test_a_job_that_fails_is_recorded_and_nothing_reaches_the_engine():
+    def fail(_: JobContext) -> None:
+        raise ValueError("ana@example.com")
+
+    with registered(fail, max_attempts=1) as name:
+        job = run(make_job(action=name))
+
+    assert job.status == Status.FAILED
+
+
+@pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.CANCELLED])
+def test_a_call_for_a_job_that_has_ended_does_nothing(status: Status):
+    job = make_job(status=status)
+    before = Job.objects.filter(pk=job.pk).values().get()
+
+    run(job)
+
+    assert Job.objects.filter(pk=job.pk).values().get() == before
+
+
+def test_a_call_for_a_job_that_runs_elsewhere_does_nothing():
+    job = make_running_job()
+    token = job.lease_token
+
+    assert run(job).lease_token == token
+
+
+def test_a_call_before_its_time_does_nothing():
+    assert run(make_job(due_at=ago(-60))).attempt == 0
+
+
+def test_a_call_for_a_job_that_is_not_there_does_nothing():
+    InThread(lambda: tasks.run_job(987_654_321)).result()
+
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("why", ["paused", "disabled"])
+def test_a_job_that_is_held_back_waits_and_is_handed_over_as_soon_as_it_may(why: str):
+    job = make_job(reserved_until=ago(-60))
+    if why == "paused":
+        pause_jobs(action=job.action, reason="Look first")
+    else:
+        type(job.project.organization).objects.update(disabled_at=ago(5))
+
+    run(job)
+
+    assert (job.status, job.attempt, job.reserved_until) == (Status.SCHEDULED, 0, None)
+
+
+# ---------------------------------------------------------------- the engine's end
+
+
+def test_a_process_that_is_told_to_end_hands_its_jobs_back_and_claims_no_more():
+    told = threading.Event()
+    guests.stop_when(told.is_set)
+    with registered(write_until_stopped) as name:
+        job, other = make_job(action=name), make_job(reserved_until=ago(-60))
+        engine = InThread(lambda: tasks.run_job(job.pk))
+        until(lambda: at_work(job), what="the job to be at work")
+
+        told.set()
+        engine.result()
+        run(other)
+
+    job.refresh_from_db()
+    assert (job.status, job.crashes, job.failures, job.attempt) == (Status.SCHEDULED, 0, 0, 1)
+    assert (other.attempt, other.reserved_until) == (0, None)
+
+
+def test_a_signal_that_the_engine_handles_itself_hands_the_job_back_first():
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda signum, _: heard.append(signum))
+    try:
+        with registered(write_until_stopped) as name:
+            job = make_job(action=name)
+            killer = threading.Thread(target=lambda: (until_at_work(job), os.kill(os.getpid(), signal.SIGTERM)))
+            killer.start()
+            tasks.run_job(job.pk)
+            killer.join()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    job.refresh_from_db()
+    assert heard == [signal.SIGTERM]
+    assert (job.status, job.crashes, job.failures) == (Status.SCHEDULED, 0, 0)
+
+
+def until_at_work(job: Job) -> None:
+    try:
+        until(lambda: at_work(job), what="the job to be at work")
+    finally:
+        connection.close()
+
+
+def test_what_interrupts_the_engine_s_thread_lets_the_job_be_handed_back():
+    class TimeLimit(Exception):
+        pass
+
+    def interrupt(signum: int, _: object) -> None:
+        raise TimeLimit
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with registered(write_until_stopped) as name:
+            job = make_job(action=name)
+            killer = threading.Thread(target=lambda: (until_at_work(job), os.kill(os.getpid(), signal.SIGUSR1)))
+            killer.start()
+            with pytest.raises(TimeLimit):
+                tasks.run_job(job.pk)
+            killer.join()
+            with registered(write_in_chunk, name="next"):
+                other = run(make_job(action="next"))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    job.refresh_from_db()
+    assert (job.status, job.crashes, job.failures) == (Status.SCHEDULED, 0, 0)
+    assert other.status == Status.COMPLETED, "only that job was stopped"
+
+
+# ---------------------------------------------------------------- signs of life
+
+
+def test_a_job_that_takes_longer_than_its_lease_keeps_it():
+    def take_long(context: JobContext) -> None:
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            threading.Event().wait(0.05)
+        write_in_chunk(context)
+
+    with registered(take_long) as name:
+        assert run(make_job(action=name)).status == Status.COMPLETED
+
+
+def test_an_action_without_progress_loses_its_attempt_and_the_engine_gets_its_thread_back():
+    let_go = threading.Event()
+
+    with registered(lambda _: let_go.wait(), deadline=timedelta(milliseconds=200), max_attempts=1) as name:
+        job = run(make_job(action=name))
+        assert job.status == Status.FAILED
+        assert job.errors == "The job made no progress for 0.2 seconds."
+        with registered(write_in_chunk, name="next"):
+            assert run(make_job(action="next")).status == Status.COMPLETED
+        let_go.set()
+
+
+def test_the_process_shows_that_it_lives_and_leaves_in_good_order():
+    run(make_job(status=Status.COMPLETED))
+    until(Worker.objects.exists, what="a beat")
+
+    (row,) = Worker.objects.all()
+    guests.current().end()
+
+    assert (row.name, row.kind) == (guests.current().name, Worker.Kind.ENGINE)
+    assert not Worker.objects.exists()
+
+
+def test_a_fork_begins_anew(monkeypatch: pytest.MonkeyPatch):
+    first = guests.current()
+
+    guests._forget_in_fork()  # what os.fork() calls in the child
+
+    second = guests.current()
+    assert second is not first
+    assert second.name != first.name
+    first.end()

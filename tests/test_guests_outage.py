@@ -1,0 +1,103 @@
+"""A process of another engine and its connections: kept while they work, replaced when they do not."""
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+
+from jobs import JobContext, guests, runner, transitions
+from jobs.models import Job
+from jobs.status import Status
+from tests.engine import registered, write_in_chunk
+from tests.factories import make_job
+from tests.hostapp.models import Ledger
+from tests.others import until
+from tests.test_guests import run
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_guest")]
+
+
+def test_jobs_keep_their_connection_whatever_the_engine_closes_between_them():
+    seen: list[Any] = []
+
+    def look(_: JobContext) -> None:
+        seen.append(connection.connection)
+
+    with registered(look) as name:
+        for _ in range(3):
+            run(make_job(action=name))
+
+    assert seen[0] is not None
+    assert seen[0] is seen[1] is seen[2]
+
+
+def test_a_connection_that_the_server_has_closed_is_replaced(monkeypatch: pytest.MonkeyPatch):
+    claim_one, failures = transitions.claim_one, [1]
+
+    def claim(*args: Any, **kwargs: Any) -> bool:
+        if failures:
+            failures.pop()
+            raise lost_connection()
+        return claim_one(*args, **kwargs)
+
+    monkeypatch.setattr(transitions, "claim_one", claim)
+    with registered(write_in_chunk) as name:
+        assert run(make_job(action=name)).status == Status.COMPLETED
+
+
+def test_a_claim_whose_answer_was_lost_is_known_by_its_token(monkeypatch: pytest.MonkeyPatch):
+    claim_one = transitions.claim_one
+
+    def claim(*args: Any, **kwargs: Any) -> bool:
+        claim_one(*args, **kwargs)
+        raise lost_connection()
+
+    monkeypatch.setattr(transitions, "claim_one", claim)
+    # Where the claim stands in a transaction it is rolled back with the error; the lost answer comes after the commit.
+    monkeypatch.setattr(guests, "engine_statement", engine_that_commits_before_errors)
+    with registered(write_in_chunk) as name:
+        job = run(make_job(action=name))
+
+    assert (job.status, job.attempt, Ledger.objects.count()) == (Status.COMPLETED, 1, 1)
+
+
+def test_while_the_database_is_away_a_call_gives_up_and_raises_nothing(monkeypatch: pytest.MonkeyPatch):
+    def claim(*_: Any, **__: Any) -> bool:
+        raise lost_connection()
+
+    monkeypatch.setattr(guests, "CLAIM_SECONDS", 0.2)
+    monkeypatch.setattr(transitions, "claim_one", claim)
+
+    assert run(make_job()).status == Status.SCHEDULED
+
+
+def test_an_outcome_that_cannot_be_written_is_given_back_and_the_process_works_on(monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: Any, **__: Any) -> None:
+        raise lost_connection()
+
+    with registered(write_in_chunk) as name:
+        job = make_job(action=name)
+        with monkeypatch.context() as patched:
+            patched.setattr(runner, "run", fail)
+            run(job)
+        until(lambda: Job.objects.filter(pk=job.pk, status=Status.SCHEDULED).exists(), what="the job to be given back")
+        others = [run(make_job(action=name)) for _ in range(3)]
+
+    assert [other.status for other in others] == [Status.COMPLETED] * 3
+    assert Job.objects.get(pk=job.pk).crashes == 0
+
+
+def lost_connection() -> OperationalError:
+    error = OperationalError("the connection is closed")
+    error.__cause__ = connection.Database.OperationalError("the connection is closed")
+    if connection.vendor == "sqlite":
+        error.__cause__.sqlite_errorcode = 14  # type: ignore[attr-defined]
+    return error
+
+
+class engine_that_commits_before_errors:  # noqa: N801 – stands for a function
+    """Autocommit: what was written stays, whatever is raised after it."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
