@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engines.engines import ENGINES, Engine, check_available
+from tests.engines.engines import ENGINES, CelerySolo, Engine, check_available
 
 WITH_DISPATCHER = [engine for engine in ENGINES if engine.has_dispatcher]
 
@@ -20,9 +20,9 @@ def _given(engine: type[Engine]) -> Iterator[Engine]:
         made.close()
 
 
-@pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
+@pytest.fixture(params=[*ENGINES, CelerySolo], ids=lambda engine: engine.__name__)
 def any_engine(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Engine]:
-    """Every engine in turn."""
+    """Every engine in turn, and in every way to run it that the documentation names."""
     yield from _given(request.param)
 
 

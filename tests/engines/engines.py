@@ -96,6 +96,7 @@ class Celery(Engine):
 
     name = "celery"
     packages = ("celery",)
+    pool: ClassVar[str] = "prefork"
 
     def __init__(self, broker_url: str = BROKER_URL, *, prefix: str = "") -> None:
         self.prefix = prefix or f"jobs-test-{uuid4().hex[:12]}."
@@ -112,7 +113,7 @@ class Celery(Engine):
 
     def start_worker(self, queue: str = "default") -> Program:
         name = f"--hostname={uuid4().hex[:8]}@%h"  # two of one name refuse each other
-        options = ("--concurrency=2", f"--queues={self.prefix}{queue}", "--loglevel=INFO", name)
+        options = (f"--pool={self.pool}", "--concurrency=2", f"--queues={self.prefix}{queue}", "--loglevel=INFO", name)
         worker = self.programs.start("worker", "-m", "celery", "--app=tests.engines.celeryapp", "worker", *options)
         worker.await_line(" ready.")
         return worker
@@ -143,6 +144,12 @@ class Celery(Engine):
         with Connection(BROKER_URL) as connection, closing(connection.channel()) as channel:
             names = [prefix + name for name in QUEUES]
             yield [Queue(name, channel=channel) for name in names]
+
+
+class CelerySolo(Celery):
+    """The same without processes of the worker's own: jobs run in the one that hears of its end."""
+
+    pool = "solo"
 
 
 ENGINES: Final = (Embedded, TasksDb, Celery)
