@@ -18,7 +18,7 @@ WANTED := Python 3.11 or newer is needed; name it like this: make PYTHON=python3
 # A database that other settings migrated must not be compared with these migrations.
 NO_DATABASE = DATABASE_URL=sqlite:///:memory:
 # What installs packages anew, and so takes long.
-HOSTS := tests/checks/test_hosts.py tests/checks/test_pairs.py
+HOSTS := tests/checks/test_hosts.py tests/checks/test_pairs.py tests/checks/test_tutorial_pairs.py
 WITHOUT_HOSTS := $(addprefix --ignore=,$(HOSTS))
 # The environment of `manage.py check --deploy`: what production sets, and nothing of the caller's.
 PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://cache.example.org \
