@@ -24,10 +24,13 @@ WITHOUT_HOSTS := $(addprefix --ignore=,$(HOSTS))
 PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://cache.example.org \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')"
 
+# The variable silences an advertisement, not a warning about these pages.
+SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check check-hosts lint openapi messages bench bench-api bench-admin chaos venv venv-dev clean
+.PHONY: help demo test check check-hosts lint docs openapi messages bench bench-api bench-admin chaos venv venv-dev clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,13 +48,18 @@ check-hosts: venv-dev ## Install the wheel into hosts outside, on Python 3.11 an
 	@exec $(BIN)/python -m tests.run --only postgresql -n 0 $(HOSTS) $(ARGS)
 
 # By `python -m`: the scripts in bin/ name their interpreter by path and break when a checkout is moved.
-lint: venv-dev ## Check format, style, types, deployment settings and migrations
+lint: venv-dev ## Check format, style, types, deployment settings, migrations and documentation
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy --strict jobs
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings_swapped
+	$(SITE)
+
+docs: venv-dev ## Build the documentation as a site into build/site; a link that leads nowhere is an error
+	@$(SITE)
+	@echo "Open $(CURDIR)/build/site/index.html"
 
 openapi: venv-dev ## Write the OpenAPI document anew, after a change of the API
 	@exec $(BIN)/python -W error -m tests.openapi
