@@ -59,7 +59,7 @@ lint: venv-dev ## Check format, style, types, deployment settings, migrations an
 
 docs: venv-dev ## Build the documentation as a site into build/site; a link that leads nowhere is an error
 	@$(SITE)
-	@echo "Open $(CURDIR)/build/site/index.html"
+	@echo "It is in build/site; to search it, serve it: python3 -m http.server --directory build/site"
 
 openapi: venv-dev ## Write the OpenAPI document anew, after a change of the API
 	@exec $(BIN)/python -W error -m tests.openapi
