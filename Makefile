@@ -30,7 +30,7 @@ SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check check-hosts lint docs openapi messages bench bench-api bench-admin chaos venv venv-dev clean
+.PHONY: help demo test check check-hosts lint openapi messages bench bench-api bench-admin chaos venv venv-dev clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,7 @@ lint: venv-dev ## Check format, style, types, deployment settings, migrations an
 	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings_swapped
 	$(SITE)
 
+.PHONY: docs
 docs: venv-dev ## Build the documentation as a site into build/site; a link that leads nowhere is an error
 	@$(SITE)
 	@echo "It is in build/site; to search it, serve it: python3 -m http.server --directory build/site"
