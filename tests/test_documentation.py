@@ -3,7 +3,8 @@
 import argparse
 import inspect
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -54,8 +55,16 @@ def sections(text: str) -> list[tuple[str, str]]:
 
 
 def section(text: str, heading: str) -> str:
-    (found,) = [under for name, under in sections(text) if name == heading]
-    return found
+    found = [under for name, under in sections(text) if name == heading]
+    assert len(found) == 1, f"{len(found)} sections are called {heading}"
+    return found[0]
+
+
+def assert_same(documented: Iterable[Any], real: Iterable[Any]) -> None:
+    """Compare what a page has with what there is, each once; the order is the page's own."""
+    page_has, there_is = Counter(list(documented)), Counter(list(real))
+    assert there_is
+    assert (page_has - there_is, there_is - page_has) == (Counter(), Counter()), "on the page alone; lacking there"
 
 
 def rows(text: str, heading: str = r"[^|]+") -> list[list[str]]:
@@ -69,35 +78,26 @@ def shown(value: object) -> str:
     return repr(value).replace("'", '"')
 
 
-# ------------------------------------------------------------ settings
-
-
 def test_every_setting_is_there_once_with_its_default_and_no_other():
     found = [(cells[0].strip("`"), cells[1].strip("`")) for cells in rows(page("settings"), "key")]
 
-    assert sorted(found) == sorted((each.name.upper(), shown(each.default)) for each in fields(conf.JobsSettings))
-
-
-# ------------------------------------------------------------ actions
+    assert_same(found, [(each.name.upper(), shown(each.default)) for each in fields(conf.JobsSettings)])
 
 
 def test_every_option_of_an_action_is_there_with_its_default_and_no_other():
     parameters = [each for each in inspect.signature(actions.action).parameters.values() if each.name != "name"]
     found = [(cells[0].strip("`"), cells[1].strip("`")) for cells in rows(page("actions"), "option")]
 
-    assert found == [(each.name, _default_of_option(each.default)) for each in parameters]
-
-
-def _default_of_option(value: Any) -> str:
-    return SPELLED.get(value) or shown(value)
+    assert_same(found, [(each.name, SPELLED.get(each.default) or shown(each.default)) for each in parameters])
 
 
 def test_all_that_an_action_sees_is_there_and_no_more():
     found = [cells[0].strip("`") for cells in rows(section(page("actions"), "What an action sees"), "name")]
     public = {name: value for name, value in vars(JobContext).items() if name[0] != "_" and name not in FOR_THE_RUNNER}
 
-    assert sorted(found) == sorted(
-        f"job.{name}" if isinstance(value, property) else f"job.{call(name, value)}" for name, value in public.items()
+    assert_same(
+        found,
+        (f"job.{name if isinstance(value, property) else call(name, value)}" for name, value in public.items()),
     )
     assert {name for name in vars(Chunk) if name[0] != "_"} == {"add"}
     assert f"`chunk.{call('add', Chunk.add)}`" in page("actions")
@@ -122,18 +122,15 @@ def call(name: str, function: Callable[..., Any]) -> str:
     return f"{name}({', '.join(shown_parameters)})"
 
 
-# ------------------------------------------------------------ commands
-
-
 def test_every_command_is_there_and_no_other():
-    assert sorted(name for name, _ in sections(page("commands"))) == COMMANDS
+    assert_same((name for name, _ in sections(page("commands"))), COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_of_a_command_is_there_with_its_default_and_no_other(name: str):
     found = [(cells[0].strip("`"), cells[1].strip("`")) for cells in rows(section(page("commands"), name), "option")]
 
-    assert sorted(found) == sorted(options_of(name))
+    assert_same(found, options_of(name))
 
 
 def options_of(name: str) -> list[tuple[str, str]]:
@@ -157,9 +154,6 @@ def test_the_readme_names_every_command(name: str):
     assert f"`{name}`" in README
 
 
-# ------------------------------------------------------------ signals
-
-
 @pytest.mark.django_db
 def test_every_signal_is_there_with_what_is_sent():
     heard: list[dict[str, Any]] = []
@@ -176,19 +170,16 @@ def test_every_signal_is_there_with_what_is_sent():
 
     (sent,) = heard
     found = [cells[0].strip("`") for cells in rows(section(page("signals"), "job_finished"), "argument")]
-    assert sorted(found) == sorted(sent)
+    assert_same(found, sent)
     signals = [name for name, value in vars(jobs.signals).items() if isinstance(value, Signal)]
-    assert signals == [name for name, _ in sections(page("signals"))]
-
-
-# ------------------------------------------------------------ names
+    assert_same((name for name, _ in sections(page("signals"))), signals)
 
 
 @pytest.mark.parametrize(("heading", "module"), [("jobs", jobs), ("jobs.testing", jobs.testing)])
 def test_every_public_name_is_there_as_it_is_called_and_no_other(heading: str, module: Any):
     found = [cells[0].strip("`") for cells in rows(section(page("python"), heading), "name")]
 
-    assert sorted(re.match(r"\w+", each)[0] for each in found) == list(module.__all__)
+    assert_same((re.match(r"\w+", each)[0] for each in found), module.__all__)
     for each in found:
         name, bracket, _ = each.partition("(")
         if bracket and not each.endswith("(…)"):
@@ -202,14 +193,14 @@ def test_every_exception_is_there_with_its_code_and_no_other():
     ours = (jobs.exceptions.JobsError, jobs.exceptions.JobStopped)
     kinds = [each for each in vars(jobs.exceptions).values() if isinstance(each, type) and issubclass(each, ours)]
 
-    assert sorted(found) == sorted((kind.__name__, kind.code) for kind in kinds)
+    assert_same(found, [(kind.__name__, kind.code) for kind in kinds])
 
 
 def test_every_fixture_is_there_and_no_other():
     found = [cells[0].strip("`") for cells in rows(section(page("python"), "jobs.testing"), "fixture")]
     source = inspect.getsource(jobs.testing.fixtures)
 
-    assert sorted(found) == sorted(re.findall(r"@pytest\.fixture\ndef (\w+)", source))
+    assert_same(found, re.findall(r"@pytest\.fixture\ndef (\w+)", source))
 
 
 def test_the_models_and_their_columns_are_the_code_s():
@@ -236,9 +227,6 @@ def _resolve(path: str) -> Any:
     return __import__(path, fromlist=["_"]) if path.endswith("urls") else import_string(path)
 
 
-# ------------------------------------------------------------ checks
-
-
 def test_every_system_check_is_there_with_when_it_is_made_and_no_other():
     source = "".join(path.read_text() for path in Path(jobs.checks.__file__).parent.glob("*.py"))
     made = {
@@ -249,5 +237,5 @@ def test_every_system_check_is_there_with_when_it_is_made_and_no_other():
         (cells[0].strip("`"), ("--deploy" in cells[1], "--database" in cells[1])) for cells in rows(page("checks"))
     ]
 
-    assert found == sorted(made.items())
+    assert_same(found, made.items())
     assert set(made) == set(re.findall(r'id="(jobs\.[EW]\d+)"', source))
