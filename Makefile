@@ -24,8 +24,8 @@ WITHOUT_HOSTS := $(addprefix --ignore=,$(HOSTS))
 PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://cache.example.org \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')"
 
-# The variable silences an advertisement, not a warning about these pages.
-SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+# The variable silences an advertisement, not a warning about these pages; --quiet would make --strict pass over those.
+SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
