@@ -1,6 +1,7 @@
 """Do what ``docs/tutorial.md`` says, and compare what is printed. The page keeps to these rules.
 
-- A ``python`` block with ``title="path"`` is the whole of that file; with ``title="path, at the end"`` it is added.
+- A ``python`` block with ``title="path"`` is the whole of that file; with ``title="path, at the end"`` it is added. The
+  text before it names the path, too, for those who see no titles.
 - A ``console`` block is typed into one shell. ``$`` begins a command; where its line ends with a backslash, it goes on
   in the next. All other lines are what it prints, to either stream. A block with a title is typed into a shell of its
   own, and its last command goes on running.
@@ -76,16 +77,18 @@ def steps_of(page: str) -> list[Step]:
     end = 0
     for block in BLOCK.finditer(page):
         found += _visits(page[end : block.start()])
-        found.append(_step(*block.groups(default="")))
+        found.append(_step(page[end : block.start()], *block.groups(default="")))
         end = block.end()
     found += _visits(page[end:])
     assert page.count("```") == 2 * len(BLOCK.findall(page)), "a block of another form"
     return found
 
 
-def _step(language: str, title: str, text: str) -> Step:
+def _step(before: str, language: str, title: str, text: str) -> Step:
     if language == "python" and title:
-        return File(path=title.removesuffix(AT_THE_END), text=text, is_added=title.endswith(AT_THE_END))
+        path = title.removesuffix(AT_THE_END)
+        assert f"`{path}`" in before, f"where titles are not shown, nobody knows that this is {path}"
+        return File(path=path, text=text, is_added=title.endswith(AT_THE_END))
     assert language == "console", f"a block that is neither a file nor a console: {text}"
     assert text.startswith("$ "), text
     parts = COMMAND.split(text)[1:]
