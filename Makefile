@@ -18,11 +18,14 @@ WANTED := Python 3.11 or newer is needed; name it like this: make PYTHON=python3
 # A database that other settings migrated must not be compared with these migrations.
 NO_DATABASE = DATABASE_URL=sqlite:///:memory:
 # What installs packages anew, and so takes long.
-HOSTS := tests/checks/test_hosts.py tests/checks/test_pairs.py
+HOSTS := tests/checks/test_hosts.py tests/checks/test_pairs.py tests/checks/test_tutorial_pairs.py
 WITHOUT_HOSTS := $(addprefix --ignore=,$(HOSTS))
 # The environment of `manage.py check --deploy`: what production sets, and nothing of the caller's.
 PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://cache.example.org \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')"
+
+# The variable silences an advertisement, not a warning about these pages; --quiet would make --strict pass over those.
+SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -45,13 +48,19 @@ check-hosts: venv-dev ## Install the wheel into hosts outside, on Python 3.11 an
 	@exec $(BIN)/python -m tests.run --only postgresql -n 0 $(HOSTS) $(ARGS)
 
 # By `python -m`: the scripts in bin/ name their interpreter by path and break when a checkout is moved.
-lint: venv-dev ## Check format, style, types, deployment settings and migrations
+lint: venv-dev ## Check format, style, types, deployment settings, migrations and documentation
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy --strict jobs
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run
 	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings_swapped
+	$(SITE)
+
+.PHONY: docs
+docs: venv-dev ## Build the documentation as a site into build/site; a link that leads nowhere is an error
+	@$(SITE)
+	@echo "It is in build/site; to search it, serve it: python3 -m http.server --directory build/site"
 
 openapi: venv-dev ## Write the OpenAPI document anew, after a change of the API
 	@exec $(BIN)/python -W error -m tests.openapi

@@ -1,6 +1,6 @@
 """System checks: what would make jobs unsafe or unreachable on this host. Importing this package registers them.
 
-The README's table lists them. Those that ask the database are tagged ``database`` and
+``docs/reference/checks.md`` lists them. Those that ask the database are tagged ``database`` and
 run with ``--database``, and before each ``migrate``.
 """
 

@@ -26,7 +26,9 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     try:
         conf.current()
     except ImproperlyConfigured as error:
-        return [Error(str(error), hint="The settings are listed in the README.", id="jobs.E001")]
+        return [
+            Error(str(error), hint="The reference of settings, in the documentation, lists them all.", id="jobs.E001")
+        ]
     return []
 
 

@@ -1,0 +1,18 @@
+"""The tutorial on the oldest and on the newest Python, each with the Django that pip then takes."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.checks.environments import required_python
+from tests.checks.tutorial import new_reader
+from tests.interpreters import REQUIRED, Pair
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("pair", REQUIRED, ids=str)
+def test_who_does_what_the_tutorial_says_sees_what_it_shows(pair: Pair, tmp_path: Path):
+    with new_reader(tmp_path, python=Path(required_python(pair)).parent) as reader:
+        reader.read()
+
+    assert reader.keys
