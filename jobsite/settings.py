@@ -22,6 +22,8 @@
     each counts for itself.
 ``TRUSTED_PROXIES``
     How many proxies add to ``X-Forwarded-For``; default 0: the header is not believed.
+``RETENTION_DAYS``
+    For how many days ``prunejobs`` leaves jobs that have ended as they are; default 0: for ever.
 ``LOG_LEVEL``
     Default ``INFO``.
 ``STATIC_ROOT``
@@ -148,7 +150,10 @@ def _cache(url: str) -> dict[str, Any]:
 
 
 CACHES = {"default": _cache(text("CACHE_URL"))}
-JOBS: dict[str, Any] = {"TRUSTED_PROXIES": number("TRUSTED_PROXIES", 0)}
+JOBS: dict[str, Any] = {
+    "TRUSTED_PROXIES": number("TRUSTED_PROXIES", 0),
+    "RETENTION_DAYS": number("RETENTION_DAYS", 0) or None,
+}
 
 # ---------------------------------------------------------------- safety
 
