@@ -121,7 +121,12 @@ POSTGRESQL_OPTIONS: dict[str, Any] = {
 
 def _database(url: str) -> dict[str, Any]:
     """Return Django's form of ``url``; what its query says goes before what we would choose."""
-    parsed = dj_database_url.parse(url, conn_max_age=number("CONN_MAX_AGE", 600), conn_health_checks=True)
+    parsed = dj_database_url.parse(
+        url,
+        conn_max_age=number("CONN_MAX_AGE", 600),
+        conn_health_checks=True,
+        disable_server_side_cursors=True,  # a pooler of transactions would part them from their connection
+    )
     database: dict[str, Any] = {**parsed}
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["OPTIONS"] = {**SQLITE_OPTIONS, **database.get("OPTIONS", {})}

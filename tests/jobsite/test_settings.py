@@ -162,4 +162,5 @@ def test_postgresql_connections_are_kept_and_checked():
 
     assert database["ENGINE"] == "django.db.backends.postgresql"
     assert (database["CONN_MAX_AGE"], database["CONN_HEALTH_CHECKS"]) == (60, True)
+    assert database["DISABLE_SERVER_SIDE_CURSORS"] is True  # for a pooler
     assert "transaction_mode" not in database.get("OPTIONS", {})
