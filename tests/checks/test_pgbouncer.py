@@ -8,11 +8,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import psycopg
 import pytest
@@ -68,7 +68,7 @@ class Pooled:
             return dict(connection.execute("SELECT status, count(*) FROM jobs_job GROUP BY status").fetchall())
 
 
-def configuration(parts: "urlsplit", port: int, directory: Path) -> str:
+def configuration(parts: SplitResult, port: int, directory: Path) -> str:
     """Return the page's file, with our addresses in it, and few connections."""
     (text,) = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
     ours = {
@@ -93,8 +93,9 @@ def pooled(tmp_path: Path) -> Iterator[Pooled]:
         port = int(listener.getsockname()[1])
         listener.close()
         parts = urlsplit(direct)
-        for path in (tmp_path, *tmp_path.parents[:3]):
-            path.chmod(0o777)
+        for path in tmp_path.parents[:3]:  # of this run alone
+            path.chmod(0o755)
+        tmp_path.chmod(0o777)
         (tmp_path / "users.txt").write_text(f'"{parts.username or "postgres"}" "{parts.password or ""}"\n')
         (tmp_path / "pgbouncer.ini").write_text(configuration(parts, port, tmp_path))
         with subprocess.Popen([PROGRAM, str(tmp_path / "pgbouncer.ini")]) as pooler:
@@ -176,8 +177,8 @@ def _ask(port: int, method: str, path: str, key: str, body: str = "") -> tuple[i
     return answer.status, answer.body
 
 
-def _until(condition: "object", what: str) -> None:
+def _until(condition: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + 60
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.2)
