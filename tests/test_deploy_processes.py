@@ -34,7 +34,8 @@ from tests.deployment import (
     variables_in,
 )
 from tests.factories import make_job, make_project
-from tests.others import until
+from tests.others import one_value, postgresql_only, until
+from tests.pages import PAGES
 from tests.processes import status_of
 from tests.test_readme import record_sessions
 
@@ -229,3 +230,21 @@ def test_people_run_commands_in_the_environment_of_the_services(tmp_path: Path):
 
     assert done.returncode == 0, done.stderr
     assert re.search(r"\b[0-9A-Za-z]{20}\b", done.stdout)
+
+
+@postgresql_only
+def test_a_worker_keeps_as_many_connections_as_the_pages_say():
+    project = make_project()
+    jobs = [make_job(project=project, action="delete_user_data") for _ in range(40)]
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+    with running("jobs-worker@.service") as worker:
+        until(lambda: {status_of(job) for job in jobs} == {Status.COMPLETED}, what="all jobs to be completed")
+        threads = int(command_lines()["jobs-worker@.service"][-1])
+        until(lambda: one_value(count) == threads + 4, what="every thread to have worked, and no further connection")
+        most = max(one_value(count) for _ in range(20))
+        ends_within(worker, PROMISED_SECONDS)
+
+    assert most == threads + 4
+    for page in ("production", "pgbouncer"):
+        assert "one for each thread and four more" in PAGES[page].read_text()

@@ -55,8 +55,10 @@ def test_every_command_on_the_pages_is_there_with_its_options(page: str, line: s
 
     command = load_command_class(get_commands()[name], name)
 
+    parser = command.create_parser("manage.py", name)
+    parser.allow_abbrev = False
     if options:
-        command.create_parser("manage.py", name).parse_args(options)  # it exits where it does not know one
+        parser.parse_args(options)  # it exits where it does not know one
 
 
 @pytest.mark.parametrize("page", PAGES)
