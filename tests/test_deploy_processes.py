@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from django.db import connection
 
 from jobs.models import Job, Worker
 from jobs.status import Status
@@ -34,7 +35,7 @@ from tests.deployment import (
     variables_in,
 )
 from tests.factories import make_job, make_project
-from tests.others import one_value, postgresql_only, until
+from tests.others import one_value, until
 from tests.pages import PAGES
 from tests.processes import status_of
 from tests.test_readme import record_sessions
@@ -219,20 +220,28 @@ def test_the_loop_of_compose_prunes_and_tells_a_failure(tmp_path: Path):
 
 def test_people_run_commands_in_the_environment_of_the_services(tmp_path: Path):
     example = (SYSTEMD / "jobs.env.example").read_text()
-    for name, value in {"SECRET_KEY": OURS["SECRET_KEY"], "DATABASE_URL": database_url()}.items():
-        example = re.sub(rf"^{name}=.*$", f"{name}={shlex.quote(value)}", example, flags=re.MULTILINE)
+    odd = "https://example.com/$HOME&x"  # which a shell would make something else of
+    ours = {"SECRET_KEY": OURS["SECRET_KEY"], "DATABASE_URL": database_url(), "CSRF_TRUSTED_ORIGINS": odd}
+    for name, value in ours.items():
+        example = re.sub(rf"^{name}=.*$", lambda _, line=f"{name}={value}": line, example, flags=re.MULTILINE)
     (tmp_path / "jobs.env").write_text(example)
     program = (SYSTEMD / "jobs-manage").read_text().replace("/etc/jobs/jobs.env", str(tmp_path / "jobs.env"))
     program = program.replace(f"{HOME}/.venv/bin/python", sys.executable).replace(HOME, str(ROOT))
-    command = ["sh", "-c", program, "jobs-manage", "createproject", "Web shop", "--organization", "Acme"]
 
-    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=60)
+    def manage(*words: str) -> str:
+        command = ["sh", "-c", program, "jobs-manage", *words]
+        done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"\b[0-9A-Za-z]{20}\b", done.stdout)
+    made = manage("createproject", "Web shop", "--organization", "Acme")
+    shown = manage("shell", "--verbosity", "0", "--command", "import os; print(os.environ['CSRF_TRUSTED_ORIGINS'])")
+
+    assert re.search(r"\b[0-9A-Za-z]{20}\b", made)
+    assert shown == f"{odd}\n"
 
 
-@postgresql_only
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite does not know who is connected")
 def test_a_worker_keeps_as_many_connections_as_the_pages_say():
     project = make_project()
     jobs = [make_job(project=project, action="delete_user_data") for _ in range(40)]
