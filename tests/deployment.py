@@ -14,7 +14,7 @@ from tests.run import OWN_VARIABLES
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DEPLOY: Final = ROOT / "docs" / "deploy"
-UNITS: Final = sorted((DEPLOY / "systemd").glob("jobs-*.*er*"))
+UNITS: Final = sorted(path for path in (DEPLOY / "systemd").iterdir() if path.suffix in (".service", ".timer"))
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 # As the units have it.
 HOME: Final = "/opt/jobs"
