@@ -7,7 +7,7 @@ A proxy in front of it writes logs of its own. There, too, the path of
 most often an e-mail address –, nor any query (``?referenceId=…``), nor the header
 ``Authorization``. With nginx::
 
-    map $uri $route { ~^(?<head>/public/[^/]+/users/) "${head}…"; default $uri; }
+    map $uri $route { ~^(?<head>/public/[^/]+/users/) "${head}***"; default $uri; }
     log_format route '$time_iso8601 $request_method $route $status $body_bytes_sent $request_time';
     access_log /var/log/nginx/access.log route;
 

@@ -22,6 +22,8 @@
     each counts for itself.
 ``TRUSTED_PROXIES``
     How many proxies add to ``X-Forwarded-For``; default 0: the header is not believed.
+``RETENTION_DAYS``
+    For how many days ``prunejobs`` leaves jobs that have ended as they are; default 0: for ever.
 ``LOG_LEVEL``
     Default ``INFO``.
 ``STATIC_ROOT``
@@ -119,7 +121,12 @@ POSTGRESQL_OPTIONS: dict[str, Any] = {
 
 def _database(url: str) -> dict[str, Any]:
     """Return Django's form of ``url``; what its query says goes before what we would choose."""
-    parsed = dj_database_url.parse(url, conn_max_age=number("CONN_MAX_AGE", 600), conn_health_checks=True)
+    parsed = dj_database_url.parse(
+        url,
+        conn_max_age=number("CONN_MAX_AGE", 600),
+        conn_health_checks=True,
+        disable_server_side_cursors=True,  # a pooler of transactions would part them from their connection
+    )
     database: dict[str, Any] = {**parsed}
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["OPTIONS"] = {**SQLITE_OPTIONS, **database.get("OPTIONS", {})}
@@ -148,7 +155,10 @@ def _cache(url: str) -> dict[str, Any]:
 
 
 CACHES = {"default": _cache(text("CACHE_URL"))}
-JOBS: dict[str, Any] = {"TRUSTED_PROXIES": number("TRUSTED_PROXIES", 0)}
+JOBS: dict[str, Any] = {
+    "TRUSTED_PROXIES": number("TRUSTED_PROXIES", 0),
+    "RETENTION_DAYS": number("RETENTION_DAYS", 0) or None,
+}
 
 # ---------------------------------------------------------------- safety
 

@@ -3,16 +3,14 @@
 import re
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
-from django.test import Client, override_settings
-from rest_framework.authentication import TokenAuthentication
 
 from jobs.models import Job
 from jobs.signals import job_finished
-from jobs.testing import make_job, make_project, run_due_jobs
+from jobs.testing import make_job, run_due_jobs
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -28,28 +26,6 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, f"shop.{name}", module)
     exec(compile(snippet, f"shop/{name}.py", "exec"), vars(module))
     return module
-
-
-def test_the_login_of_the_readme_opens_the_api(monkeypatch: pytest.MonkeyPatch):
-    (setting,) = re.findall(r"`JOBS = (\{\"AUTHENTICATION\": [^`]*\})`", README)
-    project = make_project()
-    user = SimpleNamespace(pk=7, organization=project.organization)
-    load("api", monkeypatch)
-    monkeypatch.setattr(TokenAuthentication, "authenticate", lambda self, request: (user, "token") if known else None)
-
-    with override_settings(JOBS=eval(setting)):
-        known = True
-        opened = Client().post(
-            f"/public/{project.key}/jobs",
-            {"action": "touch_publicly", "referenceId": "x"},
-            content_type="application/json",
-        )
-        known = False
-        refused = Client().get(f"/public/{project.key}/jobs")
-
-    assert (opened.status_code, refused.status_code) == (201, 401)
-    assert refused.headers["WWW-Authenticate"] == "Token"
-    assert Job.objects.get().events.get().actor == "user:7"
 
 
 def test_the_receiver_of_the_readme_hears_of_an_end(monkeypatch: pytest.MonkeyPatch):

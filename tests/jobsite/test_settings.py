@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 READ_HERE = (
     "ALLOWED_HOSTS CACHE_URL CONN_MAX_AGE CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG DEMO_PROJECT_KEY "
-    "DJANGO_SETTINGS_MODULE HSTS_SECONDS INSECURE_HTTP LOG_LEVEL SECRET_KEY STATIC_ROOT TRUST_PROXY TRUSTED_PROXIES"
+    "DJANGO_SETTINGS_MODULE HSTS_SECONDS INSECURE_HTTP LOG_LEVEL RETENTION_DAYS SECRET_KEY STATIC_ROOT TRUST_PROXY "
+    "TRUSTED_PROXIES"
 ).split()
 KEY = secrets.token_urlsafe(50)
 DEPLOYMENT_CHECK = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
@@ -98,7 +99,14 @@ def test_lists_are_split_at_commas():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("DEBUG", "maybe"), ("CONN_MAX_AGE", "-1"), ("HSTS_SECONDS", "1e9"), ("TRUSTED_PROXIES", "x")]
+    ("name", "value"),
+    [
+        ("DEBUG", "maybe"),
+        ("CONN_MAX_AGE", "-1"),
+        ("HSTS_SECONDS", "1e9"),
+        ("TRUSTED_PROXIES", "x"),
+        ("RETENTION_DAYS", "a"),
+    ],
 )
 def test_a_value_that_cannot_be_understood_is_refused_by_name(name: str, value: str):
     done = python("-c", "import jobsite.settings", **{name: value})
@@ -129,6 +137,11 @@ def test_addresses_that_proxies_forward_are_believed_only_on_request():
     assert settings_with("JOBS", TRUSTED_PROXIES="1")["TRUSTED_PROXIES"] == 1
 
 
+def test_jobs_that_have_ended_are_kept_for_ever_unless_a_number_of_days_is_given():
+    assert settings_with("JOBS")["RETENTION_DAYS"] is None
+    assert settings_with("JOBS", RETENTION_DAYS="90")["RETENTION_DAYS"] == 90
+
+
 @pytest.mark.parametrize("url", ["", "sqlite:///other.sqlite3"])
 def test_sqlite_is_made_fit_for_several_processes(url: str):
     database = settings_with("DATABASES", DATABASE_URL=url)["default"]
@@ -149,4 +162,5 @@ def test_postgresql_connections_are_kept_and_checked():
 
     assert database["ENGINE"] == "django.db.backends.postgresql"
     assert (database["CONN_MAX_AGE"], database["CONN_HEALTH_CHECKS"]) == (60, True)
+    assert database["DISABLE_SERVER_SIDE_CURSORS"] is True  # for a pooler
     assert "transaction_mode" not in database.get("OPTIONS", {})
