@@ -105,3 +105,9 @@ def test_what_is_sent_by_a_button_belongs_to_a_form_of_its_own(client: Client):
 
     assert (forms.depth, forms.deepest) == (0, 1)
     assert forms.sent[url("job_cancel", job.pk)] == {"csrfmiddlewaretoken", "reason", "button"}
+
+
+def test_spaces_around_an_id_are_no_part_of_it(client: Client):
+    job = make_running_job()
+
+    assert client.get(url("job_change", f" {job.pk} ")).status_code == 200
