@@ -27,12 +27,10 @@ from ..exceptions import InvalidField, JobsError
 from ..models import Job
 from ..services import changing
 from ..services.changing import Change, Order
-from ..services.facets import Facet
 from ..services.finding import JobFilter
 from ..status import Status
 from . import shown
 from .job_list import ListsJobs, waits
-from .lists import in_words
 from .masking import masked, may_see_references
 from .pages import selected_ids, staff
 from .steps import STEPS, ReasonForm, Step, StepsInMixin, why_not
@@ -180,7 +178,7 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
         bulk, is_all = BULKS[change], "ids" not in asked
         if is_all:
             preview = changing.preview_change(change, JobFilter.from_json(asked["filter"]))
-            count, samples = in_words(Facet(count=preview.count, at_least=preview.at_least)), preview.samples
+            count, samples = shown.counted(preview.count, at_least=preview.at_least), preview.samples
         else:
             preview, samples = None, asked["ids"][: changing.SAMPLES]
             count = shown.whole(len(asked["ids"]))

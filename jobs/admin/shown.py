@@ -96,6 +96,16 @@ def whole(value: int) -> str:
     return str(formats.number_format(value, force_grouping=True))
 
 
+def counted(count: int, *, at_least: bool) -> str:
+    """Return a count as people group it; ``10,000+``: there are at least so many."""
+    return translated("%(number)s+") % {"number": whole(count)} if at_least else whole(count)
+
+
+def counted_to(most: int, count: int) -> str:
+    """Return what was counted until one more than ``most`` was found, if there were so many."""
+    return counted(min(count, most), at_least=count > most)
+
+
 def status(value: str) -> SafeString:
     """Return a status as mark and word."""
     known = Status(value)
