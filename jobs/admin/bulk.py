@@ -176,6 +176,7 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
     def _page(self, request: HttpRequest, change: Change, asked: dict[str, Any], form: forms.Form) -> HttpResponse:
         """Say what would be done, to how many jobs, and to which for example."""
         bulk, is_all = BULKS[change], "ids" not in asked
+        title = bulk.all_title if is_all else bulk.title
         if is_all:
             preview = changing.preview_change(change, JobFilter.from_json(asked["filter"]))
             count, samples = shown.counted(preview.count, at_least=preview.at_least), preview.samples
@@ -184,7 +185,9 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
             count = shown.whole(len(asked["ids"]))
         context = {
             **self.admin_site.each_context(request),
-            "title": bulk.all_title if is_all else bulk.title,
+            "title": title,
+            "original": title,
+            "has_view_permission": True,
             "opts": self.opts,
             "media": self.media,
             "step": Bulk.step_of(change),
