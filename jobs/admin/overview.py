@@ -177,7 +177,7 @@ def _line(period: Period) -> dict[str, str]:
     return {
         "ended": shown.whole(counts.ended),
         **{name: shown.whole(getattr(counts, name)) for name in COUNTED.values()},
-        "share": shown.NONE if share is None else f"{formats.number_format(100 * share, 1)} %",
+        "share": shown.NONE if share is None else shown.percent(100 * share, decimals=1),
         **{name: _length(getattr(period, name)) for name in ("wait_median", "wait_p95", "run_median", "run_p95")},
     }
 

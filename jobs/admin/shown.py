@@ -106,6 +106,11 @@ def counted_to(most: int, count: int) -> str:
     return counted(min(count, most), at_least=count > most)
 
 
+def percent(value: float, *, decimals: int = 0) -> str:
+    """Return a percentage; no line ends between number and sign."""
+    return f"{formats.number_format(value, decimals)}\N{NO-BREAK SPACE}%"
+
+
 def status(value: str) -> SafeString:
     """Return a status as mark and word."""
     known = Status(value)
@@ -122,9 +127,9 @@ def progress(job: Job) -> str:
     words = translated("%(done)s of %(total)s") % {"done": whole(done), "total": whole(total)}
     if total == 0:
         return words
-    percent = min(100, 100 * done // total)
-    bar = '<progress class="jobs-progress" max="100" value="{}" aria-label="{}"></progress> {} ({} %)'
-    return format_html(bar, percent, translated("progress"), words, percent)
+    done_percent = min(100, 100 * done // total)
+    bar = '<progress class="jobs-progress" max="100" value="{}" aria-label="{}"></progress> {} ({})'
+    return format_html(bar, done_percent, translated("progress"), words, percent(done_percent))
 
 
 def first_line(value: str) -> str:
