@@ -89,6 +89,16 @@ def test_a_job_that_ended_between_page_and_confirmation_is_told(client: Client):
     assert messages_of(confirm(client, page)) == [f"Job {job.pk} was not cancelled: it had been completed meanwhile."]
 
 
+def test_an_order_of_staff_s_that_failed_is_not_retried_in_the_name_of_its_author(client: Client):
+    job = make_job(action="change_jobs", reference_id="cancel", status=Status.FAILED)
+
+    (told,) = messages_of(confirm(client, choose(client, "retry", job)))
+
+    words = "it changes jobs in the name of whoever asked for it; make the change anew instead"
+    assert told == f"Job {job.pk} was not retried: {words}."
+    assert not job.retries.exists()
+
+
 def test_a_reason_that_cannot_be_kept_is_asked_for_again(client: Client):
     job = make_job()
 
