@@ -233,7 +233,9 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
         project = changing.staff_project()
         who = staff(request)
         if project is None:
-            raise PermissionDenied
+            words = translated("Nothing was changed: JOBS[“STAFF_PROJECT”] names no project any more for such a job.")
+            self.message_user(request, words, messages.ERROR)
+            return HttpResponseRedirect(f"{self.url_of('changelist')}?{asked['back']}")
         order = Order(
             change=change,
             wanted=JobFilter.from_json(asked["filter"]),

@@ -215,6 +215,20 @@ def test_a_host_with_projects_of_its_own_is_told_to_name_one(client: Client, mon
     assert not Job.objects.filter(action="change_jobs").exists()
 
 
+def test_a_project_that_vanished_before_the_confirmation_is_told(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", "somebody.Else")
+    page = choose_all(client, "cancel", make_job(), query="?status=scheduled")
+
+    with override_settings(JOBS={"STAFF_PROJECT": "gone"}):
+        response = confirm(client, page)
+
+    assert response.url == f"{url('job_changelist')}?status=scheduled"
+    assert messages_of(response) == [
+        "Nothing was changed: JOBS[“STAFF_PROJECT”] names no project any more for such a job."
+    ]
+    assert not Job.objects.filter(action="change_jobs").exists()
+
+
 def test_a_host_without_gets_one_on_first_use_and_no_key(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", conf.project_model_label())
     with override_settings(JOBS={}):
