@@ -46,6 +46,8 @@ class Refusal(StrEnum):
     """Whom it was about is no longer known."""
     UNKNOWN_ACTION = "unknown_action"
     """Its action is no longer registered."""
+    STAFF_ORDER = "staff_order"
+    """It changes jobs in the name of the member of staff who asked for that; whoever wants it again asks anew."""
     ACTIVE_JOB = "active_job"
     """The action is unique, and another job for the same reference waits or runs."""
 

@@ -27,12 +27,10 @@ from ..exceptions import InvalidField, JobsError
 from ..models import Job
 from ..services import changing
 from ..services.changing import Change, Order
-from ..services.facets import Facet
 from ..services.finding import JobFilter
 from ..status import Status
 from . import shown
 from .job_list import ListsJobs, waits
-from .lists import in_words
 from .masking import masked, may_see_references
 from .pages import selected_ids, staff
 from .steps import STEPS, ReasonForm, Step, StepsInMixin, why_not
@@ -178,15 +176,18 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
     def _page(self, request: HttpRequest, change: Change, asked: dict[str, Any], form: forms.Form) -> HttpResponse:
         """Say what would be done, to how many jobs, and to which for example."""
         bulk, is_all = BULKS[change], "ids" not in asked
+        title = bulk.all_title if is_all else bulk.title
         if is_all:
             preview = changing.preview_change(change, JobFilter.from_json(asked["filter"]))
-            count, samples = in_words(Facet(count=preview.count, at_least=preview.at_least)), preview.samples
+            count, samples = shown.counted(preview.count, at_least=preview.at_least), preview.samples
         else:
             preview, samples = None, asked["ids"][: changing.SAMPLES]
             count = shown.whole(len(asked["ids"]))
         context = {
             **self.admin_site.each_context(request),
-            "title": bulk.all_title if is_all else bulk.title,
+            "title": title,
+            "original": title,
+            "has_view_permission": True,
             "opts": self.opts,
             "media": self.media,
             "step": Bulk.step_of(change),
@@ -232,7 +233,9 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
         project = changing.staff_project()
         who = staff(request)
         if project is None:
-            raise PermissionDenied
+            words = translated("Nothing was changed: JOBS[“STAFF_PROJECT”] names no project any more for such a job.")
+            self.message_user(request, words, messages.ERROR)
+            return HttpResponseRedirect(f"{self.url_of('changelist')}?{asked['back']}")
         order = Order(
             change=change,
             wanted=JobFilter.from_json(asked["filter"]),

@@ -12,7 +12,7 @@ from math import ceil, floor, log
 from typing import TYPE_CHECKING, Any, Final
 
 from .durations import spoken
-from .shown import whole
+from .shown import percent, whole
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -124,7 +124,7 @@ def shares(frame: Frame, series: list[Series]) -> Chart:
     most = max((value for each in series for value in _numbers(each.values)), default=0)
     top = min(100, _round_up(100 * most))
     shapes = _lines(series, lambda share: 100 * share / top)
-    heights = [f"{percent} %" for percent in (top, top // 2, 0)]
+    heights = [percent(height) for height in (top, top // 2, 0)]
     return Chart(frame=frame, series=series, shapes=shapes, heights=heights, look="line", is_empty=_is_empty(series))
 
 

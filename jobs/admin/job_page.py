@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from ..clock import NOW
 from ..models import HELD_UNTIL, Job
+from ..services.finding import parse_id
 from . import shown, situation
 from .durations import spoken
 from .masking import masked, may_see_references, without_reference
-from .pages import parse_id
 from .steps import StepsInMixin, looked_at
 from .timeline import Hide, Timeline, timeline_of
 

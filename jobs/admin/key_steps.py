@@ -98,6 +98,8 @@ class KeyStepsMixin(LookOnlyMixin):
         context = {
             **self.admin_site.each_context(request),
             "title": translated("Revoke API keys"),
+            "original": translated("Revoke API keys"),
+            "has_view_permission": True,
             "opts": self.opts,
             "media": self.media,
             "keys": keys,

@@ -15,7 +15,7 @@ from .. import clock, services
 from ..database import home
 from ..models import Job
 from ..services.changing import can_have_staff_project
-from ..services.facets import Facet, count_choices
+from ..services.facets import count_choices
 from ..services.finding import JobFilter, parse_id
 from ..services.looking import Look, look_for
 from ..services.planning import index_walks
@@ -113,7 +113,9 @@ class JobChangeList(ChangeList):
             for spec in self.filter_specs
             if isinstance(spec, JobListFilter) and spec.has_counts
         }
-        return {key: in_words(facet) for key, facet in count_choices(groups).items()}
+        return {
+            key: shown.counted(facet.count, at_least=facet.at_least) for key, facet in count_choices(groups).items()
+        }
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Return the order by id; columns without an index cannot be sorted by."""
@@ -157,8 +159,7 @@ class JobChangeList(ChangeList):
     @property
     def counted(self) -> str:
         """How many rows match, as a text."""
-        more = self.has_more or self.look.window is not None
-        return in_words(Facet(count=self.result_count, at_least=more))
+        return shown.counted(self.result_count, at_least=self.has_more or self.look.window is not None)
 
     @property
     def asked_in_words(self) -> list[str]:
@@ -183,12 +184,6 @@ class JobChangeList(ChangeList):
             return None
         older = self.get_query_string({BEFORE: str(window.before)}, [PAGE_VAR])
         return {"size": shown.whole(window.size), "since": shown.moment(window.since), "older": older}
-
-
-def in_words(facet: Facet) -> str:
-    """Return a count as a text; ``10,000+`` is at least so many."""
-    number = shown.whole(facet.count)
-    return translated("%(number)s+") % {"number": number} if facet.at_least else number
 
 
 def search(jobs: QuerySet[Job], term: str) -> QuerySet[Job]:

@@ -113,8 +113,8 @@ def _now(overview: Overview) -> dict[str, Any]:
         "checked_at": shown.moment(health.checked_at),
         "problems": [_sentence(concern, health) for concern in health.concerns(Bounds())],
         "statuses": [
-            {"status": status.value, "shown": shown.status(status), "count": _bounded(overview.by_status[status])}
-            for status in Status
+            {"status": status.value, "shown": shown.status(status), "count": shown.counted_to(MOST_COUNTED, count)}
+            for status, count in overview.by_status.items()
         ],
         "oldest": [
             {"words": words, "job": late, "for": spoken(timedelta(seconds=late.seconds)), "joined": joined}
@@ -156,7 +156,7 @@ def _sentence(concern: Concern, health: Health) -> str:
     words = ngettext(
         "%(count)s job failed in the last hour.", "%(count)s jobs failed in the last hour.", health.failures
     )
-    return words % {"count": _bounded(health.failures)}
+    return words % {"count": shown.counted_to(MOST_COUNTED, health.failures)}
 
 
 def _then(overview: Overview) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _line(period: Period) -> dict[str, str]:
     return {
         "ended": shown.whole(counts.ended),
         **{name: shown.whole(getattr(counts, name)) for name in COUNTED.values()},
-        "share": shown.NONE if share is None else f"{formats.number_format(100 * share, 1)} %",
+        "share": shown.NONE if share is None else shown.percent(100 * share, decimals=1),
         **{name: _length(getattr(period, name)) for name in ("wait_median", "wait_p95", "run_median", "run_p95")},
     }
 
@@ -251,10 +251,6 @@ def _failure(failure: Any) -> dict[str, Any]:
         "at": shown.moment(failure.finished_at),
         "error": error,
     }
-
-
-def _bounded(count: int) -> str:
-    return f"{shown.whole(MOST_COUNTED)}+" if count >= MOST_COUNTED else shown.whole(count)
 
 
 def _length(duration: timedelta | None) -> str:

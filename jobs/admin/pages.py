@@ -1,7 +1,6 @@
 """What all our pages have in common: nobody edits a row; staff look, and step in through services."""
 
-import re
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,16 +13,8 @@ from django.utils.translation import gettext as _
 
 from ..actors import Actor
 from ..envelope import request_id_of
-from ..models import BIGGEST_ID
+from ..services.finding import parse_id
 from .buttons import ButtonsMixin
-
-DIGITS: Final = re.compile(r"[0-9]{1,19}")
-
-
-def parse_id(text: str) -> int | None:
-    """Return the primary key that ``text`` names, or None if no row can have it."""
-    number = int(text) if DIGITS.fullmatch(text) else 0
-    return number if 0 < number <= BIGGEST_ID else None
 
 
 def staff(request: HttpRequest) -> Actor:

@@ -1,11 +1,12 @@
 """Pauses: what is halted, since when and why; made and lifted here, or by ``pausejobs`` and ``resumejobs``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from .. import services
 from ..models import Pause
 from . import shown
+from .actors import in_words, names_of
 from .asking import AskingForm, AsksServiceMixin, action_choices, asked_by
 from .pages import LookOnlyMixin, selected_ids, staff
 
@@ -43,7 +45,16 @@ def scope(pause: Pause) -> str:
 
 REASON = shown.column(shown.text, "reason", _("reason"))
 SINCE = shown.column(shown.moment, "created_at", _("since"))
-BY = shown.column(shown.text, "created_by", _("by"))
+BY = shown.column(shown.text, "author", _("by"))
+
+
+class PauseChangeList(ChangeList):
+    """Pauses with the words for who made them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Look up the names of the page's members of staff at once."""
+        super().get_results(request)
+        self.result_list = _with_authors(self.result_list)
 
 
 class PauseForm(AskingForm):
@@ -102,6 +113,15 @@ class PauseAdminMixin(AsksServiceMixin, LookOnlyMixin):
         ),
     )
     fieldsets: ClassVar[Any] = ((None, {"fields": (scope, REASON, SINCE, BY)}),)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that names who paused."""
+        return PauseChangeList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the pause with the words for who made it."""
+        pause = super().get_object(request, object_id, from_field)
+        return pause and _with_authors([pause])[0]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is asked for a new pause, or shown of one."""
@@ -175,6 +195,14 @@ class PauseAdminMixin(AsksServiceMixin, LookOnlyMixin):
         self.log_change(request, pause, translated("Resumed %(scope)s.") % named)
         words = translated("Resumed %(scope)s. What another pause covers stays paused.") % named
         self.message_user(request, words, messages.SUCCESS)
+
+
+def _with_authors(pauses: Iterable[Any]) -> list[Any]:
+    found = list(pauses)
+    names = names_of(pause.created_by for pause in found)
+    for pause in found:
+        pause.author = in_words(pause.created_by, names)
+    return found
 
 
 class PauseAdmin(PauseAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # takes none at run time

@@ -98,6 +98,21 @@ def whole(value: int) -> str:
     return str(formats.number_format(value, force_grouping=True))
 
 
+def counted(count: int, *, at_least: bool) -> str:
+    """Return a count as people group it; ``10,000+``: there are at least so many."""
+    return translated("%(number)s+") % {"number": whole(count)} if at_least else whole(count)
+
+
+def counted_to(most: int, count: int) -> str:
+    """Return what was counted until one more than ``most`` was found, if there were so many."""
+    return counted(min(count, most), at_least=count > most)
+
+
+def percent(value: float, *, decimals: int = 0) -> str:
+    """Return a percentage; no line ends between number and sign."""
+    return f"{formats.number_format(value, decimals)}\N{NO-BREAK SPACE}%"
+
+
 def status(value: str) -> SafeString:
     """Return a status as mark and word."""
     known = Status(value)
@@ -114,9 +129,9 @@ def progress(job: Job) -> str:
     words = translated("%(done)s of %(total)s") % {"done": whole(done), "total": whole(total)}
     if total == 0:
         return words
-    percent = min(100, 100 * done // total)
-    bar = '<progress class="jobs-progress" max="100" value="{}" aria-label="{}"></progress> {} ({} %)'
-    return format_html(bar, percent, translated("progress"), words, percent)
+    done_percent = min(100, 100 * done // total)
+    bar = '<progress class="jobs-progress" max="100" value="{}" aria-label="{}"></progress> {} ({})'
+    return format_html(bar, done_percent, translated("progress"), words, percent(done_percent))
 
 
 def first_line(value: str) -> str:

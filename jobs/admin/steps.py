@@ -26,6 +26,7 @@ from ..exceptions import (
     TransitionRefused,
 )
 from ..models import Job
+from ..services import changing
 from ..status import Refusal, Status
 from . import shown
 from .pages import LookOnlyMixin, staff
@@ -47,6 +48,7 @@ WHY_NOT: Final = {
     Refusal.RETRIED: _("job %(other)s tries it again already"),
     Refusal.REDACTED: _("it was redacted, and nobody knows any longer whom it was about"),
     Refusal.UNKNOWN_ACTION: _("its action no longer exists"),
+    Refusal.STAFF_ORDER: _("it changes jobs in the name of whoever asked for it; make the change anew instead"),
     Refusal.ACTIVE_JOB: _("job %(other)s for the same reference waits or runs"),
 }
 
@@ -118,7 +120,7 @@ STEPS: Final = (
         done=_("Job %(id)s is tried again by this job, %(new)s."),
         not_done=_("Job %(id)s was not retried: %(problem)s."),
         logged=_("Retried by job %(new)s."),
-        is_offered=lambda job: job.status == Status.FAILED and bool(job.reference_id),
+        is_offered=lambda job: job.status == Status.FAILED and bool(job.reference_id) and job.action != changing.ACTION,
     ),
     Step(
         name="cancel",

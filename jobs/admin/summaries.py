@@ -57,7 +57,7 @@ def _row(summary: services.ProjectJobs, site_name: str) -> dict[str, Any]:
         "url": _list_url(site_name, project=project.pk),
         "counts": [
             {
-                "number": _counted(count),
+                "number": shown.counted_to(services.MOST_COUNTED, count),
                 "url": _list_url(site_name, project=project.pk, status=status.value) if count else None,
             }
             for status, count in summary.counts.items()
@@ -79,12 +79,6 @@ def _failure(job: Job, site_name: str) -> dict[str, Any]:
         # It may say whom the job is about; those who may see that find it on the job's page.
         "error": without_reference(shown.first_line(job.errors or ""), job.reference_id),
     }
-
-
-def _counted(count: int) -> str:
-    """Return a number, or that there are more than anybody has counted."""
-    most = services.MOST_COUNTED
-    return f"{shown.whole(most)}+" if count > most else shown.whole(count)
 
 
 def _list_url(site_name: str, **filters: Any) -> str | None:

@@ -1,11 +1,9 @@
 """What happened to a job, as staff see it: its events, the attempts among them, and who was at work."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.db.models.functions import Substr
 from django.utils.translation import gettext as _
@@ -13,6 +11,7 @@ from django.utils.translation import gettext as _
 from ..models import Job, JobEvent
 from ..status import Status
 from . import shown
+from .actors import in_words, names_of
 from .durations import spoken
 
 What = JobEvent.What
@@ -44,15 +43,8 @@ class Timeline:
     hide: Hide
 
     def who(self, actor: str) -> str:
-        """Return the words for an actor: a member of staff by name, a key by its public prefix."""
-        kind, _colon, name = actor.partition(":")
-        if kind == "staff":
-            return self.names.get(name) or _("staff %(key)s") % {"key": name}
-        if kind == "key":
-            return _("API key %(prefix)s…") % {"prefix": name}
-        if kind == "system" and not name:
-            return _("the system")
-        return name or kind
+        """Return the words for an actor."""
+        return in_words(actor, self.names)
 
     def last(self, *whats: str) -> Any | None:
         """Return the newest event of one of these kinds."""
@@ -133,19 +125,3 @@ def timeline_of(job: Job, *, with_detail: bool, hide: Hide) -> Timeline:
     shown_rows = newest[:EVENTS_READ]
     names = names_of(row.actor for row in shown_rows)
     return Timeline(job=job, rows=shown_rows, is_cut=len(newest) > EVENTS_READ, names=names, hide=hide)
-
-
-def names_of(actors: Iterable[str]) -> dict[str, str]:
-    """Return the user names of the members of staff among ``actors``, by primary key as it stands in them."""
-    users = get_user_model()
-    keys = set()
-    for actor in actors:
-        kind, _colon, name = actor.partition(":")
-        if kind == "staff":
-            try:
-                keys.add(users._meta.pk.to_python(name))
-            except ValidationError:  # of a user model that the host has replaced
-                continue
-    if not keys:
-        return {}
-    return {str(user.pk): user.get_username() for user in users._base_manager.filter(pk__in=keys)}

@@ -14,7 +14,7 @@ from ..database import Trouble, classify, home, supports_row_locks
 from ..models import Job, JobQuerySet
 from ..notices import notify_due
 from ..status import Refusal, Status
-from .changing import Change, Order, preview_change, targets
+from .changing import ACTION, Change, Order, preview_change, targets
 from .finding import JobFilter
 from .looking import Walk, part_of, walk_for
 from .planning import index_walks
@@ -107,13 +107,16 @@ class _Run:
     def _changed(self, ids: Sequence[int]) -> tuple[dict[str, int], list[int]]:
         """Change those that still match; return how many came to what, and those that others have locked."""
         matching = self._matching(ids)
-        mine = set(_locked(matching).values_list("pk", flat=True))
-        done, refused = self._apply(sorted(mine))
+        mine = dict(_locked(matching).values_list("pk", "action"))
+        # What others have ordered is not for an order to touch: who wants to stop it does so by hand.
+        orders = {job_id for job_id, action in mine.items() if action == ACTION}
+        done, refused = self._apply(sorted(mine.keys() - orders))
         why = {job_id: refusal.value for job_id, refusal in refused.items()}
+        why |= dict.fromkeys(orders, Refusal.STAFF_ORDER.value)
         left = set(ids) - set(done) - why.keys()
-        still = set(matching.filter(pk__in=left).values_list("pk", flat=True)) if left - mine else set()
+        still = set(matching.filter(pk__in=left).values_list("pk", flat=True)) if left - mine.keys() else set()
         rows = Job.objects.in_bulk(left)
-        busy = sorted(still - mine)
+        busy = sorted(still - mine.keys())
         why |= {job_id: self._why_not(rows.get(job_id)) for job_id in left - set(busy)}
         counts = {DONE[self.order.change]: len(done)} if done else {}
         for cause in why.values():

@@ -101,7 +101,7 @@ def project_key(text: str) -> Any:
 
 
 def parse_id(text: str) -> int | None:
-    """Return the id that ``text`` is, or None if no job can have it."""
+    """Return the id that ``text`` is, spaces around aside, or None if no row of ours can have it."""
     digits = text.strip()
     number = int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 19 else 0
     return number if 0 < number <= BIGGEST_ID else None

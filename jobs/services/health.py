@@ -19,7 +19,7 @@ from ..status import Status
 from .pauses import list_pauses
 
 FAILURES_WITHIN: Final = timedelta(hours=1)
-# No count goes on beyond this; a crash loop leaves a row a start among the workers.
+# A count looks at one job more; a crash loop leaves a row a start among the workers.
 MOST_COUNTED: Final = 10_000
 MOST_WORKERS: Final = 100
 # A rescue takes a beat, a second and a sweep; with a few seconds to spare.
@@ -92,7 +92,7 @@ class Health:
     """Processes that run jobs, also those of an engine that the host has. The latest beats first, at most
     ``MOST_WORKERS``; one that ended orderly is not among them."""
     failures: int
-    """Within the last hour, at most ``MOST_COUNTED``."""
+    """Within the last hour; above ``MOST_COUNTED`` stands for "or more than that"."""
     pauses: Sequence[Pause]
 
     def concerns(self, bounds: Bounds) -> list[Concern]:
@@ -152,7 +152,7 @@ def check_health() -> Health:
         unrescued=expired["unrescued"],
         dispatchers=[beat for kind, beat in beats if kind == Worker.Kind.DISPATCHER],
         workers=[beat for kind, beat in beats if kind != Worker.Kind.DISPATCHER],
-        failures=failed.order_by()[:MOST_COUNTED].count(),
+        failures=failed.order_by()[: MOST_COUNTED + 1].count(),
         pauses=list_pauses(),
     )
 
@@ -182,4 +182,4 @@ def _seconds(duration: timedelta) -> float:
 
 
 def _capped(count: int) -> str:
-    return f"{count} or more" if count >= MOST_COUNTED else str(count)
+    return f"more than {MOST_COUNTED}" if count > MOST_COUNTED else str(count)

@@ -15,6 +15,7 @@ from ..exceptions import Busy, ConcurrentChange, JobNotFound, StepRefused
 from ..models import Job, JobQuerySet
 from ..notices import notify_due
 from ..status import Refusal, Status
+from . import changing
 from .insertion import place_of
 from .jobs import change, check_reason, get_job
 
@@ -41,8 +42,9 @@ def retry_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reas
     Raises:
         InvalidField: the reason is blank though not empty, too long or has control characters.
         JobNotFound: the project has no such job.
-        StepRefused: it has not failed, was retried, was redacted, its action is gone, or its action is unique and
-            another job for the same reference waits or runs; ``other_job_id`` names the job in the way.
+        StepRefused: it has not failed, was retried, was redacted, is staff's ``change_jobs``, which would act in the
+            name of others, its action is gone, or its action is unique and another job for the same reference waits
+            or runs; ``other_job_id`` names the job in the way.
         Busy, ConcurrentChange, OutcomeUnknown: as in ``schedule_job``.
     """
     check_reason(reason)
@@ -145,6 +147,8 @@ def _refusal(job: Job, retried_by: int | None, rival: int | None) -> _Refused | 
         return _Refused(why=Refusal.RETRIED, other_job_id=retried_by)
     if not job.reference_id:
         return _Refused(why=Refusal.REDACTED)
+    if job.action == changing.ACTION:
+        return _Refused(why=Refusal.STAFF_ORDER)
     if find_action(job.action) is None:
         return _Refused(why=Refusal.UNKNOWN_ACTION)
     return None if rival is None else _Refused(why=Refusal.ACTIVE_JOB, other_job_id=rival)

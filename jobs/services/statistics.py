@@ -113,7 +113,7 @@ class Overview:
 
     health: Health
     by_status: dict[Status, int]
-    """At most ``MOST_COUNTED``, which stands for so many or more."""
+    """Above ``MOST_COUNTED`` stands for "or more than that"."""
     periods: Sequence[Period]
     """From the span's beginning to now, one after the other; the last is not over."""
     total: Period
@@ -138,7 +138,7 @@ def get_overview(span: Span) -> Overview:
     running = list(_in_status(Status.RUNNING).values_list("worker", "pk", "action", "begun_at")[: MOST_RUNNING + 1])
     return Overview(
         health=health,
-        by_status={status: _in_status(status)[:MOST_COUNTED].count() for status in Status},
+        by_status={status: _in_status(status)[: MOST_COUNTED + 1].count() for status in Status},
         periods=periods,
         total=Period(since=edges[0], until=now, counts=Counts.sum([period.counts for period in periods])),
         incomplete_since=None if tail_since is None else uncounted,

@@ -91,6 +91,16 @@ def test_a_job_that_ended_between_page_and_confirmation_is_told(client: Client):
     assert messages_of(confirm(client, page)) == [f"Job {job.pk} was not cancelled: it had been completed meanwhile."]
 
 
+def test_an_order_of_staff_s_that_failed_is_not_retried_in_the_name_of_its_author(client: Client):
+    job = make_job(action="change_jobs", reference_id="cancel", status=Status.FAILED)
+
+    (told,) = messages_of(confirm(client, choose(client, "retry", job)))
+
+    words = "it changes jobs in the name of whoever asked for it; make the change anew instead"
+    assert told == f"Job {job.pk} was not retried: {words}."
+    assert not job.retries.exists()
+
+
 def test_a_reason_that_cannot_be_kept_is_asked_for_again(client: Client):
     job = make_job()
 
@@ -217,6 +227,20 @@ def test_a_host_with_projects_of_its_own_is_told_to_name_one(client: Client, mon
         assert "Select all 51" not in html
         assert "STAFF_PROJECT" in html
         assert "only rows that are ticked can be chosen" in messages_of(response)[-1]
+    assert not Job.objects.filter(action="change_jobs").exists()
+
+
+def test_a_project_that_vanished_before_the_confirmation_is_told(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", "somebody.Else")
+    page = choose_all(client, "cancel", make_job(), query="?status=scheduled")
+
+    with override_settings(JOBS={"STAFF_PROJECT": "gone"}):
+        response = confirm(client, page)
+
+    assert response.url == f"{url('job_changelist')}?status=scheduled"
+    assert messages_of(response) == [
+        "Nothing was changed: JOBS[“STAFF_PROJECT”] names no project any more for such a job."
+    ]
     assert not Job.objects.filter(action="change_jobs").exists()
 
 

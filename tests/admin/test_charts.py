@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime, timedelta
-from html import unescape
 
 import pytest
 from django.test import Client
@@ -39,7 +38,7 @@ def spots_of(html: str, chart: str) -> list[list[str]]:
     """Return what each period of a chart says when pointed at: its values, in words."""
     (drawing,) = re.findall(rf'<figure class="jobs-chart" id="jobs-chart-{chart}">.*?</figure>', html, re.DOTALL)
     told = re.findall(r'<rect class="jobs-spot"[^>]*><title>(.*?)</title>', drawing)
-    return [[part.rpartition(": ")[2] for part in unescape(words).split(" – ", 1)[1].split(", ")] for words in told]
+    return [[part.rpartition(": ")[2] for part in words_of(words).split(" – ", 1)[1].split(", ")] for words in told]
 
 
 @pytest.mark.parametrize("span", ["1h", "24h", "7d"])

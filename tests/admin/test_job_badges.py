@@ -66,7 +66,7 @@ def test_ages_are_short_and_tell_the_instant_on_demand(client: Client):
 def test_progress_is_told_in_numbers(client: Client):
     make_job(progress_done=1, progress_total=4)
 
-    assert "1 of 4 (25 %)" in text_of(page_of(client))
+    assert "1 of 4 (25\N{NO-BREAK SPACE}%)" in text_of(page_of(client))
 
 
 def test_a_reference_is_masked_for_those_who_may_not_see_it(client: Client):

@@ -64,7 +64,7 @@ def test_progress_is_told_in_numbers(client: Client):
     unknown = page_of(client, make_running_job(progress_done=1200))
     nothing = page_of(client, make_running_job(progress_total=0))
 
-    assert "1,200 of 5,000 (24 %)" in known
+    assert "1,200 of 5,000 (24\N{NO-BREAK SPACE}%)" in known
     assert "1,200 done" in unknown
     assert "0 of 0" in nothing
 
@@ -72,7 +72,7 @@ def test_progress_is_told_in_numbers(client: Client):
 def test_progress_beyond_what_was_expected_is_no_more_than_all(client: Client):
     html = page_of(client, make_running_job(progress_done=7, progress_total=5))
 
-    assert "7 of 5 (100 %)" in html
+    assert "7 of 5 (100\N{NO-BREAK SPACE}%)" in html
 
 
 def test_the_receipt_is_a_table(client: Client):

@@ -176,12 +176,12 @@ def test_counts_are_bounded_and_say_so(client: Client, monkeypatch: pytest.Monke
     project = make_project()
     for _ in range(4):
         make_job(project=project)
-    for _ in range(2):
+    for _ in range(3):
         make_running_job(project=project)
 
     words = words_of(page_of(client))
 
-    assert "3+ ○ scheduled 2 ▶ running 0 ✓ completed" in words
+    assert "3+ ○ scheduled 3 ▶ running 0 ✓ completed" in words
 
 
 def test_what_a_pause_holds_back_is_told_apart(client: Client, now: datetime):

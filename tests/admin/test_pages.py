@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import resolve
 
 from jobs.models import JobEvent, Pause, Project
+from tests.admin.overviews import words_of
 from tests.admin.people import client_of, make_staff, text_of, url
 from tests.factories import LONG_AGO, make_key, make_project, make_running_job
 
@@ -105,3 +106,33 @@ def test_what_is_sent_by_a_button_belongs_to_a_form_of_its_own(client: Client):
 
     assert (forms.depth, forms.deepest) == (0, 1)
     assert forms.sent[url("job_cancel", job.pk)] == {"csrfmiddlewaretoken", "reason", "button"}
+
+
+def test_spaces_around_an_id_are_no_part_of_it(client: Client):
+    job = make_running_job()
+
+    assert client.get(url("job_change", f" {job.pk} ")).status_code == 200
+
+
+def test_the_pages_that_ask_first_have_the_breadcrumbs_of_their_version_of_django(client: Client):
+    job, key = make_running_job(), make_key().key
+    cancel = client.post(url("job_changelist"), {"action": "cancel_selected", "_selected_action": [job.pk]})
+    revoke = client.post(url("apikey_changelist"), {"action": "revoke_selected", "_selected_action": [key.pk]})
+
+    for page, name in ((cancel, "Jobs (› )?Cancel these jobs"), (revoke, "API keys (› )?Revoke API keys")):
+        assert "admin/change_form.html" in [template.name for template in page.templates]
+        assert re.search(rf"Home (› )?Jobs (› )?{name}", words_of(text_of(page)))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [("job", "Jobs"), ("apikey", "API keys"), ("organization", "Organizations"), ("project", "Projects")],
+)
+def test_the_search_box_is_named_in_words_and_not_by_a_picture_alone(client: Client, model: str, words: str):
+    if model == "project" and Project._meta.swapped:
+        pytest.skip("the host has a model of its own for projects")
+
+    html = text_of(client.get(url(f"{model}_changelist")))
+
+    labels = re.findall(r'<label for="searchbar"[^>]*>(.*?)</label>', html)
+    assert labels[0] == words

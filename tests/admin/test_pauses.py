@@ -4,7 +4,9 @@ from typing import Any, Final
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from jobs import services
 from jobs.models import Pause
@@ -56,6 +58,34 @@ def test_each_scope_is_told_as_the_commands_tell_it(client: Client):
 
     for each in made:
         assert f">{services.scope_of(each)}<" in html
+
+
+def test_staff_are_named_where_they_still_exist_and_by_number_elsewhere():
+    author = make_staff()
+    author.username = "<i>ana</i>"
+    author.save()
+    made = make_pause(created_by=f"staff:{author.pk}")
+    gone = make_pause(created_by="staff:987654", action="erase")
+    client = with_permissions("view_pause")
+
+    listed = text_of(client.get(url("pause_changelist")))
+
+    assert ">&lt;i&gt;ana&lt;/i&gt;<" in listed
+    assert ">staff 987654<" in listed
+    assert ">&lt;i&gt;ana&lt;/i&gt;<" in text_of(client.get(url("pause_change", made.pk)))
+    assert ">staff 987654<" in text_of(client.get(url("pause_change", gone.pk)))
+
+
+def test_the_names_of_a_page_take_one_query(django_assert_max_num_queries: Any):
+    client = with_permissions("view_pause")
+    make_pause(created_by=f"staff:{make_staff().pk}")
+    with CaptureQueriesContext(connection) as of_one:
+        client.get(url("pause_changelist"))
+    for action in ("a", "b", "c"):
+        make_pause(created_by=f"staff:{make_staff().pk}", action=action)
+
+    with django_assert_max_num_queries(len(of_one)):
+        client.get(url("pause_changelist"))
 
 
 def test_without_the_permission_they_are_not_shown():

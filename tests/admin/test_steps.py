@@ -38,6 +38,8 @@ OFFERED: Final = {
     "failed": ({"status": Status.FAILED}, {"retry"}),
     "redacted": ({"status": Status.FAILED, "reference_id": ""}, set()),
     "cancelled": ({"status": Status.CANCELLED, "due_at": HELD_UNTIL}, set()),
+    "an order of staff's": ({"action": "change_jobs", "status": Status.RUNNING}, {"cancel"}),
+    "an order that failed": ({"action": "change_jobs", "status": Status.FAILED}, set()),
 }
 WORDS: Final = {
     Refusal.ENDED: "it had been completed meanwhile",
@@ -49,6 +51,7 @@ WORDS: Final = {
     Refusal.RETRIED: "job 77 tries it again already",
     Refusal.REDACTED: "it was redacted, and nobody knows any longer whom it was about",
     Refusal.UNKNOWN_ACTION: "its action no longer exists",
+    Refusal.STAFF_ORDER: "it changes jobs in the name of whoever asked for it; make the change anew instead",
     Refusal.ACTIVE_JOB: "job 77 for the same reference waits or runs",
 }
 
@@ -160,6 +163,10 @@ def test_a_job_that_cannot_exist_is_not_found(client: Client, name: str, job_id:
     ("run", "due", "Job {id} was not made due: it is due already and waits for its turn."),
     ("run", "cancelled", "Job {id} was not made due: it had been cancelled meanwhile."),
     ("retry", "completed", "Job {id} was not retried: only a failed job can be retried, and this one is completed."),
+    (
+        "retry", "an order that failed",
+        "Job {id} was not retried: it changes jobs in the name of whoever asked for it; make the change anew instead.",
+    ),
     ("cancel", "failed", "Job {id} was not cancelled: it had failed meanwhile."),
 ])  # fmt: skip
 def test_a_race_that_was_lost_is_told_as_it_was_and_not_logged(client: Client, name: str, state: str, told: str):

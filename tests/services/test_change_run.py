@@ -238,6 +238,17 @@ def test_retries_are_new_jobs_and_causes_are_counted(staff_project: Any):
     assert redacted.pk
 
 
+@pytest.mark.parametrize(("change", "status"), [("cancel", "scheduled"), ("cancel", "running"), ("retry", "failed")])
+def test_what_others_ordered_is_left_alone_and_told(staff_project: Any, change: str, status: str):
+    columns = {"project": staff_project, "action": "change_jobs", "reference_id": "run"}
+    theirs = make_running_job(**columns) if status == "running" else make_job(status=Status(status), **columns)
+
+    job = carry_out(ordered(staff_project, Change(change)))
+
+    assert done(job) == {"skipped: staff_order": 1}
+    assert statuses() == {theirs.pk: status, job.pk: "completed"}
+
+
 # ---------------------------------------------------------------- who may order it
 
 

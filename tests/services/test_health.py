@@ -128,6 +128,21 @@ def test_failures_count_for_an_hour():
     assert health.problems(Bounds(max_failures=1)) == ["failures in the last hour: 2, 1 allowed"]
 
 
+def test_failures_beyond_the_bound_are_more_than_it_and_those_at_it_are_not(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("jobs.services.health.MOST_COUNTED", 2)
+    make_worker()
+    for _ in range(2):
+        make_job(status=Status.FAILED, finished_at=ago(10))
+    at_the_bound = check_health()
+    for _ in range(2):
+        make_job(status=Status.FAILED, finished_at=ago(10))
+
+    beyond = check_health()
+
+    assert at_the_bound.problems(Bounds(max_failures=1)) == ["failures in the last hour: 2, 1 allowed"]
+    assert beyond.problems(Bounds(max_failures=1)) == ["failures in the last hour: more than 2, 1 allowed"]
+
+
 def test_a_look_has_a_fixed_number_of_queries_each_with_its_index():
     fill_table()
     pause_jobs(action="touch", reason="A look at it", project=make_project())

@@ -125,6 +125,10 @@ def test_a_job_whose_action_is_gone_cannot_be_retried():
     assert refusal_of(make_failed(action="was_removed")).why is Refusal.UNKNOWN_ACTION
 
 
+def test_what_staff_ordered_is_not_ordered_again_in_their_name_by_somebody_else():
+    assert refusal_of(make_failed(action="change_jobs", reference_id="cancel")).why is Refusal.STAFF_ORDER
+
+
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.RUNNING])
 def test_a_unique_job_is_not_retried_beside_an_active_one(status: Status):
     failed = make_failed(action="touch_once", reference_id="a", unique_key="a")

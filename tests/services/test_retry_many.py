@@ -26,6 +26,7 @@ def test_of_many_each_that_can_be_is_retried_and_the_others_are_told_why():
         make_job(status=Status.COMPLETED).pk: Refusal.NOT_FAILED,
         retried.pk: Refusal.RETRIED,
         make_failed(reference_id="").pk: Refusal.REDACTED,
+        make_failed(action="change_jobs", reference_id="cancel").pk: Refusal.STAFF_ORDER,
         make_failed(action="was_removed").pk: Refusal.UNKNOWN_ACTION,
         make_failed(action="touch_once", reference_id="a", unique_key="a", project=project).pk: Refusal.ACTIVE_JOB,
     }

@@ -6,9 +6,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import Final
 
+import django.conf
+import django.contrib.admin
 import pytest
+import rest_framework
 from django.utils.translation.template import templatize
 
 from tests.structure.source import ROOT, sources
@@ -118,6 +123,18 @@ def test_a_translation_has_the_values_of_its_text():
     for text, forms in entries().items():
         for form in forms:
             assert set(placeholder.findall(form)) >= set(placeholder.findall(text)), text
+
+
+@pytest.mark.parametrize("library", [django.conf, django.contrib.admin, rest_framework])
+def test_a_text_that_others_translate_too_says_the_same_there(library: ModuleType):
+    """The first installed app wins: in German, "No, take me back" of Django's said "cancel" beside our "Cancel"."""
+    path = Path(str(library.__file__)).parent / "locale" / "de" / "LC_MESSAGES" / "django.mo"
+    with path.open("rb") as compiled:
+        theirs = gettext.GNUTranslations(compiled)
+    theirs.add_fallback(Unknown())
+
+    for text, forms in entries().items():
+        assert len(forms) > 1 or theirs.gettext(text) in ("", forms[0]), text
 
 
 def test_no_translation_is_a_guess():

@@ -11,9 +11,3 @@ document.addEventListener("DOMContentLoaded", () => {
   new MutationObserver(name).observe(document.body, { childList: true, characterData: true, subtree: true });
   name();
 });
-// Django's search box is named by a picture alone; say its words, too.
-document.addEventListener("DOMContentLoaded", () => {
-  const box = document.getElementById("searchbar");
-  const picture = document.querySelector('label[for="searchbar"] img');
-  if (box && picture) box.setAttribute("aria-label", picture.alt);
-});

@@ -1,0 +1,35 @@
+"""Who did something, in words: a member of staff by name, a key by its public prefix."""
+
+from collections.abc import Iterable, Mapping
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+
+def in_words(actor: str, names: Mapping[str, str]) -> str:
+    """Return the words for an actor as it is stored; ``names`` are those of :func:`names_of`."""
+    kind, _colon, name = actor.partition(":")
+    if kind == "staff":
+        return names.get(name) or _("staff %(key)s") % {"key": name}
+    if kind == "key":
+        return _("API key %(prefix)s…") % {"prefix": name}
+    if kind == "system" and not name:
+        return _("the system")
+    return name or kind
+
+
+def names_of(actors: Iterable[str]) -> dict[str, str]:
+    """Return the user names of the members of staff among ``actors``, by primary key as it stands in them."""
+    users = get_user_model()
+    keys = set()
+    for actor in actors:
+        kind, _colon, name = actor.partition(":")
+        if kind == "staff":
+            try:
+                keys.add(users._meta.pk.to_python(name))
+            except ValidationError:  # of a user model that the host has replaced
+                continue
+    if not keys:
+        return {}
+    return {str(user.pk): user.get_username() for user in users._base_manager.filter(pk__in=keys)}
