@@ -85,6 +85,14 @@ def test_a_required_interpreter_that_is_missing_fails_on_a_build_server_only(mon
         required_python(newest)
 
 
+def test_a_program_that_takes_too_long_is_told_to_stop_and_has_failed_however_it_ends(tmp_path: Path):
+    waits = "import signal; print('begun', flush=True); signal.sigwait([signal.SIGTERM]); print('wound up')"
+    blocked = f"import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]); {waits}"
+
+    with pytest.raises(AssertionError, match=r"took longer than 2 s\nbegun\nwound up"):
+        run([sys.executable, "-c", blocked], cwd=tmp_path, timeout=2)
+
+
 def test_the_pairs_are_those_that_the_package_says_it_supports():
     classifiers = (ROOT / "pyproject.toml").read_text()
 
