@@ -17,9 +17,6 @@ WANTED := Python 3.11 or newer is needed; name it like this: make PYTHON=python3
 
 # A database that other settings migrated must not be compared with these migrations.
 NO_DATABASE = DATABASE_URL=sqlite:///:memory:
-# What installs packages anew, and so takes long.
-HOSTS := tests/checks/test_hosts.py tests/checks/test_pairs.py tests/checks/test_tutorial_pairs.py
-WITHOUT_HOSTS := $(addprefix --ignore=,$(HOSTS))
 # The environment of `manage.py check --deploy`: what production sets, and nothing of the caller's.
 PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://cache.example.org \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')"
@@ -30,7 +27,7 @@ SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check check-hosts lint openapi messages bench bench-api bench-admin bench-engines chaos venv venv-dev clean
+.PHONY: help demo test check lint openapi messages bench bench-api bench-admin bench-engines chaos venv venv-dev clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,11 +38,8 @@ demo: venv ## Serve the demo site and a worker on SQLite; Ctrl-C stops both
 test: venv-dev ## Run the whole suite on SQLite, then on PostgreSQL
 	@exec $(BIN)/python -m tests.run $(ARGS)
 
-check: venv-dev ## Run what is slow: Schemathesis, a generated client, a browser (needs Chromium), on PostgreSQL
-	@exec $(BIN)/python -m tests.run --only postgresql -n 0 tests/checks $(WITHOUT_HOSTS) $(ARGS)
-
-check-hosts: venv-dev ## Install the wheel into hosts outside, on Python 3.11 and 3.13; run the suite's core on both
-	@exec $(BIN)/python -m tests.run --only postgresql -n 0 $(HOSTS) $(ARGS)
+check: venv-dev ## Run what is slow: Schemathesis, a client, a browser (needs Chromium), hosts on Python 3.11 and 3.13
+	@exec $(BIN)/python -m tests.run --only postgresql -n 0 tests/checks $(ARGS)
 
 # By `python -m`: the scripts in bin/ name their interpreter by path and break when a checkout is moved.
 lint: venv-dev ## Check format, style, types, deployment settings, migrations and documentation

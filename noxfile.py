@@ -1,6 +1,6 @@
 """The whole suite on every supported pair of Python and Django, each on SQLite and on PostgreSQL.
 
-``nox`` runs all pairs, ``nox -k 3.13`` some, ``nox -- --only sqlite tests/api`` hands the
+``nox`` runs all pairs, ``nox -p 3.13`` some, ``nox -- --only sqlite tests/api`` hands the
 rest to ``tests/run.py``. A pair whose interpreter is not on this machine is skipped, and
 the summary names it; with ``CI`` set it fails.
 """

@@ -1,5 +1,6 @@
 """What the README says to hosts about hooks and signals is so: its snippets run."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from jobs.models import Job
 from jobs.signals import job_finished
 from jobs.testing import make_job, run_due_jobs
+from tests.api.client import Api
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -26,6 +28,16 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setitem(sys.modules, f"shop.{name}", module)
     exec(compile(snippet, f"shop/{name}.py", "exec"), vars(module))
     return module
+
+
+def test_the_first_job_of_the_readme_is_due_at_once(api: Api):
+    (sent,) = re.findall(r"-d '(\{.*?\})'", README)
+
+    answer = api.post("/jobs", json.loads(sent))
+
+    assert answer.status_code == 201
+    (job,) = Job.objects.all()
+    assert job.due_at <= job.created_at
 
 
 def test_the_receiver_of_the_readme_hears_of_an_end(monkeypatch: pytest.MonkeyPatch):

@@ -14,6 +14,8 @@ CLEAN: Final = {
     name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "PIP_CONFIG_FILE") if name in os.environ
 }
 
+WIND_UP_SECONDS: Final = 60  # for a program that was told to stop
+
 
 def required_python(pair: Pair) -> str:
     """Return the interpreter of a pair; where it is missing, a build server fails and a developer's run says so."""
@@ -44,6 +46,17 @@ def install(python: Path, packages: list[str]) -> None:
 
 def run(command: list[str], *, cwd: Path, env: dict[str, str] | None = None, timeout: float = 300) -> str:
     """Run a program to its good end; return what it printed."""
-    done = subprocess.run(command, cwd=cwd, env=env or CLEAN, capture_output=True, text=True, timeout=timeout)
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    pipe, problem = subprocess.PIPE, ""
+    with subprocess.Popen(command, cwd=cwd, env=env or CLEAN, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            printed, complaints = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            problem = f"it took longer than {timeout} s"
+            # Not SIGKILL at once: what it has started and created is seen to by nobody else.
+            process.terminate()
+            printed, complaints = process.communicate(timeout=WIND_UP_SECONDS)
+        finally:
+            process.kill()  # does nothing to one that has ended
+    problem = problem or (f"it ended with {process.returncode}" if process.returncode else "")
+    assert not problem, f"{command}: {problem}\n{printed}{complaints}"
+    return printed

@@ -86,7 +86,7 @@ def copy_host(name: str, directory: Path, *, python: Path, database: dict[str, A
     """Copy a host and take the README's steps; return it."""
     target = directory / name
     shutil.copytree(HOSTS / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-    for program in ("contract.py", "people.py"):
+    for program in ("contract.py", "people.py", "staff.py"):
         shutil.copy(HOSTS / program, target / program)
     host = Host(name=name, directory=target, python=python, database=database)
     _follow_readme(host)

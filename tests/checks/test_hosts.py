@@ -129,6 +129,7 @@ def test_a_host_that_follows_the_readme_runs_a_job_to_its_end(
     host.manage("jobworker", "--drain")
     assert host.run("contract.py", wsgi, project_key, secret, "after") == "kept\n"
     assert host.run("people.py", settings, "left") == "shekar@example.com,shekar@example.com 2\n"
+    assert host.run("staff.py", settings, {"plain": "en-us", "swapped": "de"}[name]) == "kept\n"
     assert "no issues" in host.manage("check", "--database", "default", "--fail-level", "WARNING")
 
 
