@@ -44,7 +44,6 @@ for number in range(20):
 
 pytestmark = [
     pytest.mark.timeout(300),
-    pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed here"),
     pytest.mark.skipif(
         not os.environ.get("DATABASE_URL", "").startswith("postgres"), reason="this run has no PostgreSQL"
     ),
@@ -88,6 +87,8 @@ def configuration(parts: SplitResult, port: int, directory: Path) -> str:
 
 @pytest.fixture
 def pooled(tmp_path: Path) -> Iterator[Pooled]:
+    if PROGRAM is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("pgbouncer is not installed here")
     server = Server(url=os.environ["DATABASE_URL"], version="", origin="the suite's")
     with server.new_database(f"test_jobs_{TEST_RUN}") as direct, socket.create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
