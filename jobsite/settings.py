@@ -22,6 +22,11 @@
     each counts for itself.
 ``TRUSTED_PROXIES``
     How many proxies add to ``X-Forwarded-For``; default 0: the header is not believed.
+``BROKER_URL``
+    ``amqp://user:password@host:port/vhost``: RabbitMQ, over which ``manage.py jobdispatcher`` hands due jobs to
+    ``celery --app jobsite worker``; unset: there is no dispatcher, and ``jobworker`` runs all.
+``BROKER_PREFIX``
+    What the names of our queues there begin with, where several sites share a broker.
 ``RETENTION_DAYS``
     For how many days ``prunejobs`` leaves jobs that have ended as they are; default 0: for ever.
 ``LOG_LEVEL``
@@ -159,6 +164,25 @@ JOBS: dict[str, Any] = {
     "TRUSTED_PROXIES": number("TRUSTED_PROXIES", 0),
     "RETENTION_DAYS": number("RETENTION_DAYS", 0) or None,
 }
+
+# ---------------------------------------------------------------- the engine, where there is one besides our workers
+
+if text("BROKER_URL"):
+    JOBS["TASK_BACKEND"] = "default"
+    TASKS = {
+        "default": {
+            "BACKEND": "jobs.contrib.celery.CeleryBackend",
+            "QUEUES": [],
+            "OPTIONS": {"app": "jobsite.celery.app", "queue_prefix": text("BROKER_PREFIX")},
+        }
+    }
+    CELERY_BROKER_URL = text("BROKER_URL")
+    CELERY_TASK_DEFAULT_QUEUE = f"{text('BROKER_PREFIX')}default"
+    CELERY_TASK_QUEUE_MAX_PRIORITY = 10
+    CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+    CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+    CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+    CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # its lines take the one way, too
 
 # ---------------------------------------------------------------- safety
 

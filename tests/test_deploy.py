@@ -34,7 +34,7 @@ DOCUMENTED: Final = {
 } - {"", ", "}
 FOR_DEVELOPMENT: Final = {"DEBUG", "DEMO_PROJECT_KEY"}
 GUNICORNS: Final = {"WEB_CONCURRENCY"}
-COMPOSES: Final = {"POSTGRES_PASSWORD", "COMPOSE_PROFILES"}
+COMPOSES: Final = {"POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "COMPOSE_PROFILES"}
 SERVICES: Final = [unit for unit in UNITS if unit.suffix == ".service"]
 # As `systemd-analyze security` counts: 0 is shut, 10 is open; a unit without any hardening has 9.6.
 MOST_EXPOSED: Final = 2.0
@@ -84,10 +84,12 @@ def test_what_compose_asks_for_is_in_its_example():
 def test_no_secret_stands_in_a_file():
     secrets = ("SECRET_KEY", "POSTGRES_PASSWORD")
     written = [*apps().values(), COMPOSE["services"]["db"]]
+    broker = COMPOSE["services"]["broker"]["environment"]
 
     found = {value for service in written for name, value in service["environment"].items() if name in secrets}
 
     assert found == {"${SECRET_KEY:?}", "${POSTGRES_PASSWORD:?}"}
+    assert broker["RABBITMQ_DEFAULT_PASS"] == "${RABBITMQ_PASSWORD:-}"
     assert [variables_in(DEPLOY / "compose.env.example")[name] for name in secrets] == ["", ""]
     for word, said in (instruction for stage in stages() for instruction in stage.instructions):
         assert word not in ("ENV", "ARG") or not re.search(r"SECRET|PASSWORD|DATABASE_URL", said)

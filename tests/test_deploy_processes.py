@@ -34,6 +34,7 @@ from tests.deployment import (
     stages,
     variables_in,
 )
+from tests.engines.engines import BROKER_URL, Celery, check_available
 from tests.factories import make_job, make_project
 from tests.others import one_value, until
 from tests.pages import PAGES
@@ -67,17 +68,17 @@ def environment_of(where: str) -> dict[str, str]:
 def here(line: list[str], port: int) -> list[str]:
     """Return a command line with this Python in the place of the one it names, on a free port."""
     words = [ADDRESS.sub(f"127.0.0.1:{port}", word) for word in line]
-    if words[0] == "gunicorn":
-        words[0:1] = ["python", "-m", "gunicorn"]
+    if words[0] in ("gunicorn", "celery"):
+        words[0:1] = ["python", "-m", words[0]]
     assert words[0].rpartition("/")[2] == "python"
     return [sys.executable, *words[1:]]
 
 
 @contextmanager
-def running(where: str, *, port: int = 0, **further: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start what stands at ``where``; it is gone when the block ends."""
+def running(where: str, *words: str, port: int = 0, **further: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start what stands at ``where``, with further ``words``; it is gone when the block ends."""
     environment = {**environment_of(where), **further}
-    with subprocess.Popen(here(command_lines()[where], port), cwd=ROOT, env=environment) as process:
+    with subprocess.Popen([*here(command_lines()[where], port), *words], cwd=ROOT, env=environment) as process:
         try:
             yield process
         finally:
@@ -183,6 +184,29 @@ def test_a_worker_runs_a_job_and_ends_in_good_order(where: str):
 
     assert status == 0
     assert not Session.objects.exists()
+    assert not Worker.objects.exists()
+
+
+def test_celery_runs_the_job_that_the_dispatcher_of_compose_hands_over():
+    check_available(Celery)
+    project = make_project()
+    record_sessions(project, "shekar@example.com", 3)
+    job = make_job(project=project, action="delete_user_data", reference_id="shekar@example.com")
+    # Celery warns of root, as whom tests may run.
+    engine = {"BROKER_URL": BROKER_URL, "BROKER_PREFIX": f"jobs-test-{secrets.token_hex(6)}.", "PYTHONWARNINGS": ""}
+
+    try:
+        # Two of one name refuse each other; each container has one of its own.
+        name = f"--hostname={secrets.token_hex(6)}@%h"
+        with running("compose celery", name, **engine) as celery, running("compose dispatcher", **engine) as dispatcher:
+            until(lambda: status_of(job) == Status.COMPLETED, what="the job to be completed")
+            statuses = [ends_within(process, PROMISED_SECONDS) for process in (dispatcher, celery)]
+    finally:
+        Celery.delete_queues(engine["BROKER_PREFIX"])
+
+    assert statuses == [0, 0]
+    assert not Session.objects.exists()
+    assert {event.actor.split(":")[0] for event in job.events.filter(attempt=1)} == {"worker"}
     assert not Worker.objects.exists()
 
 

@@ -12,9 +12,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 READ_HERE = (
-    "ALLOWED_HOSTS CACHE_URL CONN_MAX_AGE CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG DEMO_PROJECT_KEY "
-    "DJANGO_SETTINGS_MODULE HSTS_SECONDS INSECURE_HTTP LOG_LEVEL RETENTION_DAYS SECRET_KEY STATIC_ROOT TRUST_PROXY "
-    "TRUSTED_PROXIES"
+    "ALLOWED_HOSTS BROKER_PREFIX BROKER_URL CACHE_URL CONN_MAX_AGE CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG "
+    "DEMO_PROJECT_KEY DJANGO_SETTINGS_MODULE HSTS_SECONDS INSECURE_HTTP LOG_LEVEL RETENTION_DAYS SECRET_KEY "
+    "STATIC_ROOT TRUST_PROXY TRUSTED_PROXIES"
 ).split()
 KEY = secrets.token_urlsafe(50)
 DEPLOYMENT_CHECK = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
@@ -41,6 +41,19 @@ def test_a_production_environment_passes_the_deployment_check():
     done = python(*DEPLOYMENT_CHECK, SECRET_KEY=KEY, ALLOWED_HOSTS="a.example", CACHE_URL="redis://cache.example")
 
     assert done.returncode == 0, done.stderr
+
+
+def test_a_site_with_a_broker_passes_the_deployment_check():
+    engine = {"BROKER_URL": "amqp://jobs:password@broker.example/", "BROKER_PREFIX": "ours."}
+
+    done = python(
+        *DEPLOYMENT_CHECK, SECRET_KEY=KEY, ALLOWED_HOSTS="a.example", CACHE_URL="redis://cache.example", **engine
+    )
+    tasks, jobs = settings_with("TASKS", "JOBS", **engine)
+
+    assert done.returncode == 0, done.stderr
+    assert jobs["TASK_BACKEND"] in tasks
+    assert "TASK_BACKEND" not in settings_with("JOBS")
 
 
 def test_the_deployment_check_refuses_counts_of_requests_that_processes_do_not_share():
