@@ -187,8 +187,7 @@ class Guest:
                 reservations.unreserve([job_id])
             return None
         with engine_statement():
-            won = transitions.claim_one(job_id, lease_token=token, worker=self.actor, lease=conf.current().lease)
-        return Job.objects.get(pk=job_id, lease_token=token) if won else None
+            return transitions.claim_one(job_id, lease_token=token, worker=self.actor, lease=conf.current().lease)
 
     # ------------------------------------------------------------ signs of life (further threads)
 

@@ -91,10 +91,22 @@ def move(rows: Rows, changes: dict[str, Any], note: Note, now: Moment, then: Hel
     return _move(update, note, now, then)
 
 
-def move_due(held: Held, changes: dict[str, Any], note: Note, now: Moment) -> Finish:
-    """Apply ``changes``, in which ``BLANK`` and ``BLANK_WORKER`` stand for ``held`` and the actor, to a job if due."""
+def claim_due(held: Held, changes: dict[str, Any], note: Note, now: Moment) -> Job | None:
+    """Apply ``changes``, in which ``BLANK`` and ``BLANK_WORKER`` stand for ``held`` and the actor, to a job if due.
+
+    Return it as the move left it: whoever read it afterwards could find it cancelled already.
+    """
     blank = _compiled_claim(home().vendor, tuple(changes.items()))
-    return _move(_filled(blank, held, note.actor.name), note, now, None)
+    update, events = _filled(blank, held, note.actor.name), _compiled_events(note, now)
+    if supports_row_locks(home()):
+        parts = f"moved AS ({update[0]} RETURNING *), noted AS ({events[0]} FROM moved)"
+        sql = f"WITH {parts} SELECT * FROM moved"  # noqa: S608 – parts the ORM compiled
+        return next(iter(Job.objects.raw(sql, (*update[1], *events[1]))), None)
+    job = next(iter(Job.objects.raw(f"{update[0]} RETURNING *", update[1])), None)
+    if job is not None:
+        with home().cursor() as cursor:
+            cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id = %s", (*events[1], job.pk))
+    return job
 
 
 def _move(update: Sql, note: Note, now: Moment, then: Held | None) -> Finish:

@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce, Greatest
 from .actors import Actor
 from .clock import NOW, Moment, after
 from .models import HELD_UNTIL, Job, JobEvent, JobQuerySet
-from .moves import BLANK, BLANK_WORKER, Finish, Held, Note, abandoned_rows, held_rows, move, move_due, unlocked
+from .moves import BLANK, BLANK_WORKER, Finish, Held, Note, abandoned_rows, claim_due, held_rows, move, unlocked
 from .status import Status
 
 What = JobEvent.What
@@ -126,14 +126,11 @@ def claim(
     return list(claimed.order_by("due_at", "pk"))
 
 
-def claim_one(job_id: int, *, lease_token: UUID, worker: Actor, lease: timedelta, now: Moment = NOW) -> bool:
-    """Take one job if it is due and free, and begin it; a rival who is taking it is awaited, and goes first."""
-    note = Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker)
-    if now is NOW:
-        blank = {**_claimed(BLANK.lease_token, BLANK_WORKER, lease, now), "begun_at": now}
-        return move_due(Held(job_id=job_id, lease_token=lease_token), blank, note, now).won
-    changes = {**_claimed(lease_token, worker.name, lease, now), "begun_at": now}
-    return move(Job.objects.due(now).filter(pk=job_id), changes, note, now).won
+def claim_one(job_id: int, *, lease_token: UUID, worker: Actor, lease: timedelta) -> Job | None:
+    """Take one job if it is due and free, begin and return it; a rival who is taking it is awaited, and goes first."""
+    blank = {**_claimed(BLANK.lease_token, BLANK_WORKER, lease, NOW), "begun_at": NOW}
+    held = Held(job_id=job_id, lease_token=lease_token)
+    return claim_due(held, blank, Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), NOW)
 
 
 def begin(held: Held, *, now: Moment = NOW) -> bool:

@@ -4,12 +4,14 @@ import os
 import signal
 import threading
 import time
+from contextlib import nullcontext
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 
-from jobs import JobContext, guests, tasks
+from jobs import JobContext, cancel_job, guests, tasks, transitions
 from jobs.models import Job, Worker
 from jobs.services import pause_jobs
 from jobs.status import Status
@@ -94,6 +96,26 @@ def test_a_job_that_is_held_back_waits_and_is_handed_over_as_soon_as_it_may(why:
     run(job)
 
     assert (job.status, job.attempt, job.reserved_until) == (Status.SCHEDULED, 0, None)
+
+
+def test_a_cancel_right_after_the_claim_ends_the_job_and_not_the_process(monkeypatch: pytest.MonkeyPatch):
+    claim_one, guest = transitions.claim_one, guests.current()
+
+    def claim(job_id: int, **what_matters: Any) -> Job | None:
+        claimed = claim_one(job_id, **what_matters)
+        cancel_job(job_id, project=job.project)
+        return claimed
+
+    with registered(write_in_chunk) as name:
+        job = make_job(action=name)
+        with monkeypatch.context() as patched:
+            patched.setattr(guests, "engine_statement", nullcontext)  # else the cancel would be in the claim's commit
+            patched.setattr(transitions, "claim_one", claim)
+            run(job)
+        other = run(make_job(action=name))
+
+    assert (job.status, Ledger.objects.filter(job_id=job.pk).count()) == (Status.CANCELLED, 0)
+    assert (other.status, other.worker) == (Status.COMPLETED, guest.name)
 
 
 # ---------------------------------------------------------------- the engine's end

@@ -1,6 +1,6 @@
 """A process of another engine and its connections: kept while they work, replaced when they do not."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.db import OperationalError, connection
@@ -34,7 +34,7 @@ def test_jobs_keep_their_connection_whatever_the_engine_closes_between_them():
 def test_a_connection_that_the_server_has_closed_is_replaced(monkeypatch: pytest.MonkeyPatch):
     claim_one, failures = transitions.claim_one, [1]
 
-    def claim(*args: Any, **kwargs: Any) -> bool:
+    def claim(*args: Any, **kwargs: Any) -> Job | None:
         if failures:
             failures.pop()
             raise lost_connection()
@@ -48,7 +48,7 @@ def test_a_connection_that_the_server_has_closed_is_replaced(monkeypatch: pytest
 def test_a_claim_whose_answer_was_lost_is_known_by_its_token(monkeypatch: pytest.MonkeyPatch):
     claim_one = transitions.claim_one
 
-    def claim(*args: Any, **kwargs: Any) -> bool:
+    def claim(*args: Any, **kwargs: Any) -> NoReturn:
         claim_one(*args, **kwargs)
         raise lost_connection()
 
@@ -62,7 +62,7 @@ def test_a_claim_whose_answer_was_lost_is_known_by_its_token(monkeypatch: pytest
 
 
 def test_while_the_database_is_away_a_call_gives_up_and_raises_nothing(monkeypatch: pytest.MonkeyPatch):
-    def claim(*_: Any, **__: Any) -> bool:
+    def claim(*_: Any, **__: Any) -> NoReturn:
         raise lost_connection()
 
     monkeypatch.setattr(guests, "CLAIM_SECONDS", 0.2)

@@ -26,7 +26,7 @@ def reserve(*jobs: Job) -> list[int]:
 
 
 def claim_one(job: Job) -> bool:
-    return transitions.claim_one(job.pk, lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45))
+    return transitions.claim_one(job.pk, lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45)) is not None
 
 
 def test_due_jobs_are_reserved_and_nothing_else_of_them_changes():
