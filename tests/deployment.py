@@ -19,7 +19,7 @@ COMPOSE: Final[dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_t
 # As the units have it.
 HOME: Final = "/opt/jobs"
 ADDRESS: Final = re.compile(r"(127\.0\.0\.1|0\.0\.0\.0):8000")
-OFFERED: Final = re.compile(r"\$\{(?P<name>[A-Z_]+):(?P<how>[?-])(?P<default>[^}]*)\}")
+OFFERED: Final = re.compile(r"\$\{(?P<name>[A-Z_]+)(?::(?P<how>[?+-])(?P<other>(?:[^{}]|\{[^{}]*\})*))?\}")
 
 
 def clean_environment(**further: str) -> dict[str, str]:
@@ -38,7 +38,7 @@ def variables_in(path: Path, *, commented: bool = False) -> dict[str, str]:
 
 
 def interpolated(text: str, given: dict[str, str]) -> str:
-    """Fill in ``${NAME:?}`` and ``${NAME:-default}`` as Compose does.
+    """Fill in ``${NAME}``, ``${NAME:?}``, ``${NAME:-default}`` and ``${NAME:+where it is given}`` as Compose does.
 
     Raises:
         KeyError: one without a default is not given, or empty.
@@ -46,11 +46,13 @@ def interpolated(text: str, given: dict[str, str]) -> str:
 
     def value(found: re.Match[str]) -> str:
         name = found["name"]
+        if found["how"] == "+":
+            return interpolated(found["other"], given) if given.get(name) else ""
         if given.get(name):
             return given[name]
         if found["how"] == "?":
             raise KeyError(name)
-        return found["default"]
+        return found["other"] or ""
 
     return OFFERED.sub(value, text)
 
@@ -124,7 +126,9 @@ def command_lines() -> dict[str, list[str]]:
     """Return every command line that starts a process of ours, by where it stands."""
     lines = {"Dockerfile": stages()[-1].listed("CMD")}
     lines |= {f"compose {name}": app["command"] for name, app in apps().items() if "command" in app}
-    lines |= {unit.name: shlex.split(setting_of(unit, "ExecStart")) for unit in UNITS if unit.suffix == ".service"}
+    started = {unit.name: setting_of(unit, "ExecStart") for unit in UNITS if unit.suffix == ".service"}
+    # What systemd makes of it, for the first instance of a template.
+    lines |= {name: shlex.split(line.replace("%i", "1").replace("%%", "%")) for name, line in started.items()}
     return lines
 
 

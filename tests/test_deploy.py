@@ -112,7 +112,9 @@ def test_every_command_is_there_with_its_options(line: str):
 def test_each_kind_of_process_is_there_in_both_ways_to_deploy():
     lines = {where: " ".join(line) for where, line in command_lines().items()}
 
-    for what in ("gunicorn --config python:jobsite.gunicorn_conf", "manage.py jobworker", "manage.py prunejobs"):
+    ours = ("jobworker", "prunejobs", "jobdispatcher")
+    others = ("gunicorn --config python:jobsite.gunicorn_conf", "celery --app jobsite worker")
+    for what in (*others, *(f"manage.py {name}" for name in ours)):
         assert len([where for where, line in lines.items() if what in line]) == 2, what
 
 
@@ -214,7 +216,7 @@ def analyze(*arguments: Any) -> str:
 def test_systemd_understands_the_units(installed: Path):
     units = list(installed.iterdir())
 
-    assert len(units) == 4
+    assert len(units) == 6
     # It warns of keys that it does not know, and exits with 0.
     assert analyze("verify", "--man=no", *units) == ""
 

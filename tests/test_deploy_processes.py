@@ -187,18 +187,22 @@ def test_a_worker_runs_a_job_and_ends_in_good_order(where: str):
     assert not Worker.objects.exists()
 
 
-def test_celery_runs_the_job_that_the_dispatcher_of_compose_hands_over():
+@pytest.mark.parametrize(
+    ("where", "handing"),
+    [("compose celery", "compose dispatcher"), ("jobs-celery@.service", "jobs-dispatcher.service")],
+)
+def test_celery_runs_the_job_that_the_dispatcher_hands_over(where: str, handing: str):
     check_available(Celery)
     project = make_project()
     record_sessions(project, "shekar@example.com", 3)
     job = make_job(project=project, action="delete_user_data", reference_id="shekar@example.com")
     # Celery warns of root, as whom tests may run.
     engine = {"BROKER_URL": BROKER_URL, "BROKER_PREFIX": f"jobs-test-{secrets.token_hex(6)}.", "PYTHONWARNINGS": ""}
+    # Two of one name refuse each other; each container, and each instance of the unit, has one of its own.
+    name = f"--hostname={secrets.token_hex(6)}@%h"
 
     try:
-        # Two of one name refuse each other; each container has one of its own.
-        name = f"--hostname={secrets.token_hex(6)}@%h"
-        with running("compose celery", name, **engine) as celery, running("compose dispatcher", **engine) as dispatcher:
+        with running(where, name, **engine) as celery, running(handing, **engine) as dispatcher:
             until(lambda: status_of(job) == Status.COMPLETED, what="the job to be completed")
             statuses = [ends_within(process, PROMISED_SECONDS) for process in (dispatcher, celery)]
     finally:
@@ -208,6 +212,18 @@ def test_celery_runs_the_job_that_the_dispatcher_of_compose_hands_over():
     assert not Session.objects.exists()
     assert {event.actor.split(":")[0] for event in job.events.filter(attempt=1)} == {"worker"}
     assert not Worker.objects.exists()
+
+
+@pytest.mark.parametrize("where", ["compose dispatcher", "compose celery"])
+def test_what_needs_a_broker_says_so_where_there_is_none(where: str):
+    command = here(command_lines()[where], 0)
+
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment_of(where) | {"PYTHONWARNINGS": ""}, capture_output=True, timeout=60
+    )
+
+    assert done.returncode != 0
+    assert b"BROKER_URL" in done.stderr or b"TASK_BACKEND" in done.stderr
 
 
 def test_old_jobs_are_forgotten_when_the_timer_says_so():

@@ -240,6 +240,19 @@ def test_migrations_let_old_code_go_on():
             assert operation.field.null or operation.field.has_db_default(), (name, operation.name)
 
 
+def test_the_migrations_that_take_long_on_a_large_table_are_named():
+    building = {
+        name.split("_")[0]
+        for name, operation in operations_after_the_first_release()
+        if type(operation).__name__ in ("AddIndex", "AddConstraint") and operation.model_name == "job"
+    }
+
+    (sentence,) = re.findall(r"build indexes on `jobs_job`: (.*?)\. ", PAGES["upgrade"].read_text(), re.DOTALL)
+
+    assert set(re.findall(r"\b00[0-9]{2}\b", sentence)) == building
+    assert "0006 (six of them)" in sentence
+
+
 def test_an_action_that_is_gone_ends_what_still_waits(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(actions, "_registry", {})
     load("upgrade", "shop/job_actions.py", monkeypatch)
