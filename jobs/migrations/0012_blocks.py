@@ -8,7 +8,7 @@ from jobs.conf import project_model_label
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0011_reservation"),
+        ("jobs", "0010_statistics"),
         migrations.swappable_dependency(project_model_label()),
     ]
 

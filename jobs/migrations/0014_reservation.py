@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0010_statistics")]
+    dependencies = [("jobs", "0013_words")]
 
     operations = [
         migrations.AddField(model_name="job", name="reserved_until", field=models.DateTimeField(null=True)),
