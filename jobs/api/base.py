@@ -22,7 +22,7 @@ from . import hooks
 from .authentication import CHALLENGE, Caller
 from .calls import call_named, read_idempotency_key
 from .errors import Refusal, answer_error
-from .parsing import read_body
+from .parsing import StrictJson, read_body
 from .serializers import JobSerializer
 from .throttling import Quota, count_request
 
@@ -44,8 +44,9 @@ class Json(BaseRenderer):
 class OnlyJson(BaseContentNegotiation):
     """Whatever ``Accept`` or ``?format=`` ask for."""
 
-    def select_parser(self, request: Request, parsers: Any) -> None:
-        """Return none: no body is parsed by the framework."""
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """Return the one there is."""
+        return parsers[0]
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         """Return the one there is."""
@@ -61,7 +62,7 @@ class ApiViewSet(GenericViewSet[Job]):
     """
 
     renderer_classes = (Json,)
-    parser_classes = ()  # endpoints read bodies themselves, see ``receive``
+    parser_classes = (StrictJson,)
     # Not asked: ``JOBS`` names these, see ``hooks``.
     authentication_classes = ()
     permission_classes = ()

@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.parse import parse_qs
 
 from django.http import HttpRequest, UnreadablePostError
 from django.utils.http import parse_header_parameters
+from rest_framework.parsers import BaseParser
 
 from ..envelope import JSON
 from ..exceptions import InvalidField
@@ -83,6 +84,18 @@ def parse_reason(query: Mapping[str, list[str]]) -> str:
     return reason or ""
 
 
+class StrictJson(BaseParser):
+    """JSON as RFC 8259 has it, and no more than can be kept: see :func:`parse_object`."""
+
+    media_type = JSON
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the object in ``stream``."""
+        return parse_object(stream.read(MAX_BODY_BYTES + 1))
+
+
 def read_body(request: HttpRequest, *, max_bytes: int) -> bytes:
     """Return the body, which says that it is JSON, for :func:`parse_object`.
 
@@ -108,7 +121,7 @@ def read_body(request: HttpRequest, *, max_bytes: int) -> bytes:
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """Return the JSON object that ``raw`` is, as RFC 8259 has it, and no more than can be kept.
+    """Return the JSON object that ``raw`` is.
 
     Raises:
         InvalidField: it is not UTF-8, starts with a byte order mark, is not JSON or no
