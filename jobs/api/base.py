@@ -62,7 +62,7 @@ class ApiViewSet(GenericViewSet[Job]):
     """
 
     renderer_classes = (Json,)
-    # Endpoints read bodies themselves, see ``receive``; this one is for hosts' hooks, and names the type in the document.
+    # Endpoints read bodies themselves, see ``receive``; the document takes the type of their bodies from here.
     parser_classes = (StrictJson,)
     # Not asked: ``JOBS`` names these, see ``hooks``.
     authentication_classes = ()
