@@ -12,7 +12,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 import jobsite.settings
-from jobs.worker import EXIT_AT_THE_LATEST_SECONDS
+from jobs import dispatcher, guests, worker
 from jobsite import gunicorn_conf
 from tests.deployment import (
     COMPOSE,
@@ -149,13 +149,30 @@ def test_nothing_but_the_site_can_be_reached_from_outside_and_that_from_this_mac
 
 
 def test_everybody_gets_the_time_to_end_that_they_need():
-    graces = {name: int(apps()[name]["stop_grace_period"].removesuffix("s")) for name in ("web", "worker")}
+    needs = {
+        "web": gunicorn_conf.graceful_timeout,
+        "worker": worker.EXIT_AT_THE_LATEST_SECONDS,
+        "dispatcher": dispatcher.EXIT_AT_THE_LATEST_SECONDS,
+        "celery": guests.HAND_BACK_SECONDS,
+    }
+    graces = {name: app["stop_grace_period"] for name, app in apps().items() if name not in ("migrate", "prune")}
     units = {unit.name: int(setting_of(unit, "TimeoutStopSec")) for unit in SERVICES if "prune" not in unit.name}
 
-    assert graces["worker"] > EXIT_AT_THE_LATEST_SECONDS + 2
-    assert units["jobs-worker@.service"] > EXIT_AT_THE_LATEST_SECONDS + 2
-    assert graces["web"] > gunicorn_conf.graceful_timeout + 2
-    assert units["jobs-web.service"] > gunicorn_conf.graceful_timeout + 2
+    assert graces.keys() == needs.keys()
+    assert all(int(graces[name].removesuffix("s")) > seconds + 2 for name, seconds in needs.items())
+    assert units.keys() == {"jobs-web.service", "jobs-worker@.service"}
+    assert units["jobs-web.service"] > needs["web"] + 2
+    assert units["jobs-worker@.service"] > needs["worker"] + 2
+
+
+def test_the_log_of_nginx_is_told_alike_in_the_configuration_and_on_the_page():
+    page = (ROOT / "docs" / "how-to" / "production.md").read_text()
+    (block,) = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
+
+    told = re.findall(r"^ {4}((?:map|log_format) .*)$", gunicorn_conf.__doc__ or "", re.MULTILINE)
+
+    assert [line.split()[0] for line in told] == ["map", "log_format"]
+    assert told == re.findall(r"^((?:map|log_format) .*)$", block, re.MULTILINE)
 
 
 # ---------------------------------------------------------------- the image
