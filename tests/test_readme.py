@@ -10,7 +10,7 @@ import pytest
 from django.contrib import admin
 
 import jobs
-from jobs import actions, conf, get_project_model, schedule_job
+from jobs import actions, get_project_model, schedule_job
 from jobs.models import Job
 from jobs.status import Status
 from jobs.worker import JobWorker
@@ -116,7 +116,3 @@ def test_the_lifecycle_is_drawn_with_every_status():
     drawing = README.split("```")[3]
 
     assert all(status in drawing for status in Status)
-
-
-def test_get_project_model_is_what_the_readme_says():
-    assert get_project_model()._meta.label == conf.project_model_label()

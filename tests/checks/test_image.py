@@ -110,6 +110,20 @@ def test_the_app_comes_from_its_wheel_and_the_site_from_beside_it(image: Build):
     assert (image.root / "app/static/jobs/admin.css").exists()
 
 
+def test_the_image_has_celery_and_the_site_s_app_for_it(image: Build, tmp_path: Path):
+    broker = {"BROKER_URL": "amqp://jobs@broker:5672/", "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
+    program = image.root / "venv/bin" / apps()["celery"]["command"][0]
+    question = "from jobsite.celery import app; print(app.main, app.conf.broker_url)"
+
+    answer = run(
+        [str(program.with_name("python")), "-c", question], cwd=image.workdir, env=image.environment | SITE | broker
+    )
+
+    assert program.name == "celery"
+    assert program.exists()
+    assert answer.split() == ["jobsite", broker["BROKER_URL"]]
+
+
 def test_what_is_built_migrates_works_and_serves(image: Build, tmp_path: Path):
     image.environment |= {**SITE, "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
     before = sorted(path for path in image.root.rglob("*") if "__pycache__" not in path.parts)

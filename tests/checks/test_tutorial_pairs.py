@@ -12,7 +12,9 @@ from tests.interpreters import REQUIRED, Pair
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("pair", REQUIRED, ids=str)
 def test_who_does_what_the_tutorial_says_sees_what_it_shows(pair: Pair, tmp_path: Path):
-    with new_reader(tmp_path, python=Path(required_python(pair)).parent) as reader:
+    with new_reader(tmp_path, python=Path(required_python(pair))) as reader:
         reader.read()
+        versions = reader.versions()
 
     assert reader.keys
+    assert f"{versions}.".startswith(f"{pair.name}.")

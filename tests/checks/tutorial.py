@@ -23,13 +23,14 @@ from html import unescape
 from pathlib import Path
 from typing import Final
 
-from tests.checks.environments import CLEAN
+from tests.checks.environments import CLEAN, run
 from tests.checks.hosts import ROOT, build_wheel
 from tests.checks.shells import Shell
 from tests.checks.staff import Staff
 
 PAGE: Final = (ROOT / "docs" / "tutorial.md").read_text()
-PROJECT_KEY: Final = re.compile(r"\b(?=\w*\d)[0-9A-Za-z]{20}\b")
+# No word of prose has 20 letters and a capital within; of a hundred keys three have no digit.
+PROJECT_KEY: Final = re.compile(r"\b(?=\w*(?:\d|[a-z][A-Z]))[0-9A-Za-z]{20}\b")
 MASKS: Final = {
     "<project key>": PROJECT_KEY,
     "<request id>": re.compile(r"\b[0-9a-f]{32}\b"),
@@ -151,6 +152,11 @@ class Reader:
                 case Visit():
                     self._visit(step)
 
+    def versions(self) -> str:
+        """Return which Python and Django the page's environment has: ``3.13-django6.0.1``."""
+        question = "import sys, django; print('%d.%d-django%s' % (*sys.version_info[:2], django.__version__))"
+        return run([str(self.folder / ".venv/bin/python"), "-c", question], cwd=self.folder, env=self.env).strip()
+
     def close(self) -> None:
         """End what was left running."""
         for shell in self.shells:
@@ -198,8 +204,11 @@ class Reader:
 
 @contextmanager
 def new_reader(directory: Path, *, python: Path) -> Iterator[Reader]:
-    """Give a reader with an empty folder in ``directory``, whose ``python3`` is the one in the directory ``python``."""
-    env = {**CLEAN, "PATH": f"{python}:{CLEAN['PATH']}", "LC_ALL": "C.UTF-8"}
+    """Give a reader with an empty folder in ``directory``, whose ``python3`` is the interpreter ``python``."""
+    programs = directory / "programs"
+    programs.mkdir()
+    (programs / "python3").symlink_to(python)
+    env = {**CLEAN, "PATH": f"{programs}:{CLEAN['PATH']}", "LC_ALL": "C.UTF-8"}
     # Not a terminal, but in its order; and no cache of a file that is written twice within a second.
     env |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PIP_QUIET": "3"}
     folder = directory / "folder"

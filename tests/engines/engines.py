@@ -158,6 +158,6 @@ ENGINES: Final = (Embedded, TasksDb, Celery)
 def check_available(engine: type[Engine]) -> None:
     """Skip the test where the machine lacks what it needs; on a build server that is a failure."""
     if lacking := engine.missing():
-        if os.environ.get("CI", "").lower() in ("1", "true"):
+        if os.environ.get("CI"):
             pytest.fail(f"{engine.name} cannot be tested without {lacking}")
         pytest.skip(f"{engine.name}: this machine lacks {lacking}")
