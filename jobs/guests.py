@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 WATCH_SECONDS: Final = 0.25
 CLAIM_SECONDS: Final = 5.0
+# A claim whose connection is lost may wait on the server as long as another transaction holds the row.
+LATE_CLAIM_SECONDS: Final = 60.0
 HAND_BACK_SECONDS: Final = 8.0
 NO_DATABASE: Final = "The database was not available."
 
@@ -162,24 +164,31 @@ class Guest:
         """Claim and begin the job; None: it is not due, has ended, is held back, or is another's.
 
         Raises:
-            Error: the database was away for ``CLAIM_SECONDS``; what the claim took all the same is given back.
+            Error: the database was away for ``CLAIM_SECONDS``; what the claim takes all the same is given back.
         """
         until = time.monotonic() + CLAIM_SECONDS
         ours = Job.objects.filter(pk=job_id, lease_token=token, status=Status.RUNNING)
         is_first = True
         while True:
             try:
-                if not is_first and (job := ours.first()):
-                    return job  # the answer to that COMMIT was lost
-                return self._claim_once(job_id, token)
+                if is_first:
+                    return self._claim_once(job_id, token)
+                # The answer to an earlier try's COMMIT may be lost, or it comes while this one waits behind that.
+                if job := ours.first() or self._claim_once(job_id, token) or ours.first():
+                    return job
+                self._expect_late(token)
+                return None
             except Error as error:
                 if classify(error) not in (Trouble.OUTAGE, Trouble.CONFLICT) or time.monotonic() > until:
-                    self._troubles.put(lambda: self._returns.expect_claim(token))
+                    self._expect_late(token)
                     raise
                 self._crew.note_trouble(error)
                 # A connection that the server closed while it was idle is replaced at once.
                 time.sleep(0.0 if is_first else random.uniform(0.05, 0.5))  # noqa: S311 – jitter
                 is_first = False
+
+    def _expect_late(self, token: UUID) -> None:
+        self._troubles.put(lambda: self._returns.expect_claim(token, patience=LATE_CLAIM_SECONDS))
 
     def _claim_once(self, job_id: int, token: UUID) -> Job | None:
         if self._leases.stopping.is_set() or is_held_back(job_id):
