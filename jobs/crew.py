@@ -24,6 +24,7 @@ class Crew:
         self.ended = threading.Event()
         self._name = name
         self._on_failure = on_failure
+        self._repeating: list[threading.Thread] = []
         self._trouble_lock = threading.Lock()  # an outage meets all threads at one moment
         self._trouble_logged = -LOG_TROUBLE_EVERY_SECONDS
 
@@ -56,7 +57,14 @@ class Crew:
                     self.note_trouble(error)
                     pause = min(seconds, random.uniform(0.5, 1))  # noqa: S311 – jitter
 
-        self.start(loop, name)
+        self._repeating.append(self.start(loop, name))
+
+    def end(self, *, patience: float) -> None:
+        """Let repeated work end; wait for what is in the midst of it, ``patience`` seconds at most."""
+        self.ended.set()
+        until = time.monotonic() + patience
+        for thread in self._repeating:
+            await_end(thread, until=until, unless=lambda thread: thread is threading.current_thread())
 
     def note_trouble(self, error: Error) -> None:
         """Log that the database is in trouble, and connect anew."""

@@ -10,14 +10,12 @@ import contextlib
 import logging
 import os
 import random
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
-from types import FrameType
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -28,6 +26,7 @@ from .actors import Actor
 from .claims import is_held_back
 from .crew import Crew
 from .database import Trouble, classify, engine_statement, limited_transaction
+from .errands import Errand, told_of_signals
 from .leases import Lease, Leases
 from .models import Job, Worker
 from .moves import Held
@@ -39,36 +38,12 @@ logger = logging.getLogger(__name__)
 
 WATCH_SECONDS: Final = 0.25
 CLAIM_SECONDS: Final = 5.0
+# A claim whose connection is lost may wait on the server as long as another transaction holds the row.
+LATE_CLAIM_SECONDS: Final = 60.0
 HAND_BACK_SECONDS: Final = 8.0
+LEAVE_SECONDS: Final = 2.0
 NO_DATABASE: Final = "The database was not available."
-
-
-class Errand:
-    """One call of the engine: a job to run, which may turn out to be none of ours."""
-
-    def __init__(self, job_id: int) -> None:
-        self.job_id = job_id
-        self.done = threading.Event()
-        self.job: Job | None = None
-        self.lease: Lease | None = None
-        self._stopping = threading.Event()
-
-    def begin(self, job: Job, lease: Lease) -> None:
-        """The job is ours from now on."""
-        self.job, self.lease = job, lease
-        if self._stopping.is_set():
-            lease.stopping = self._stopping
-
-    def stop(self) -> None:
-        """Let the job end at its next chunk and be handed back, but no other job of this process."""
-        self._stopping.set()
-        if self.lease is not None:
-            self.lease.stopping = self._stopping
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether its action made no progress for its deadline; its thread is not waited for."""
-        return self.lease is not None and self.lease.lost.is_set()
+FELL: Final = "The worker stopped after an error of its own."
 
 
 class Guest:
@@ -78,10 +53,11 @@ class Guest:
         self.name = new_name()
         self.actor = Actor(kind="worker", name=self.name)
         self._leases = Leases()
-        self._crew = Crew(self.name, on_failure=_forget)
+        self._crew = Crew(self.name, on_failure=self._fall)
         self._presence = Presence(self.name, kind=Worker.Kind.ENGINE)
         self._returns = Returns(self._leases, worker=self.actor)
         self._troubles: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._giving_back = threading.Lock()
         self._running: set[Errand] = set()
         self._idle: list[SimpleQueue[Errand | None]] = []
 
@@ -101,7 +77,7 @@ class Guest:
         errand = Errand(job_id)
         self._hand().put(errand)
         try:
-            with _told_of_signals(errand.stop):
+            with told_of_signals(errand.stop):
                 errand.done.wait()
         except BaseException:
             errand.stop()
@@ -110,9 +86,8 @@ class Guest:
 
     def end(self) -> None:
         """Leave in good order; to be called when no job runs any more."""
-        self._crew.ended.set()
-        while self._idle:
-            self._idle.pop().put(None)
+        self._crew.end(patience=LEAVE_SECONDS)  # first: a beat after it would say that we live
+        self._dismiss()
         with contextlib.suppress(Error):
             self._presence.leave()
 
@@ -139,47 +114,72 @@ class Guest:
                 is_free = not errand.is_lost and sys.exc_info()[0] is None
                 if is_free:
                     self._idle.append(errands)
+                if self._crew.ended.is_set():
+                    self._dismiss()
                 errand.done.set()
 
+    def _dismiss(self) -> None:
+        """Let the idle threads end."""
+        with contextlib.suppress(IndexError):
+            while True:
+                self._idle.pop().put(None)
+
     def _run_one(self, errand: Errand) -> None:
-        job = self._claim(errand.job_id, uuid4())
-        if job is None or job.lease_token is None:
-            return
-        failpoints.reach("claimed")
-        lease = self._leases.add(Held(job_id=job.pk, lease_token=job.lease_token))
-        errand.begin(job, lease)
         self._running.add(errand)
+        try:
+            job = self._claim(errand.job_id, uuid4())
+            if job is not None and job.lease_token is not None:
+                failpoints.reach("claimed")
+                lease = self._leases.add(Held(job_id=job.pk, lease_token=job.lease_token))
+                errand.begin(job, lease)
+                self._run_claimed(job, lease)
+        finally:
+            self._running.discard(errand)
+
+    def _run_claimed(self, job: Job, lease: Lease) -> None:
         try:
             runner.run(job, lease=lease, worker=self.actor, then=_nothing)
             self._leases.drop(lease)
         except Error as error:
             self._crew.note_trouble(error)
             self._troubles.put(lambda: self._returns.add([lease], NO_DATABASE))
-        finally:
-            self._running.discard(errand)
+        except BaseException:
+            # Not the job's fault, unless it happens each time: then its lease runs out, and the sweep counts.
+            if job.attempt <= runner.TROUBLES_FORGIVEN:
+                self._troubles.put(lambda: self._returns.add([lease], FELL))
+            else:
+                self._leases.drop(lease)
+            raise
 
     def _claim(self, job_id: int, token: UUID) -> Job | None:
         """Claim and begin the job; None: it is not due, has ended, is held back, or is another's.
 
         Raises:
-            Error: the database was away for ``CLAIM_SECONDS``; what the claim took all the same is given back.
+            Error: the database was away for ``CLAIM_SECONDS``; what the claim takes all the same is given back.
         """
         until = time.monotonic() + CLAIM_SECONDS
         ours = Job.objects.filter(pk=job_id, lease_token=token, status=Status.RUNNING)
         is_first = True
         while True:
             try:
-                if not is_first and (job := ours.first()):
-                    return job  # the answer to that COMMIT was lost
-                return self._claim_once(job_id, token)
+                if is_first:
+                    return self._claim_once(job_id, token)
+                # The answer to an earlier try's COMMIT may be lost, or it comes while this one waits behind that.
+                if job := ours.first() or self._claim_once(job_id, token) or ours.first():
+                    return job
+                self._expect_late(token)
+                return None
             except Error as error:
                 if classify(error) not in (Trouble.OUTAGE, Trouble.CONFLICT) or time.monotonic() > until:
-                    self._troubles.put(lambda: self._returns.expect_claim(token))
+                    self._expect_late(token)
                     raise
                 self._crew.note_trouble(error)
                 # A connection that the server closed while it was idle is replaced at once.
                 time.sleep(0.0 if is_first else random.uniform(0.05, 0.5))  # noqa: S311 – jitter
                 is_first = False
+
+    def _expect_late(self, token: UUID) -> None:
+        self._troubles.put(lambda: self._returns.expect_claim(token, patience=LATE_CLAIM_SECONDS))
 
     def _claim_once(self, job_id: int, token: UUID) -> Job | None:
         if self._leases.stopping.is_set() or is_held_back(job_id):
@@ -196,9 +196,10 @@ class Guest:
         self._presence.beat()
 
     def _give_back(self) -> None:
-        while not self._troubles.empty():
-            self._troubles.get()()
-        self._returns.work_off()
+        with self._giving_back:
+            while not self._troubles.empty():
+                self._troubles.get()()
+            self._returns.work_off()
 
     def _watch(self) -> None:
         """Notice that the engine ends; take overdue attempts from their actions."""
@@ -214,6 +215,32 @@ class Guest:
                     # Threads cannot be killed. It can write nothing any more, and the engine gets its own back.
                     logger.error("worker=%s has a stuck thread; restart the process to be rid of it", self.name)
                     errand.done.set()
+
+    # ------------------------------------------------------------ a bug of ours (the thread that fell)
+
+    def _fall(self) -> None:
+        """Hand all back and leave, as a worker does; the process is the engine's and lives on, with a new guest."""
+        try:
+            _forget(self)
+            self._leases.stopping.set()
+            logger.error("worker=%s fell by an error of its own and hands its jobs back", self.name)
+            until = time.monotonic() + HAND_BACK_SECONDS
+            while any(not errand.is_lost for errand in list(self._running)) and time.monotonic() < until:
+                time.sleep(WATCH_SECONDS)
+            self._troubles.put(self._return_all)
+            while not self._troubles.empty() or self._returns:
+                try:
+                    self._give_back()
+                except Error as error:
+                    self._crew.note_trouble(error)
+                time.sleep(WATCH_SECONDS)
+        finally:
+            # What could not be given back, nobody renews: its lease runs out.
+            atexit.unregister(self.end)
+            self.end()
+
+    def _return_all(self) -> None:
+        self._returns.add([lease for lease in self._leases.all() if not lease.lost.is_set()], FELL)
 
 
 _lock = threading.Lock()
@@ -238,18 +265,21 @@ def stop_when(is_asked: Callable[[], bool]) -> None:
     _is_stop_asked = is_asked
 
 
-def _forget() -> None:
-    """Begin anew with the next job: threads do not live on in a fork, nor does one that fell by a bug of ours."""
+def _forget(guest: Guest) -> None:
+    """Begin anew with the next job, unless that has begun already."""
     global _guest
-    _guest = None
+    with _lock:
+        if _guest is guest:
+            _guest = None
 
 
 def _forget_in_fork() -> None:
-    global _lock
+    """Begin anew with the next job: threads do not live on in a fork."""
+    global _guest, _lock
     _lock = threading.Lock()
     if _guest is not None:
         atexit.unregister(_guest.end)
-    _forget()
+    _guest = None
 
 
 os.register_at_fork(after_in_child=_forget_in_fork)
@@ -257,29 +287,3 @@ os.register_at_fork(after_in_child=_forget_in_fork)
 
 def _nothing() -> None:
     """No job is begun together with the end of another: the engine names them one by one."""
-
-
-@contextlib.contextmanager
-def _told_of_signals(told: Callable[[], None]) -> Iterator[None]:
-    """Hear of the engine's end by the signals that it handles itself, where Python lets us: on the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
-
-    def hear(signum: int, frame: FrameType | None) -> None:
-        told()
-        theirs = before[signal.Signals(signum)]
-        if callable(theirs):
-            theirs(signum, frame)
-
-    # What nobody handles ends the process as before.
-    heard = [signum for signum, theirs in before.items() if callable(theirs)]
-    for signum in heard:
-        signal.signal(signum, hear)
-    try:
-        yield
-    finally:
-        for signum in heard:
-            if signal.getsignal(signum) is hear:
-                signal.signal(signum, before[signum])

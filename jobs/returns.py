@@ -1,5 +1,6 @@
 """Claimed jobs that this process will not run: they go back in line unharmed, however long that takes."""
 
+import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
@@ -27,7 +28,8 @@ class Returns:
         self._leases = leases
         self._worker = worker
         self._waiting: deque[tuple[Lease, str]] = deque()
-        self._claims: deque[UUID] = deque()
+        # Until when to look for what each took, by the monotonic clock.
+        self._claims: dict[UUID, float] = {}
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._claims)
@@ -39,13 +41,16 @@ class Returns:
             lease.lost.set()
             self._waiting.append((lease, note))
 
-    def expect_claim(self, token: UUID) -> None:
-        """Give back what a claim with ``token`` took, unless it is confirmed: then its COMMIT had no answer."""
-        self._claims.append(token)
+    def expect_claim(self, token: UUID, *, patience: float = 0.0) -> None:
+        """Give back what a claim with ``token`` took, unless it is confirmed: then its COMMIT had no answer.
+
+        One that may still wait for a lock, though its connection is lost, is looked for during ``patience`` seconds.
+        """
+        self._claims[token] = time.monotonic() + patience
 
     def confirm_claim(self, token: UUID) -> None:
         """The claim is known, and its jobs will be run."""
-        self._claims.remove(token)
+        del self._claims[token]
 
     def work_off(self) -> None:
         """Give back whatever is not locked by others; for the claiming thread alone.
@@ -57,12 +62,17 @@ class Returns:
             if self._give_back(lease.held, note):
                 self._waiting.remove((lease, note))
                 self._leases.drop(lease)
-        for token in list(self._claims):
-            taken = Job.objects.filter(status=Status.RUNNING, lease_token=token).order_by()
-            held = [Held(job_id=pk, lease_token=token) for pk in taken.values_list("pk", flat=True)]
-            returned = [self._give_back(one, "The claim was not confirmed.") for one in held]
-            if all(returned):
-                self._claims.remove(token)
+        if self._claims:
+            self._work_off_claims()
+
+    def _work_off_claims(self) -> None:
+        now = time.monotonic()  # before the look: what commits after it is looked for once more
+        taken = Job.objects.filter(status=Status.RUNNING, lease_token__in=list(self._claims)).order_by()
+        held = [Held(job_id=pk, lease_token=token) for pk, token in taken.values_list("pk", "lease_token") if token]
+        locked = {one.lease_token for one in held if not self._give_back(one, "The claim was not confirmed.")}
+        for token, until in list(self._claims.items()):
+            if token not in locked and until <= now:
+                del self._claims[token]
 
     def _give_back(self, held: Held, note: str) -> bool:
         """Release one job; True: it is no longer ours, by this or by another's move."""

@@ -13,6 +13,7 @@ from django.db import connection
 
 from jobs import JobContext, cancel_job, guests, tasks, transitions
 from jobs.models import Job, Worker
+from jobs.presence import Presence
 from jobs.services import pause_jobs
 from jobs.status import Status
 from tests.engine import ago, registered, write_in_chunk
@@ -223,6 +224,31 @@ def test_the_process_shows_that_it_lives_and_leaves_in_good_order():
     guests.current().end()
 
     assert (row.name, row.kind) == (guests.current().name, Worker.Kind.ENGINE)
+    assert not Worker.objects.exists()
+
+
+def test_a_beat_in_the_midst_does_not_bring_back_a_process_that_has_left(monkeypatch: pytest.MonkeyPatch):
+    beat, leave = Presence.beat, Presence.leave
+    beating, left, beaten = threading.Event(), threading.Event(), threading.Event()
+
+    def beat_late(self: Presence) -> None:
+        beating.set()
+        left.wait(0.5)
+        beat(self)
+        beaten.set()
+
+    def note_leave(self: Presence) -> None:
+        leave(self)
+        left.set()
+
+    monkeypatch.setattr(Presence, "beat", beat_late)
+    monkeypatch.setattr(Presence, "leave", note_leave)
+    guest = guests.current()
+    assert beating.wait(10)
+
+    guest.end()
+
+    assert beaten.wait(10)
     assert not Worker.objects.exists()
 
 

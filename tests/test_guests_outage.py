@@ -1,17 +1,21 @@
 """A process of another engine and its connections: kept while they work, replaced when they do not."""
 
+import os
+import socket
 from typing import Any, NoReturn
 
 import pytest
 from django.db import OperationalError, connection
 
 from jobs import JobContext, guests, runner, transitions
-from jobs.models import Job
+from jobs.models import Job, JobEvent
+from jobs.returns import Returns
+from jobs.services import pause_jobs
 from jobs.status import Status
 from tests.engine import registered, write_in_chunk
 from tests.factories import make_job
 from tests.hostapp.models import Ledger
-from tests.others import until
+from tests.others import InThread, one_value, postgresql_only, somebody_holds, until
 from tests.test_guests import run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_guest")]
@@ -61,6 +65,59 @@ def test_a_claim_whose_answer_was_lost_is_known_by_its_token(monkeypatch: pytest
     assert (job.status, job.attempt, Ledger.objects.count()) == (Status.COMPLETED, 1, 1)
 
 
+@postgresql_only
+def test_a_claim_that_commits_after_its_connection_was_lost_is_known_by_the_next_try():
+    connections: list[Any] = []
+
+    def note_connection(context: JobContext) -> None:
+        connections.append(connection.connection)
+        write_in_chunk(context)
+
+    with registered(note_connection, max_attempts=1) as name:
+        run(make_job(action=name))
+        job = make_job(action=name)
+        with somebody_holds(job):
+            call = InThread(lambda: run(job))
+            until(lambda: claims_that_wait() == 1, what="the claim to wait for the row")
+            cut(connections[0])
+            until(lambda: claims_that_wait() == 2, what="the next try to wait behind it")
+        call.result()
+
+    assert (job.status, job.attempt, job.crashes) == (Status.COMPLETED, 1, 0)
+
+
+@postgresql_only
+@pytest.mark.parametrize("why", ["the database is away", "the action is paused"])
+def test_a_claim_that_commits_when_its_call_has_given_up_is_handed_back(why: str, monkeypatch: pytest.MonkeyPatch):
+    connections: list[Any] = []
+    looks: list[int] = []
+    work_off = Returns.work_off
+
+    def count_looks(self: Returns) -> None:
+        work_off(self)
+        looks.append(len(self))
+
+    monkeypatch.setattr(Returns, "work_off", count_looks)
+    monkeypatch.setattr(guests, "CLAIM_SECONDS", 0.0 if why == "the database is away" else guests.CLAIM_SECONDS)
+    with registered(lambda _: connections.append(connection.connection), max_attempts=1) as name:
+        run(make_job(action=name))
+        job = make_job(action=name)
+        with somebody_holds(job):
+            call = InThread(lambda: run(job))
+            until(lambda: claims_that_wait() == 1, what="the claim to wait for the row")
+            if why == "the action is paused":
+                pause_jobs(action=name, reason="Look first")
+            cut(connections[0])
+            call.result()
+            before = len(looks)
+            until(lambda: len(looks) > before + 2, what="looks for what the claim took")
+            assert job.status == Status.SCHEDULED
+        until(lambda: job.events.filter(what=JobEvent.What.RELEASED).exists(), what="the job to be handed back")
+
+    job.refresh_from_db()
+    assert (job.status, job.attempt, job.crashes, job.failures) == (Status.SCHEDULED, 1, 0, 0)
+
+
 def test_while_the_database_is_away_a_call_gives_up_and_raises_nothing(monkeypatch: pytest.MonkeyPatch):
     def claim(*_: Any, **__: Any) -> NoReturn:
         raise lost_connection()
@@ -85,6 +142,18 @@ def test_an_outcome_that_cannot_be_written_is_given_back_and_the_process_works_o
 
     assert [other.status for other in others] == [Status.COMPLETED] * 3
     assert Job.objects.get(pk=job.pk).crashes == 0
+
+
+def claims_that_wait() -> int:
+    """Return how many connections wait for a lock, also those whose client is gone."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return int(one_value(sql))
+
+
+def cut(driver_connection: Any) -> None:
+    """Break the line between a thread's connection and the server, which does not look before it answers."""
+    with socket.socket(fileno=os.dup(driver_connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def lost_connection() -> OperationalError:

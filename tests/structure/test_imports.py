@@ -20,7 +20,7 @@ LAYERS: Final = (
     ("tasks",),
     ("guests",),
     ("presence",),
-    ("crew", "line", "returns", "wakeups"),
+    ("crew", "errands", "line", "returns", "wakeups"),
     ("runner",),
     ("context",),
     ("handovers",),
