@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -33,15 +34,22 @@ class Presence:
     def __init__(self, name: str, *, kind: Worker.Kind) -> None:
         self._name = name
         self._kind = kind
+        self._lock = threading.Lock()
+        self._has_left = False
 
     def beat(self) -> None:
-        """Say that the process lives."""
-        if not Worker.objects.filter(name=self._name).update(beat_at=clock.NOW):
-            Worker.objects.create(name=self._name, kind=self._kind, started_at=clock.NOW, beat_at=clock.NOW)
+        """Say that the process lives; after :meth:`leave`, nothing."""
+        with self._lock:
+            if self._has_left:
+                return
+            if not Worker.objects.filter(name=self._name).update(beat_at=clock.NOW):
+                Worker.objects.create(name=self._name, kind=self._kind, started_at=clock.NOW, beat_at=clock.NOW)
 
     def leave(self) -> None:
-        """Say that it ends in good order."""
-        Worker.objects.filter(name=self._name).delete()
+        """Say that it ends in good order. A beat that is under way is waited for: it might insert the row anew."""
+        with self._lock:
+            self._has_left = True
+            Worker.objects.filter(name=self._name).delete()
 
 
 class Sweep:

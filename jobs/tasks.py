@@ -28,13 +28,16 @@ def run_job(job_id: int) -> None:
 def hand_over(job_id: int, *, action: str) -> None:
     """Enqueue a due job with the host's engine, by the queue and the priority of its action.
 
+    One of an action that is not registered here goes to a queue that the engine has: its worker may know it.
+
     Raises:
         HandOverFailed: the engine cannot be reached, or refuses it.
     """
-    found = find_action(action)
+    found, alias = find_action(action), _alias()
     try:
         # Whatever an engine may raise: its broker is away, its settings are wrong.
-        _task_for(_alias(), found.queue if found else DEFAULT_QUEUE, found.priority if found else 0).enqueue(job_id)
+        queue, priority = (found.queue, found.priority) if found else (_some_queue(alias), 0)
+        _task_for(alias, queue, priority).enqueue(job_id)
     except Exception as error:
         raise HandOverFailed(error) from error
 
@@ -80,7 +83,7 @@ def _as_task(alias: str, queue: str, priority: int = 0) -> Any:
 
 
 def _some_queue(alias: str) -> str:
-    """Return a queue that the backend knows; a task must name one, whatever it is sent to later."""
+    """Return a queue that the backend knows, the usual one if it has that."""
     queues = _backend(alias).queues
     return DEFAULT_QUEUE if not queues or DEFAULT_QUEUE in queues else min(queues)
 

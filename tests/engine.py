@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db import connection
 from django.utils import timezone
 
 from jobs import JobContext, actions, runner
@@ -13,7 +14,8 @@ from jobs.leases import Lease
 from jobs.models import Job
 from jobs.moves import Held
 from jobs.status import Status
-from tests.factories import WORKER, held, make_running_job
+from jobs.tasks import HandOverFailed
+from tests.factories import LONG_AGO, WORKER, held, make_project, make_running_job
 from tests.hostapp.models import Ledger, Recording, Visit
 
 ANA: Final = "ana@example.com"
@@ -37,6 +39,13 @@ def ago(seconds: float) -> datetime:
 
 def make_expired_job(**what_matters: Any) -> Job:
     return make_running_job(**{"lease_expires_at": ago(5), **what_matters})
+
+
+def fill(count: int, *, project: Any = None, **columns: Any) -> list[Job]:
+    """Insert so many due jobs of one project at once."""
+    project = project or make_project()
+    same = {"action": "touch", "reference_id": "a", "created_at": LONG_AGO, "start_at": LONG_AGO, "due_at": LONG_AGO}
+    return Job.objects.bulk_create([Job(project=project, **{**same, **columns}) for _ in range(count)])
 
 
 def lease_of(job: Job, stopping: threading.Event | None = None) -> Lease:
@@ -70,6 +79,23 @@ def registered(handler: Handler, name: str = "trial", **options: Any) -> Iterato
         yield name
     finally:
         del actions._registry[name]
+
+
+class FakeEngine:
+    """Takes jobs, but for those of actions that it refuses."""
+
+    def __init__(self) -> None:
+        self.took: list[int] = []
+        self.in_transaction: list[bool] = []
+        self.refuses: set[str] = set()
+        self.calls = 0
+
+    def hand_over(self, job_id: int, *, action: str) -> None:
+        self.calls += 1
+        self.in_transaction.append(connection.in_atomic_block)
+        if action in self.refuses:
+            raise HandOverFailed(ConnectionError("amqp://guest:secret@broker is away"))
+        self.took.append(job_id)
 
 
 def nothing_next() -> Held | None:

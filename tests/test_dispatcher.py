@@ -1,25 +1,25 @@
 """The dispatcher: reserves, hands over after the commit, and undoes what the engine did not take."""
 
 import logging
-from collections.abc import Callable
+import os
+import threading
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
 from django.test import override_settings
 
 from jobs import tasks
+from jobs.claims import WINDOW
 from jobs.dispatcher import JobDispatcher
 from jobs.models import Job, Worker
+from jobs.presence import Presence
 from jobs.tasks import HandOverFailed
-from tests.engine import ago, registered
-from tests.factories import make_job
+from tests.engine import FakeEngine, ago, fill, registered
+from tests.factories import make_job, make_project
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_with_an_engine")]
-
-Send = Callable[..., None]
 
 
 @pytest.fixture
@@ -28,31 +28,14 @@ def _with_an_engine() -> Any:
         yield
 
 
-class Engine:
-    """Takes jobs, but for those of actions that it refuses."""
-
-    def __init__(self) -> None:
-        self.took: list[int] = []
-        self.in_transaction: list[bool] = []
-        self.refuses: set[str] = set()
-        self.calls = 0
-
-    def hand_over(self, job_id: int, *, action: str) -> None:
-        self.calls += 1
-        self.in_transaction.append(connection.in_atomic_block)
-        if action in self.refuses:
-            raise HandOverFailed(ConnectionError("amqp://guest:secret@broker is away"))
-        self.took.append(job_id)
-
-
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
-    engine = Engine()
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    engine = FakeEngine()
     monkeypatch.setattr(tasks, "hand_over", engine.hand_over)
     return engine
 
 
-def test_a_due_job_is_handed_over_once_and_after_the_commit(engine: Engine):
+def test_a_due_job_is_handed_over_once_and_after_the_commit(engine: FakeEngine):
     job = make_job()
     make_job(due_at=ago(-60))
     dispatcher = JobDispatcher()
@@ -63,7 +46,7 @@ def test_a_due_job_is_handed_over_once_and_after_the_commit(engine: Engine):
     assert (engine.took, engine.in_transaction) == ([job.pk], [False])
 
 
-def test_a_job_is_handed_over_again_when_its_reservation_has_run_out(engine: Engine):
+def test_a_job_is_handed_over_again_when_its_reservation_has_run_out(engine: FakeEngine):
     job = make_job()
     dispatcher = JobDispatcher()
     dispatcher.hand_over_once()
@@ -74,7 +57,7 @@ def test_a_job_is_handed_over_again_when_its_reservation_has_run_out(engine: Eng
     assert engine.took == [job.pk, job.pk]
 
 
-def test_what_the_engine_does_not_take_is_as_if_it_had_not_been_touched(engine: Engine):
+def test_what_the_engine_does_not_take_is_as_if_it_had_not_been_touched(engine: FakeEngine):
     jobs = [make_job() for _ in range(3)]
     engine.refuses = {"touch"}
 
@@ -85,7 +68,7 @@ def test_what_the_engine_does_not_take_is_as_if_it_had_not_been_touched(engine: 
     assert Job.objects.unreserved().count() == len(jobs)
 
 
-def test_a_queue_that_takes_nothing_keeps_no_other_from_its_jobs(engine: Engine):
+def test_a_queue_that_takes_nothing_keeps_no_other_from_its_jobs(engine: FakeEngine):
     engine.refuses = {"elsewhere"}
     with registered(lambda _: None, name="elsewhere", queue="elsewhere"):
         broken, fine = make_job(action="elsewhere"), make_job()
@@ -97,23 +80,39 @@ def test_a_queue_that_takes_nothing_keeps_no_other_from_its_jobs(engine: Engine)
     assert list(Job.objects.unreserved()) == [broken]
 
 
+def test_a_queue_that_takes_nothing_hides_no_job_of_another_however_many_wait_for_it(engine: FakeEngine):
+    engine.refuses = {"elsewhere"}
+    project = make_project()
+    dispatcher = JobDispatcher()
+    with registered(lambda _: None, name="elsewhere", queue="elsewhere"):
+        fill(WINDOW + 50, project=project, action="elsewhere")
+        fine = fill(5, project=project, due_at=ago(1))
+
+        passes = [dispatcher._pass_safely() for _ in range(2)]
+
+    assert sorted(engine.took) == [job.pk for job in fine]
+    assert passes == [0, 0], "what was hidden is looked for at once"
+
+
 def test_while_the_engine_is_away_a_line_in_five_seconds_says_so_without_its_text(
-    engine: Engine, caplog: pytest.LogCaptureFixture
+    engine: FakeEngine, caplog: pytest.LogCaptureFixture
 ):
     make_job()
     engine.refuses = {"touch"}
     dispatcher = JobDispatcher()
 
     with caplog.at_level(logging.WARNING, logger="jobs"):
-        pauses = [dispatcher._pass_safely() or 0 for _ in range(12)]
+        for _ in range(3):
+            dispatcher._pass_safely()
 
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.endswith("the engine takes no jobs: ConnectionError")
-    assert 0 < pauses[0] <= 0.2
-    assert 2.5 <= pauses[-1] <= 5
 
 
-def test_a_drain_ends_when_all_that_is_due_is_handed_over(engine: Engine):
+# ---------------------------------------------------------------- the end
+
+
+def test_a_drain_ends_when_all_that_is_due_is_handed_over(engine: FakeEngine):
     jobs = [make_job() for _ in range(3)]
 
     status = JobDispatcher(drain=True).run()
@@ -123,14 +122,28 @@ def test_a_drain_ends_when_all_that_is_due_is_handed_over(engine: Engine):
     assert not Worker.objects.exists()
 
 
-def test_a_dispatcher_that_is_stopped_ends(engine: Engine):
+def test_a_dispatcher_that_cannot_leave_in_time_is_ended(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
+    statuses: list[int] = []
+    ended = threading.Event()
+    monkeypatch.setattr("jobs.dispatcher.EXIT_AT_THE_LATEST_SECONDS", 0.1)
+    monkeypatch.setattr(os, "_exit", lambda status: (statuses.append(status), ended.set()))
+    monkeypatch.setattr(Presence, "leave", lambda _: ended.wait(5))
+    dispatcher = JobDispatcher()
+    dispatcher.stop()
+
+    dispatcher.run()
+
+    assert statuses[:1] == [3]
+
+
+def test_a_dispatcher_that_is_stopped_ends(engine: FakeEngine):
     dispatcher = JobDispatcher()
     dispatcher.stop()
 
     assert dispatcher.run() == 0
 
 
-def test_a_dispatcher_that_is_stopped_hands_no_more_over_and_leaves_nothing_reserved(engine: Engine):
+def test_a_dispatcher_that_is_stopped_hands_no_more_over_and_leaves_nothing_reserved(engine: FakeEngine):
     jobs = [make_job() for _ in range(3)]
     dispatcher = JobDispatcher()
     dispatcher.stop()
@@ -144,7 +157,7 @@ def test_a_dispatcher_that_is_stopped_hands_no_more_over_and_leaves_nothing_rese
 # ---------------------------------------------------------------- the command
 
 
-def test_once_hands_over_and_says_how_many(engine: Engine, capsys: pytest.CaptureFixture[str]):
+def test_once_hands_over_and_says_how_many(engine: FakeEngine, capsys: pytest.CaptureFixture[str]):
     make_job()
 
     call_command("jobdispatcher", "--once")
@@ -152,7 +165,7 @@ def test_once_hands_over_and_says_how_many(engine: Engine, capsys: pytest.Captur
     assert capsys.readouterr().out == "Handed 1 jobs over.\n"
 
 
-def test_once_fails_if_the_engine_is_away_and_names_no_more_than_the_kind_of_error(engine: Engine):
+def test_once_fails_if_the_engine_is_away_and_names_no_more_than_the_kind_of_error(engine: FakeEngine):
     make_job()
     engine.refuses = {"touch"}
 

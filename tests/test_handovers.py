@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jobs import clock
+from jobs.actions import all_actions, queue_of
 from jobs.claims import PROJECTS, WINDOW
 from jobs.database import home
 from jobs.handovers import MOST_DOUBLINGS, MOST_IN_FLIGHT, ROOM_WORTH_A_SEARCH, HandOverOrder, by_patience
@@ -14,8 +15,8 @@ from jobs.handovers import seconds_to_next as next_in
 from jobs.models import HELD_UNTIL, Job
 from jobs.services import pause_jobs
 from jobs.status import Status
-from tests.engine import ago, registered
-from tests.factories import LONG_AGO, make_job, make_project, make_running_job
+from tests.engine import ago, fill, registered
+from tests.factories import make_job, make_project, make_running_job
 
 pytestmark = pytest.mark.django_db
 
@@ -24,12 +25,6 @@ pytestmark = pytest.mark.django_db
 def _actions() -> Iterator[None]:
     with registered(lambda _: None, name="slow", queue="slow"):
         yield
-
-
-def fill(count: int, *, project: Any = None, **columns: Any) -> list[Job]:
-    project = project or make_project()
-    same = {"action": "touch", "reference_id": "a", "created_at": LONG_AGO, "start_at": LONG_AGO, "due_at": LONG_AGO}
-    return Job.objects.bulk_create([Job(project=project, **{**same, **columns}) for _ in range(count)])
 
 
 def chosen_ids() -> list[int]:
@@ -75,7 +70,7 @@ def test_a_queue_that_is_nearly_full_is_left_alone_until_there_is_room_worth_a_s
     order = HandOverOrder()
 
     assert order.choose() == []
-    assert order.full == ["slow"]
+    assert order.left_out == ["slow"]
 
 
 def test_a_full_queue_hides_no_job_of_another_however_many_wait_for_it():
@@ -85,6 +80,64 @@ def test_a_full_queue_hides_no_job_of_another_however_many_wait_for_it():
     (other,) = fill(1, project=project, due_at=ago(1))
 
     assert chosen_ids() == [other.pk]
+
+
+def test_where_no_queue_has_room_nothing_is_searched_for(monkeypatch: pytest.MonkeyPatch):
+    searches: list[Any] = []
+    monkeypatch.setattr(HandOverOrder, "candidates", lambda order: searches.append(order) or [])
+    for action in {queue_of(action.name): action.name for action in all_actions()}.values():
+        fill(MOST_IN_FLIGHT, action=action, reserved_until=ago(-60))
+    fill(1)
+
+    assert chosen_ids() == []
+    assert searches == []
+
+
+def test_full_is_a_queue_also_for_jobs_of_actions_that_are_not_registered_here():
+    project = make_project()
+    fill(MOST_IN_FLIGHT, project=project, action="gone", reserved_until=ago(-60))
+    fill(2 * WINDOW, project=project, action="gone")
+    (other,) = fill(1, project=project, action="slow", due_at=ago(1))
+
+    assert chosen_ids() == [other.pk]
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def test_a_queue_that_refused_is_left_out_for_a_while_and_then_tried_with_one_job(monkeypatch: pytest.MonkeyPatch):
+    now = 1_000.0
+    monkeypatch.setattr("jobs.handovers.monotonic", lambda: now)
+    fill(WINDOW + 50, action="slow")
+    (other,) = fill(1, due_at=ago(1))
+    order = HandOverOrder()
+    order.refusals.note("slow")
+
+    left_alone = order.choose()
+    now += 1
+    tried = [candidate.action for candidate in order.choose()]
+    order.refusals.forget("slow")
+    trusted = order.choose()
+
+    assert [candidate.job_id for candidate in left_alone] == [other.pk]
+    assert tried.count("slow") == 1
+    assert len(trusted) >= WINDOW
+
+
+def test_a_queue_that_refuses_again_is_left_alone_for_longer_but_not_beyond_five_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("jobs.handovers.monotonic", lambda: 0.0)
+    refusals = HandOverOrder().refusals
+    waits = []
+    for _ in range(12):
+        refusals.note("slow")
+        waits.append(refusals.seconds_to_next())
+
+    assert 0.1 <= waits[0] <= 0.2
+    assert 2.5 <= waits[-1] <= 5
+    refusals.forget("slow")
+    assert refusals.seconds_to_next() == float("inf")
 
 
 def test_jobs_of_projects_beyond_the_window_are_found_though_others_are_reserved():

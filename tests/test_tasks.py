@@ -69,6 +69,17 @@ def test_a_job_is_sent_by_its_action_s_queue_and_by_its_priority_where_the_engin
 
 
 @needs_tasks
+def test_a_job_of_an_action_that_is_not_registered_goes_to_a_queue_that_the_engine_has(monkeypatch: pytest.MonkeyPatch):
+    with with_engine(QUEUES=["slow", "fast"]):
+        monkeypatch.setattr(tasks, "run_job", tasks._as_task("default", "fast"))
+        tasks.hand_over(8, action="gone")
+
+        (sent,) = tasks._backend("default").results
+
+    assert (sent.args, sent.task.queue_name) == ([8], "fast")
+
+
+@needs_tasks
 def test_what_the_engine_refuses_is_told_with_its_cause():
     with (
         with_engine(QUEUES=["default"]),

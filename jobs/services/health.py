@@ -19,7 +19,7 @@ from ..status import Status
 from .pauses import list_pauses
 
 FAILURES_WITHIN: Final = timedelta(hours=1)
-# A count looks at one job more; a crash loop leaves a row a start among the workers.
+# A count looks at one job more; a crash loop leaves a row a start among the workers, and hides no dispatcher.
 MOST_COUNTED: Final = 10_000
 MOST_WORKERS: Final = 100
 # A rescue takes a beat, a second and a sweep; with a few seconds to spare.
@@ -87,7 +87,7 @@ class Health:
     unrescued: int
     """Those of them that the sweep of a living worker would have found."""
     dispatchers: Sequence[Beat]
-    """Processes that hand jobs to an engine and run none; the latest beats first."""
+    """Processes that hand jobs to an engine and run none; the latest beats first, at most ``MOST_WORKERS``."""
     workers: Sequence[Beat]
     """Processes that run jobs, also those of an engine that the host has. The latest beats first, at most
     ``MOST_WORKERS``; one that ended orderly is not among them."""
@@ -131,7 +131,7 @@ class Health:
 
 
 def check_health() -> Health:
-    """Look once: eight queries, each served by an index or a table of few rows, in no transaction.
+    """Look once: nine queries, each served by an index or a table of few rows, in no transaction.
 
     Only the search for the oldest overdue job may read further: past those that are held back.
     """
@@ -142,7 +142,7 @@ def check_health() -> Health:
     unrescued = Q(lease_expires_at__lt=now - _time_to_rescue())
     expired = Job.objects.expired().aggregate(all=Count("pk"), unrescued=Count("pk", filter=unrescued))
     failed = Job.objects.filter(status=Status.FAILED, finished_at__gte=now - FAILURES_WITHIN)
-    beats = _beats(now)
+    dispatchers = Q(kind=Worker.Kind.DISPATCHER)
     return Health(
         checked_at=now,
         oldest_overdue=_first(paused.leave_out(due), "due_at", now),
@@ -150,8 +150,8 @@ def check_health() -> Health:
         oldest_running=_first(running.filter(begun_at__isnull=False).order_by("begun_at", "pk"), "begun_at", now),
         expired_leases=expired["all"],
         unrescued=expired["unrescued"],
-        dispatchers=[beat for kind, beat in beats if kind == Worker.Kind.DISPATCHER],
-        workers=[beat for kind, beat in beats if kind != Worker.Kind.DISPATCHER],
+        dispatchers=_beats(dispatchers, now),
+        workers=_beats(~dispatchers, now),
         failures=failed.order_by()[: MOST_COUNTED + 1].count(),
         pauses=list_pauses(),
     )
@@ -167,9 +167,9 @@ def _first(jobs: JobQuerySet, since: str, now: datetime) -> Late | None:
     return None if row is None else Late(job_id=row[0], action=row[1], seconds=_seconds(now - row[2]))
 
 
-def _beats(now: datetime) -> list[tuple[str, Beat]]:
-    latest = Worker.objects.using(home().alias).order_by("-beat_at")[:MOST_WORKERS]
-    return [(w.kind, Beat(worker=w.name, started_at=w.started_at, seconds=_seconds(now - w.beat_at))) for w in latest]
+def _beats(which: Q, now: datetime) -> list[Beat]:
+    latest = Worker.objects.using(home().alias).filter(which).order_by("-beat_at")[:MOST_WORKERS]
+    return [Beat(worker=w.name, started_at=w.started_at, seconds=_seconds(now - w.beat_at)) for w in latest]
 
 
 def _alive(beats: Sequence[Beat], bounds: Bounds) -> int:

@@ -63,7 +63,7 @@ class Programs:
     """All programs of a test; none outlives it."""
 
     def __init__(self, engine: str, **environment: str) -> None:
-        self._environment = {
+        self.environment = {
             "DJANGO_SETTINGS_MODULE": "tests.engines.settings",
             "TEST_SETTINGS": os.environ["DJANGO_SETTINGS_MODULE"],
             "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
@@ -76,14 +76,14 @@ class Programs:
 
     def start(self, name: str, *command: str) -> Program:
         """Start ``python …``; it is gone when the test ends."""
-        program = Program(name, [sys.executable, *command], self._environment)
+        program = Program(name, [sys.executable, *command], self.environment)
         self._stack.callback(program.close)
         self.all.append(program)
         return program
 
     def run(self, *command: str) -> str:
         """Run ``python …`` to its end and return what it printed; it must succeed."""
-        environment = {**os.environ, **self._environment, "LOG_LEVEL": "ERROR"}
+        environment = {**os.environ, **self.environment, "LOG_LEVEL": "ERROR"}
         done = subprocess.run(
             [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
         )

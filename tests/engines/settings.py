@@ -18,7 +18,7 @@ BACKENDS = {
 
 if ENGINE in BACKENDS:
     TASKS = {"default": BACKENDS[ENGINE]}
-    JOBS = {**JOBS, "TASK_BACKEND": "default", "RESERVE_SECONDS": 2}
+    JOBS = {**JOBS, "TASK_BACKEND": "default", "RESERVE_SECONDS": int(os.environ.get("TEST_RESERVE_SECONDS", "2"))}
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # Django's default, the hardest case for kept connections
 
 CELERY_BROKER_URL = os.environ.get("TEST_BROKER_URL", "")

@@ -68,16 +68,17 @@ def test_every_job_runs_once(any_engine: Engine):
 
 
 def test_two_dispatchers_hand_no_job_over_that_the_other_has(engine: Engine):
-    jobs = [schedule(reference_id=f"user-{number}") for number in range(20)]
-    engine.start_dispatcher()
-    engine.start_dispatcher()
-    engine.start_worker()
+    engine.programs.environment["TEST_RESERVE_SECONDS"] = "60"  # none is sent again, so each delivery counts
+    dispatchers = [engine.start_dispatcher(), engine.start_dispatcher()]
 
-    for job in jobs:
-        until_status(job, Status.COMPLETED)
+    jobs = [schedule(reference_id=f"user-{number}") for number in range(40)]
 
-    assert not Job.objects.exclude(attempt=1).exists()
-    assert [lines_of(job) for job in jobs] == [1] * 20
+    until_reserved(*jobs)
+    deliveries = 0
+    while deliveries < len(jobs):
+        deliveries += wait_for(engine.lose_all, what="a delivery of each job")
+    assert [dispatcher.stop() for dispatcher in dispatchers] == [0, 0]
+    assert deliveries + engine.lose_all() == len(jobs)
 
 
 def test_a_delivery_that_comes_again_and_again_changes_nothing(engine: Engine):
@@ -257,10 +258,9 @@ def test_what_has_priority_runs_first(engine: Engine):
         until_status(job, Status.COMPLETED)
 
     done = list(Job.objects.order_by("started_at").values_list("action", flat=True))
-    # A worker takes as many as it has processes before it sorts, and these run beside each other.
-    assert done[:3].count("note_late") <= 2
-    assert done[-3:].count("note_soon") <= 1
-    assert done.index("note_soon") < len(done) - 1 - done[::-1].index("note_late")
+    # Of two processes of a worker, one may be slow to begin the job that it was given before all that follow.
+    assert "note_late" not in done[:5]
+    assert done[4:].count("note_soon") <= 1
 
 
 def test_a_queue_that_nobody_works_on_holds_up_no_other(engine: Engine):

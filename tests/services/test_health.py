@@ -157,7 +157,7 @@ def test_a_look_has_a_fixed_number_of_queries_each_with_its_index():
                 cursor.execute(f"{explain} {query['sql'].replace('%', '%%')}", ())
                 plans.append("\n".join(str(row) for row in cursor.fetchall()))
 
-    assert len(captured) <= 9
+    assert len(captured) <= 10
     assert len(plans) == 5
     assert not [plan for plan in plans if "Seq Scan on jobs_job" in plan or "SCAN jobs_job" in plan]
     assert any("jobs_job_failures" in plan for plan in plans)
@@ -195,3 +195,17 @@ def test_where_an_engine_runs_the_jobs_a_dispatcher_must_live():
     assert problems == ["dispatchers alive: 0 with a beat in the last 60 s, 1 wanted"]
     make_worker("host:3:cccc", kind=Worker.Kind.DISPATCHER)
     assert check_health().problems(Bounds()) == []
+
+
+@override_settings(JOBS={"TASK_BACKEND": "default"})
+def test_a_crowd_of_the_engine_s_processes_hides_no_dispatcher(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("jobs.services.health.MOST_WORKERS", 2)
+    make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER, beat=10)
+    for number in range(3):
+        make_worker(f"host:3:{number}", kind=Worker.Kind.ENGINE)
+
+    health = check_health()
+
+    assert [beat.worker for beat in health.dispatchers] == ["host:2:bbbb"]
+    assert len(health.workers) == 2
+    assert health.problems(Bounds()) == []

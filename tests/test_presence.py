@@ -1,0 +1,54 @@
+"""The row by which others see that a process lives: there as long as it does."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from jobs.models import Worker
+from jobs.presence import Presence
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def make_presence() -> Presence:
+    return Presence("host:1:aaaa", kind=Worker.Kind.DISPATCHER)
+
+
+def test_a_process_that_beats_has_one_row_until_it_leaves():
+    presence = make_presence()
+    presence.beat()
+    presence.beat()
+    beating = Worker.objects.count()
+
+    presence.leave()
+
+    assert (beating, Worker.objects.count()) == (1, 0)
+
+
+def test_a_beat_after_the_end_brings_nobody_back():
+    presence = make_presence()
+    presence.leave()
+
+    presence.beat()
+
+    assert not Worker.objects.exists()
+
+
+def test_a_beat_that_the_end_overtakes_brings_nobody_back(monkeypatch: pytest.MonkeyPatch):
+    presence = make_presence()
+    insert = Worker.objects.create
+    leaving = threading.Thread(target=lambda: (presence.leave(), connections.close_all()))
+
+    def insert_late(**columns: Any) -> None:
+        leaving.start()
+        leaving.join(0.5)
+        insert(**columns)
+
+    monkeypatch.setattr(Worker.objects, "create", insert_late)
+
+    presence.beat()
+
+    leaving.join()
+    assert not Worker.objects.exists()
