@@ -257,14 +257,16 @@ class JobWorker:
         # What cannot be given back in time, :meth:`_see_to_the_end` leaves to the sweep of others.
         while not self._work_off_returns():
             time.sleep(POLL_DEAF_SECONDS)
+        try:
+            self._presence.leave()
+        except Error as error:
+            self._crew.note_trouble(error)
         self._crew.ended.set()
         logger.info("worker=%s ended", self.name)
 
     def _work_off_returns(self) -> bool:
         try:
             self._returns.work_off()
-            if not self._returns:
-                self._presence.leave()
         except Error as error:
             self._crew.note_trouble(error)
         return not self._returns

@@ -1,6 +1,7 @@
 """The embedded worker, as a process of its own: from start to every kind of end."""
 
 import signal
+import threading
 import time
 from datetime import timedelta
 
@@ -58,6 +59,17 @@ def test_a_worker_shows_up_in_its_table_while_it_lives():
         worker.stop()
 
     assert not Worker.objects.exists()
+
+
+def test_a_worker_shows_up_until_its_jobs_have_come_to_their_next_chunk(monkeypatch: pytest.MonkeyPatch):
+    seen: list[bool] = []
+    monkeypatch.setattr("jobs.worker.await_end", lambda *_, **__: seen.append(Worker.objects.exists()))
+    worker = JobWorker(threads=1)
+    worker._presence.beat()
+
+    worker._hand_back([threading.Thread()])
+
+    assert (seen, Worker.objects.exists()) == ([True], False)
 
 
 def test_a_drain_runs_what_is_due_and_ends():
