@@ -15,6 +15,13 @@ logger = logging.getLogger(__name__)
 
 LOG_TROUBLE_EVERY_SECONDS: Final = 5.0
 ASK_SECONDS: Final = 0.25
+LONGEST_BACKOFF_SECONDS: Final = 5.0
+
+
+def backoff(failures: int) -> float:
+    """Return how many seconds to wait after so many failures in a row: 5 at most, and not all processes the same."""
+    wait: float = min(0.1 * 2 ** min(failures, 10), LONGEST_BACKOFF_SECONDS)
+    return wait * random.uniform(0.5, 1)  # noqa: S311 – jitter
 
 
 class Crew:

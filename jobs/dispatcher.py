@@ -16,9 +16,9 @@ from django.db import Error, transaction
 from . import clock, conf, reservations, tasks
 from .actions import queue_of
 from .claims import Candidate
-from .crew import Crew
+from .crew import Crew, backoff
 from .database import home, limited_transaction
-from .handovers import HandOverOrder, backoff, by_patience, seconds_to_next
+from .handovers import HandOverOrder, by_patience, seconds_to_next
 from .models import Worker
 from .presence import Presence, Sweep, new_name
 from .wakeups import Listener, Wake

@@ -1,6 +1,5 @@
 """Which due jobs a dispatcher hands over next, and for how long it leaves them to the engine."""
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from django.db.models import Count
 from . import clock, conf
 from .actions import all_actions, queue_of
 from .claims import Candidate, ClaimOrder, count_by_organization
+from .crew import backoff
 from .database import home
 from .models import Job, JobQuerySet, Pause, Paused
 
@@ -28,7 +28,6 @@ MOST_DOUBLINGS: Final = 4
 # of so many times what it took, so that it keeps the database busy for a fifth of the time, but of 5 s at most.
 REST_PER_SEARCH: Final = 4
 LONGEST_REST_SECONDS: Final = 5.0
-LONGEST_BACKOFF_SECONDS: Final = 5.0
 
 
 class Refusals:
@@ -140,12 +139,6 @@ def seconds_to_next() -> float | None:
     lapses_at = waiting.reserved().order_by("reserved_until").values_list("reserved_until", flat=True).first()
     instants = [instant for instant in (due_at, lapses_at) if instant is not None]
     return max(0.0, (min(instants) - clock.read(home())).total_seconds()) if instants else None
-
-
-def backoff(failures: int) -> float:
-    """Return how many seconds to wait after so many failures in a row: 5 at most, and not all processes the same."""
-    wait: float = min(0.1 * 2 ** min(failures, 10), LONGEST_BACKOFF_SECONDS)
-    return wait * random.uniform(0.5, 1)  # noqa: S311 – jitter
 
 
 def _in_flight_by_action() -> dict[str, int]:

@@ -6,7 +6,6 @@ listen, each with a database connection of its own, kept open.
 
 import logging
 import os
-import random
 import threading
 import time
 from typing import Final
@@ -17,7 +16,7 @@ from django.db import Error
 from . import conf, failpoints, runner, transitions
 from .actors import Actor
 from .claims import CLAIM_AHEAD_SECONDS, Appetite, ClaimOrder, seconds_to_next
-from .crew import Crew, await_end
+from .crew import Crew, await_end, backoff
 from .database import engine_statement, limited_transaction
 from .leases import Leases
 from .line import Entry, Line
@@ -35,7 +34,6 @@ EXIT_AT_THE_LATEST_SECONDS: Final = 9.5
 POLL_HEARING_SECONDS: Final = 5.0
 POLL_DEAF_SECONDS: Final = 0.1
 WATCH_SECONDS: Final = 0.25
-LONGEST_OUTAGE_WAIT_SECONDS: Final = 5.0
 SHUT_DOWN: Final = "The worker shut down."
 EXIT_OK: Final = 0
 EXIT_FOR_SUPERVISOR: Final = 3
@@ -107,8 +105,7 @@ class JobWorker:
         except Error as error:
             self._crew.note_trouble(error)
             self._outages += 1
-            wait: float = min(0.1 * 2 ** min(self._outages, 10), LONGEST_OUTAGE_WAIT_SECONDS)
-            return wait * random.uniform(0.5, 1)  # noqa: S311 – jitter
+            return backoff(self._outages)
 
     def _pause(self, claimed: int) -> float | None:
         if self._returns:

@@ -20,10 +20,9 @@ LAYERS: Final = (
     ("tasks",),
     ("guests",),
     ("presence",),
-    ("crew", "errands", "line", "returns", "wakeups"),
+    ("crew", "errands", "handovers", "line", "returns", "wakeups"),
     ("runner",),
     ("context",),
-    ("handovers",),
     ("blocks", "chunks", "claims"),
     ("leases", "statistics"),
     ("announcements",),  # of what has happened
