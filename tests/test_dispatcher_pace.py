@@ -7,7 +7,6 @@ import pytest
 from django.db import OperationalError
 from django.test import override_settings
 
-from jobs import tasks
 from jobs.actions import find_action
 from jobs.dispatcher import JobDispatcher
 from jobs.handovers import MOST_IN_FLIGHT
@@ -15,21 +14,11 @@ from jobs.models import Job
 from jobs.status import Status
 from tests.engine import FakeEngine, ago, fill
 from tests.factories import make_job
+from tests.test_dispatcher import _with_an_engine, engine
+
+__all__ = ["_with_an_engine", "engine"]
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_with_an_engine")]
-
-
-@pytest.fixture
-def _with_an_engine() -> Any:
-    with override_settings(JOBS={"TASK_BACKEND": "default", "BEAT_SECONDS": 0.2, "LEASE_SECONDS": 1}):
-        yield
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    engine = FakeEngine()
-    monkeypatch.setattr(tasks, "hand_over", engine.hand_over)
-    return engine
 
 
 class Time:
