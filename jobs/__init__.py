@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .actions import action
-    from .context import JobContext
     from .exceptions import JobCancelled, JobFailed
-    from .services import cancel_job, get_job, get_project_model, list_jobs, schedule_job
+    from .execution.context import JobContext
+    from .services.commands.cancel import cancel_job, get_job, list_jobs
+    from .services.commands.schedule import schedule_job
+    from .services.tenants.projects import get_project_model
     from .status import Status
 
 __all__ = [
@@ -28,17 +30,22 @@ __all__ = [
 
 _HOMES: Final = {
     "action": "actions",
-    "JobContext": "context",
+    "JobContext": "execution.context",
     "JobCancelled": "exceptions",
     "JobFailed": "exceptions",
     "Status": "status",
+    "cancel_job": "services.commands.cancel",
+    "get_job": "services.commands.cancel",
+    "get_project_model": "services.tenants.projects",
+    "list_jobs": "services.commands.cancel",
+    "schedule_job": "services.commands.schedule",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES.get(name, 'services')}", __name__), name)
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

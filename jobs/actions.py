@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from .exceptions import ActionMisused, ActionNameTaken, UnknownAction
 
 if TYPE_CHECKING:
-    from .context import JobContext
+    from .execution.context import JobContext
 
 Handler = Callable[["JobContext"], None]
 Start = Literal["now", "next_midnight"] | timedelta

@@ -6,14 +6,14 @@ from django.utils.crypto import constant_time_compare
 from rest_framework import serializers
 
 from .actions import action
-from .context import JobContext
-from .services import change_run, changing
+from .execution.context import JobContext
+from .services.commands import bulk_change, bulk_run
 
 
 class OrderSerializer(serializers.Serializer):  # type: ignore[type-arg]
     """What ``services.changing.request_change`` sends, and nobody else can."""
 
-    change = serializers.ChoiceField(choices=[change.value for change in changing.Change])
+    change = serializers.ChoiceField(choices=[change.value for change in bulk_change.Change])
     wanted = serializers.JSONField()
     highest_id = serializers.IntegerField()
     reason = serializers.CharField(allow_blank=True, trim_whitespace=False)
@@ -24,7 +24,7 @@ class OrderSerializer(serializers.Serializer):  # type: ignore[type-arg]
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse what nobody has confirmed."""
         order = {name: value for name, value in attrs.items() if name != "seal"}
-        if not constant_time_compare(attrs["seal"], changing.seal_of(order)):
+        if not constant_time_compare(attrs["seal"], bulk_change.seal_of(order)):
             raise serializers.ValidationError("is asked for by the list of jobs in the admin only")
         return attrs
 
@@ -33,7 +33,7 @@ class OrderSerializer(serializers.Serializer):  # type: ignore[type-arg]
         return {name: value for name, value in super().to_representation(instance).items() if name != "seal"}
 
 
-@action(changing.ACTION, description="Change jobs chosen by staff: {reference_id}", parameters=OrderSerializer)
+@action(bulk_change.ACTION, description="Change jobs chosen by staff: {reference_id}", parameters=OrderSerializer)
 def change_jobs(job: JobContext) -> None:
     """Cancel, retry or run now all jobs that match a filter."""
-    change_run.change_jobs(job)
+    bulk_run.change_jobs(job)

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLResolver, get_resolver
 
-from .envelope import IS_OURS, JSON, REQUEST_ID_HEADER, envelope, request_id_of, to_bytes, words_for
+from .http import IS_OURS, JSON, REQUEST_ID_HEADER, envelope, request_id_of, to_bytes, words_for
 from .logging import request_id_in_logs
 
 logger = logging.getLogger(__name__)

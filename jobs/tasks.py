@@ -8,8 +8,9 @@ which imports every module of this name, asks for nothing that such a host has n
 from functools import cache
 from typing import Any
 
-from . import conf, guests
+from . import conf
 from .actions import DEFAULT_QUEUE, find_action
+from .engines import engine_process
 
 
 class HandOverFailed(Exception):
@@ -22,7 +23,7 @@ class HandOverFailed(Exception):
 
 def run_job(job_id: int) -> None:
     """Run the job if it is due and nobody else does; otherwise do nothing."""
-    guests.current().run(job_id)
+    engine_process.current().run(job_id)
 
 
 def hand_over(job_id: int, *, action: str) -> None:
@@ -65,9 +66,9 @@ def _alias() -> str:
 
 
 def _backend(alias: str) -> Any:
-    from . import tasklib  # only where an engine is asked for: it may not be installed
+    from .engines import compat  # only where an engine is asked for: it may not be installed
 
-    return tasklib.task_backends[alias]
+    return compat.task_backends[alias]
 
 
 @cache
@@ -77,9 +78,9 @@ def _task_for(alias: str, queue: str, priority: int) -> Any:
 
 
 def _as_task(alias: str, queue: str, priority: int = 0) -> Any:
-    from . import tasklib
+    from .engines import compat
 
-    return tasklib.task(backend=alias, queue_name=queue, priority=priority)(_function)
+    return compat.task(backend=alias, queue_name=queue, priority=priority)(_function)
 
 
 def _some_queue(alias: str) -> str:

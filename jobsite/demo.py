@@ -9,7 +9,8 @@ from django.contrib.auth import get_user_model
 
 from jobs import Status, get_project_model
 from jobs.models import ApiKey, Organization
-from jobs.services import create_api_key, create_project, revoke_api_key
+from jobs.services.tenants.api_keys import create_api_key, revoke_api_key
+from jobs.services.tenants.projects import create_project
 from jobsite.history import write_history
 from jobsite.seed import MAIN_USERS, seed
 from jobsite.stage import find_staged, stage_jobs

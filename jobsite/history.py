@@ -13,7 +13,8 @@ from django.utils import timezone
 from jobs import Status, get_project_model, schedule_job
 from jobs.actors import SYSTEM
 from jobs.models import Job, JobEvent
-from jobs.services import create_project, hold_job
+from jobs.services.commands.interventions import hold_job
+from jobs.services.tenants.projects import create_project
 from jobsite.seed import FIRST_NAMES, LAST_NAMES
 
 ACTION: Final = "delete_user_data"
@@ -23,11 +24,11 @@ DAYS: Final = 7
 WORKERS: Final = ("worker-a:17:5b2e", "worker-b:17:c901")
 HELD: Final = {"olga.lange@example.org": "A legal hold, until counsel has answered."}
 TRACEBACK: Final = """Traceback (most recent call last):
-  File "jobs/runner.py", line 121, in _run
+  File "jobs/execution/runner.py", line 121, in _run
     action.run(context)
   File "jobsite/job_actions.py", line 19, in delete_user_data
     job.erase("events", SessionEvent.objects.filter(session__in=sessions))
-  File "jobs/chunks.py", line 88, in erase
+  File "jobs/execution/chunks.py", line 88, in erase
     deleted = delete(keys)
 django.db.utils.OperationalError: could not extend file: No space left on device"""
 NO_SPACE: Final = "The job failed for an internal reason (reference 5f0c21d9)."

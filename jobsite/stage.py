@@ -8,15 +8,16 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from jobs import Status, cancel_job, conf, list_jobs, schedule_job, transitions
+from jobs import Status, cancel_job, conf, list_jobs, schedule_job
 from jobs.actors import Actor
-from jobs.context import JobContext
-from jobs.database import engine_statement, engine_transaction
+from jobs.db.connection import engine_statement, engine_transaction
 from jobs.exceptions import RowsLeft, TransitionRefused
-from jobs.leases import Lease
+from jobs.execution.context import JobContext
+from jobs.execution.leases import Lease
+from jobs.execution.runner import run
+from jobs.lifecycle import transitions
+from jobs.lifecycle.statements import Held
 from jobs.models import Job
-from jobs.moves import Held
-from jobs.runner import run
 from jobs.status import ACTIVE
 from jobsite.models import Session, SessionEvent
 from jobsite.seed import MAIN_USERS, STAGED_USERS, restore

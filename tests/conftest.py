@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
-from jobs import guests
+from jobs.engines import engine_process
 from tests.api.client import Api
 from tests.factories import make_key, make_project
 from tests.others import until
@@ -22,10 +22,10 @@ def api(db: None) -> Api:
 def own_guest(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process of an engine that has not run a job yet; what it starts has ended with the test."""
     with override_settings(JOBS={"BEAT_SECONDS": 0.2, "LEASE_SECONDS": 1}):
-        monkeypatch.setattr(guests, "_guest", None)
-        monkeypatch.setattr(guests, "_is_stop_asked", None)
+        monkeypatch.setattr(engine_process, "_guest", None)
+        monkeypatch.setattr(engine_process, "_is_stop_asked", None)
         yield
-        if guests._guest is not None:
-            guests._guest._leases.stopping.set()
-            until(lambda: not guests.current()._running, what="the last job to end")
-            guests._guest.end()
+        if engine_process._guest is not None:
+            engine_process._guest._leases.stopping.set()
+            until(lambda: not engine_process.current()._running, what="the last job to end")
+            engine_process._guest.end()

@@ -9,10 +9,11 @@ from typing import Any, Final
 from django.db import connection
 from django.utils import timezone
 
-from jobs import JobContext, actions, runner
-from jobs.leases import Lease
+from jobs import JobContext, actions
+from jobs.execution import runner
+from jobs.execution.leases import Lease
+from jobs.lifecycle.statements import Held
 from jobs.models import Job
-from jobs.moves import Held
 from jobs.status import Status
 from jobs.tasks import HandOverFailed
 from tests.factories import LONG_AGO, WORKER, held, make_project, make_running_job

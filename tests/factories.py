@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from jobs import get_project_model
 from jobs.actors import Actor
+from jobs.lifecycle.statements import Held
 from jobs.models import Job, Organization
-from jobs.moves import Held
-from jobs.services import NewKey, create_api_key
+from jobs.services.tenants.api_keys import NewKey, create_api_key
 from jobs.status import Status
 
 LONG_AGO: Final = datetime(2025, 1, 1, 12, tzinfo=UTC)

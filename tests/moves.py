@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from jobs import transitions
 from jobs.actors import Actor
+from jobs.lifecycle import transitions
+from jobs.lifecycle.statements import Held
 from jobs.models import Job, JobEvent
-from jobs.moves import Held
 from jobs.status import Status
 from tests.factories import WORKER, held
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from jobs import services, transitions
 from jobs.actors import Actor
+from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job, JobEvent
+from jobs.services.commands.interventions import hold_job, resume_job, run_job_now
 from jobs.status import Refusal, Status
 from tests.factories import LONG_AGO, make_job
 from tests.moves import T
@@ -43,7 +44,7 @@ STEPS: Final = [
     Step(
         name="hold",
         move=transitions.hold_back,
-        serve=services.hold_job,
+        serve=hold_job,
         due_at=LONG_AGO,
         what=JobEvent.What.HELD,
         refusals={HELD_UNTIL: Refusal.HELD},
@@ -51,7 +52,7 @@ STEPS: Final = [
     Step(
         name="resume",
         move=transitions.resume,
-        serve=services.resume_job,
+        serve=resume_job,
         due_at=HELD_UNTIL,
         what=JobEvent.What.RESUMED,
         refusals={LONG_AGO: Refusal.NOT_HELD, LATER: Refusal.NOT_HELD},
@@ -59,7 +60,7 @@ STEPS: Final = [
     Step(
         name="run now",
         move=transitions.advance,
-        serve=services.run_job_now,
+        serve=run_job_now,
         due_at=LATER,
         what=JobEvent.What.ADVANCED,
         refusals={HELD_UNTIL: Refusal.HELD, LONG_AGO: Refusal.DUE_ALREADY},

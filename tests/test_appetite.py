@@ -4,8 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from jobs import claims
-from jobs.claims import MOST_AT_ONCE, NO_ROOM_SECONDS, ROOM_SECONDS, SOLO_PATIENCE_SECONDS, Appetite, Candidate
+from jobs.workers import claim_order
+from jobs.workers.claim_order import (
+    MOST_AT_ONCE,
+    NO_ROOM_SECONDS,
+    ROOM_SECONDS,
+    SOLO_PATIENCE_SECONDS,
+    Appetite,
+    Candidate,
+)
 from tests.factories import LONG_AGO
 
 
@@ -94,7 +101,7 @@ def test_a_busy_process_passes_over_a_suspect_and_after_a_while_makes_room_for_i
 
 def test_the_room_made_for_one_that_runs_alone_is_not_made_for_ever(monkeypatch: pytest.MonkeyPatch):
     appetite, now = Appetite(), [1_000.0]
-    monkeypatch.setattr(claims.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(claim_order.time, "monotonic", lambda: now[0])
     waiting = make_candidates(1, crashes=1) + make_candidates(1, first=2)
 
     taken = []

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs.leases import Leases
+from jobs.execution.leases import Leases
 from jobs.models import Job
 from tests.engine import ago, lease_of, make_expired_job
 from tests.factories import held, make_running_job

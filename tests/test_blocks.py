@@ -8,13 +8,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs import blocks
-from jobs.blocks import BlockCounter, are_counted
-from jobs.dispatcher import JobDispatcher
 from jobs.models import BLOCK_BITS, Job, JobBlock
-from jobs.services import delete_jobs
+from jobs.services.commands.prune import delete_jobs
+from jobs.stats import block_counts
+from jobs.stats.block_counts import BlockCounter, are_counted
 from jobs.status import Status
-from jobs.worker import JobWorker
+from jobs.workers.dispatcher import JobDispatcher
+from jobs.workers.worker import JobWorker
 from tests.factories import LONG_AGO, make_job, make_project
 from tests.others import InThread
 
@@ -75,7 +75,7 @@ def test_a_block_is_not_counted_within_an_hour_of_the_next_ones_begin():
 
 
 def test_a_look_counts_so_many_blocks_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(blocks, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(block_counts, "MOST_AT_ONCE", 2)
     fill(1, 1, 1, 1)
     counter = BlockCounter()
 
@@ -129,14 +129,14 @@ def test_all_blocks_have_their_turn_again_and_again():
 def test_a_count_waits_for_a_deletion_that_has_begun_and_sees_it(monkeypatch: pytest.MonkeyPatch):
     fill(4, 2, 1, status=Status.COMPLETED)
     Job.objects.filter(pk=1).update(finished_at=LONG_AGO - timedelta(days=1))
-    forget = blocks.forget
+    forget = block_counts.forget
     counting: list[Any] = []
 
     def forget_while_another_counts(jobs: Any) -> None:
         forget(jobs)
         counting.append(InThread(lambda: BlockCounter().count()))
 
-    monkeypatch.setattr(blocks, "forget", forget_while_another_counts)
+    monkeypatch.setattr(block_counts, "forget", forget_while_another_counts)
     delete_jobs(LONG_AGO)
     counting[0].result()
 

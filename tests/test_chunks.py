@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from jobs.chunks import BatchSize
+from jobs.execution.chunks import BatchSize
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs import get_project_model
-from jobs.claims import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder
 from jobs.models import Job, Organization
+from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder
 from tests.factories import LONG_AGO, make_project
 from tests.others import postgresql_only
 

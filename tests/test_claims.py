@@ -10,10 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs import transitions
-from jobs.claims import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder, seconds_to_next
+from jobs.lifecycle import transitions
 from jobs.models import Job
 from jobs.status import Status
+from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder, seconds_to_next
 from tests.factories import LONG_AGO, WORKER, make_job, make_organization, make_project, make_running_job
 
 pytestmark = pytest.mark.django_db

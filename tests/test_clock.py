@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.db.models.functions import Now
 
-from jobs import clock
+from jobs.db import clock
 from jobs.models import Job
 from tests.factories import LONG_AGO, make_job
 from tests.others import (

@@ -8,7 +8,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jobs.models import ApiKey, Organization, Project
-from jobs.services import find_access, get_project_model
+from jobs.services.tenants.api_keys import find_access
+from jobs.services.tenants.projects import get_project_model
 from tests.factories import LONG_AGO, make_key, make_project
 
 pytestmark = pytest.mark.django_db

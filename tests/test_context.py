@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from jobs import JobCancelled, JobContext, cancel_job, transitions
+from jobs import JobCancelled, JobContext, cancel_job
 from jobs.actors import SYSTEM
 from jobs.exceptions import ActionMisused, JobReleased, LeaseLost
+from jobs.lifecycle import transitions
 from jobs.models import Job
 from tests.engine import lease_of, make_context, write_in_chunk
 from tests.factories import held, make_running_job

@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 from django.db import DatabaseError, OperationalError, connection
 
-from jobs.crew import Crew
+from jobs.processes.threads import Crew
 from tests.others import until
 
 CANARY = "canary@example.com"
@@ -92,7 +92,7 @@ def test_threads_that_meet_one_outage_at_one_moment_log_it_once(
         time.sleep(0.05)  # long enough for the others to come along
         return now
 
-    monkeypatch.setattr("jobs.crew.time", SimpleNamespace(monotonic=read_slowly))
+    monkeypatch.setattr("jobs.processes.threads.time", SimpleNamespace(monotonic=read_slowly))
     threads = [crew.start(lambda: crew.note_trouble(OperationalError()), "meet") for _ in range(4)]
     for thread in threads:
         thread.join(10)

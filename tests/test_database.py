@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from jobs.database import (
+from jobs.db.connection import (
     LIMITS_MS,
     chunk_turn,
     engine_statement,
@@ -243,9 +243,9 @@ def test_after_a_chunk_the_turn_is_kept_for_a_pause_outside_the_transaction(
     took: float, pause: float, monkeypatch: pytest.MonkeyPatch
 ):
     clock, pauses = [0.0], []
-    monkeypatch.setattr("jobs.database.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("jobs.db.connection.time.monotonic", lambda: clock[0])
     monkeypatch.setattr(
-        "jobs.database.time.sleep", lambda seconds: pauses.append((seconds, connection.in_atomic_block))
+        "jobs.db.connection.time.sleep", lambda seconds: pauses.append((seconds, connection.in_atomic_block))
     )
 
     with chunk_turn(), limited_transaction():
@@ -255,7 +255,7 @@ def test_after_a_chunk_the_turn_is_kept_for_a_pause_outside_the_transaction(
 
 
 def _turn_is_free() -> bool:
-    from jobs.database import _one_writer
+    from jobs.db.connection import _one_writer
 
     free = _one_writer.acquire(blocking=False)
     if free:

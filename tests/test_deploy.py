@@ -12,7 +12,8 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 import jobsite.settings
-from jobs import dispatcher, guests, worker
+from jobs.engines import engine_process
+from jobs.workers import dispatcher, worker
 from jobsite import gunicorn_conf
 from tests.deployment import (
     COMPOSE,
@@ -155,7 +156,7 @@ def test_everybody_gets_the_time_to_end_that_they_need():
         "web": gunicorn_conf.graceful_timeout,
         "worker": worker.EXIT_AT_THE_LATEST_SECONDS,
         "dispatcher": dispatcher.EXIT_AT_THE_LATEST_SECONDS,
-        "celery": guests.HAND_BACK_SECONDS,
+        "celery": engine_process.HAND_BACK_SECONDS,
     }
     graces = {name: app["stop_grace_period"] for name, app in apps().items() if name not in ("migrate", "prune")}
     units = {

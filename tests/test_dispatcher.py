@@ -11,11 +11,11 @@ from django.core.management.base import CommandError
 from django.test import override_settings
 
 from jobs import tasks
-from jobs.claims import WINDOW
-from jobs.dispatcher import JobDispatcher
 from jobs.models import Job, Worker
-from jobs.presence import Presence
+from jobs.processes.heartbeat import Presence
 from jobs.tasks import HandOverFailed
+from jobs.workers.claim_order import WINDOW
+from jobs.workers.dispatcher import JobDispatcher
 from tests.engine import FakeEngine, ago, fill, registered
 from tests.factories import make_job, make_project
 
@@ -125,7 +125,7 @@ def test_a_drain_ends_when_all_that_is_due_is_handed_over(engine: FakeEngine):
 def test_a_dispatcher_that_cannot_leave_in_time_is_ended(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
     statuses: list[int] = []
     ended = threading.Event()
-    monkeypatch.setattr("jobs.dispatcher.EXIT_AT_THE_LATEST_SECONDS", 0.1)
+    monkeypatch.setattr("jobs.workers.dispatcher.EXIT_AT_THE_LATEST_SECONDS", 0.1)
     monkeypatch.setattr(os, "_exit", lambda status: (statuses.append(status), ended.set()))
     monkeypatch.setattr(Presence, "leave", lambda _: ended.wait(5))
     dispatcher = JobDispatcher()

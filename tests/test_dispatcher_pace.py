@@ -8,10 +8,10 @@ from django.db import OperationalError
 from django.test import override_settings
 
 from jobs.actions import find_action
-from jobs.dispatcher import JobDispatcher
-from jobs.handovers import MOST_IN_FLIGHT
 from jobs.models import Job
 from jobs.status import Status
+from jobs.workers.dispatch_order import MOST_IN_FLIGHT
+from jobs.workers.dispatcher import JobDispatcher
 from tests.engine import FakeEngine, ago, fill
 from tests.factories import make_job
 from tests.test_dispatcher import _with_an_engine, engine
@@ -30,8 +30,8 @@ class Time:
         self.on_sleep: Callable[[], None] = lambda: None
         self._dispatcher = dispatcher
         self._nap = 0.02 if wakes else float("inf")
-        monkeypatch.setattr("jobs.handovers.monotonic", lambda: self.now)
-        monkeypatch.setattr("jobs.dispatcher.monotonic", lambda: self.now)
+        monkeypatch.setattr("jobs.workers.dispatch_order.monotonic", lambda: self.now)
+        monkeypatch.setattr("jobs.workers.dispatcher.monotonic", lambda: self.now)
         monkeypatch.setattr(dispatcher.wake, "wait", self._sleep)
 
     def run(self, seconds: float) -> int:
@@ -86,7 +86,7 @@ def test_wake_ups_do_not_hurry_a_database_that_is_away_but_a_stop_is_heard(monke
 def test_while_a_queue_stays_full_looks_for_its_jobs_grow_rare(
     wakes: bool, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("jobs.handovers.all_actions", lambda: [find_action("touch")])
+    monkeypatch.setattr("jobs.workers.dispatch_order.all_actions", lambda: [find_action("touch")])
     fill(MOST_IN_FLIGHT, reserved_until=ago(-600))
     make_job()
     dispatcher = JobDispatcher()

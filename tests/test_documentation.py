@@ -25,7 +25,7 @@ import jobs.signals
 import jobs.testing
 import jobs.testing.fixtures
 from jobs import JobContext, actions, conf
-from jobs.chunks import Chunk
+from jobs.execution.chunks import Chunk
 from jobs.models import Job
 from jobs.testing import make_job, run_due_jobs
 

@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs import JobContext
 from jobs.exceptions import ActionMisused
+from jobs.execution.runner import Outcome
 from jobs.models import Job
-from jobs.runner import Outcome
 from tests.engine import ANA, BEN, attempt, claim_again, make_context, make_recordings, make_visits
 from tests.hostapp.models import Click, Recording, Visit
 

@@ -11,10 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs import JobContext
-from jobs.chunks import look_once
 from jobs.exceptions import RowsLeft
+from jobs.execution.chunks import look_once
+from jobs.execution.runner import Outcome
 from jobs.models import Job
-from jobs.runner import Outcome
 from tests.engine import ANA, BEN, attempt, make_context, make_recordings, make_visits
 from tests.hostapp.models import Click, Recording, Visit
 from tests.others import (

@@ -10,9 +10,11 @@ from typing import Any, Final
 import pytest
 from django.utils import timezone
 
-from jobs import conf, runner, transitions
-from jobs.chunks import AIM_SECONDS, AIM_SECONDS_ONE_WRITER, FIRST_BATCH
-from jobs.leases import SECOND_LOOK_AFTER_BEAT
+from jobs import conf
+from jobs.execution import runner
+from jobs.execution.chunks import AIM_SECONDS, AIM_SECONDS_ONE_WRITER, FIRST_BATCH
+from jobs.execution.leases import SECOND_LOOK_AFTER_BEAT
+from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job, JobEvent
 from jobs.status import MOVES, Status
 from jobs.testing import run_due_jobs
@@ -59,7 +61,7 @@ def test_the_table_of_moves_is_that_of_the_code():
 
 
 def test_every_move_and_step_that_the_code_has_is_told():
-    (source,) = [source for source in sources("jobs") if source.module == "jobs.transitions"]
+    (source,) = [source for source in sources("jobs") if source.module == "jobs.lifecycle.transitions"]
     movers = {
         function.name
         for function in source.tree.body

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs import JobContext, cancel_job, guests, tasks, transitions
+from jobs import JobContext, cancel_job, tasks
+from jobs.engines import engine_process
+from jobs.lifecycle import transitions
 from jobs.models import Job, Worker
-from jobs.presence import Presence
-from jobs.services import pause_jobs
+from jobs.processes.heartbeat import Presence
+from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from tests.engine import ago, registered, write_in_chunk
 from tests.factories import make_job, make_running_job
@@ -46,7 +48,7 @@ def test_a_job_that_is_due_is_run_to_its_end():
         job = run(make_job(action=name))
 
     assert (job.status, job.attempt, Ledger.objects.count()) == (Status.COMPLETED, 1, 1)
-    assert job.worker == guests.current().name
+    assert job.worker == engine_process.current().name
 
 
 def test_a_job_that_fails_is_recorded_and_nothing_reaches_the_engine():
@@ -100,7 +102,7 @@ def test_a_job_that_is_held_back_waits_and_is_handed_over_as_soon_as_it_may(why:
 
 
 def test_a_cancel_right_after_the_claim_ends_the_job_and_not_the_process(monkeypatch: pytest.MonkeyPatch):
-    claim_one, guest = transitions.claim_one, guests.current()
+    claim_one, guest = transitions.claim_one, engine_process.current()
 
     def claim(job_id: int, **what_matters: Any) -> Job | None:
         claimed = claim_one(job_id, **what_matters)
@@ -110,7 +112,9 @@ def test_a_cancel_right_after_the_claim_ends_the_job_and_not_the_process(monkeyp
     with registered(write_in_chunk) as name:
         job = make_job(action=name)
         with monkeypatch.context() as patched:
-            patched.setattr(guests, "engine_statement", nullcontext)  # else the cancel would be in the claim's commit
+            patched.setattr(
+                engine_process, "engine_statement", nullcontext
+            )  # else the cancel would be in the claim's commit
             patched.setattr(transitions, "claim_one", claim)
             run(job)
         other = run(make_job(action=name))
@@ -124,7 +128,7 @@ def test_a_cancel_right_after_the_claim_ends_the_job_and_not_the_process(monkeyp
 
 def test_a_process_that_is_told_to_end_hands_its_jobs_back_and_claims_no_more():
     told = threading.Event()
-    guests.stop_when(told.is_set)
+    engine_process.stop_when(told.is_set)
     with registered(write_until_stopped) as name:
         job, other = make_job(action=name), make_job(reserved_until=ago(-60))
         engine = InThread(lambda: tasks.run_job(job.pk))
@@ -221,9 +225,9 @@ def test_the_process_shows_that_it_lives_and_leaves_in_good_order():
     until(Worker.objects.exists, what="a beat")
 
     (row,) = Worker.objects.all()
-    guests.current().end()
+    engine_process.current().end()
 
-    assert (row.name, row.kind) == (guests.current().name, Worker.Kind.ENGINE)
+    assert (row.name, row.kind) == (engine_process.current().name, Worker.Kind.ENGINE)
     assert not Worker.objects.exists()
 
 
@@ -243,7 +247,7 @@ def test_a_beat_in_the_midst_does_not_bring_back_a_process_that_has_left(monkeyp
 
     monkeypatch.setattr(Presence, "beat", beat_late)
     monkeypatch.setattr(Presence, "leave", note_leave)
-    guest = guests.current()
+    guest = engine_process.current()
     assert beating.wait(10)
 
     guest.end()
@@ -253,11 +257,11 @@ def test_a_beat_in_the_midst_does_not_bring_back_a_process_that_has_left(monkeyp
 
 
 def test_a_fork_begins_anew(monkeypatch: pytest.MonkeyPatch):
-    first = guests.current()
+    first = engine_process.current()
 
-    guests._forget_in_fork()  # what os.fork() calls in the child
+    engine_process._forget_in_fork()  # what os.fork() calls in the child
 
-    second = guests.current()
+    second = engine_process.current()
     assert second is not first
     assert second.name != first.name
     first.end()

@@ -5,9 +5,11 @@ from typing import Any, Final, NoReturn
 
 import pytest
 
-from jobs import JobContext, guests, runner, tasks
-from jobs.crew import Crew
+from jobs import JobContext, tasks
+from jobs.engines import engine_process
+from jobs.execution import runner
 from jobs.models import Job, JobEvent, Worker
+from jobs.processes.threads import Crew
 from jobs.status import Status
 from tests.engine import registered, write_in_chunk
 from tests.factories import make_job
@@ -23,7 +25,7 @@ _threads: Final[list[tuple[Crew, threading.Thread]]] = []
 def test_a_job_whose_run_falls_is_given_back_and_the_next_one_finds_a_process_that_lives(
     fallen: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    first = guests.current()
+    first = engine_process.current()
 
     with registered(write_in_chunk) as name, monkeypatch.context() as patched:
         patched.setattr(runner, "run", out_of_memory)
@@ -37,13 +39,13 @@ def test_a_job_whose_run_falls_is_given_back_and_the_next_one_finds_a_process_th
     until(lambda: has_ended(first), what="the fallen one to leave nothing behind")
     until(lambda: fallen, what="its error to be told")
     assert fallen == ["MemoryError"]
-    assert guests.current().name == other.worker, "it forgot only itself"
+    assert engine_process.current().name == other.worker, "it forgot only itself"
 
 
 def test_a_job_that_fells_its_process_again_and_again_is_left_to_the_sweep_which_counts(
     fallen: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    first = guests.current()
+    first = engine_process.current()
     with registered(write_in_chunk) as name:
         job = make_job(action=name, attempt=runner.TROUBLES_FORGIVEN)
         monkeypatch.setattr(runner, "run", out_of_memory)
@@ -61,16 +63,16 @@ def test_a_process_without_its_signs_of_life_hands_back_what_runs(
 ):
     calls: list[str] = []
 
-    def fall(self: guests.Guest) -> None:
+    def fall(self: engine_process.Guest) -> None:
         if self is first and told.is_set() and not calls:
             calls.append(sign)
             out_of_memory()
         work(self)
 
-    told, work = threading.Event(), getattr(guests.Guest, sign)
-    monkeypatch.setattr(guests.Guest, sign, fall)
-    first = guests.Guest()
-    monkeypatch.setattr(guests, "_guest", first)
+    told, work = threading.Event(), getattr(engine_process.Guest, sign)
+    monkeypatch.setattr(engine_process.Guest, sign, fall)
+    first = engine_process.Guest()
+    monkeypatch.setattr(engine_process, "_guest", first)
     first.start()
     with registered(write_until_stopped) as name:
         job = make_job(action=name)
@@ -82,14 +84,14 @@ def test_a_process_without_its_signs_of_life_hands_back_what_runs(
     until(lambda: has_ended(first), what="the fallen one to leave nothing behind")
     job.refresh_from_db()
     assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
-    assert guests._guest is not first
+    assert engine_process._guest is not first
 
 
 def test_what_runs_on_without_a_chunk_is_taken_from_a_process_that_fell(
     fallen: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(guests, "HAND_BACK_SECONDS", 0.2)
-    first, begun, let_go = guests.current(), threading.Event(), threading.Event()
+    monkeypatch.setattr(engine_process, "HAND_BACK_SECONDS", 0.2)
+    first, begun, let_go = engine_process.current(), threading.Event(), threading.Event()
 
     def hold_on(context: JobContext) -> None:
         begun.set()
@@ -142,7 +144,7 @@ def given_back(job: Job) -> bool:
     return job.events.filter(what=JobEvent.What.RELEASED).exists()
 
 
-def has_ended(guest: guests.Guest) -> bool:
+def has_ended(guest: engine_process.Guest) -> bool:
     """Whether nothing of it is left: no row that says it lives, no thread, and so no connection."""
     return not Worker.objects.filter(name=guest.name).exists() and not any(
         crew is guest._crew and thread.is_alive() for crew, thread in _threads

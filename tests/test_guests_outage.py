@@ -7,10 +7,13 @@ from typing import Any, NoReturn
 import pytest
 from django.db import OperationalError, connection
 
-from jobs import JobContext, guests, runner, transitions
+from jobs import JobContext
+from jobs.engines import engine_process
+from jobs.execution import runner
+from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
-from jobs.returns import Returns
-from jobs.services import pause_jobs
+from jobs.processes.releases import Returns
+from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from tests.engine import registered, write_in_chunk
 from tests.factories import make_job
@@ -58,7 +61,7 @@ def test_a_claim_whose_answer_was_lost_is_known_by_its_token(monkeypatch: pytest
 
     monkeypatch.setattr(transitions, "claim_one", claim)
     # Where the claim stands in a transaction it is rolled back with the error; the lost answer comes after the commit.
-    monkeypatch.setattr(guests, "engine_statement", engine_that_commits_before_errors)
+    monkeypatch.setattr(engine_process, "engine_statement", engine_that_commits_before_errors)
     with registered(write_in_chunk) as name:
         job = run(make_job(action=name))
 
@@ -98,7 +101,9 @@ def test_a_claim_that_commits_when_its_call_has_given_up_is_handed_back(why: str
         looks.append(len(self))
 
     monkeypatch.setattr(Returns, "work_off", count_looks)
-    monkeypatch.setattr(guests, "CLAIM_SECONDS", 0.0 if why == "the database is away" else guests.CLAIM_SECONDS)
+    monkeypatch.setattr(
+        engine_process, "CLAIM_SECONDS", 0.0 if why == "the database is away" else engine_process.CLAIM_SECONDS
+    )
     with registered(lambda _: connections.append(connection.connection), max_attempts=1) as name:
         run(make_job(action=name))
         job = make_job(action=name)
@@ -122,7 +127,7 @@ def test_while_the_database_is_away_a_call_gives_up_and_raises_nothing(monkeypat
     def claim(*_: Any, **__: Any) -> NoReturn:
         raise lost_connection()
 
-    monkeypatch.setattr(guests, "CLAIM_SECONDS", 0.2)
+    monkeypatch.setattr(engine_process, "CLAIM_SECONDS", 0.2)
     monkeypatch.setattr(transitions, "claim_one", claim)
 
     assert run(make_job()).status == Status.SCHEDULED

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from jobs import clock
 from jobs.actions import all_actions, queue_of
-from jobs.claims import PROJECTS, WINDOW
-from jobs.database import home
-from jobs.handovers import MOST_DOUBLINGS, MOST_IN_FLIGHT, ROOM_WORTH_A_SEARCH, HandOverOrder, by_patience
-from jobs.handovers import seconds_to_next as next_in
+from jobs.db import clock
+from jobs.db.connection import home
 from jobs.models import HELD_UNTIL, Job
-from jobs.services import pause_jobs
+from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
+from jobs.workers.claim_order import PROJECTS, WINDOW
+from jobs.workers.dispatch_order import MOST_DOUBLINGS, MOST_IN_FLIGHT, ROOM_WORTH_A_SEARCH, HandOverOrder, by_patience
+from jobs.workers.dispatch_order import seconds_to_next as next_in
 from tests.engine import ago, fill, registered
 from tests.factories import make_job, make_project, make_running_job
 
@@ -107,7 +107,7 @@ def test_full_is_a_queue_also_for_jobs_of_actions_that_are_not_registered_here()
 
 def test_a_queue_that_refused_is_left_out_for_a_while_and_then_tried_with_one_job(monkeypatch: pytest.MonkeyPatch):
     now = 1_000.0
-    monkeypatch.setattr("jobs.handovers.monotonic", lambda: now)
+    monkeypatch.setattr("jobs.workers.dispatch_order.monotonic", lambda: now)
     fill(WINDOW + 50, action="slow")
     (other,) = fill(1, due_at=ago(1))
     order = HandOverOrder()
@@ -127,7 +127,7 @@ def test_a_queue_that_refused_is_left_out_for_a_while_and_then_tried_with_one_jo
 def test_a_queue_that_refuses_again_is_left_alone_for_longer_but_not_beyond_five_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("jobs.handovers.monotonic", lambda: 0.0)
+    monkeypatch.setattr("jobs.workers.dispatch_order.monotonic", lambda: 0.0)
     refusals = HandOverOrder().refusals
     waits = []
     for _ in range(12):

@@ -11,8 +11,8 @@ from django.db import OperationalError
 from django.test.utils import override_settings
 from django.utils import timezone
 
-from jobs import services
 from jobs.models import Job, Pause, Worker
+from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from tests.factories import LONG_AGO, make_job, make_project, make_running_job
 
@@ -88,7 +88,7 @@ class TestJobHealth:
         make_worker()
         project = make_project()
         overdue, running = make_job(project=project), make_running_job(project=project)
-        services.pause_jobs(project=make_project(), reason="A look at it")
+        pause_jobs(project=make_project(), reason="A look at it")
 
         printed, status = run("jobhealth", "--json")
 
@@ -121,7 +121,7 @@ class TestJobHealth:
         def away() -> None:
             raise OperationalError("password=secret")
 
-        monkeypatch.setattr(services, "check_health", away)
+        monkeypatch.setattr("jobs.management.commands.jobhealth.check_health", away)
 
         printed, status = run("jobhealth", *options)
 
@@ -228,6 +228,6 @@ class TestPruneJobs:
         def busy(*_: Any, **__: Any) -> None:
             raise OperationalError("values of rows") from Locked()
 
-        monkeypatch.setattr(services, "redact_jobs", busy)
+        monkeypatch.setattr("jobs.management.commands.prunejobs.redact_jobs", busy)
 
         assert refusal("prunejobs") == "The database was busy or away; what was done is kept. Run it again."

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection, transaction
 
 from jobs import JobContext
-from jobs.runner import Outcome
+from jobs.execution.runner import Outcome
 from jobs.status import Status
 from tests.engine import attempt
 

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.models import ApiKey, Organization
-from jobs.services import find_access
+from jobs.services.tenants.api_keys import find_access
 from tests.factories import make_key, make_organization
 from tests.test_commands import refusal, run, run_json
 

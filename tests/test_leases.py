@@ -5,9 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from jobs import cancel_job, transitions
+from jobs import cancel_job
 from jobs.actors import SYSTEM
-from jobs.leases import Leases, Rescuer
+from jobs.execution.leases import Leases, Rescuer
+from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.engine import ago, finals_of, last_event, make_expired_job

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.line import Entry, Line
+from jobs.workers.buffer import Entry, Line
 from tests.engine import lease_of
 from tests.factories import make_running_job
 from tests.others import InThread, until

@@ -7,7 +7,7 @@ import pytest
 from django.db import connections
 
 from jobs.models import Worker
-from jobs.presence import Presence
+from jobs.processes.heartbeat import Presence
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

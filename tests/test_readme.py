@@ -13,7 +13,7 @@ import jobs
 from jobs import actions, get_project_model, schedule_job
 from jobs.models import Job
 from jobs.status import Status
-from jobs.worker import JobWorker
+from jobs.workers.worker import JobWorker
 from jobsite.models import Session, SessionEvent
 from tests.factories import make_project
 from tests.hostapp.models import Invoice

@@ -11,10 +11,9 @@ from django.db import connections
 from django.http import HttpRequest
 from django.test import AsyncClient, Client
 
-from jobs import services
 from jobs.logging import MaskReferences, RequestId
 from jobs.middleware import JsonErrors
-from jobs.services import cancel_job
+from jobs.services.commands.cancel import cancel_job
 from tests.api.client import Api
 from tests.factories import make_job
 
@@ -105,7 +104,7 @@ def test_under_asgi_requests_beside_each_other_keep_their_ids(
         logger.info("Cancel job=%s", job_id)
         return cancel_job(job_id, **further)
 
-    monkeypatch.setattr(services, "cancel_job", cancel)
+    monkeypatch.setattr("jobs.api.views.cancel_job", cancel)
     jobs = [make_job(project=api.project) for _ in range(4)]
     lines.clear()
 

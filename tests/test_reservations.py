@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from jobs import reservations, transitions
+from jobs.lifecycle import reservations, transitions
 from jobs.models import HELD_UNTIL, Job
 from jobs.status import Status
 from tests.engine import ago

@@ -7,11 +7,12 @@ from uuid import uuid4
 import pytest
 from django.db import OperationalError
 
-from jobs import returns, transitions
-from jobs.database import engine_transaction
-from jobs.leases import Leases
+from jobs.db.connection import engine_transaction
+from jobs.execution.leases import Leases
+from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
-from jobs.returns import Returns
+from jobs.processes import releases
+from jobs.processes.releases import Returns
 from jobs.status import Status
 from tests.factories import WORKER, held, make_job, make_running_job
 from tests.others import postgresql_only, somebody_holds
@@ -57,7 +58,7 @@ def test_an_outage_half_way_forgets_none_of_them(monkeypatch: pytest.MonkeyPatch
             raise error
         return release(*args, **kwargs)
 
-    monkeypatch.setattr(returns.transitions, "release", cut_off_once)
+    monkeypatch.setattr(releases.transitions, "release", cut_off_once)
     with pytest.raises(OperationalError):
         waiting.work_off()
     still_held = len(leases)

@@ -7,10 +7,11 @@ from typing import Any, NoReturn
 import pytest
 from django.utils import timezone
 
-from jobs import JobCancelled, JobContext, JobFailed, runner
+from jobs import JobCancelled, JobContext, JobFailed
 from jobs.exceptions import JobReleased, LeaseLost
+from jobs.execution import runner
+from jobs.execution.runner import Outcome
 from jobs.models import Job, JobEvent
-from jobs.runner import Outcome
 from jobs.status import Status
 from tests.engine import (
     ANA,

@@ -8,9 +8,10 @@ import pytest
 from django.db import DatabaseError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from jobs import JobContext, JobFailed, cancel_job, runner
+from jobs import JobContext, JobFailed, cancel_job
+from jobs.execution import runner
+from jobs.execution.runner import Outcome
 from jobs.models import Job, JobEvent
-from jobs.runner import Outcome
 from jobs.status import Status
 from tests.engine import ANA, attempt, finals_of, last_event, make_visits, nothing_next, write_in_chunk
 from tests.factories import WORKER, held, make_running_job

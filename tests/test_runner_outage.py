@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 import pytest
 from django.db import OperationalError, connection
 
-from jobs import JobContext, JobFailed, runner
-from jobs.runner import Outcome
+from jobs import JobContext, JobFailed
+from jobs.execution import runner
+from jobs.execution.runner import Outcome
 from jobs.status import Status
 from tests.engine import attempt, lease_of, nothing_next, write_in_chunk
 from tests.factories import WORKER, make_running_job

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 
 from jobs import JobContext, JobFailed, cancel_job
-from jobs.leases import Rescuer
+from jobs.execution.leases import Rescuer
 from jobs.models import Job
 from jobs.signals import job_finished
 from jobs.status import Status

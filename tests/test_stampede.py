@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs import clock
+from jobs.db import clock
 from jobs.models import Job, Worker
 from tests.api.server import running_server, send
 from tests.factories import make_key, make_project

@@ -11,13 +11,14 @@ import pytest
 from django.db import DatabaseError, connection
 from django.db.models import Q
 
-from jobs import clock, statistics
-from jobs.database import home
-from jobs.dispatcher import JobDispatcher
+from jobs.db import clock
+from jobs.db.connection import home
 from jobs.models import Job, Statistic, Worker
-from jobs.statistics import BUCKET, KEEP, SLOTS, Counts, percentile, roll_up
+from jobs.stats import rollup
+from jobs.stats.rollup import BUCKET, KEEP, SLOTS, Counts, percentile, roll_up
 from jobs.status import Status
-from jobs.worker import JobWorker
+from jobs.workers.dispatcher import JobDispatcher
+from jobs.workers.worker import JobWorker
 from tests.ended import make_ended
 from tests.factories import make_job, make_project
 from tests.others import InThread, statements, until
@@ -146,7 +147,7 @@ def test_where_nothing_ended_one_row_says_how_far_was_looked():
 
 
 def test_several_who_count_at_once_write_each_row_once(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(statistics, "MOST_SECONDS_A_SWEEP", 20)
+    monkeypatch.setattr(rollup, "MOST_SECONDS_A_SWEEP", 20)
     make_random_jobs(500)
 
     threads = [InThread(lambda: roll_up(now=NOW)) for _ in range(4)]
@@ -158,13 +159,13 @@ def test_several_who_count_at_once_write_each_row_once(monkeypatch: pytest.Monke
 
 def test_one_who_comes_late_leaves_the_first_row(monkeypatch: pytest.MonkeyPatch):
     make_ended(NOW - 10 * MINUTE)
-    begin = statistics.next_bucket(NOW)
+    begin = rollup.next_bucket(NOW)
     roll_up(now=NOW)
     before = counted()
     make_ended(NOW - 10 * MINUTE)
 
     # It had asked what to count before the other wrote it.
-    monkeypatch.setattr(statistics, "next_bucket", lambda now: begin)
+    monkeypatch.setattr(rollup, "next_bucket", lambda now: begin)
     roll_up(now=NOW)
 
     assert counted() == before
@@ -174,7 +175,7 @@ def test_one_who_comes_late_leaves_the_first_row(monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_was_missed_is_made_up_for_a_few_buckets_at_a_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(statistics, "MOST_BUCKETS_A_SWEEP", 3)
+    monkeypatch.setattr(rollup, "MOST_BUCKETS_A_SWEEP", 3)
     for number in range(8):
         make_ended(NOW - 6 * MINUTE - number * timedelta(hours=20))
 
@@ -187,7 +188,7 @@ def test_what_was_missed_is_made_up_for_a_few_buckets_at_a_time(monkeypatch: pyt
 
 
 def test_a_sweep_that_took_long_goes_on_the_next_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(statistics, "MOST_SECONDS_A_SWEEP", 0)
+    monkeypatch.setattr(rollup, "MOST_SECONDS_A_SWEEP", 0)
     for number in range(3):
         make_ended(NOW - 6 * MINUTE - number * timedelta(hours=1))
 
@@ -201,19 +202,19 @@ def test_nothing_older_than_a_week_is_made_up_for():
     roll_up(now=NOW)
 
     assert sum(counts.completed for counts in counted().values()) == 1
-    assert statistics.bucket_of(recent.finished_at) in counted()
+    assert rollup.bucket_of(recent.finished_at) in counted()
 
 
 def test_rows_are_forgotten_after_eight_days():
     for age in (timedelta(days=8, minutes=10), timedelta(days=7, hours=23)):
         Statistic.objects.create(
-            bucket_at=statistics.bucket_of(NOW - age), completed=1, failed=0, cancelled=0, run_slots=[], wait_slots=[]
+            bucket_at=rollup.bucket_of(NOW - age), completed=1, failed=0, cancelled=0, run_slots=[], wait_slots=[]
         )
 
     roll_up(now=NOW)
 
     kept = Statistic.objects.values_list("bucket_at", flat=True)
-    assert list(kept) == [statistics.bucket_of(NOW - timedelta(days=7, hours=23)), NOW.replace(hour=11, minute=55)]
+    assert list(kept) == [rollup.bucket_of(NOW - timedelta(days=7, hours=23)), NOW.replace(hour=11, minute=55)]
 
 
 def test_jobs_are_found_by_their_index_and_no_others_are_read():
@@ -238,7 +239,7 @@ def test_jobs_are_found_by_their_index_and_no_others_are_read():
 
 
 def test_a_worker_counts_while_it_sweeps():
-    bucket = statistics.bucket_of(clock.read(home()) - 2 * BUCKET)
+    bucket = rollup.bucket_of(clock.read(home()) - 2 * BUCKET)
     make_ended(bucket + MINUTE)
 
     with worker_process() as worker:
@@ -255,7 +256,7 @@ def test_trouble_with_the_figures_is_no_trouble_of_the_sweep(
     def fail() -> int:
         raise DatabaseError("no such table")
 
-    monkeypatch.setattr(statistics, "roll_up", fail)
+    monkeypatch.setattr(rollup, "roll_up", fail)
     old = Worker.objects.create(name="old", started_at=NOW - KEEP, beat_at=NOW - KEEP)
 
     # Else it would look for lost jobs again at once, and never more come to its pause.

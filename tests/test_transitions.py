@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import transitions
+from jobs.lifecycle import transitions
 from jobs.models import Job
 from jobs.status import Status
 from tests.factories import LONG_AGO, WORKER, held, make_job, make_project, make_running_job

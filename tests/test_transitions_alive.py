@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import clock, transitions
+from jobs.db import clock
+from jobs.lifecycle import transitions
 from tests.factories import LONG_AGO, held, make_running_job
 from tests.moves import LEASE, T, changes_of, events_of, row_of
 

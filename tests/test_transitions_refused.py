@@ -6,9 +6,10 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import clock, transitions
+from jobs.db import clock
+from jobs.lifecycle import transitions
+from jobs.lifecycle.statements import Held
 from jobs.models import JobEvent
-from jobs.moves import Held
 from jobs.status import MOVES, Status
 from tests import moves
 from tests.factories import held, make_job, make_project, make_running_job

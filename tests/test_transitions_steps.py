@@ -7,11 +7,12 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import clock, transitions
-from jobs.claims import ClaimOrder, seconds_to_next
+from jobs.db import clock
+from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job, JobEvent
-from jobs.services.scheduling import LATEST_START
+from jobs.services.commands.schedule import LATEST_START
 from jobs.status import Refusal, Status
+from jobs.workers.claim_order import ClaimOrder, seconds_to_next
 from tests.factories import LONG_AGO, WORKER, make_job, make_project, make_running_job
 from tests.moves import LEASE, T, changes_of, events_of, row_of
 from tests.others import statements

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 import pytest
 from django.db import DatabaseError
 
-from jobs import schedule_job, wakeups
-from jobs.wakeups import Listener, Wake
+from jobs import schedule_job
+from jobs.processes import listener
+from jobs.processes.listener import Listener, Wake
 from tests.factories import make_project
 from tests.others import InThread, one_value, other_connection, postgresql_only, sqlite_only, until
 
@@ -89,8 +90,8 @@ def test_a_time_that_has_passed_is_no_sleep():
 @pytest.mark.django_db(transaction=True)
 def test_a_job_that_is_due_now_wakes_a_listening_worker_within_a_second():
     wake, project = Wake(), make_project()
-    with listening(wake) as (listener, thread):
-        until(lambda: listener.is_hearing, what="the listener to hear itself")
+    with listening(wake) as (ears, thread):
+        until(lambda: ears.is_hearing, what="the listener to hear itself")
         wake.wait(0)
 
         begun = time.monotonic()
@@ -107,8 +108,8 @@ def test_a_job_that_is_due_now_wakes_a_listening_worker_within_a_second():
 @pytest.mark.django_db(transaction=True)
 def test_a_job_for_later_wakes_nobody():
     wake, project = Wake(), make_project()
-    with listening(wake) as (listener, _):
-        until(lambda: listener.is_hearing, what="the listener to hear itself")
+    with listening(wake) as (ears, _):
+        until(lambda: ears.is_hearing, what="the listener to hear itself")
         wake.wait(0)
 
         schedule_job("touch_in_an_hour", project=project, reference_id="a")
@@ -121,14 +122,14 @@ def test_a_job_for_later_wakes_nobody():
 def test_a_listener_that_does_not_hear_itself_says_so_and_lets_the_worker_poll(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(wakeups, "OWN_ECHO_SECONDS", 0.05)
-    monkeypatch.setattr(wakeups, "notify_due", lambda: None)  # what a pooler in transaction mode makes of it
+    monkeypatch.setattr(listener, "OWN_ECHO_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "notify_due", lambda: None)  # what a pooler in transaction mode makes of it
     caplog.set_level(logging.WARNING)
 
-    with listening(Wake()) as (listener, thread):
+    with listening(Wake()) as (ears, thread):
         until(lambda: "NOTIFY is not heard" in caplog.text, what="the warning")
 
-        assert not listener.is_hearing
+        assert not ears.is_hearing
 
     thread.result()
 
@@ -136,22 +137,22 @@ def test_a_listener_that_does_not_hear_itself_says_so_and_lets_the_worker_poll(
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
 def test_a_listener_whose_connection_is_cut_raises_and_no_longer_claims_to_hear():
-    with listening(Wake()) as (listener, thread):
-        until(lambda: listener.is_hearing, what="the listener to hear itself")
+    with listening(Wake()) as (ears, thread):
+        until(lambda: ears.is_hearing, what="the listener to hear itself")
         with other_connection() as other, other.cursor() as cursor:
             cursor.execute(LISTENERS.replace("count(*)", "pg_terminate_backend(pid)"))
 
         with pytest.raises(DatabaseError):
             thread.result()
 
-        assert not listener.is_hearing
+        assert not ears.is_hearing
 
 
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
 def test_a_listener_closes_its_connection_when_it_ends():
-    with listening(Wake()) as (listener, thread):
-        until(lambda: listener.is_hearing, what="the listener to hear itself")
+    with listening(Wake()) as (ears, thread):
+        until(lambda: ears.is_hearing, what="the listener to hear itself")
         assert one_value(LISTENERS) == 1
 
     thread.result()
@@ -161,7 +162,7 @@ def test_a_listener_closes_its_connection_when_it_ends():
 @sqlite_only
 @pytest.mark.django_db(transaction=True)
 def test_where_nothing_notifies_the_listener_waits_quietly_for_the_end():
-    with listening(Wake()) as (listener, thread):
-        assert not listener.is_hearing
+    with listening(Wake()) as (ears, thread):
+        assert not ears.is_hearing
 
     thread.result()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobs.models import Job, JobEvent
-from jobs.worker import JobWorker
+from jobs.workers.worker import JobWorker
 from jobsite.models import Session, SessionEvent
 from tests.api.client import Api
 from tests.factories import make_key, make_project

@@ -11,7 +11,7 @@ from django.utils import timezone
 from jobs import schedule_job
 from jobs.models import Job, JobEvent, Worker
 from jobs.status import Status
-from jobs.worker import JobWorker
+from jobs.workers.worker import JobWorker
 from tests.engine import ANA, last_event, make_visits
 from tests.factories import make_job, make_project
 from tests.hostapp.models import Ledger, Visit
@@ -63,7 +63,7 @@ def test_a_worker_shows_up_in_its_table_while_it_lives():
 
 def test_a_worker_shows_up_until_its_jobs_have_come_to_their_next_chunk(monkeypatch: pytest.MonkeyPatch):
     seen: list[bool] = []
-    monkeypatch.setattr("jobs.worker.await_end", lambda *_, **__: seen.append(Worker.objects.exists()))
+    monkeypatch.setattr("jobs.workers.worker.await_end", lambda *_, **__: seen.append(Worker.objects.exists()))
     worker = JobWorker(threads=1)
     worker._presence.beat()
 

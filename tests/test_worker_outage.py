@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from jobs import actions, runner
+from jobs import actions
+from jobs.execution import runner
 from jobs.models import JobEvent
 from jobs.status import Status
-from jobs.worker import JobWorker
+from jobs.workers.worker import JobWorker
 from tests.factories import make_job
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,8 +14,8 @@ from django.db import models
 
 from .. import conf
 from ..models import ApiKey, Job, Organization, Pause, Project
-from .api_keys import ApiKeyAdmin, ApiKeyAdminMixin
-from .jobs import JobAdmin, JobAdminMixin
+from .api_keys.model_admin import ApiKeyAdmin, ApiKeyAdminMixin
+from .jobs.model_admin import JobAdmin, JobAdminMixin
 from .organizations import OrganizationAdmin, OrganizationAdminMixin
 from .pauses import PauseAdmin, PauseAdminMixin
 from .projects import ProjectAdmin, ProjectAdminMixin, ProjectJobsMixin

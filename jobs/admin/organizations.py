@@ -9,18 +9,18 @@ from django.urls import URLPattern
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
-from .. import services
 from ..exceptions import InvalidField
 from ..models import Organization
-from . import shown, summaries
-from .buttons import ButtonsMixin
+from ..services.tenants.projects import disable_organization, enable_organization, get_project_model
+from .base import display, job_summary
+from .base.buttons import ButtonsMixin
 from .projects import Deleted, kept, labelled
 
-NAME = shown.column(shown.text, "name", _("name"))
-CREATED = shown.column(shown.moment, "created_at", _("created"))
-CREATED_BRIEFLY = shown.column(shown.brief_moment, "created_at", _("created"))
-DISABLED_BRIEFLY = shown.column(shown.brief_moment, "disabled_at", _("disabled since"))
-DISABLED = shown.column(shown.moment, "disabled_at", _("disabled since"))
+NAME = display.column(display.text, "name", _("name"))
+CREATED = display.column(display.moment, "created_at", _("created"))
+CREATED_BRIEFLY = display.column(display.brief_moment, "created_at", _("created"))
+DISABLED_BRIEFLY = display.column(display.brief_moment, "disabled_at", _("disabled since"))
+DISABLED = display.column(display.moment, "disabled_at", _("disabled since"))
 
 
 class OrganizationAdminMixin(ButtonsMixin):
@@ -47,7 +47,7 @@ class OrganizationAdminMixin(ButtonsMixin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Deleted:
         """Look for one project of each before looking for all that would go with it."""
-        projects = services.get_project_model()._default_manager
+        projects = get_project_model()._default_manager
         found = [organization for organization in objs if projects.filter(organization=organization).exists()]
         return kept(found, _("the projects of %s")) if found else super().get_deleted_objects(objs, request)
 
@@ -71,7 +71,7 @@ class OrganizationAdminMixin(ButtonsMixin):
     ) -> HttpResponse:
         """Show the organization with its jobs and, to those who may use it, the button."""
         if obj is not None:
-            context["jobs_summary"] = summaries.of_organization(request, self.admin_site.name, obj)
+            context["jobs_summary"] = job_summary.of_organization(request, self.admin_site.name, obj)
             if self.has_disable_permission(request):
                 verb = "disable" if obj.disabled_at is None else "enable"
                 context[f"{verb}_url"] = self.url_of(verb, quote(obj.pk))
@@ -85,7 +85,7 @@ class OrganizationAdminMixin(ButtonsMixin):
         if organization.disabled_at is not None:
             words = translated("The organization was disabled before.")
             self.message_user(request, words, messages.WARNING)
-        elif self._is_called_so(request, organization, services.disable_organization):
+        elif self._is_called_so(request, organization, disable_organization):
             self.log_change(request, organization, translated("Disabled."))
             words = translated("Disabled: its API keys are refused from now on, and no job of its projects is begun.")
             self.message_user(request, words, messages.SUCCESS)
@@ -99,7 +99,7 @@ class OrganizationAdminMixin(ButtonsMixin):
         if organization.disabled_at is None:
             words = translated("The organization was not disabled.")
             self.message_user(request, words, messages.WARNING)
-        elif self._is_called_so(request, organization, services.enable_organization):
+        elif self._is_called_so(request, organization, enable_organization):
             self.log_change(request, organization, translated("Enabled."))
             words = translated("Enabled: its API keys work again, and its jobs go on.")
             self.message_user(request, words, messages.SUCCESS)

@@ -13,12 +13,12 @@ from django.urls import URLPattern
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
-from .. import services
 from ..models import Pause
-from . import shown
-from .actors import in_words, names_of
-from .asking import AskingForm, AsksServiceMixin, action_choices, asked_by
-from .pages import LookOnlyMixin, selected_ids, staff
+from ..services.commands.pauses import pause_jobs, resume_jobs
+from .base import display
+from .base.actors import in_words, names_of
+from .base.forms import AskingForm, AsksServiceMixin, action_choices, asked_by
+from .base.read_only import LookOnlyMixin, selected_ids, staff
 
 EVERY_ACTION: Final = "*"  # no action can be called so
 MAX_REASON_CHARACTERS: Final = 500
@@ -40,12 +40,12 @@ def scope_words(pause: Pause) -> str:
 @admin.display(description=_("paused"))
 def scope(pause: Pause) -> str:
     """Return what is paused, unable to turn what surrounds it."""
-    return shown.text(scope_words(pause))
+    return display.text(scope_words(pause))
 
 
-REASON = shown.column(shown.text, "reason", _("reason"))
-SINCE = shown.column(shown.moment, "created_at", _("since"))
-BY = shown.column(shown.text, "author", _("by"))
+REASON = display.column(display.text, "reason", _("reason"))
+SINCE = display.column(display.moment, "created_at", _("since"))
+BY = display.column(display.text, "author", _("by"))
 
 
 class PauseChangeList(ChangeList):
@@ -85,7 +85,7 @@ class PauseForm(AskingForm):
     def ask(self) -> Pause:
         """Pause; what was paused before takes the new reason."""
         action = self.cleaned_data["action"]
-        return services.pause_jobs(
+        return pause_jobs(
             action=None if action == EVERY_ACTION else action,
             project=self.cleaned_data["project"],
             reason=self.cleaned_data["reason"],
@@ -188,7 +188,7 @@ class PauseAdminMixin(AsksServiceMixin, LookOnlyMixin):
 
     def _resume(self, request: HttpRequest, pause: Pause) -> None:
         named = {"scope": scope_words(pause)}
-        if not services.resume_jobs(action=pause.action, project=pause.project):
+        if not resume_jobs(action=pause.action, project=pause.project):
             words = translated("Somebody else has resumed %(scope)s just now.") % named
             self.message_user(request, words, messages.WARNING)
             return

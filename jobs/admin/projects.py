@@ -8,14 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Job
-from . import shown, summaries
-from .buttons import ButtonsMixin
+from .base import display, job_summary
+from .base.buttons import ButtonsMixin
 
-NAME = shown.column(shown.text, "name", _("name"))
-ORGANIZATION = shown.column(shown.named, "organization", _("organization"))
-KEY = shown.column(shown.text, "key", _("key"))
-CREATED = shown.column(shown.moment, "created_at", _("created"))
-CREATED_BRIEFLY = shown.column(shown.brief_moment, "created_at", _("created"))
+NAME = display.column(display.text, "name", _("name"))
+ORGANIZATION = display.column(display.named, "organization", _("organization"))
+KEY = display.column(display.text, "key", _("key"))
+CREATED = display.column(display.moment, "created_at", _("created"))
+CREATED_BRIEFLY = display.column(display.brief_moment, "created_at", _("created"))
 
 Deleted = tuple[list[Any], dict[Any, Any], set[Any], list[Any]]
 
@@ -44,7 +44,7 @@ class ProjectJobsMixin(ButtonsMixin):
     ) -> HttpResponse:
         """Show the project with its jobs."""
         if obj is not None:
-            context["jobs_summary"] = summaries.of_project(request, self.admin_site.name, obj)
+            context["jobs_summary"] = job_summary.of_project(request, self.admin_site.name, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 

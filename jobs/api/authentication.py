@@ -12,9 +12,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from ..actors import Actor
-from ..envelope import request_id_of
+from ..http import request_id_of
 from ..models import ApiKey, Organization
-from ..services import find_access, organization_id_of
+from ..services.tenants.api_keys import find_access
+from ..services.tenants.projects import organization_id_of
 from .errors import Refusal
 from .throttling import count_failed_key
 

@@ -14,14 +14,14 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from .. import conf
-from ..envelope import IS_OURS, JSON, REQUEST_ID_HEADER, request_id_of, to_bytes
 from ..exceptions import ActiveJobExists
+from ..http import IS_OURS, JSON, REQUEST_ID_HEADER, request_id_of, to_bytes
 from ..models import Job
-from ..services import Call
+from ..services.commands.idempotency import Call
 from . import hooks
 from .authentication import CHALLENGE, Caller
-from .calls import call_named, read_idempotency_key
 from .errors import Refusal, answer_error
+from .idempotency import call_named, read_idempotency_key
 from .parsing import StrictJson, read_body
 from .serializers import JobSerializer
 from .throttling import Quota, count_request

@@ -9,7 +9,7 @@ from typing import Final
 
 from ..exceptions import InvalidField
 from ..models import BIGGEST_ID
-from ..services import Place
+from ..services.search.api_query import Place
 from .serializers import EPOCH
 
 VERSION: Final = "1"

@@ -10,8 +10,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from .. import exceptions
-from ..database import Trouble, classify
-from ..envelope import envelope, request_id_of, words_for
+from ..db.connection import Trouble, classify
+from ..http import envelope, request_id_of, words_for
 from .serializers import WIRE_NAMES, JobSerializer
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from rest_framework import serializers
 
 from ..exceptions import InvalidField
 from ..models import Job
-from ..services import JobOrder, JobSearch
-from ..services.scheduling import MAX_REFERENCE_BYTES
-from ..services.text import check_text
+from ..services.commands.schedule import MAX_REFERENCE_BYTES
+from ..services.search.api_query import JobOrder, JobSearch
+from ..services.validation import check_text
 from ..status import Status
 from .parsing import parse_integer
 from .serializers import Milliseconds

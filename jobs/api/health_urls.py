@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .probes import livez, readyz
+from .health import livez, readyz
 
 app_name = "jobs_probes"
 

@@ -18,8 +18,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from .. import conf, services
+from .. import conf
 from ..exceptions import ProjectNotFound
+from ..services.tenants import projects
 from .authentication import Caller
 
 
@@ -61,7 +62,7 @@ def _find_by_key(request: Request, project_key: str) -> Model | None:
     caller = cast("Caller", request.auth)
     if caller.key is not None:  # its project was found with it, in one query
         return caller.project
-    return services.find_project(project_key, organization=caller.organization)
+    return projects.find_project(project_key, organization=caller.organization)
 
 
 def _quietly(finder: Callable[[Request, str], Any]) -> Callable[[Request, str], Model | None]:

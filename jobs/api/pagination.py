@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from ..services import Page, Place
+from ..services.search.api_pages import Page
+from ..services.search.api_query import Place
 from .cursors import read_cursor, write_cursor
 from .filters import FILTERS, SORTS, sort_of
 from .parsing import first_of, parse_integer

@@ -10,9 +10,9 @@ from django.http import HttpRequest, UnreadablePostError
 from django.utils.http import parse_header_parameters
 from rest_framework.parsers import BaseParser
 
-from ..envelope import JSON
 from ..exceptions import InvalidField
-from ..services.text import quoted
+from ..http import JSON
+from ..services.validation import quoted
 from .errors import Refusal
 
 MAX_BODY_BYTES: Final = 64 * 1024

@@ -6,11 +6,13 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from .. import services
 from ..actions import find_action
 from ..exceptions import InvalidField, UnknownAction
 from ..models import ApiKey, Job
-from ..services.text import quoted
+from ..services.commands.batches import MOST_JOBS
+from ..services.commands.schedule import Wanted
+from ..services.tenants.projects import public_id_of
+from ..services.validation import quoted
 from ..status import Status
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,7 +88,7 @@ class ProjectId(serializers.IntegerField):
 
     def to_representation(self, value: Any) -> int:
         """Return ``projectId`` of ``context["project"]``."""
-        return services.public_id_of(self.context["project"])
+        return public_id_of(self.context["project"])
 
 
 class JobSerializer(serializers.Serializer[Job]):
@@ -137,7 +139,7 @@ class NewJobSerializer(serializers.Serializer[Any]):
     parameters = Members(required=False, error_messages=OPTIONAL)
 
 
-def parse_new_job(body: dict[str, Any]) -> services.Wanted:
+def parse_new_job(body: dict[str, Any]) -> Wanted:
     """Return the job that ``body`` asks for.
 
     Raises:
@@ -149,10 +151,10 @@ def parse_new_job(body: dict[str, Any]) -> services.Wanted:
     if not serializer.is_valid():
         field, problems = next(iter(serializer.errors.items()))
         raise InvalidField(field, str(problems[0]))
-    return services.Wanted(**serializer.validated_data)
+    return Wanted(**serializer.validated_data)
 
 
-def parse_new_jobs(body: dict[str, Any]) -> list[services.Wanted]:
+def parse_new_jobs(body: dict[str, Any]) -> list[Wanted]:
     """Return the jobs that ``{"jobs": […]}`` asks for.
 
     Raises:
@@ -162,12 +164,12 @@ def parse_new_jobs(body: dict[str, Any]) -> list[services.Wanted]:
     if "jobs" not in body:
         raise InvalidField("jobs", NEEDED["required"])
     members = body["jobs"]
-    if not isinstance(members, list) or not 1 <= len(members) <= services.MOST_JOBS:
-        raise InvalidField("jobs", f"must be an array of 1 to {services.MOST_JOBS:,} jobs")
+    if not isinstance(members, list) or not 1 <= len(members) <= MOST_JOBS:
+        raise InvalidField("jobs", f"must be an array of 1 to {MOST_JOBS:,} jobs")
     return [_parse_member(f"jobs[{index}]", member) for index, member in enumerate(members)]
 
 
-def _parse_member(place: str, member: object) -> services.Wanted:
+def _parse_member(place: str, member: object) -> Wanted:
     if not isinstance(member, dict):
         raise InvalidField(place, "must be an object")
     _check_members(place, member, known=NewJobSerializer._declared_fields)

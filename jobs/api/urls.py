@@ -5,7 +5,7 @@ No path ends with a slash, and none redirects to one that does.
 
 from django.urls import path, re_path
 
-from .documents import docs, document
+from .openapi import docs, document
 from .views import BatchViewSet, JobViewSet, KeyViewSet, UserViewSet
 
 app_name = "jobs_api"

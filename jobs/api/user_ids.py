@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 from django.http import HttpRequest
 
 from ..exceptions import InvalidField
-from ..services.text import check_text
+from ..services.validation import check_text
 
 MAX_BYTES: Final = 256
 

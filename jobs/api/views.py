@@ -8,16 +8,21 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from .. import conf, services
+from .. import conf
 from ..actions import find_action
 from ..exceptions import ActiveJobExists
 from ..models import ApiKey
+from ..services.commands.batches import request_jobs
+from ..services.commands.cancel import cancel_job, look_at_job
+from ..services.commands.idempotency import find_replay
+from ..services.commands.schedule import request_job, schedule_job
+from ..services.search.api_pages import list_page
 from .authentication import Caller
 from .base import ApiViewSet, plain
-from .calls import marks_of, wants_existing
+from .etags import answer_followed
 from .filters import parse_search
-from .following import answer_followed
-from .included import included, parse_include
+from .idempotency import marks_of, wants_existing
+from .include import included, parse_include
 from .pagination import links_of, parse_part
 from .parsing import MAX_BATCH_BYTES, MAX_BODY_BYTES, parse_job_id, parse_object, parse_reason, read_query
 from .serializers import JOB_COLUMNS, KeySerializer, parse_new_job, parse_new_jobs
@@ -33,7 +38,7 @@ class JobViewSet(ApiViewSet):
         """Answer with a page of the project's jobs, newest first unless asked otherwise."""
         query = read_query(plain(request))
         search, part = parse_search(query), parse_part(query)
-        page = services.list_page(
+        page = list_page(
             search, project=self.project, limit=part.limit, offset=part.offset, after=part.after, columns=JOB_COLUMNS
         )
         jobs = self.get_serializer(page.jobs, many=True).data
@@ -43,7 +48,7 @@ class JobViewSet(ApiViewSet):
         """Answer with one job and what ``include`` asks for, to be followed to its end."""
         wanted = parse_job_id(job_id)
         include = parse_include(read_query(plain(request)))
-        job, now = services.look_at_job(wanted, project=self.project)
+        job, now = look_at_job(wanted, project=self.project)
         members = {**self.get_serializer(job).data, **included(job, include, now=now)}
         return answer_followed(job, {"data": members}, now=now, request=plain(request))
 
@@ -52,7 +57,7 @@ class JobViewSet(ApiViewSet):
         returns_existing = wants_existing(plain(request))
         body, call = self.receive("job", max_bytes=MAX_BODY_BYTES)
         try:
-            scheduled = services.find_replay(call, project=self.project) or services.request_job(
+            scheduled = find_replay(call, project=self.project) or request_job(
                 parse_new_job(parse_object(body)), project=self.project, actor=self.caller.actor, call=call
             )
         except ActiveJobExists as error:
@@ -65,7 +70,7 @@ class JobViewSet(ApiViewSet):
         """Cancel a job that waits or runs, with an optional ``reason``."""
         wanted = parse_job_id(job_id)
         reason = parse_reason(read_query(plain(request)))
-        job = services.cancel_job(wanted, project=self.project, actor=self.caller.actor, reason=reason)
+        job = cancel_job(wanted, project=self.project, actor=self.caller.actor, reason=reason)
         return self.present(job)
 
 
@@ -77,7 +82,7 @@ class BatchViewSet(ApiViewSet):
     def create(self, request: Request, **_: str) -> Response:
         """Schedule many jobs, all or none; once, if the request names itself by a key."""
         body, call = self.receive("batch", max_bytes=MAX_BATCH_BYTES)
-        scheduled = services.find_replay(call, project=self.project) or services.request_jobs(
+        scheduled = find_replay(call, project=self.project) or request_jobs(
             parse_new_jobs(parse_object(body)), project=self.project, actor=self.caller.actor, call=call
         )
         presented = self.get_serializer(scheduled.jobs, many=True).data
@@ -101,9 +106,7 @@ class UserViewSet(ApiViewSet):
         returns_existing = wants_existing(plain(request))
         action = conf.current().user_erase_action
         try:
-            job = services.schedule_job(
-                action, project=self.project, reference_id=reference_id, actor=self.caller.actor
-            )
+            job = schedule_job(action, project=self.project, reference_id=reference_id, actor=self.caller.actor)
         except ActiveJobExists as error:
             return self.present_existing(error, wanted=returns_existing)
         return self.present(job)

@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from ..database import home, supports_row_locks
+from ..db.connection import home, supports_row_locks
 from ..models import Job, Worker
 from ..status import Status
 

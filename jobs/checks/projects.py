@@ -12,9 +12,9 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import CreateModel
 
 from .. import conf
-from ..database import home
+from ..db.connection import home
 from ..models import Job, Organization
-from ..services import get_project_model
+from ..services.tenants.projects import get_project_model
 from .databases import has_table
 
 # The migration whose foreign keys point at the host's project.

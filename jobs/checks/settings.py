@@ -11,7 +11,7 @@ from rest_framework.throttling import BaseThrottle
 
 from .. import conf
 from ..actions import all_actions, find_action
-from ..database import home
+from ..db.connection import home
 
 HOOK_CLASSES: Final[dict[str, type]] = {
     "AUTHENTICATION": BaseAuthentication,

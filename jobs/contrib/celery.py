@@ -16,8 +16,8 @@ from celery.signals import worker_init, worker_process_init, worker_process_shut
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from .. import guests
-from ..tasklib import BaseTaskBackend, Task, TaskResult, TaskResultStatus, task_enqueued
+from ..engines import engine_process
+from ..engines.compat import BaseTaskBackend, Task, TaskResult, TaskResultStatus, task_enqueued
 
 LOWEST_PRIORITY: Final = -100
 HIGHEST_PRIORITY: Final = 100
@@ -131,7 +131,7 @@ def _is_ending() -> bool:
 @worker_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _begin(**_: Any) -> None:
     _ending[0] = 0
-    guests.stop_when(_is_ending)
+    engine_process.stop_when(_is_ending)
 
 
 @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
@@ -143,9 +143,9 @@ def _end(**_: Any) -> None:
 @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _begin_process(**_: Any) -> None:
     """Show that this process lives, before it is given its first job."""
-    guests.current()
+    engine_process.current()
 
 
 @worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
 def _end_process(**_: Any) -> None:
-    guests.current().end()
+    engine_process.current().end()

@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 from django.db.models.functions import Coalesce
 
-from jobs.conf import project_model_label
+from ..conf import project_model_label
 
 
 class Migration(migrations.Migration):

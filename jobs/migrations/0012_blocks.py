@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from jobs.conf import project_model_label
+from ..conf import project_model_label
 
 
 class Migration(migrations.Migration):

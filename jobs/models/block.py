@@ -8,7 +8,7 @@ from .. import conf
 
 
 class JobBlock(models.Model):
-    """So many jobs of a project have an id of this block; ``jobs.blocks`` counts a block once no more are added to it.
+    """So many jobs of a project have an id of this block; ``block_counts`` counts one once no more are added to it.
 
     Blocks above the highest of the table are not counted yet. A project has no row of a block without jobs of its own.
     """

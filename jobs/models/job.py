@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf
-from ..clock import NOW, Moment, compared
+from ..db.clock import NOW, Moment, compared
 from ..status import ACTIVE, Status
 
 # Plain strings, as they are written into migrations.

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Statistic(models.Model):
-    """The jobs that ended within five minutes, counted once by :mod:`jobs.statistics` and never changed.
+    """The jobs that ended within five minutes, counted once by :mod:`jobs.stats.rollup` and never changed.
 
     Five minutes in which no job ended have no row, but for the latest that were looked at.
     """

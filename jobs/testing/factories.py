@@ -8,10 +8,12 @@ from typing import Any, Final
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
-from .. import clock
-from ..database import home
+from ..db import clock
+from ..db.connection import home
 from ..models import SCOPES, Job, Organization
-from ..services import NewKey, create_api_key, get_project_model, schedule_job
+from ..services.commands.schedule import schedule_job
+from ..services.tenants.api_keys import NewKey, create_api_key
+from ..services.tenants.projects import get_project_model
 
 _number: Final = count(1)
 

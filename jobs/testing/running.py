@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from .. import clock, conf, runner, transitions
+from .. import conf
 from ..actors import Actor
-from ..database import home, limited_transaction
-from ..leases import Lease
+from ..db import clock
+from ..db.connection import home, limited_transaction
+from ..execution import runner
+from ..execution.leases import Lease
+from ..lifecycle import transitions
+from ..lifecycle.statements import Held
 from ..models import Job, Pause
-from ..moves import Held
 
 TESTER: Final = Actor(kind="worker", name="jobs.testing")
 

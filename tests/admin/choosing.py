@@ -6,7 +6,7 @@ import pytest
 from django.test import Client, override_settings
 
 from jobs.models import Job
-from jobs.services.changing import Order
+from jobs.services.commands.bulk_change import Order
 from jobs.status import Status
 from tests.admin.people import client_of, make_staff, url
 from tests.factories import LONG_AGO, make_job, make_project

@@ -8,7 +8,6 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
 
-from jobs import services
 from jobs.exceptions import Busy
 from jobs.models import Job, JobEvent
 from jobs.status import Status
@@ -129,7 +128,7 @@ def test_others_in_the_way_are_told_and_the_form_is_kept(client: Client, monkeyp
     def refuse(*_: Any, **__: Any) -> None:
         raise Busy
 
-    monkeypatch.setattr(services, "schedule_job", refuse)
+    monkeypatch.setattr("jobs.admin.jobs.add.schedule_job", refuse)
 
     response = add(client)
 

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.models import ApiKey
-from jobs.services.keys import hash_secret
+from jobs.services.tenants.api_keys import hash_secret
 from tests.admin.people import client_of, make_staff, messages_of, text_of, url
 from tests.factories import make_key, make_organization, make_project
 

@@ -10,10 +10,11 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from jobs import conf, get_project_model
-from jobs.admin import JobAdmin, bulk, lists
+from jobs.admin import JobAdmin
+from jobs.admin.jobs import bulk, change_list
 from jobs.models import ApiKey, Job, JobEvent, Worker
-from jobs.services import pause_jobs
-from jobs.services.finding import JobFilter
+from jobs.services.commands.pauses import pause_jobs
+from jobs.services.search.staff_filter import JobFilter
 from jobs.status import Status
 from jobs.testing import run_due_jobs
 from tests.admin.choosing import (
@@ -199,7 +200,7 @@ def test_where_nothing_can_be_changed_nothing_can_be_confirmed(client: Client):
 
 
 def test_all_is_offered_beyond_one_page_with_a_bounded_number(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(lists, "MOST_ROWS", 55)
+    monkeypatch.setattr(change_list, "MOST_ROWS", 55)
     one = text_of(client.get(url("job_changelist")))
     project = make_project()
     for _ in range(56):

@@ -6,7 +6,7 @@ import pytest
 from django.core import signing
 from django.test import Client
 
-from jobs.admin import bulk
+from jobs.admin.jobs import bulk
 from jobs.models import Job
 from tests.admin.choosing import (
     PERMISSIONS,

@@ -1,5 +1,6 @@
 """Staff cancel jobs: through the service, logged without personal data, and told what really happened."""
 
+from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -7,10 +8,11 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from jobs import services
-from jobs.admin import bulk
+from jobs.admin.jobs import bulk
+from jobs.admin.jobs.buttons import STEPS
 from jobs.exceptions import Busy
 from jobs.models import Job, JobEvent
+from jobs.services.commands.cancel import cancel_job
 from jobs.status import Status
 from tests.admin.people import client_of, make_staff, messages_of, url
 from tests.factories import make_job, make_project, make_running_job
@@ -95,7 +97,7 @@ def test_a_busy_job_is_told_and_not_logged(client: Client, monkeypatch: pytest.M
     def refuse(*_: Any, **__: Any) -> None:
         raise Busy
 
-    monkeypatch.setattr(services, "cancel_job", refuse)
+    monkeypatch.setitem(STEPS, "cancel", replace(STEPS["cancel"], service=refuse))
     job = make_job()
 
     response = press(client, job)
@@ -188,14 +190,14 @@ def test_the_page_answers_in_time_even_if_every_job_is_busy(client: Client, monk
 
 def test_a_worker_that_is_just_finishing_wins_and_that_is_told(client: Client, monkeypatch: pytest.MonkeyPatch):
     job = make_running_job(lease_token=uuid4())
-    really_cancel = services.cancel_job
+    really_cancel = cancel_job
 
     def finish_first(*arguments: Any, **named: Any) -> Job:
         no_lease = {"lease_token": None, "lease_expires_at": None}
         Job.objects.filter(pk=job.pk).update(status="completed", finished_at=job.created_at, **no_lease)
         return really_cancel(*arguments, **named)
 
-    monkeypatch.setattr(services, "cancel_job", finish_first)
+    monkeypatch.setitem(STEPS, "cancel", replace(STEPS["cancel"], service=finish_first))
 
     response = press(client, job)
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 from django.test import Client
 
-from jobs import clock
-from jobs.admin.durations import spoken
-from jobs.database import home
+from jobs.admin.base.durations import spoken
+from jobs.db import clock
+from jobs.db.connection import home
 from jobs.status import Status
 from tests.admin.overviews import MINUTE, make_history, page_of, words_of
 from tests.admin.people import with_permissions

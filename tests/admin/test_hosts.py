@@ -20,7 +20,7 @@ from jobs.admin import (
     is_ours_to_register,
 )
 from jobs.models import ApiKey, Job, JobEvent, Organization, Pause
-from jobs.services import get_project_model
+from jobs.services.tenants.projects import get_project_model
 from tests.admin.people import client_of, make_staff, text_of
 from tests.factories import LONG_AGO, make_key, make_project, make_running_job
 from tests.structure.source import ROOT

@@ -7,9 +7,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from jobs.admin import JobAdmin, lists
+from jobs.admin import JobAdmin
+from jobs.admin.jobs import change_list
 from jobs.models import Job, Worker
-from jobs.services import disable_organization, pause_jobs
+from jobs.services.commands.pauses import pause_jobs
+from jobs.services.tenants.projects import disable_organization
 from tests.admin.people import client_of, make_staff, text_of
 from tests.admin.test_job_filters import ago, page_of
 from tests.factories import make_job
@@ -91,4 +93,4 @@ def test_a_host_that_shows_its_staff_some_jobs_only_is_heeded(client: Client, mo
 def test_a_job_can_be_chosen_by_its_reference_elsewhere():
     job, _ = make_job(reference_id="a"), make_job()
 
-    assert list(lists.search(Job.objects.all(), "a")) == [job]
+    assert list(change_list.search(Job.objects.all(), "a")) == [job]

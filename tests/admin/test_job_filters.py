@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs import get_project_model
-from jobs.services import facets, looking
+from jobs.services.search import facets, staff_search
 from jobs.status import Status
 from tests.admin.people import client_of, make_staff, text_of, url
 from tests.factories import make_job, make_project
@@ -142,7 +142,7 @@ def test_the_list_has_no_inline_script_and_no_inline_style(client: Client):
 
 
 def test_the_page_says_where_it_stopped_and_links_to_older_ones(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(looking, "WINDOW", 2)
+    monkeypatch.setattr(staff_search, "WINDOW", 2)
     jobs = [make_job(attempt=2) for _ in range(3)]
 
     page = page_of(client, attempts="2", status="scheduled")

@@ -8,7 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from jobs.admin import lists, shown
+from jobs.admin.base import display
+from jobs.admin.jobs import change_list
 from jobs.status import Status
 from tests.admin.people import client_of, make_staff, text_of, url
 from tests.factories import LONG_AGO, make_job, make_project
@@ -72,7 +73,7 @@ def test_status_is_a_word_with_a_mark_for_every_status(client: Client):
     html = text_of(client.get(url("job_changelist")))
 
     for status in Status:
-        assert f'<span aria-hidden="true">{shown.STATUS_MARKS[status]}</span> {status}</span>' in html
+        assert f'<span aria-hidden="true">{display.STATUS_MARKS[status]}</span> {status}</span>' in html
 
 
 # ---------------------------------------------------------------- search
@@ -238,7 +239,7 @@ def test_no_count_is_unbounded_and_nothing_is_made_distinct(client: Client, quer
     for sql in statements:
         assert "DISTINCT" not in sql
         assert "LIMIT" in sql or "COUNT" not in sql
-    assert [f"LIMIT {lists.MOST_ROWS + 1}" in sql for sql in statements].count(True) == 1
+    assert [f"LIMIT {change_list.MOST_ROWS + 1}" in sql for sql in statements].count(True) == 1
 
 
 def test_the_list_reads_no_long_texts(client: Client):
@@ -251,7 +252,7 @@ def test_the_list_reads_no_long_texts(client: Client):
 
 
 def test_beyond_the_limit_the_list_says_more_than(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(lists, "MOST_ROWS", 60)
+    monkeypatch.setattr(change_list, "MOST_ROWS", 60)
     project = make_project()
     for _ in range(61):
         make_job(project=project)
@@ -265,7 +266,7 @@ def test_beyond_the_limit_the_list_says_more_than(client: Client, monkeypatch: p
 
 
 def test_up_to_the_limit_the_list_says_how_many(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(lists, "MOST_ROWS", 3)
+    monkeypatch.setattr(change_list, "MOST_ROWS", 3)
     for _ in range(3):
         make_job()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.admin.masking import masked, may_see_references, without_reference
+from jobs.admin.base.masking import masked, may_see_references, without_reference
 from tests.admin.people import make_staff
 
 

@@ -8,10 +8,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from jobs import services
 from jobs.exceptions import InvalidField
 from jobs.models import Organization
-from jobs.services import find_access, summaries
+from jobs.services.reports import summaries
+from jobs.services.tenants.api_keys import find_access
+from jobs.services.tenants.projects import disable_organization
 from jobs.status import Status
 from tests.admin.people import client_of, make_staff, messages_of, text_of, url, with_permissions
 from tests.factories import make_job, make_key, make_organization, make_project
@@ -55,7 +56,7 @@ def test_the_button_disables_and_its_keys_open_nothing(client: Client, user: Any
 def test_the_button_enables_and_its_keys_work_again(client: Client, user: Any):
     made = make_key()
     organization = made.key.organization
-    services.disable_organization(organization.name)
+    disable_organization(organization.name)
 
     response = client.post(url("organization_enable", organization.pk))
 
@@ -69,7 +70,7 @@ def test_the_button_enables_and_its_keys_work_again(client: Client, user: Any):
 def test_the_page_has_the_one_button_that_fits_and_says_what_it_means(client: Client):
     organization = make_organization()
     enabled = text_of(client.get(url("organization_change", organization.pk)))
-    services.disable_organization(organization.name)
+    disable_organization(organization.name)
 
     disabled = text_of(client.get(url("organization_change", organization.pk)))
 
@@ -87,7 +88,7 @@ def test_the_page_has_the_one_button_that_fits_and_says_what_it_means(client: Cl
 def test_doing_it_again_says_so_and_is_not_logged(client: Client, verb: str):
     organization = make_organization()
     if verb == "disable":
-        services.disable_organization(organization.name)
+        disable_organization(organization.name)
     before = Organization.objects.get().disabled_at
 
     response = client.post(url(f"organization_{verb}", organization.pk))
@@ -102,7 +103,7 @@ def test_one_that_was_renamed_meanwhile_is_told_and_not_logged(client: Client, m
     def refuse(name: str) -> None:
         raise InvalidField("organization", "there is none")
 
-    monkeypatch.setattr(services, "disable_organization", refuse)
+    monkeypatch.setattr("jobs.admin.organizations.disable_organization", refuse)
 
     response = client.post(url("organization_disable", make_organization().pk))
 
@@ -164,7 +165,7 @@ def test_the_page_counts_the_jobs_of_each_project_and_leads_to_them(client: Clie
 
 def test_a_count_beyond_the_bound_says_that_there_are_more(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(summaries, "MOST_COUNTED", 2)
-    monkeypatch.setattr(services, "MOST_COUNTED", 2)
+    monkeypatch.setattr("jobs.admin.base.job_summary.MOST_COUNTED", 2)
     project = make_project()
     for _ in range(3):
         make_job(project=project)
@@ -203,7 +204,7 @@ def test_page_and_list_cost_the_same_whatever_is_there(client: Client):
 
 def test_the_list_says_who_is_disabled_since_when_and_counts_no_jobs(client: Client):
     organization = make_organization()
-    services.disable_organization(organization.name)
+    disable_organization(organization.name)
     make_job(project=make_project(organization=organization))
 
     with CaptureQueriesContext(connection) as queries:

@@ -9,11 +9,12 @@ from typing import Any, Final
 import pytest
 from django.test import Client, override_settings
 
-from jobs import clock
-from jobs.database import home
+from jobs.db import clock
+from jobs.db.connection import home
 from jobs.models import Job, Worker
-from jobs.services import disable_organization, pause_jobs
-from jobs.services import statistics as reads
+from jobs.services.commands.pauses import pause_jobs
+from jobs.services.reports import overview as reads
+from jobs.services.tenants.projects import disable_organization
 from jobs.status import Status
 from tests.admin.overviews import MINUTE, page_of, words_of
 from tests.admin.people import client_of, make_staff, text_of, url, with_permissions
@@ -171,8 +172,8 @@ def test_what_is_wrong_is_said_in_sentences(client: Client, now: datetime):
 
 
 def test_counts_are_bounded_and_say_so(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("jobs.services.statistics.MOST_COUNTED", 3)
-    monkeypatch.setattr("jobs.admin.overview.MOST_COUNTED", 3)
+    monkeypatch.setattr("jobs.services.reports.overview.MOST_COUNTED", 3)
+    monkeypatch.setattr("jobs.admin.jobs.model_admin.overview.MOST_COUNTED", 3)
     project = make_project()
     for _ in range(4):
         make_job(project=project)

@@ -7,10 +7,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from jobs import clock, statistics
-from jobs.database import home
+from jobs.db import clock
+from jobs.db.connection import home
 from jobs.models import Worker
-from jobs.services import pause_jobs
+from jobs.services.commands.pauses import pause_jobs
+from jobs.stats import rollup
 from tests.admin.overviews import make_history, page_of
 from tests.admin.people import url, with_permissions
 from tests.factories import make_project, make_running_job
@@ -38,7 +39,7 @@ def test_it_takes_as_few_queries_whatever_there_is(client: Client, now: datetime
         Worker.objects.create(name=f"w{number}", started_at=now, beat_at=now)
         make_running_job(worker=f"w{number}")
         pause_jobs(reason="Wait", project=make_project())
-    while statistics.roll_up():
+    while rollup.roll_up():
         pass
 
     with CaptureQueriesContext(connection) as many:

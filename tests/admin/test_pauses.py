@@ -8,8 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from jobs import services
 from jobs.models import Pause
+from jobs.services.commands.pauses import scope_of
 from tests.admin.people import client_of, make_staff, messages_of, text_of, url, with_permissions
 from tests.factories import LONG_AGO, make_project
 
@@ -57,7 +57,7 @@ def test_each_scope_is_told_as_the_commands_tell_it(client: Client):
     html = text_of(client.get(url("pause_changelist")))
 
     for each in made:
-        assert f">{services.scope_of(each)}<" in html
+        assert f">{scope_of(each)}<" in html
 
 
 def test_staff_are_named_where_they_still_exist_and_by_number_elsewhere():
@@ -222,7 +222,7 @@ def test_the_list_action_resumes_what_is_ticked(client: Client):
 
 def test_one_that_somebody_else_has_lifted_is_told_and_not_logged(client: Client, monkeypatch: pytest.MonkeyPatch):
     made = make_pause()
-    monkeypatch.setattr(services, "resume_jobs", lambda **_: False)
+    monkeypatch.setattr("jobs.admin.pauses.resume_jobs", lambda **_: False)
 
     response = client.post(url("pause_resume", made.pk))
 

@@ -5,9 +5,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from jobs.admin.shown import moment
+from jobs.admin.base.display import moment
 from jobs.models import Job, Organization, Project
-from jobs.services import disable_organization
+from jobs.services.tenants.projects import disable_organization
 from jobs.status import Status
 from tests.admin.people import client_of, make_staff, text_of, url, with_permissions
 from tests.factories import make_job, make_key, make_organization, make_project

@@ -12,9 +12,10 @@ from django.core import signing
 from django.db import models
 from django.test import Client
 
-from jobs.admin import bulk
+from jobs.admin.jobs import bulk
 from jobs.models import HELD_UNTIL, ApiKey, Job, Organization, Pause, Project
-from jobs.services import get_project_model, make_roles
+from jobs.services.tenants.projects import get_project_model
+from jobs.services.tenants.roles import make_roles
 from jobs.status import Status
 from tests.admin.people import client_of, make_staff, url
 from tests.factories import LONG_AGO, make_job, make_key, make_project

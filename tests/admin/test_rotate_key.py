@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.models import ApiKey
-from jobs.services import find_access
+from jobs.services.tenants.api_keys import find_access
 from tests.admin.people import client_of, make_staff, messages_of, text_of, url, with_permissions
 from tests.factories import make_key
 

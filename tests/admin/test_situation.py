@@ -10,10 +10,10 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from jobs import services
 from jobs.actors import Actor
-from jobs.admin.situation import pace_of
+from jobs.admin.jobs.state_sentence import pace_of
 from jobs.models import HELD_UNTIL, Job, Pause, Worker
+from jobs.services.commands.interventions import hold_job
 from jobs.status import Status
 from tests.admin.people import add_event, make_staff, url, with_permissions
 from tests.factories import LONG_AGO, make_job, make_running_job
@@ -50,7 +50,7 @@ def test_it_waits_for_its_start_or_its_next_attempt(client: Client):
 def test_it_is_held_by_somebody_with_a_reason(client: Client):
     user = make_staff()
     job = make_job()
-    services.hold_job(job.pk, project=job.project, actor=Actor(kind="staff", name=str(user.pk)), reason="They ask.")
+    hold_job(job.pk, project=job.project, actor=Actor(kind="staff", name=str(user.pk)), reason="They ask.")
     unexplained = make_job(due_at=HELD_UNTIL, updated_at=LONG_AGO)
 
     name = user.get_username()

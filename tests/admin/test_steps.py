@@ -1,12 +1,13 @@
 """The buttons of a job's page: offered by state and permission, guarded, logged without a person, and true."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from jobs import services
+from jobs.admin.jobs.buttons import STEPS
 from jobs.exceptions import Busy, ConcurrentChange, JobNotFound, OutcomeUnknown, StepRefused
 from jobs.models import HELD_UNTIL, Job, JobEvent
 from jobs.status import Refusal, Status
@@ -210,7 +211,7 @@ def test_whatever_a_service_says_is_told_in_words(
     def refuse(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(services, BUTTONS[name][1], refuse)
+    monkeypatch.setitem(STEPS, name, replace(STEPS[name], service=refuse))
     job = make_job(**BUTTONS[name][2])
 
     (message,) = messages_of(press(client, name, job))

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from jobs.admin import timeline
+from jobs.admin.jobs import timeline
 from jobs.models import Job
 from jobs.status import Status
 from tests.admin.people import add_event, make_staff, page_of, url, with_permissions

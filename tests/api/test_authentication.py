@@ -3,9 +3,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs import services
 from jobs.models import ApiKey
-from jobs.services.keys import checksum, make_secret
+from jobs.services.tenants.api_keys import checksum, make_secret, revoke_api_key
+from jobs.services.tenants.projects import disable_organization, enable_organization
 from tests.api.client import Api
 from tests.factories import make_job, make_key, make_project
 
@@ -89,7 +89,7 @@ def test_a_key_with_one_wrong_character_is_refused_without_a_query(api: Api, dja
 
 def test_wrong_keys_of_every_kind_get_the_same_answer(api: Api):
     revoked = make_key(organization=api.project.organization)
-    services.revoke_api_key(revoked.key.prefix)
+    revoke_api_key(revoked.key.prefix)
     expired = make_key(organization=api.project.organization)
     ApiKey.objects.filter(pk=expired.key.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     body = "a" * 32
@@ -105,7 +105,7 @@ def test_wrong_keys_of_every_kind_get_the_same_answer(api: Api):
 def test_a_revocation_holds_from_the_next_request_on(api: Api):
     before = call(api, f"Bearer {api.secret}")
 
-    services.revoke_api_key(api.secret[:12])
+    revoke_api_key(api.secret[:12])
 
     assert before.status_code == 200
     assert_refused(call(api, f"Bearer {api.secret}"))
@@ -180,11 +180,11 @@ def test_a_key_bound_to_a_project_sees_another_of_its_organization_as_unknown(ap
 
 def test_a_key_of_a_disabled_organization_is_any_wrong_key(api: Api):
     headers = {"Authorization": f"Bearer {api.secret}", "X-Request-Id": "same"}
-    services.disable_organization(api.project.organization.name)
+    disable_organization(api.project.organization.name)
 
     own = api.client.get(f"/public/{api.project.key}/jobs", headers=headers)
     wrong = api.client.get(f"/public/{api.project.key}/jobs", headers={**headers, "Authorization": "Bearer x"})
-    services.enable_organization(api.project.organization.name)
+    enable_organization(api.project.organization.name)
 
     assert_refused(own)
     assert own.content == wrong.content

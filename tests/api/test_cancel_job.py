@@ -3,7 +3,6 @@ from unittest.mock import patch
 import pytest
 from django.test import override_settings
 
-from jobs import services
 from jobs.exceptions import Busy
 from jobs.models import Job
 from jobs.status import Status
@@ -108,7 +107,7 @@ def test_a_row_that_stays_locked_makes_it_busy_and_changes_nothing(transactional
 def test_a_chunk_that_lasts_too_long_makes_it_busy(api: Api):
     job = make_job(project=api.project)
 
-    with patch.object(services, "cancel_job", side_effect=Busy(retry_after=2)):
+    with patch("jobs.api.views.cancel_job", side_effect=Busy(retry_after=2)):
         response = api.delete(f"/jobs/{job.pk}")
 
     assert response.status_code == 503

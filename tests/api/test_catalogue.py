@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from jobs import exceptions
-from jobs.api.catalogue import CATALOGUE
+from jobs.api.error_catalogue import CATALOGUE
 from jobs.api.errors import RAISED_ON, status_of_jobs_error
-from jobs.envelope import WORDS
+from jobs.http import WORDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "errors.md"

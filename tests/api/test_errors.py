@@ -7,7 +7,7 @@ from django.core.signals import got_request_exception
 from django.db import DataError, IntegrityError, InterfaceError, InternalError, OperationalError
 from django.test import override_settings
 
-from jobs import exceptions, services
+from jobs import exceptions
 from jobs.api.errors import RAISED_ON, STATUS, status_of_jobs_error
 from jobs.exceptions import JobsError
 from jobs.status import Status
@@ -35,7 +35,7 @@ class Broken(Exception):
 def answer_when(error: Exception, api: Api):
     """Return the answer to a GET whose service raises."""
     api.client.raise_request_exception = False
-    with patch.object(services, "look_at_job", side_effect=error):
+    with patch("jobs.api.views.look_at_job", side_effect=error):
         return api.get("/jobs/1")
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from jobs.api.following import etag_of, is_known
+from jobs.api.etags import etag_of, is_known
 from jobs.models import Job, JobEvent, Worker
-from jobs.services import look_at_job, revoke_api_key
+from jobs.services.commands.cancel import look_at_job
+from jobs.services.tenants.api_keys import revoke_api_key
 from jobs.status import Status
 from tests.api.client import Api
 from tests.factories import LONG_AGO, make_job, make_key

@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.test import Client, override_settings
 
 from jobs.models import Job
-from jobs.services import disable_organization
+from jobs.services.tenants.projects import disable_organization
 from tests.api.client import Api
 from tests.factories import make_job, make_key, make_project
 from tests.hostapp.api_hooks import OneAtMost

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.models import Job, JobEvent
-from jobs.services import delete_jobs, redact_jobs
+from jobs.services.commands.prune import delete_jobs, redact_jobs
 from jobs.status import Status
 from tests.api.client import Api
 from tests.factories import make_key, make_project

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from jobs.api.included import INCLUDABLE
+from jobs.api.include import INCLUDABLE
 from jobs.api.serializers import EPOCH
 from jobs.models import HELD_UNTIL, Job, JobEvent, Pause, Worker
-from jobs.services import hold_job, look_at_job, redact_jobs
+from jobs.services.commands.cancel import look_at_job
+from jobs.services.commands.interventions import hold_job
+from jobs.services.commands.prune import redact_jobs
 from jobs.status import Status
 from tests.api.client import Api
 from tests.factories import LONG_AGO, make_job, make_project

@@ -72,7 +72,7 @@ def test_a_cancel_that_may_have_been_made_is_not_said_to_be_refused(api: Api, ki
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_before_the_commit_an_outage_has_changed_nothing_and_says_so(api: Api, kind: type[Exception]):
-    with patch("jobs.services.insertion.transitions.schedule_many", side_effect=outage(kind)):
+    with patch("jobs.services.commands.insert.transitions.schedule_many", side_effect=outage(kind)):
         response = api.post("/jobs", WANTED)
 
     assert not Job.objects.exists()

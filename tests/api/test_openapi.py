@@ -9,7 +9,7 @@ from django.urls import get_resolver
 from django.urls.resolvers import URLPattern
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from jobs.api.documents import DOCUMENT
+from jobs.api.openapi import DOCUMENT
 from jobs.api.urls import urlpatterns
 from tests.openapi.examples import CANCELLED, SCHEDULED
 from tests.openapi.generate import NAMES, as_text

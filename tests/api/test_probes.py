@@ -8,8 +8,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 
-from jobs import services
-from jobs.services import readiness
+from jobs.services.reports import readiness
 
 PROBES = ["/livez", "/readyz"]
 
@@ -68,7 +67,7 @@ def test_a_database_that_does_not_answer_makes_it_unready_and_is_not_quoted(
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_nobody_stores_an_answer(client: Client, probe: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(services, "is_ready", lambda: True)
+    monkeypatch.setattr("jobs.api.health.is_ready", lambda: True)
 
     response = client.get(probe)
 
@@ -79,7 +78,7 @@ def test_nobody_stores_an_answer(client: Client, probe: str, monkeypatch: pytest
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_other_methods_than_get_and_head_are_refused(client: Client, probe: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(services, "is_ready", lambda: True)
+    monkeypatch.setattr("jobs.api.health.is_ready", lambda: True)
 
     assert client.head(probe).status_code == 200
     assert client.post(probe).status_code == 405
@@ -90,7 +89,7 @@ def test_other_methods_than_get_and_head_are_refused(client: Client, probe: str,
 def test_over_plain_http_a_probe_is_answered_and_not_redirected(
     client: Client, probe: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(services, "is_ready", lambda: True)
+    monkeypatch.setattr("jobs.api.health.is_ready", lambda: True)
 
     assert client.get(probe).status_code == 200
 

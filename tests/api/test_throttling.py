@@ -17,9 +17,9 @@ from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.test import Client, override_settings
 
-from jobs import services
 from jobs.api import throttling
 from jobs.models import ApiKey
+from jobs.services.tenants.api_keys import revoke_api_key
 from tests.api import counting
 from tests.api.client import Api
 from tests.api.test_query_counts import statements_of
@@ -151,7 +151,7 @@ def test_an_address_with_too_many_wrong_keys_is_refused_until_the_next_minute(wi
 
 def test_a_request_without_a_key_counts_as_well_and_so_does_every_kind_of_wrong_one(api: Api):
     revoked = make_key()
-    services.revoke_api_key(revoked.key.prefix)
+    revoke_api_key(revoked.key.prefix)
 
     with limits(FAILED_KEYS_PER_MINUTE=3):
         answers = [

@@ -118,7 +118,7 @@ def fill_statistics() -> None:
     from django.utils import timezone
 
     from jobs.models import Statistic
-    from jobs.statistics import BUCKET, LOOK_BACK, SLOTS
+    from jobs.stats.rollup import BUCKET, LOOK_BACK, SLOTS
 
     seconds = int(BUCKET.total_seconds())
     last = int(timezone.now().timestamp()) // seconds

@@ -7,7 +7,7 @@ from typing import Any, Final
 from celery import shared_task
 from django.utils import timezone
 
-from jobs.tasklib import task
+from jobs.engines.compat import task
 from tests.benchmarks.job_actions import tell
 from tests.benchmarks.models import BareJob
 

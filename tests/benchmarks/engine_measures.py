@@ -58,10 +58,10 @@ def jobs_rate(*, jobs: int, processes: int) -> float:
     """Return jobs per second from the commit that creates them to the last finish, while all programs are idle."""
     from django.db.models import Max
 
-    from jobs import clock
-    from jobs.database import home
+    from jobs.db import clock
+    from jobs.db.connection import home
+    from jobs.db.notify import notify_due
     from jobs.models import Job
-    from jobs.notices import notify_due
     from tests.benchmarks.rows import fill_jobs
 
     with programs(processes=processes, dispatcher=True):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jobs import JobContext, action
-from jobs.chunks import Chunk
+from jobs.execution.chunks import Chunk
 from tests.benchmarks.models import Visit
 
 

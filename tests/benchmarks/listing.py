@@ -92,7 +92,7 @@ def run(url: str, rows: int) -> None:
 
     django.setup()
     from jobs.models import Job
-    from jobs.services import create_api_key
+    from jobs.services.tenants.api_keys import create_api_key
     from jobsite.wsgi import application
     from tests.benchmarks import bare
     from tests.benchmarks.skewed import fill
@@ -123,7 +123,7 @@ def run(url: str, rows: int) -> None:
 
 def print_counting() -> None:
     """Count the blocks of ids, as the sweeps of a worker would bit by bit."""
-    from jobs.blocks import BlockCounter
+    from jobs.stats.block_counts import BlockCounter
 
     counter, begun, blocks = BlockCounter(), time.monotonic(), 0
     while new := counter.count():
@@ -172,7 +172,7 @@ def print_first_page(name: str, query: str, ours: Caller, project: Any) -> None:
 def print_depths(ours: Caller, rows: int, first_id: int) -> None:
     """Measure pages by number and by cursor far from the first."""
     from jobs.api.cursors import write_cursor
-    from jobs.services import Place
+    from jobs.services.search.api_query import Place
 
     for share in (*SHARES[:-1], 1.0):
         page = round(share * rows / 50)
@@ -242,7 +242,7 @@ def statement_of(query: str, project: Any, *, offset: int = 0) -> tuple[str, Any
 
     from jobs.api.filters import parse_search
     from jobs.api.serializers import JOB_COLUMNS
-    from jobs.services.listing import find_jobs
+    from jobs.services.search.api_pages import find_jobs
 
     jobs = find_jobs(parse_search(parse_qs(query)), project=project, limit=51, offset=offset).only(*JOB_COLUMNS)
     sql, params = jobs.query.sql_with_params()

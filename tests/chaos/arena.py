@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from django.db import DatabaseError, connection
 
-from jobs import clock, get_project_model
+from jobs import get_project_model
+from jobs.db import clock
 from jobs.models import Job
-from jobs.services import create_api_key
+from jobs.services.tenants.api_keys import create_api_key
 from tests.chaos.apps import BUG, CONTROL
 from tests.chaos.client import KEYS, PORT
 from tests.chaos.evidence import Evidence, Fault, Life, gather, held_by

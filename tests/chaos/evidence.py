@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count
 
-from jobs import clock
+from jobs.db import clock
 from jobs.models import Job, JobEvent
 from tests.chaos.models import Effect, Item
 from tests.chaos.records import read_records

@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 from django.db import OperationalError
 
-from jobs.database import home
+from jobs.db.connection import home
 
 GO: Final = "go"
 POLL_SECONDS: Final = 0.005

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from jobs import JobContext, action, failpoints
-from jobs.clock import NOW
+from jobs.db.clock import NOW
 from tests.chaos.models import Effect, Item
 
 BATCH: Final = 4

@@ -24,7 +24,8 @@ def plant(bug: str) -> None:
 
 def no_fence() -> None:
     """Chunks ask whether the job runs, not by whom."""
-    from jobs import clock, transitions
+    from jobs.db import clock
+    from jobs.lifecycle import transitions
     from jobs.models import Job
 
     def hold(held: Any, *, lease: timedelta, now: Any = clock.NOW) -> bool:
@@ -40,7 +41,8 @@ def no_fence() -> None:
 
 def blind_save() -> None:
     """A finish writes its status whatever the row has become."""
-    from jobs import clock, transitions
+    from jobs.db import clock
+    from jobs.lifecycle import transitions
     from jobs.models import Job, JobEvent
 
     def complete(held: Any, *, worker: Any, **_: Any) -> Any:
@@ -56,17 +58,18 @@ def blind_save() -> None:
 
 def no_sweep() -> None:
     """Nobody looks for jobs whose worker is gone."""
-    from jobs.presence import Sweep
+    from jobs.processes.heartbeat import Sweep
 
     Sweep.look = lambda self: None
 
 
 def rescue_by_time() -> None:
     """What has run for long is taken to be dead, however lively it beats."""
-    from jobs import clock, transitions
     from jobs.actors import SYSTEM
-    from jobs.database import engine_transaction, home
-    from jobs.leases import Rescuer
+    from jobs.db import clock
+    from jobs.db.connection import engine_transaction, home
+    from jobs.execution.leases import Rescuer
+    from jobs.lifecycle import transitions
     from jobs.models import Job
 
     def look(self: Rescuer, **_: Any) -> list[int]:
@@ -86,10 +89,10 @@ def rescue_by_time() -> None:
 def check_then_insert() -> None:
     """Uniqueness is looked up before the insert, and not held by the database."""
     from jobs.models import Job
-    from jobs.services import scheduling
+    from jobs.services.commands import schedule
     from tests.chaos.apps import CONTROL
 
-    original = scheduling.insert_jobs
+    original = schedule.insert_jobs
     directory = Path(os.environ[CONTROL])
 
     # Before the transaction: on SQLite only one at a time gets into it.
@@ -104,7 +107,7 @@ def check_then_insert() -> None:
         job.unique_key = None
         return original(jobs, **options)
 
-    scheduling.insert_jobs = insert
+    schedule.insert_jobs = insert
 
 
 def host_clock() -> None:
@@ -121,9 +124,10 @@ def swallowed_finish() -> None:
     """An outcome that could not be written is given up, while the process goes on beating for the job."""
     from django.db import DatabaseError
 
-    from jobs import runner, transitions
-    from jobs.database import reconnect
-    from jobs.leases import Leases
+    from jobs.db.connection import reconnect
+    from jobs.execution import runner
+    from jobs.execution.leases import Leases
+    from jobs.lifecycle import transitions
 
     def persisted(write: Callable[[], Any]) -> Any:
         try:
@@ -160,10 +164,10 @@ def due_by_host() -> None:
 
 def rescue_by_host() -> None:
     """Whose lease has run out is decided by the host's clock, at one look."""
-    from jobs import transitions
     from jobs.actors import SYSTEM
-    from jobs.database import engine_transaction
-    from jobs.leases import Rescuer
+    from jobs.db.connection import engine_transaction
+    from jobs.execution.leases import Rescuer
+    from jobs.lifecycle import transitions
     from jobs.models import Job
 
     def look(self: Rescuer, **_: Any) -> list[int]:
@@ -182,7 +186,7 @@ def rescue_by_host() -> None:
 
 def dated_by_host() -> None:
     """What is written of the time is the host's."""
-    from jobs import clock
+    from jobs.db import clock
 
     def as_sql(self: clock.Clock, *_: Any, **__: Any) -> tuple[str, tuple[datetime]]:
         return "%s::timestamptz", (datetime.now(UTC) + self.offset,)

@@ -11,14 +11,15 @@ from uuid import uuid4
 
 from django.db import connection
 
-from jobs import cancel_job, transitions
+from jobs import cancel_job
 from jobs.actors import SYSTEM
-from jobs.clock import NOW
-from jobs.database import engine_transaction
+from jobs.db.clock import NOW
+from jobs.db.connection import engine_transaction
 from jobs.exceptions import Busy, TransitionRefused
+from jobs.lifecycle import transitions
+from jobs.lifecycle.transitions import Held
 from jobs.models import Job, JobEvent
 from jobs.status import Status
-from jobs.transitions import Held
 from tests.chaos.models import Effect
 from tests.factories import WORKER, held, make_job, make_project, make_running_job
 from tests.others import InThread

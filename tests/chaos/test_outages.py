@@ -23,7 +23,7 @@ def test_workers_and_api_live_through_outages_and_go_on_by_themselves() -> None:
 
 
 def test_two_lines_about_an_outage_within_five_seconds_are_found() -> None:
-    line = "2026-11-24T10:00:{}Z WARNING jobs.crew worker=a:1:b database trouble: OperationalError"
+    line = "2026-11-24T10:00:{}Z WARNING jobs.processes.threads worker=a:1:b database trouble: OperationalError"
     log = "\n".join([line.format("00.000"), line.format("05.001"), line.format("09.900")])
 
     found = list(problems_of(log))
@@ -33,7 +33,10 @@ def test_two_lines_about_an_outage_within_five_seconds_are_found() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["Traceback (most recent call last):", "2026-11-24T10:00:00.000Z ERROR jobs.runner job=1 raised OperationalError"],
+    [
+        "Traceback (most recent call last):",
+        "2026-11-24T10:00:00.000Z ERROR jobs.runner job=1 raised OperationalError",
+    ],
 )
 def test_whatever_else_a_worker_says_of_an_outage_is_found(line: str) -> None:
     assert list(problems_of(line)) == [line if "Z " in line else f"not a line of the log: {line}"]

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from hypothesis.strategies import booleans, sampled_from
 
-from jobs import cancel_job, schedule_job, transitions
+from jobs import cancel_job, schedule_job
 from jobs.actors import SYSTEM
-from jobs.database import engine_transaction
+from jobs.db.connection import engine_transaction
 from jobs.exceptions import ActiveJobExists, StepRefused, TransitionRefused
+from jobs.lifecycle import transitions
+from jobs.lifecycle.transitions import Held
 from jobs.models import Job, JobEvent
-from jobs.services import hold_job, resume_job, retry_job, run_job_now
-from jobs.transitions import Held
+from jobs.services.commands.interventions import hold_job, resume_job, retry_job, run_job_now
 from tests.factories import WORKER, make_project
 
 LEASE = timedelta(seconds=45)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import HELD_UNTIL, Job, Pause, Worker
-from jobs.services import pause_jobs
+from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from tests.admin.overviews import make_history
 from tests.admin.people import add_event

@@ -5,7 +5,7 @@ from django.urls import reverse
 from playwright.sync_api import Browser
 
 from jobs.models import ApiKey
-from jobs.services import find_access
+from jobs.services.tenants.api_keys import find_access
 from tests.checks.conftest import Site
 from tests.checks.visits import Visit, visit
 

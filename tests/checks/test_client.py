@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.api.documents import DOCUMENT
+from jobs.api.openapi import DOCUMENT
 from jobs.models import Job
 from tests.checks.conftest import Site
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobs import cancel_job, schedule_job
-from jobs.leases import Leases
+from jobs.execution.leases import Leases
 from jobs.models import Job
 from jobs.status import Status
 from tests.factories import held, make_job, make_running_job

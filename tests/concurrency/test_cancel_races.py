@@ -12,11 +12,13 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import cancel_job, runner, transitions
-from jobs.database import limited_transaction
+from jobs import cancel_job
+from jobs.db.connection import limited_transaction
 from jobs.exceptions import JobStopped, TransitionRefused
+from jobs.execution import runner
+from jobs.execution.runner import Outcome
+from jobs.lifecycle import transitions
 from jobs.models import Job
-from jobs.runner import Outcome
 from jobs.status import Status
 from tests.engine import attempt, finals_of, lease_of, make_context, nothing_next, write_in_chunk
 from tests.factories import WORKER, make_job, make_project, make_running_job

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jobs.models import Job
-from jobs.services import change_run
+from jobs.services.commands import bulk_run
 from tests.factories import make_job, make_project
 from tests.others import postgresql_only, somebody_holds
 from tests.services.test_change_run import carry_out, done, ordered, statuses
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), postgresql_only]
 
 
 def test_a_job_that_others_hold_all_the_time_is_counted_as_busy(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(change_run, "BUSY_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(bulk_run, "BUSY_PAUSE_SECONDS", 0)
     free, held = make_job(), make_job()
     job = ordered(make_project())
 
@@ -38,7 +38,7 @@ def test_a_job_that_others_let_go_meanwhile_is_changed_at_the_end(monkeypatch: p
             pauses.append(statuses()[free.pk])
             stack.close()
 
-        monkeypatch.setattr(change_run.time, "sleep", lets_go)
+        monkeypatch.setattr(bulk_run.time, "sleep", lets_go)
         job = carry_out(job)
 
     assert pauses[0] == "cancelled"
@@ -47,7 +47,7 @@ def test_a_job_that_others_let_go_meanwhile_is_changed_at_the_end(monkeypatch: p
 
 
 def test_a_run_cut_off_while_a_job_was_busy_comes_back_to_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(change_run, "STEP", 2)
+    monkeypatch.setattr(bulk_run, "STEP", 2)
     jobs = [make_job() for _ in range(6)]
     job = ordered(make_project())
 
@@ -55,7 +55,7 @@ def test_a_run_cut_off_while_a_job_was_busy_comes_back_to_it(monkeypatch: pytest
         raise SystemExit
 
     with monkeypatch.context() as patched, somebody_holds(jobs[3]):
-        patched.setattr(change_run._Run, "_try_busy_again", cut_off)
+        patched.setattr(bulk_run._Run, "_try_busy_again", cut_off)
         assert carry_out(job).status == "scheduled"
     job = carry_out(job)
 

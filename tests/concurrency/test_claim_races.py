@@ -7,12 +7,12 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError
 
-from jobs import transitions
 from jobs.actors import SYSTEM
-from jobs.claims import ClaimOrder
-from jobs.database import Trouble, classify, engine_transaction, limited_transaction
+from jobs.db.connection import Trouble, classify, engine_transaction, limited_transaction
+from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from jobs.status import Status
+from jobs.workers.claim_order import ClaimOrder
 from tests.engine import ago
 from tests.factories import WORKER, held, make_job, make_project, make_running_job
 from tests.others import InThread

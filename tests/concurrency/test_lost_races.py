@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import transitions
-from jobs.database import engine_transaction, limited_transaction
+from jobs.db.connection import engine_transaction, limited_transaction
+from jobs.lifecycle import transitions
+from jobs.lifecycle.statements import Held
 from jobs.models import Job
-from jobs.moves import Held
 from jobs.status import Status
 from tests.factories import WORKER, held, make_job, make_running_job
 from tests.moves import LEASE, TRANSITIONS, T, Transition, apply, changes_of, events_of, row_of

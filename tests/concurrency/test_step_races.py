@@ -9,11 +9,12 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import schedule_job, services, transitions
-from jobs.database import engine_transaction, limited_transaction
+from jobs import schedule_job
+from jobs.db.connection import engine_transaction, limited_transaction
 from jobs.exceptions import ActiveJobExists, Busy, StepRefused, TransitionRefused
+from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job, JobEvent
-from jobs.services import retry_job, retry_many
+from jobs.services.commands.interventions import hold_job, retry_job, retry_many
 from jobs.status import Refusal, Status
 from tests.factories import WORKER, make_job, make_project, make_running_job
 from tests.moves import LEASE, changes_of, events_of, row_of
@@ -83,7 +84,7 @@ def test_of_a_hold_and_a_claim_one_wins():
     for _ in range(ROUNDS):
         job = make_job(project=project)
 
-        held, claimed = at_once(partial(services.hold_job, job.pk, project=project), partial(claim, job))
+        held, claimed = at_once(partial(hold_job, job.pk, project=project), partial(claim, job))
 
         job.refresh_from_db()
         if isinstance(held, Job):

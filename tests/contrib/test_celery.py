@@ -12,9 +12,10 @@ pytest.importorskip("celery", reason="the package celery is not here")
 import celery
 from kombu import Queue
 
-from jobs import guests, tasks
+from jobs import tasks
 from jobs.contrib import celery as ours
 from jobs.contrib.celery import CeleryBackend, run_task
+from jobs.engines import engine_process
 from tests.engine import registered
 
 app = celery.Celery("trial", broker="memory://", set_as_current=False)
@@ -87,7 +88,9 @@ def test_the_task_is_acknowledged_when_it_has_ended_and_again_if_its_worker_dies
 
 def test_a_worker_calls_the_task_that_the_message_names(monkeypatch: pytest.MonkeyPatch):
     called: list[int] = []
-    monkeypatch.setattr(guests, "current", lambda: type("Guest", (), {"run": lambda self, pk: called.append(pk)})())
+    monkeypatch.setattr(
+        engine_process, "current", lambda: type("Guest", (), {"run": lambda self, pk: called.append(pk)})()
+    )
     monkeypatch.setattr(tasks, "run_job", tasks._as_task("default", "default"))
 
     run_task("jobs.tasks.run_job", [7], {})
@@ -102,12 +105,12 @@ def test_a_message_cannot_make_a_worker_call_just_any_function(path: str):
 
 
 def test_the_processes_of_a_worker_see_its_end(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(guests, "_is_stop_asked", None)
+    monkeypatch.setattr(engine_process, "_is_stop_asked", None)
     ours._begin()
-    assert guests._is_stop_asked is not None
-    assert not guests._is_stop_asked()
+    assert engine_process._is_stop_asked is not None
+    assert not engine_process._is_stop_asked()
 
     ours._end()
 
-    assert guests._is_stop_asked()
+    assert engine_process._is_stop_asked()
     ours._begin()

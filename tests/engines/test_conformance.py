@@ -7,8 +7,9 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import cancel_job, schedule_job, services
+from jobs import cancel_job, schedule_job
 from jobs.models import Job, Worker
+from jobs.services.commands.pauses import pause_jobs, resume_all_jobs
 from jobs.status import Status
 from tests.engine import make_visits
 from tests.engines.engines import Engine
@@ -182,12 +183,12 @@ def test_a_job_that_is_paused_in_the_engine_waits_and_runs_once_it_is_resumed(en
     engine.start_dispatcher()
     job = schedule()
     until_reserved(job)
-    services.pause_jobs(action="note", reason="Look first")
+    pause_jobs(action="note", reason="Look first")
     engine.start_worker()
     wait_for(lambda: Job.objects.filter(pk=job.pk, reserved_until=None).exists(), what="the engine to decline it")
     assert lines_of(job) == 0
 
-    services.resume_all_jobs()
+    resume_all_jobs()
 
     until_status(job, Status.COMPLETED)
 

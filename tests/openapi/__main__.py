@@ -10,7 +10,7 @@ def main() -> int:
     """Generate and write; warnings of the generator end it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
-    from jobs.api.documents import DOCUMENT  # not before the apps are loaded
+    from jobs.api.openapi import DOCUMENT  # not before the apps are loaded
     from tests.openapi.generate import as_text
 
     DOCUMENT.write_text(as_text())

@@ -5,7 +5,7 @@ from typing import Any, Final
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from jobs.api.included import AttemptSerializer, EventSerializer, ProgressSerializer, ReceiptSerializer
+from jobs.api.include import AttemptSerializer, EventSerializer, ProgressSerializer, ReceiptSerializer
 from jobs.api.serializers import JobSerializer, KeySerializer, NewJobSerializer
 
 

@@ -12,7 +12,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
-from jobs.api.catalogue import CATALOGUE
+from jobs.api.error_catalogue import CATALOGUE
 from tests.openapi.answers import ERROR
 from tests.openapi.examples import EXAMPLES
 from tests.openapi.operations import OPERATIONS, PROJECT_KEY, REQUEST_ID, Operation

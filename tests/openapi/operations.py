@@ -7,7 +7,7 @@ from typing import Any, Final
 from drf_spectacular.utils import OpenApiParameter
 
 from jobs.api.filters import SORTS, JobFilters
-from jobs.api.included import INCLUDABLE
+from jobs.api.include import INCLUDABLE
 from jobs.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
 from jobs.api.serializers import NewJobSerializer
 from jobs.models import SCOPES

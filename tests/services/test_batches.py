@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 from django.db import IntegrityError
 
-from jobs import transitions
 from jobs.actors import SYSTEM
 from jobs.exceptions import Busy, InvalidField
+from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent, JobQuerySet
-from jobs.services import Call, Scheduled, Wanted, request_job, request_jobs
+from jobs.services.commands.batches import request_jobs
+from jobs.services.commands.idempotency import Call, Scheduled
+from jobs.services.commands.schedule import Wanted, request_job
 from jobs.status import Status
 from tests.factories import make_job, make_project
 from tests.others import unique_violation

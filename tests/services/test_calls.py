@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from jobs.models import Job
-from jobs.services import call_of, find_replay
+from jobs.services.commands.idempotency import call_of, find_replay
 from tests.factories import LONG_AGO, make_job, make_key, make_project
 
 pytestmark = pytest.mark.django_db

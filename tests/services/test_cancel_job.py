@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from jobs import cancel_job, clock
+from jobs import cancel_job
 from jobs.actors import Actor
+from jobs.db import clock
 from jobs.exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, TransitionRefused
 from jobs.models import Job, JobEvent
 from jobs.status import ACTIVE, Status

@@ -7,13 +7,15 @@ from uuid import uuid4
 
 import pytest
 
-from jobs import runner, transitions
-from jobs.database import engine_transaction
+from jobs.db.connection import engine_transaction
 from jobs.exceptions import InvalidField
+from jobs.execution import runner
+from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
-from jobs.services import change_run, changing, schedule_job
-from jobs.services.changing import Change, Order, request_change
-from jobs.services.finding import JobFilter
+from jobs.services.commands import bulk_change, bulk_run
+from jobs.services.commands.bulk_change import Change, Order, request_change
+from jobs.services.commands.schedule import schedule_job
+from jobs.services.search.staff_filter import JobFilter
 from jobs.status import Status
 from tests.engine import lease_of, nothing_next
 from tests.factories import LONG_AGO, WORKER, make_job, make_project, make_running_job
@@ -30,7 +32,7 @@ def staff_project() -> Any:
 
 def ordered(of: Any, change: Change = Change.CANCEL, **asked: Any) -> Job:
     """Return the job that carries out a change of all that match, as it waits."""
-    highest = changing.newest_job_id()
+    highest = bulk_change.newest_job_id()
     order = Order(
         change=change, wanted=JobFilter(**asked), highest_id=highest, reason="the region is down", staff="7",
         request_id="r-1",
@@ -113,7 +115,7 @@ def test_whatever_the_filter_asks_only_that_is_changed(staff_project: Any, asked
 
 
 def test_thousands_are_changed_in_batches_and_counted_once(staff_project: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(change_run, "STEP", 700)
+    monkeypatch.setattr(bulk_run, "STEP", 700)
     project = make_project()
     Job.objects.bulk_create([sample_of(project, number) for number in range(2_300)])
 
@@ -132,7 +134,7 @@ def sample_of(project: Any, number: int, **columns: Any) -> Job:
 def interrupted(job: Job, monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     """Run the job until its action is cut off, after so many batches; it is back in line."""
     calls = []
-    changed = change_run._Run._changed
+    changed = bulk_run._Run._changed
 
     def dies(self: Any, ids: Any) -> Any:
         calls.append(ids)
@@ -141,7 +143,7 @@ def interrupted(job: Job, monkeypatch: pytest.MonkeyPatch, *, after: int) -> Non
         return changed(self, ids)
 
     with monkeypatch.context() as patched:
-        patched.setattr(change_run._Run, "_changed", dies)
+        patched.setattr(bulk_run._Run, "_changed", dies)
         assert carry_out(job).status == "scheduled"
 
 
@@ -149,7 +151,7 @@ def interrupted(job: Job, monkeypatch: pytest.MonkeyPatch, *, after: int) -> Non
 def test_killed_half_way_it_goes_on_and_does_and_counts_nothing_twice(
     staff_project: Any, monkeypatch: pytest.MonkeyPatch, change: Change
 ):
-    monkeypatch.setattr(change_run, "STEP", 10)
+    monkeypatch.setattr(bulk_run, "STEP", 10)
     status = Status.SCHEDULED if change is Change.CANCEL else Status.FAILED
     ids = [make_job(status=status, reference_id=f"user-{number}").pk for number in range(35)]
     if change is Change.RETRY:
@@ -175,13 +177,13 @@ def test_killed_half_way_it_goes_on_and_does_and_counts_nothing_twice(
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Any]) -> None:
     """Let something happen between the search for jobs and their change."""
-    matching = change_run._Run._matching
+    matching = bulk_run._Run._matching
 
     def first(self: Any, ids: Any) -> Any:
         self.job._engine(happens)
         return matching(self, ids)
 
-    monkeypatch.setattr(change_run._Run, "_matching", first)
+    monkeypatch.setattr(bulk_run._Run, "_matching", first)
 
 
 def test_one_that_ends_between_search_and_change_is_skipped_with_its_cause(
@@ -257,7 +259,7 @@ def test_only_what_was_confirmed_can_become_such_a_job(staff_project: Any):
         change=Change.CANCEL, wanted=JobFilter(), highest_id=9, reason="", staff="1", request_id=""
     ).as_parameters()
 
-    for seal in ("", "x", changing.seal_of({**order, "staff": "2"})):
+    for seal in ("", "x", bulk_change.seal_of({**order, "staff": "2"})):
         with pytest.raises(InvalidField):
             schedule_job(
                 "change_jobs", project=staff_project, reference_id="cancel", parameters={**order, "seal": seal}

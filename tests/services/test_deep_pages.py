@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs.blocks import BlockCounter
 from jobs.models import BLOCK_BITS, Job, JobBlock
-from jobs.services import JobOrder, JobSearch, depths, list_page
+from jobs.services.search import api_deep_pages
+from jobs.services.search.api_pages import list_page
+from jobs.services.search.api_query import JobOrder, JobSearch
+from jobs.stats.block_counts import BlockCounter
 from tests.factories import make_job, make_project
 from tests.others import statements
 
@@ -27,7 +29,7 @@ OLDEST_FIRST = JobOrder(by_start=False, descending=False)
 
 @pytest.fixture(autouse=True)
 def _every_page_is_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(depths, "FAR", 0)
+    monkeypatch.setattr(api_deep_pages, "FAR", 0)
 
 
 def fill(*, blocks: int, seed: int = 7) -> Any:

@@ -9,13 +9,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs import services
-from jobs.claims import PROJECTS, WINDOW, ClaimOrder, seconds_to_next
 from jobs.exceptions import InvalidField
 from jobs.models import Job, Organization
-from jobs.services import disable_organization, enable_organization, pause_jobs
+from jobs.services.commands.pauses import pause_jobs
+from jobs.services.reports.health import check_health
+from jobs.services.tenants.api_keys import find_access
+from jobs.services.tenants.projects import disable_organization, enable_organization
 from jobs.status import Status
-from jobs.worker import JobWorker
+from jobs.workers.claim_order import PROJECTS, WINDOW, ClaimOrder, seconds_to_next
+from jobs.workers.worker import JobWorker
 from tests.engine import registered
 from tests.factories import LONG_AGO, make_job, make_key, make_organization, make_project
 
@@ -160,7 +162,7 @@ def test_health_counts_its_jobs_as_held_and_not_as_overdue():
     job = make_job()
     disable(job.project)
 
-    health = services.check_health()
+    health = check_health()
 
     assert health.oldest_overdue is None
     assert health.oldest_paused is not None
@@ -173,11 +175,11 @@ def test_its_keys_open_nothing_until_it_is_enabled():
     others = make_key().secret
     disable(project)
 
-    while_disabled = [services.find_access(key, project_key=project.key) for key in (secret, others)]
+    while_disabled = [find_access(key, project_key=project.key) for key in (secret, others)]
     enable_organization(project.organization.name)
 
     assert [access is None for access in while_disabled] == [True, False]
-    assert services.find_access(secret, project_key=project.key)
+    assert find_access(secret, project_key=project.key)
 
 
 # ---------------------------------------------------------------- a flood of held jobs

@@ -8,10 +8,11 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from jobs import clock
-from jobs.database import home
+from jobs.db import clock
+from jobs.db.connection import home
 from jobs.models import Job, Worker
-from jobs.services import Bounds, check_health, pause_jobs
+from jobs.services.commands.pauses import pause_jobs
+from jobs.services.reports.health import Bounds, check_health
 from jobs.status import Status
 from tests.factories import make_job, make_project, make_running_job
 
@@ -129,7 +130,7 @@ def test_failures_count_for_an_hour():
 
 
 def test_failures_beyond_the_bound_are_more_than_it_and_those_at_it_are_not(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("jobs.services.health.MOST_COUNTED", 2)
+    monkeypatch.setattr("jobs.services.reports.health.MOST_COUNTED", 2)
     make_worker()
     for _ in range(2):
         make_job(status=Status.FAILED, finished_at=ago(10))
@@ -199,7 +200,7 @@ def test_where_an_engine_runs_the_jobs_a_dispatcher_must_live():
 
 @override_settings(JOBS={"TASK_BACKEND": "default"})
 def test_a_crowd_of_the_engine_s_processes_hides_no_dispatcher(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("jobs.services.health.MOST_WORKERS", 2)
+    monkeypatch.setattr("jobs.services.reports.health.MOST_WORKERS", 2)
     make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER, beat=10)
     for number in range(3):
         make_worker(f"host:3:{number}", kind=Worker.Kind.ENGINE)

@@ -7,11 +7,15 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs import JobFailed, cancel_job, clock, transitions
+from jobs import JobFailed, cancel_job
 from jobs.actors import SYSTEM, Actor
-from jobs.leases import Rescuer
+from jobs.db import clock
+from jobs.execution.leases import Rescuer
+from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
-from jobs.services import MOST_EVENTS, Attempt, get_history, redact_jobs, schedule_job
+from jobs.services.commands.prune import redact_jobs
+from jobs.services.commands.schedule import schedule_job
+from jobs.services.reports.history import MOST_EVENTS, Attempt, get_history
 from jobs.status import Status
 from tests.engine import attempt, claim_again, make_expired_job
 from tests.factories import LONG_AGO, WORKER, held, make_job, make_project, make_running_job

@@ -8,9 +8,12 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs import schedule_job
+from jobs.contrib.reference_import import importer, source
+from jobs.contrib.reference_import.importer import import_jobs
+from jobs.contrib.reference_import.source import Source
 from jobs.exceptions import InvalidField
 from jobs.models import Job
-from jobs.services import Source, import_jobs, importing, public_id_of, reference
+from jobs.services.tenants.projects import public_id_of
 from jobs.status import Status
 from jobs.testing import make_job, make_project, run_due_jobs
 from tests.api.client import Api
@@ -26,7 +29,7 @@ def source_of(table: str, project: Any, **what_matters: Any) -> Source:
     return Source(**{"alias": "default", "table": table, "named": {1: project.key}, **what_matters})
 
 
-def reasons(done: importing.Imported) -> dict[int, str]:
+def reasons(done: importer.Imported) -> dict[int, str]:
     return {refused.job_id: refused.reason for refused in done.refused}
 
 
@@ -176,8 +179,8 @@ def test_an_id_that_is_another_job_s_is_refused(theirs: str, project: Any):
 def test_of_several_that_wait_for_one_reference_the_first_comes(theirs: str, project: Any, size: int):
     with registered(lambda job: None, name="tidy", unique=True) as name:
         here = make_job(name, project=project, reference_id="ben", start_at=datetime(2090, 1, 1, tzinfo=UTC))
-        for job_id, reference in ((1005, "ana"), (1006, "ana"), (1007, "ben"), (1008, "eve")):
-            add(theirs, job_id, status="scheduled", action=name, reference_id=reference)
+        for job_id, source in ((1005, "ana"), (1006, "ana"), (1007, "ben"), (1008, "eve")):
+            add(theirs, job_id, status="scheduled", action=name, reference_id=source)
         add(theirs, 1009, status="completed", action=name, reference_id="ana")
         done = import_jobs(source_of(theirs, project), batch_size=size)
         again = import_jobs(source_of(theirs, project), batch_size=size)
@@ -194,14 +197,14 @@ def test_of_several_that_wait_for_one_reference_the_first_comes(theirs: str, pro
 def test_somebody_who_is_quicker_hinders_only_his_own(theirs: str, project: Any, monkeypatch: pytest.MonkeyPatch):
     for job_id in (1005, 1006, 1007):
         add(theirs, job_id)
-    insert, first = importing._insert, [True]
+    insert, first = importer._insert, [True]
 
     def be_quicker(jobs: Any) -> None:
         if first.pop() if first else False:
             Job.objects.create(**{**_values(jobs[1]), "reference_id": "quick"})
         insert(jobs)
 
-    monkeypatch.setattr(importing, "_insert", be_quicker)
+    monkeypatch.setattr(importer, "_insert", be_quicker)
     try:
         done = import_jobs(source_of(theirs, project))
     finally:
@@ -221,7 +224,7 @@ def test_what_is_wrong_with_the_table_is_raised_on(theirs: str, project: Any, mo
     def break_constraint(jobs: Any) -> None:
         raise IntegrityError("not unique, but something else")
 
-    monkeypatch.setattr(importing, "_insert", break_constraint)
+    monkeypatch.setattr(importer, "_insert", break_constraint)
     with pytest.raises(IntegrityError):
         import_jobs(source_of(theirs, project))
 
@@ -260,7 +263,7 @@ def test_projects_are_found_by_id_by_key_or_by_name(theirs: str):
 def test_the_table_may_be_in_another_database(theirs: str, project: Any, monkeypatch: pytest.MonkeyPatch):
     add(theirs, 5)
     elsewhere = connection.copy(alias="reference")
-    monkeypatch.setattr(reference, "connections", {"default": connection, "reference": elsewhere})
+    monkeypatch.setattr(source, "connections", {"default": connection, "reference": elsewhere})
     try:
         with CaptureQueriesContext(elsewhere) as asked, CaptureQueriesContext(connection) as at_home:
             done = import_jobs(source_of(theirs, project, alias="reference"))

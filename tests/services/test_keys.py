@@ -5,10 +5,19 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs import services
 from jobs.exceptions import ApiKeyNotFound, InvalidField
 from jobs.models import ApiKey
-from jobs.services.keys import BASE62, checksum, hash_secret, is_well_formed, make_secret
+from jobs.services.tenants.api_keys import (
+    BASE62,
+    checksum,
+    create_api_key,
+    find_access,
+    hash_secret,
+    is_well_formed,
+    make_secret,
+    revoke_api_key,
+)
+from jobs.services.tenants.projects import public_id_of
 from tests.factories import make_key, make_organization, make_project
 
 
@@ -57,12 +66,12 @@ def test_key_organization_and_project_come_in_one_query(django_assert_num_querie
     ApiKey.objects.update(last_used_at=timezone.now())
 
     with django_assert_num_queries(1):
-        access = services.find_access(made.secret, project_key=project.key)
+        access = find_access(made.secret, project_key=project.key)
         assert access is not None
         assert access.key.organization == project.organization
         assert access.project is not None
         assert (access.project.pk, access.project.key) == (project.pk, project.key)
-        assert services.public_id_of(access.project)
+        assert public_id_of(access.project)
 
 
 @pytest.mark.django_db
@@ -70,7 +79,7 @@ def test_key_organization_and_project_come_in_one_query(django_assert_num_querie
 def test_a_project_that_cannot_be_is_none(project_key: str):
     made = make_key(organization=make_project().organization)
 
-    access = services.find_access(made.secret, project_key=project_key)
+    access = find_access(made.secret, project_key=project_key)
 
     assert access is not None
     assert access.project is None
@@ -80,7 +89,7 @@ def test_a_project_that_cannot_be_is_none(project_key: str):
 def test_a_foreign_project_is_none():
     made = make_key()
 
-    access = services.find_access(made.secret, project_key=make_project().key)
+    access = find_access(made.secret, project_key=make_project().key)
 
     assert access is not None
     assert access.project is None
@@ -92,7 +101,7 @@ def test_a_bound_key_opens_its_project_only():
     other = make_project(organization=project.organization)
     made = make_key(organization=project.organization, project=project)
 
-    opened = [services.find_access(made.secret, project_key=asked.key) for asked in (project, other)]
+    opened = [find_access(made.secret, project_key=asked.key) for asked in (project, other)]
 
     assert [access.project for access in opened if access] == [project, None]
 
@@ -101,10 +110,10 @@ def test_a_bound_key_opens_its_project_only():
 def test_a_key_that_expired_or_was_revoked_opens_nothing():
     expired, revoked = make_key(), make_key()
     ApiKey.objects.filter(pk=expired.key.pk).update(expires_at=timezone.now())
-    services.revoke_api_key(revoked.key.prefix)
+    revoke_api_key(revoked.key.prefix)
 
-    assert services.find_access(expired.secret, project_key="x") is None
-    assert services.find_access(revoked.secret, project_key="x") is None
+    assert find_access(expired.secret, project_key="x") is None
+    assert find_access(revoked.secret, project_key="x") is None
 
 
 @pytest.mark.django_db
@@ -116,7 +125,7 @@ def test_use_is_noted_at_most_once_a_minute():
         if age is not None:
             ApiKey.objects.update(last_used_at=timezone.now() - age)
         before = ApiKey.objects.get().last_used_at
-        services.find_access(made.secret, project_key="x")
+        find_access(made.secret, project_key="x")
         moments.append(ApiKey.objects.get().last_used_at != before)
 
     assert moments == [True, False, True]
@@ -131,7 +140,7 @@ def test_a_note_that_would_have_to_wait_is_skipped():
         cursor.execute("BEGIN" if connection.vendor == "postgresql" else "BEGIN IMMEDIATE")
         cursor.execute("UPDATE jobs_apikey SET name = 'x'")
         begun = timezone.now()
-        access = services.find_access(made.secret, project_key="x")
+        access = find_access(made.secret, project_key="x")
         waited = timezone.now() - begun
         cursor.execute("ROLLBACK")
     other.close()
@@ -158,10 +167,10 @@ def test_a_lifetime_has_bounds(lifetime: timedelta):
 @pytest.mark.django_db
 def test_a_key_cannot_be_bound_to_a_foreign_project():
     with pytest.raises(InvalidField, match="^project: "):
-        services.create_api_key(organization=make_organization(), project=make_project())
+        create_api_key(organization=make_organization(), project=make_project())
 
 
 @pytest.mark.django_db
 def test_an_unknown_prefix_is_not_found():
     with pytest.raises(ApiKeyNotFound):
-        services.revoke_api_key("jsk_unknown")
+        revoke_api_key("jsk_unknown")

@@ -9,7 +9,9 @@ from typing import Any, Final
 import pytest
 
 from jobs.models import Job
-from jobs.services import JobOrder, JobSearch, Place, list_page, walks
+from jobs.services.search import api_sql
+from jobs.services.search.api_pages import list_page
+from jobs.services.search.api_query import JobOrder, JobSearch, Place
 from jobs.status import Status
 from tests.factories import LONG_AGO, make_job, make_project
 from tests.others import statements
@@ -126,9 +128,9 @@ def test_a_walk_gives_the_model_from_end_to_end(jobs: list[Job], what: str, orde
 def test_it_is_the_same_where_no_filter_is_narrow_and_blocks_are_many(
     jobs: list[Job], what: str, order: JobOrder, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(walks, "NARROW", dict.fromkeys(walks.NARROW, 3))
-    monkeypatch.setattr(walks, "BLOCK_BITS", 3)
-    monkeypatch.setattr(walks, "BLOCK", "id >> 3")
+    monkeypatch.setattr(api_sql, "NARROW", dict.fromkeys(api_sql.NARROW, 3))
+    monkeypatch.setattr(api_sql, "BLOCK_BITS", 3)
+    monkeypatch.setattr(api_sql, "BLOCK", "id >> 3")
     search = JobSearch(**SEARCHES[what], order=order)
     expected = model_of(jobs, search)
 

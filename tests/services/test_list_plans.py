@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 
 from jobs.models import Job
-from jobs.services import JobOrder, JobSearch, Place, listing
+from jobs.services.search import api_pages
+from jobs.services.search.api_query import JobOrder, JobSearch, Place
 from jobs.status import Status
 from tests.factories import make_project
 
@@ -177,7 +178,7 @@ def search_of(asked: dict[str, Any]) -> JobSearch:
 
 
 def plan_of(search: JobSearch, project: Any, **part: Any) -> dict[str, Any]:
-    return explained(listing.find_jobs(search, project=project, limit=51, **part))
+    return explained(api_pages.find_jobs(search, project=project, limit=51, **part))
 
 
 def explained(jobs: Any) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 
 from jobs.models import Job
-from jobs.services import looking
-from jobs.services.finding import JobFilter
-from jobs.services.looking import look_for
+from jobs.services.search import staff_search
+from jobs.services.search.staff_filter import JobFilter
+from jobs.services.search.staff_search import look_for
 from jobs.status import Status
 from tests.factories import LONG_AGO, make_job, make_project
 
@@ -125,7 +125,7 @@ def test_a_redacted_job_has_no_others_of_the_same_reference():
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "WINDOW", 3)
+    monkeypatch.setattr(staff_search, "WINDOW", 3)
 
 
 @pytest.mark.usefixtures("narrow")

@@ -9,9 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Job
-from jobs.services import facets, looking
-from jobs.services.finding import JobFilter
-from jobs.services.planning import index_walks
+from jobs.services.search import facets, staff_search
+from jobs.services.search.planner import index_walks
+from jobs.services.search.staff_filter import JobFilter
 from tests.services.test_list_plans import BEGAN, ROWS, blocks_read, explained, indexes_walked, nodes_of, project
 
 __all__ = ["project"]
@@ -35,7 +35,7 @@ SOON: Final = BEGAN + timedelta(minutes=ROWS - 100)
 @pytest.fixture(autouse=True)
 def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """A window as small beside this list as the real one is beside ten million."""
-    monkeypatch.setattr(looking, "WINDOW", SMALL)
+    monkeypatch.setattr(staff_search, "WINDOW", SMALL)
     monkeypatch.setattr(facets, "SAMPLE", SMALL)
 
 
@@ -109,7 +109,7 @@ def test_what_no_index_answers_reads_no_more_than_a_window(project: Any, asked: 
 
 def test_where_a_window_ends_is_found_in_the_index_alone(project: Any):
     for asked in ({"status": "completed"}, {"project": project.pk}, {}, {"due_until": LATE}):
-        walk = looking.walk_for(JobFilter(**asked))
+        walk = staff_search.walk_for(JobFilter(**asked))
 
         plan = planned(walk.ordered().values_list(*walk.keys)[SMALL - 1 : SMALL + 1])
 
@@ -155,9 +155,9 @@ def planned(jobs: Any) -> dict[str, Any]:
         return explained(jobs)
 
 
-def look_for(asked: dict[str, Any], project: Any, **where: Any) -> looking.Look:
+def look_for(asked: dict[str, Any], project: Any, **where: Any) -> staff_search.Look:
     of_project = {"project": project.pk} if "project" in asked else {}
-    return looking.look_for(JobFilter(**{**asked, **of_project}), **where)
+    return staff_search.look_for(JobFilter(**{**asked, **of_project}), **where)
 
 
 def entries_looked_at(plan: dict[str, Any]) -> int:

@@ -9,12 +9,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.actors import Actor
-from jobs.claims import PROJECTS, WINDOW, ClaimOrder, seconds_to_next
 from jobs.exceptions import InvalidField, UnknownAction
 from jobs.models import Job, Pause
-from jobs.services import list_pauses, pause_jobs, resume_all_jobs, resume_jobs, scope_of
+from jobs.services.commands.pauses import list_pauses, pause_jobs, resume_all_jobs, resume_jobs, scope_of
 from jobs.status import Status
-from jobs.worker import JobWorker
+from jobs.workers.claim_order import PROJECTS, WINDOW, ClaimOrder, seconds_to_next
+from jobs.workers.worker import JobWorker
 from tests.engine import registered
 from tests.factories import LONG_AGO, make_job, make_organization, make_project
 

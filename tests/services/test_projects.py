@@ -4,9 +4,10 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from jobs import get_project_model, services
+from jobs import get_project_model
 from jobs.exceptions import InvalidField, ProjectNotFound
 from jobs.models import Organization, Project, make_project_key
+from jobs.services.tenants.projects import create_project, get_organization, get_project, public_id_of
 from tests.factories import make_organization, make_project
 
 
@@ -27,30 +28,30 @@ def test_a_setting_that_names_no_model_is_named(label: str):
 def test_projects_are_found_by_key_within_their_organization():
     project = make_project()
 
-    assert services.get_project(project.key, organization=project.organization) == project
+    assert get_project(project.key, organization=project.organization) == project
     with pytest.raises(ProjectNotFound):
-        services.get_project(project.key, organization=make_organization())
+        get_project(project.key, organization=make_organization())
 
 
 @pytest.mark.django_db
 def test_the_public_id_is_an_integer():
-    assert isinstance(services.public_id_of(make_project()), int)
+    assert isinstance(public_id_of(make_project()), int)
 
 
 @pytest.mark.django_db
 @pytest.mark.skipif(get_project_model() is not Project, reason="the host has a Project of its own")
 def test_a_project_is_created_once_under_a_name():
-    project = services.create_project("Shop", organization="Acme")
+    project = create_project("Shop", organization="Acme")
 
     assert isinstance(project, Project)
-    assert project.organization == services.get_organization("Acme")
+    assert project.organization == get_organization("Acme")
     with pytest.raises(InvalidField, match="^name: Acme has a project"):
-        services.create_project("Shop", organization="Acme")
-    assert services.create_project("Shop", organization="Other").pk != project.pk
+        create_project("Shop", organization="Acme")
+    assert create_project("Shop", organization="Other").pk != project.pk
 
 
 @pytest.mark.django_db
 def test_an_unknown_organization_is_refused():
     with pytest.raises(InvalidField, match="^organization: "):
-        services.get_organization("Nobody")
+        get_organization("Nobody")
     assert not Organization.objects.exists()

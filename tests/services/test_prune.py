@@ -12,7 +12,8 @@ from django.utils import timezone
 from jobs import get_job
 from jobs.exceptions import InvalidField
 from jobs.models import Job, JobEvent
-from jobs.services import count_to_delete, count_to_redact, delete_jobs, pruned_before, pruning, redact_jobs
+from jobs.services.commands import prune
+from jobs.services.commands.prune import count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from jobs.status import Status
 from tests.factories import LONG_AGO, make_job, make_project
 from tests.others import other_connection, postgresql_only
@@ -28,8 +29,8 @@ PERSONAL = "shekar@example.com"
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for others between batches."""
-    monkeypatch.setattr(pruning, "PAUSE_SECONDS", 0)
-    monkeypatch.setattr(pruning, "PAUSE_ON_ONE_LOCK_SECONDS", 0)
+    monkeypatch.setattr(prune, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(prune, "PAUSE_ON_ONE_LOCK_SECONDS", 0)
 
 
 def make_old_job(status: Status = Status.COMPLETED, **what_matters: Any) -> Job:
@@ -103,7 +104,7 @@ def test_a_run_that_was_cut_short_is_taken_up_where_it_ended(monkeypatch: pytest
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(pruning, "_let_others", cut)
+        patched.setattr(prune, "_let_others", cut)
         redact_jobs(BEFORE, batch_size=2)
 
     assert count_to_redact(BEFORE) == 3
@@ -136,7 +137,7 @@ def test_each_batch_commits_by_itself(monkeypatch: pytest.MonkeyPatch):
             cursor.execute("SELECT count(*) FROM jobs_job WHERE reference_id = ''")
             seen.append(cursor.fetchone()[0])
 
-    monkeypatch.setattr(pruning, "_let_others", look)
+    monkeypatch.setattr(prune, "_let_others", look)
     redact_jobs(BEFORE, batch_size=2)
 
     assert seen == [2, 4]
@@ -202,7 +203,7 @@ def test_deleting_takes_redacted_jobs_too_and_leaves_the_young():
 
 
 def test_deleting_walks_past_old_jobs_that_stay_and_ends_at_young_ones(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pruning, "ROWS_A_LOOK", 2)
+    monkeypatch.setattr(prune, "ROWS_A_LOOK", 2)
     project = make_project()
     for _ in range(5):
         make_job(project=project)
@@ -233,14 +234,14 @@ def test_a_younger_job_that_tried_a_deleted_one_again_stays():
 
 def test_a_job_that_a_host_protects_is_kept_and_counted_and_the_others_go(monkeypatch: pytest.MonkeyPatch):
     protected, _, _ = (make_old_job() for _ in range(3))
-    delete = pruning._delete
+    delete = prune._delete
 
     def guarded(ids: list[int]) -> tuple[int, int]:
         if protected.pk in ids:
             raise ProtectedError("An invoice of the host", {protected})
         return delete(ids)
 
-    monkeypatch.setattr(pruning, "_delete", guarded)
+    monkeypatch.setattr(prune, "_delete", guarded)
     pruned = delete_jobs(BEFORE)
 
     assert (pruned.done, pruned.events, pruned.kept) == (2, 2, 1)

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from jobs import clock, services
+from jobs.db import clock
 from jobs.exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, StepRefused
 from jobs.models import Job, JobEvent
-from jobs.services import get_history, retries, retry_job
+from jobs.services.commands import retry as retries
+from jobs.services.commands.interventions import retry_job
+from jobs.services.commands.prune import redact_jobs
+from jobs.services.reports.history import get_history
 from jobs.status import Refusal, Status
 from tests.factories import LONG_AGO, make_job, make_project
 from tests.moves import changes_of, events_of, row_of
@@ -216,7 +219,7 @@ def test_a_retried_job_is_as_old_as_its_own_creation():
     failed = make_failed()
     new = retry(failed)
 
-    services.redact_jobs(clock.read(connection) - timedelta(days=1))
+    redact_jobs(clock.read(connection) - timedelta(days=1))
 
     assert row_of(failed)["reference_id"] == ""
     assert row_of(new)["reference_id"] != ""

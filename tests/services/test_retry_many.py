@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from jobs.models import Job
-from jobs.services import retries, retry_many
+from jobs.services.commands import retry as retries
+from jobs.services.commands.interventions import retry_many
 from jobs.status import Refusal, Status
 from tests.factories import make_job, make_project
 from tests.moves import events_of

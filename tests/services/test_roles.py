@@ -6,7 +6,8 @@ from django.contrib.auth.models import Group, Permission
 
 from jobs.exceptions import RolesUnavailable
 from jobs.models import Job
-from jobs.services import ROLES, get_project_model, make_roles
+from jobs.services.tenants.projects import get_project_model
+from jobs.services.tenants.roles import ROLES, make_roles
 from tests.test_commands import refusal, run, run_json
 
 pytestmark = pytest.mark.django_db

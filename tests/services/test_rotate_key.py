@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from jobs import services
 from jobs.exceptions import ApiKeyNotFound, InvalidField
 from jobs.models import ApiKey
-from jobs.services import rotate_api_key
+from jobs.services.tenants.api_keys import find_access, revoke_api_key, rotate_api_key
 from tests.factories import make_key, make_project
 from tests.others import InThread, other_connection, transaction_of
 
@@ -19,7 +18,7 @@ DAY = timedelta(days=1)
 
 
 def opens(secret: str) -> bool:
-    return services.find_access(secret, project_key="x") is not None
+    return find_access(secret, project_key="x") is not None
 
 
 def expiry_of(made: Any) -> Any:
@@ -42,7 +41,7 @@ def test_the_new_key_opens_what_the_old_one_does():
     )  # fmt: skip
     assert key.replaces_id == old.key.pk
     assert key.expires_at is None
-    access = services.find_access(new.secret, project_key=project.key)
+    access = find_access(new.secret, project_key=project.key)
     assert access is not None
     assert access.project == project
 
@@ -84,7 +83,7 @@ def test_a_new_key_lives_as_long_as_the_old_one_was_made_for():
 
 
 def revoke(made: Any) -> None:
-    services.revoke_api_key(made.key.prefix)
+    revoke_api_key(made.key.prefix)
 
 
 def expire(made: Any) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection
 
-from jobs import clock, schedule_job
+from jobs import schedule_job
 from jobs.actors import Actor
+from jobs.db import clock
 from jobs.exceptions import ActiveJobExists, InvalidField, UnknownAction
 from jobs.models import Job, JobEvent
 from jobs.status import Status

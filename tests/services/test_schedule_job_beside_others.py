@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from jobs import schedule_job, transitions
+from jobs import schedule_job
 from jobs.exceptions import ActiveJobExists, Busy, ConcurrentChange
+from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent, JobQuerySet
 from tests.factories import make_job, make_project
 from tests.moves import row_of

@@ -6,11 +6,12 @@ from typing import Final
 import pytest
 from django.db import connection
 
-from jobs import clock, statistics
-from jobs.database import home
+from jobs.db import clock
+from jobs.db.connection import home
 from jobs.models import Statistic, Worker
-from jobs.services import SPANS, Overview, get_overview
-from jobs.services import statistics as reads
+from jobs.services.reports import overview as reads
+from jobs.services.reports.overview import SPANS, Overview, get_overview
+from jobs.stats import rollup
 from jobs.status import Status
 from tests.ended import make_ended
 from tests.factories import make_job, make_project, make_running_job
@@ -32,7 +33,7 @@ def look(span: str = "24h") -> Overview:
 
 
 def roll_up_all() -> None:
-    while statistics.roll_up():
+    while rollup.roll_up():
         pass
 
 

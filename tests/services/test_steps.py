@@ -6,11 +6,16 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs import clock, services, transitions
 from jobs.actors import Actor
+from jobs.db import clock
 from jobs.exceptions import Busy, InvalidField, JobNotFound, StepRefused
+from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job
-from jobs.services import Wait, Waiting, check_health, explain_wait, get_history, look_at_job
+from jobs.services.commands.cancel import cancel_job, look_at_job
+from jobs.services.commands.interventions import hold_job, resume_job
+from jobs.services.reports.health import check_health
+from jobs.services.reports.history import get_history
+from jobs.services.reports.wait_reasons import Wait, Waiting, explain_wait
 from jobs.status import Refusal, Status
 from tests.factories import make_job, make_project
 from tests.moves import changes_of, events_of, row_of
@@ -114,7 +119,7 @@ def test_a_job_that_changes_each_time_is_busy(step: Step, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("step", STEPS, ids=str)
 def test_workers_are_woken_for_a_job_that_may_be_due_now(step: Step, monkeypatch: pytest.MonkeyPatch):
     woken: list[str] = []
-    monkeypatch.setattr("jobs.services.steps.notify_due", lambda: woken.append("woken"))
+    monkeypatch.setattr("jobs.services.commands.interventions.notify_due", lambda: woken.append("woken"))
     job = step.make()
 
     step.serve(job.pk, project=job.project)
@@ -137,7 +142,7 @@ def test_integrators_learn_of_the_step_and_not_what_staff_wrote(step: Step, acto
 
 def test_a_held_job_waits_to_be_resumed_since_it_was_held_and_whatever_else_is_in_its_way():
     job = make_job(due_at=LATER)
-    held = services.hold_job(job.pk, project=job.project)
+    held = hold_job(job.pk, project=job.project)
     type(job.project.organization).objects.update(disabled_at=held.updated_at)
 
     _, now = look_at_job(job.pk, project=job.project)
@@ -146,7 +151,7 @@ def test_a_held_job_waits_to_be_resumed_since_it_was_held_and_whatever_else_is_i
 
 
 def test_a_held_job_is_not_overdue():
-    services.hold_job(make_job().pk, project=Job.objects.get().project)
+    hold_job(make_job().pk, project=Job.objects.get().project)
 
     health = check_health()
 
@@ -156,27 +161,27 @@ def test_a_held_job_is_not_overdue():
 def test_a_held_job_can_be_cancelled_and_is_then_held_no_longer():
     job = make_job(due_at=HELD_UNTIL)
 
-    cancelled = services.cancel_job(job.pk, project=job.project)
+    cancelled = cancel_job(job.pk, project=job.project)
 
     assert not cancelled.is_held
     with pytest.raises(StepRefused) as refused:
-        services.resume_job(job.pk, project=job.project)
+        resume_job(job.pk, project=job.project)
     assert refused.value.why is Refusal.ENDED
 
 
 def test_a_job_held_before_its_start_waits_for_it_when_it_is_resumed():
     job = make_job(start_at=LATER, due_at=LATER)
-    services.hold_job(job.pk, project=job.project)
+    hold_job(job.pk, project=job.project)
 
-    resumed = services.resume_job(job.pk, project=job.project)
+    resumed = resume_job(job.pk, project=job.project)
 
     assert resumed.due_at == LATER
 
 
 def test_a_job_resumed_after_its_start_is_due_now():
     job = make_job()
-    services.hold_job(job.pk, project=job.project)
+    hold_job(job.pk, project=job.project)
 
-    resumed = services.resume_job(job.pk, project=job.project)
+    resumed = resume_job(job.pk, project=job.project)
 
     assert abs(resumed.due_at - clock.read(connection)) < timedelta(minutes=1)

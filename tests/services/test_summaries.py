@@ -7,7 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.services import newest_failures, summaries, summarize_organization, summarize_project
+from jobs.services.reports import summaries
+from jobs.services.reports.summaries import newest_failures, summarize_organization, summarize_project
 from jobs.status import Status
 from tests.factories import LONG_AGO, make_job, make_organization, make_project
 

@@ -8,8 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Job
-from jobs.services import newest_failures, summaries, summarize_organization, summarize_project
-from jobs.services.planning import index_walks
+from jobs.services.reports import summaries
+from jobs.services.reports.summaries import newest_failures, summarize_organization, summarize_project
+from jobs.services.search.planner import index_walks
 from tests.factories import make_job, make_organization, make_project
 from tests.services.test_list_plans import BEGAN, FILL, nodes_of, rows_read, rows_removed
 

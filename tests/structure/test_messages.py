@@ -20,8 +20,8 @@ from tests.structure.source import ROOT, sources
 
 CATALOGUE: Final = ROOT / "jobs" / "locale" / "de" / "LC_MESSAGES"
 TRANSLATING: Final = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
-# What services refuse is told on in their words, which `jobs/admin/problems.py` names.
-TOLD_ON: Final = {"jobs/admin/asking.py"}
+# What services refuse is told on in their words, which `jobs/admin/base/messages.py` names.
+TOLD_ON: Final = {"jobs/admin/base/forms.py"}
 # In a template made plain: the first argument of `_(…)`, `gettext(…)` or `ngettext(…)`.
 CALL: Final = re.compile(r"""(?:\b_|gettext)\(u?((['"])(?:(?!\2)[^\\]|\\.)*\2)""")
 ENTRY: Final = re.compile(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from jobs.services import public_id_of
+from jobs.services.tenants.projects import public_id_of
 from jobs.testing import make_api_key, make_organization, make_project
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

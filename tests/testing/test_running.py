@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from jobs import JobContext, JobFailed, schedule_job
 from jobs.models import Job
-from jobs.services import disable_organization, pause_jobs
+from jobs.services.commands.pauses import pause_jobs
+from jobs.services.tenants.projects import disable_organization
 from jobs.status import Status
 from jobs.testing import make_job, make_project, run_due_jobs
 from tests.engine import registered, write_in_chunk

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import services
 from ...exceptions import JobsError
 from ...models import SCOPES
+from ...services.tenants.api_keys import create_api_key
+from ...services.tenants.projects import get_organization, get_project
 
 
 class Command(BaseCommand):
@@ -37,10 +38,10 @@ class Command(BaseCommand):
     ) -> None:
         """Create and print."""
         try:
-            owner = services.get_organization(organization)
-            made = services.create_api_key(
+            owner = get_organization(organization)
+            made = create_api_key(
                 organization=owner,
-                project=None if project is None else services.get_project(project, organization=owner),
+                project=None if project is None else get_project(project, organization=owner),
                 name=name,
                 scopes=[scope.strip() for scope in scopes.split(",") if scope.strip()],
                 lifetime=None if expires_in is None else _days(expires_in),

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import services
 from ...exceptions import JobsError
+from ...services.tenants.projects import create_project, public_id_of
 
 
 class Command(BaseCommand):
@@ -22,11 +22,11 @@ class Command(BaseCommand):
     def handle(self, *, name: str, organization: str, as_json: bool, **_: Any) -> None:
         """Create and print."""
         try:
-            project: Any = services.create_project(name, organization=organization)
+            project: Any = create_project(name, organization=organization)
         except JobsError as error:
             raise CommandError(str(error)) from error
         made = {
-            "projectId": services.public_id_of(project),
+            "projectId": public_id_of(project),
             "projectKey": project.key,
             "name": name,
             "organization": organization,

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import services
 from ...exceptions import JobsError
+from ...services.tenants.roles import RoleChange, make_roles
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *, exact: bool, as_json: bool, **_: Any) -> None:
         """Make them, and say what changed."""
         try:
-            changes = services.make_roles(take_others=exact)
+            changes = make_roles(take_others=exact)
         except JobsError as error:
             raise CommandError(str(error)) from error
         if as_json:
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{role.name}: {_told(role)}")
 
 
-def _told(role: services.RoleChange) -> str:
+def _told(role: RoleChange) -> str:
     parts = ["made"] if role.is_new else []
     parts += [f"given {', '.join(role.given)}"] if role.given else []
     parts += [f"taken {', '.join(role.taken)}"] if role.taken else []

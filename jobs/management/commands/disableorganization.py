@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import services
 from ...exceptions import JobsError
+from ...services.tenants.projects import disable_organization
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *, name: str, as_json: bool, **_: Any) -> None:
         """Disable and confirm."""
         try:
-            organization = services.disable_organization(name)
+            organization = disable_organization(name)
         except JobsError as error:
             raise CommandError(str(error)) from error
         since = organization.disabled_at.isoformat(timespec="seconds") if organization.disabled_at else None

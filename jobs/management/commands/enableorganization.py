@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import services
 from ...exceptions import JobsError
+from ...services.tenants.projects import enable_organization
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *, name: str, as_json: bool, **_: Any) -> None:
         """Enable and confirm."""
         try:
-            was_disabled = services.enable_organization(name)
+            was_disabled = enable_organization(name)
         except JobsError as error:
             raise CommandError(str(error)) from error
         if as_json:

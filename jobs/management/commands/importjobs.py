@@ -7,7 +7,8 @@ from typing import Any, Literal
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
-from ... import services
+from ...contrib.reference_import.importer import Imported, import_jobs
+from ...contrib.reference_import.source import Source
 from ...exceptions import JobsError
 
 
@@ -67,10 +68,8 @@ class Command(BaseCommand):
     ) -> None:
         """Import, report counts, and exit with 1 if a row was refused."""
         try:
-            source = services.Source(
-                alias=database, table=table, match=match, projects_table=projects_table, named=dict(named)
-            )
-            done = services.import_jobs(source, batch_size=options["batch_size"], dry_run=options["dry_run"])
+            source = Source(alias=database, table=table, match=match, projects_table=projects_table, named=dict(named))
+            done = import_jobs(source, batch_size=options["batch_size"], dry_run=options["dry_run"])
         except JobsError as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
@@ -87,13 +86,13 @@ class Command(BaseCommand):
             raise CommandError(f"{len(done.refused)} rows were refused.")
 
 
-def _as_json(done: services.Imported, *, dry_run: bool) -> str:
+def _as_json(done: Imported, *, dry_run: bool) -> str:
     refused = [{"jobId": row.job_id, "reason": row.reason} for row in done.refused]
     counts = {"read": done.read, "imported": done.imported, "present": done.present}
     return json.dumps({"dryRun": dry_run, **counts, "refused": refused})
 
 
-def _sentence(done: services.Imported, *, dry_run: bool) -> str:
+def _sentence(done: Imported, *, dry_run: bool) -> str:
     verb = "would be imported; nothing was changed" if dry_run else "were imported"
     rest = f"{done.present} had been before, {len(done.refused)} cannot be represented"
     return f"Of {done.read} rows {done.imported} {verb}; {rest}."

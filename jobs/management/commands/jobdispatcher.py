@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ...conf import current
-from ...dispatcher import JobDispatcher
 from ...tasks import HandOverFailed
+from ...workers.dispatcher import JobDispatcher
 
 
 class Command(BaseCommand):

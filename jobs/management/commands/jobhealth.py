@@ -8,8 +8,8 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand
 from django.db import Error
 
-from ... import services
-from ...services import Bounds, Health, Late
+from ...services.commands.pauses import scope_of
+from ...services.reports.health import Bounds, Health, Late, check_health
 
 BEYOND_BOUNDS: Final = 1
 NO_ANSWER: Final = 2
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         """Look, print, and exit with the verdict."""
         bounds = Bounds(**{name: options[name] for name in Bounds.__dataclass_fields__})
         try:
-            health = services.check_health()
+            health = check_health()
         except Error:  # its text may hold a password or values of rows
             self.stdout.write(
                 json.dumps({"ok": False, "problems": [NO_DATABASE]}) if as_json else f"PROBLEM: {NO_DATABASE}"
@@ -78,7 +78,7 @@ def _shown(health: Health, bounds: Bounds, problems: list[str]) -> dict[str, Any
         "failuresLastHour": health.failures,
         "pauses": [
             {
-                "scope": services.scope_of(pause),
+                "scope": scope_of(pause),
                 "reason": pause.reason,
                 "since": pause.created_at.isoformat(timespec="seconds"),
                 "by": pause.created_by,

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ...worker import JobWorker
+from ...workers.worker import JobWorker
 
 
 class Command(BaseCommand):

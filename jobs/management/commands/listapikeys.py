@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import services
 from ...exceptions import JobsError
 from ...models import ApiKey
+from ...services.tenants.api_keys import list_api_keys
+from ...services.tenants.projects import get_organization
 
 HEADINGS = ("PREFIX", "ORGANIZATION", "PROJECT", "SCOPES", "STATE", "LAST USED", "NAME")
 
@@ -25,10 +26,10 @@ class Command(BaseCommand):
     def handle(self, *, organization: str | None, as_json: bool, **_: Any) -> None:
         """List."""
         try:
-            owner = None if organization is None else services.get_organization(organization)
+            owner = None if organization is None else get_organization(organization)
         except JobsError as error:
             raise CommandError(str(error)) from error
-        keys = list(services.list_api_keys(organization=owner))
+        keys = list(list_api_keys(organization=owner))
         self.stdout.write(json.dumps({"data": [_shown(key) for key in keys]}) if as_json else _table(keys))
 
 

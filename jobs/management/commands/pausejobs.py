@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import services
 from ...exceptions import JobsError
+from ...services.commands.pauses import name_of_scope, pause_jobs
+from ...services.tenants.projects import get_project_by_key
 
 
 class Command(BaseCommand):
@@ -23,9 +24,9 @@ class Command(BaseCommand):
     def handle(self, *, action: str | None, project: str | None, reason: str, **_: Any) -> None:
         """Pause and confirm."""
         try:
-            found = None if project is None else services.get_project_by_key(project)
-            pause = services.pause_jobs(action=action, project=found, reason=reason)
+            found = None if project is None else get_project_by_key(project)
+            pause = pause_jobs(action=action, project=found, reason=reason)
         except JobsError as error:
             raise CommandError(str(error)) from error
         since = pause.created_at.isoformat(timespec="seconds")
-        self.stdout.write(f"Paused {services.name_of_scope(action, project)} since {since}. Running jobs go on.")
+        self.stdout.write(f"Paused {name_of_scope(action, project)} since {since}. Running jobs go on.")

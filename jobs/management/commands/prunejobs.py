@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from ... import services
-from ...database import Trouble, classify
+from ...db.connection import Trouble, classify
 from ...exceptions import JobsError
+from ...services.commands.prune import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 
 
 class Command(BaseCommand):
@@ -31,12 +31,12 @@ class Command(BaseCommand):
     def handle(self, *, delete: bool, dry_run: bool, batch_size: int, as_json: bool, **_: Any) -> None:
         """Prune, and report counts."""
         try:
-            before = services.pruned_before()
+            before = pruned_before()
             if dry_run:
-                count = services.count_to_delete if delete else services.count_to_redact
-                pruned = services.Pruned(before=before, done=count(before))
+                count = count_to_delete if delete else count_to_redact
+                pruned = Pruned(before=before, done=count(before))
             else:
-                prune = services.delete_jobs if delete else services.redact_jobs
+                prune = delete_jobs if delete else redact_jobs
                 pruned = prune(before, batch_size=batch_size)
         except JobsError as error:
             raise CommandError(str(error)) from error
@@ -47,12 +47,12 @@ class Command(BaseCommand):
         self.stdout.write(_as_json(pruned, delete, dry_run) if as_json else _sentence(pruned, delete, dry_run))
 
 
-def _as_json(pruned: services.Pruned, delete: bool, dry_run: bool) -> str:
+def _as_json(pruned: Pruned, delete: bool, dry_run: bool) -> str:
     shown = {"mode": "delete" if delete else "redact", "dryRun": dry_run, "before": _instant(pruned.before)}
     return json.dumps({**shown, "jobs": pruned.done, "events": pruned.events, "kept": pruned.kept})
 
 
-def _sentence(pruned: services.Pruned, delete: bool, dry_run: bool) -> str:
+def _sentence(pruned: Pruned, delete: bool, dry_run: bool) -> str:
     verb = "deleted" if delete else "redacted"
     ended = f"jobs that ended before {_instant(pruned.before)}"
     if dry_run:

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import services
 from ...exceptions import JobsError
+from ...services.commands.pauses import list_pauses, name_of_scope, resume_all_jobs, resume_jobs, scope_of
+from ...services.tenants.projects import get_project_by_key
 
 
 class Command(BaseCommand):
@@ -23,14 +24,14 @@ class Command(BaseCommand):
         if lift_all and (action or project):
             raise CommandError("--all lifts every pause; leave --action and --project out")
         if lift_all:
-            self.stdout.write(f"Lifted {services.resume_all_jobs()} pauses.")
+            self.stdout.write(f"Lifted {resume_all_jobs()} pauses.")
             return
         try:
-            found = None if project is None else services.get_project_by_key(project)
+            found = None if project is None else get_project_by_key(project)
         except JobsError as error:
             raise CommandError(str(error)) from error
-        scope = services.name_of_scope(action, project)
-        was_paused = services.resume_jobs(action=action, project=found)
+        scope = name_of_scope(action, project)
+        was_paused = resume_jobs(action=action, project=found)
         self.stdout.write(f"Resumed {scope}." if was_paused else f"Nothing to resume: {scope} was not paused.")
-        for pause in services.list_pauses():
-            self.stdout.write(f"Still paused: {services.scope_of(pause)} – {pause.reason}")
+        for pause in list_pauses():
+            self.stdout.write(f"Still paused: {scope_of(pause)} – {pause.reason}")

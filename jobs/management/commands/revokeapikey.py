@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import services
 from ...exceptions import JobsError
+from ...services.tenants.api_keys import revoke_api_key
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *, prefix: str, as_json: bool, **_: Any) -> None:
         """Revoke and confirm."""
         try:
-            key = services.revoke_api_key(prefix)
+            key = revoke_api_key(prefix)
         except JobsError as error:
             raise CommandError(str(error)) from error
         revoked_at = key.revoked_at.isoformat(timespec="seconds") if key.revoked_at else None

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import services
 from ...exceptions import JobsError
+from ...services.tenants.api_keys import list_api_keys, rotate_api_key
 
 
 class Command(BaseCommand):
@@ -29,11 +29,11 @@ class Command(BaseCommand):
     def handle(self, *, prefix: str, overlap_hours: float, as_json: bool, **_: Any) -> None:
         """Rotate and print."""
         try:
-            made = services.rotate_api_key(prefix, overlap=_hours(overlap_hours))
+            made = rotate_api_key(prefix, overlap=_hours(overlap_hours))
         except JobsError as error:
             raise CommandError(str(error)) from error
         key = made.key
-        old = services.list_api_keys(organization=key.organization).get(prefix=prefix)
+        old = list_api_keys(organization=key.organization).get(prefix=prefix)
         until = old.expires_at.isoformat(timespec="seconds") if old.expires_at else None
         if as_json:
             expires_at = None if key.expires_at is None else key.expires_at.isoformat(timespec="seconds")

@@ -1,0 +1,125 @@
+"""What may be done with an API key: replace it, with an overlap; revoke it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern
+from django.utils.translation import gettext as translated
+from django.utils.translation import gettext_lazy as _
+
+from ...exceptions import ApiKeyNotFound, InvalidField
+from ...models import ApiKey
+from ...services.tenants.api_keys import find_replacement, revoke_api_key, rotate_api_key
+from ..base import display
+from ..base.read_only import LookOnlyMixin, selected_ids
+from .forms import ReplaceForm
+
+
+class KeyStepsMixin(LookOnlyMixin):
+    """Buttons on a key's page, and the action on ticked keys."""
+
+    actions: Sequence[Any] = ("revoke_selected",)
+
+    def has_rotate_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may replace keys (``jobs.rotate_apikey``), and so see the secret of the new one."""
+        return self.has_permission_to("rotate", request)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may revoke keys (``jobs.revoke_apikey``)."""
+        return self.has_permission_to("revoke", request)
+
+    def button_urls(self) -> list[URLPattern]:
+        """Add the addresses behind the buttons."""
+        ours = [self.button_url("rotate", self.rotate_view), self.button_url("revoke", self.revoke_view)]
+        return [*super().button_urls(), *ours]
+
+    def buttons_of(self, request: HttpRequest, key: Any) -> dict[str, Any]:
+        """Return what the page needs for the buttons that this user may press."""
+        buttons: dict[str, Any] = {}
+        if key.revoked_at is None and self.has_revoke_permission(request):
+            buttons["revoke_url"] = self.url_of("revoke", quote(key.pk))
+        is_valid = key.revoked_at is None and not key.is_expired
+        if is_valid and self.has_rotate_permission(request) and find_replacement(key) is None:
+            buttons |= {"rotate_url": self.url_of("rotate", quote(key.pk)), "replace_form": ReplaceForm()}
+        return buttons
+
+    def show_secret(self, request: HttpRequest, key: ApiKey, secret: str, *, old: Any = None) -> HttpResponse:
+        """Show the secret in this answer and nowhere else: no redirect could carry it without storing it."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": translated("The new API key"),
+            "opts": self.opts,
+            "media": self.media,
+            "has_view_permission": self.has_view_permission(request),
+            "original": key,
+            "secret": secret,
+            "old": old,
+            "old_ends": None if old is None or old.is_expired else display.moment(old.expires_at),
+        }
+        request.current_app = self.admin_site.name
+        no_store = {"Cache-Control": "no-store"}
+        return TemplateResponse(request, "admin/jobs/apikey/created.html", context, headers=no_store)
+
+    def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Replace one key, and show the secret of the new one."""
+        key = self.get_row(request, object_id, may=self.has_rotate_permission(request))
+        form = ReplaceForm(request.POST)
+        # A GET comes from the login page, where an expired session led; pressing the button again is up to the user.
+        if request.method != "POST":
+            return self.to_page_of(key)
+        if not form.is_valid():
+            self.message_user(request, " ".join(map(str, form.errors["overlap_hours"])), messages.ERROR)
+            return self.to_page_of(key)
+        overlap = timedelta(hours=form.cleaned_data["overlap_hours"])
+        try:
+            made = rotate_api_key(key.prefix, overlap=overlap, created_by=request.user)
+        except (InvalidField, ApiKeyNotFound):
+            words = translated("The key %(key)s was not replaced: it no longer works, or was replaced before.")
+            self.message_user(request, words % {"key": key}, messages.WARNING)
+            return self.to_page_of(key)
+        self.log_change(request, key, translated("Replaced by %(key)s.") % {"key": made.key})
+        self.log_addition(request, made.key, translated("Made to replace %(key)s.") % {"key": key})
+        return self.show_secret(request, made.key, made.secret, old=self.get_queryset(request).get(pk=key.pk))
+
+    @admin.action(permissions=["revoke"], description=_("Revoke selected API keys"))
+    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Ask whether the ticked keys are meant; revoke them once that was answered."""
+        keys = self.get_queryset(request).filter(pk__in=selected_ids(request)).order_by("pk")
+        if "confirmed" in request.POST:
+            for key in keys:
+                self._revoke(request, key)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": translated("Revoke API keys"),
+            "original": translated("Revoke API keys"),
+            "has_view_permission": True,
+            "opts": self.opts,
+            "media": self.media,
+            "keys": keys,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/jobs/apikey/revoke_selected.html", context)
+
+    def revoke_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Revoke one key, and show its page again."""
+        key = self.get_row(request, object_id, may=self.has_revoke_permission(request))
+        if request.method == "POST":
+            self._revoke(request, key)
+        return self.to_page_of(key)
+
+    def _revoke(self, request: HttpRequest, key: ApiKey) -> None:
+        if key.revoked_at is not None:
+            words = translated("The key %(key)s was revoked before.") % {"key": key}
+            self.message_user(request, words, messages.WARNING)
+            return
+        revoked = revoke_api_key(key.prefix)
+        self.log_change(request, revoked, translated("Revoked."))
+        words = translated("The key %(key)s is revoked; its next request will be refused.") % {"key": key}
+        self.message_user(request, words, messages.SUCCESS)

@@ -1,0 +1,159 @@
+"""How values look on our pages; everything that others wrote is escaped, and its direction isolated."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib import admin
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as translated
+from django.utils.translation import gettext_lazy as _
+
+from ...models import Job, JobEvent
+from ...services.commands.bulk_change import ACTION
+from ...services.commands.bulk_run import PLACES
+from ...status import Status
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+NONE: Final = "–"
+
+STATUS_WORDS: Final = {
+    Status.SCHEDULED: _("scheduled"),
+    Status.RUNNING: _("running"),
+    Status.COMPLETED: _("completed"),
+    Status.FAILED: _("failed"),
+    Status.CANCELLED: _("cancelled"),
+}
+# Beside the word, so that nothing depends on colour.
+STATUS_MARKS: Final = {
+    Status.SCHEDULED: "○",
+    Status.RUNNING: "▶",
+    Status.COMPLETED: "✓",
+    Status.FAILED: "✗",
+    Status.CANCELLED: "⊘",
+}
+EVENT_WORDS: Final = {
+    JobEvent.What.SCHEDULED: _("scheduled"),
+    JobEvent.What.CLAIMED: _("claimed by a worker"),
+    JobEvent.What.RELEASED: _("handed back by its worker"),
+    JobEvent.What.RETRYING: _("attempt failed, will be tried again"),
+    JobEvent.What.RESCUED: _("rescued from a lost worker"),
+    JobEvent.What.COMPLETED: _("completed"),
+    JobEvent.What.FAILED: _("failed"),
+    JobEvent.What.CANCELLED: _("cancelled"),
+    JobEvent.What.HELD: _("held by staff"),
+    JobEvent.What.RESUMED: _("resumed by staff"),
+    JobEvent.What.ADVANCED: _("made due at once"),
+    JobEvent.What.RETRIED: _("retried by another job"),
+}
+
+Column = Callable[[Any], str]
+
+
+def column(show: Callable[[Any], str], name: str, title: "_StrPromise") -> Column:
+    """Return a read-only column of the admin; ``show`` gets the value of the field ``name``, which is not null."""
+
+    @admin.display(description=title)
+    def shown(row: Any) -> str:
+        value = getattr(row, name)
+        return NONE if value is None or value == "" else show(value)
+
+    shown.__name__ = name
+    return shown
+
+
+def moment(value: datetime) -> SafeString:
+    """Return an instant to the second, with its time zone: people compare it with logs."""
+    return format_html('<time class="jobs-moment" datetime="{}">{}</time>', value.isoformat(), exact(value))
+
+
+def exact(value: datetime) -> str:
+    """Return the same without markup."""
+    return str(formats.date_format(timezone.localtime(value), "Y-m-d H:i:s T"))
+
+
+def brief_moment(value: datetime) -> SafeString:
+    """Return an instant for a list, which may set the time below the date; the zone is told on demand."""
+    local = timezone.localtime(value)
+    markup = '<time class="jobs-moment" datetime="{}" title="{}">{}</time>'
+    return format_html(markup, value.isoformat(), local.tzname(), formats.date_format(local, "Y-m-d H:i:s"))
+
+
+def text(value: str) -> SafeString:
+    """Return a text that others wrote: as it is, with its line breaks, and unable to turn what surrounds it."""
+    return format_html('<bdi class="jobs-text">{}</bdi>', value)
+
+
+def named(row: object) -> SafeString:
+    """Return what another row is called, as others named it."""
+    return text(str(row))
+
+
+def whole(value: int) -> str:
+    """Return a number as people group it."""
+    return str(formats.number_format(value, force_grouping=True))
+
+
+def counted(count: int, *, at_least: bool) -> str:
+    """Return a count as people group it; ``10,000+``: there are at least so many."""
+    return translated("%(number)s+") % {"number": whole(count)} if at_least else whole(count)
+
+
+def counted_to(most: int, count: int) -> str:
+    """Return what was counted until one more than ``most`` was found, if there were so many."""
+    return counted(min(count, most), at_least=count > most)
+
+
+def percent(value: float, *, decimals: int = 0) -> str:
+    """Return a percentage; no line ends between number and sign."""
+    return f"{formats.number_format(value, decimals)}\N{NO-BREAK SPACE}%"
+
+
+def status(value: str) -> SafeString:
+    """Return a status as mark and word."""
+    known = Status(value)
+    markup = '<span class="jobs-status jobs-status-{}"><span aria-hidden="true">{}</span> {}</span>'
+    return format_html(markup, value, STATUS_MARKS[known], STATUS_WORDS[known])
+
+
+@admin.display(description=_("progress"))
+def progress(job: Job) -> str:
+    """Return what is done of what there is to do, as bar and numbers."""
+    done, total = job.progress_done, job.progress_total
+    if total is None:
+        return translated("%(done)s done") % {"done": whole(done)}
+    words = translated("%(done)s of %(total)s") % {"done": whole(done), "total": whole(total)}
+    if total == 0:
+        return words
+    done_percent = min(100, 100 * done // total)
+    bar = '<progress class="jobs-progress" max="100" value="{}" aria-label="{}"></progress> {} ({})'
+    return format_html(bar, done_percent, translated("progress"), words, percent(done_percent))
+
+
+def first_line(value: str) -> str:
+    """Return the first line that says something."""
+    return next((line.strip() for line in value.splitlines() if line.strip()), "")
+
+
+def shortened(value: str, characters: int) -> str:
+    """Return the text, or as much of it as ``characters`` and an ellipsis."""
+    return value if len(value) <= characters else f"{value[:characters]}…"
+
+
+def receipt_of(job: Job) -> dict[str, Any]:
+    """Return what was found, done and left in each store, and when the last look was taken."""
+    stores = job.receipt.get("stores", {})
+    verified_at = job.receipt.get("verified_at")
+    lines = [
+        {
+            "store": store,
+            **{name: NONE if entry.get(name) is None else whole(entry[name]) for name in ("found", "done", "left")},
+        }
+        for store, entry in stores.items()
+        if not (job.action == ACTION and store in PLACES)
+    ]
+    return {"lines": lines, "verified_at": verified_at and moment(datetime.fromisoformat(verified_at))}

@@ -1,0 +1,72 @@
+"""What all our pages have in common: nobody edits a row; staff look, and step in through services."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from ...actors import Actor
+from ...http import request_id_of
+from ...services.search.staff_filter import parse_id
+from .buttons import ButtonsMixin
+
+
+def staff(request: HttpRequest) -> Actor:
+    """Return who asks, as it stands in a job's events: by primary key, as user names may be e-mail addresses."""
+    return Actor(kind="staff", name=str(request.user.pk), request_id=request_id_of(request))
+
+
+def selected_ids(request: HttpRequest) -> list[int]:
+    """Return the ids that were ticked in the list, ascending."""
+    ticked = map(parse_id, request.POST.getlist(ACTION_CHECKBOX_NAME))
+    return sorted({row_id for row_id in ticked if row_id is not None})
+
+
+class LookOnlyMixin(ButtonsMixin):
+    """A list and a page that change nothing; what may be done is an action or a button with its own permission."""
+
+    show_facets = admin.ShowFacets.NEVER
+    view_on_site = False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse everybody, superusers too."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse everybody, superusers too."""
+        return False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Allow the list's own filters in an address and nothing else: any column would be an unbounded search."""
+        return lookup in {getattr(choice, "parameter_name", None) for choice in self.list_filter}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, or run an action; a POST of somebody who has none is refused."""
+        if request.method == "POST" and self.has_view_permission(request) and not self.get_actions(request):
+            raise PermissionDenied
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
+
+    def refuses_all_that_match(self, request: HttpRequest) -> bool:
+        """Whether only ticked rows can be chosen: of most lists nobody needs more."""
+        return True
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Run an action on ticked rows; all that match only where the list promises it."""
+        is_all = forms.BooleanField(required=False).to_python(request.POST.get("select_across"))
+        if is_all and self.refuses_all_that_match(request):
+            problem = _("Nothing was changed: only rows that are ticked can be chosen, not all that match.")
+        elif len(selected_ids(request)) != len(set(request.POST.getlist(ACTION_CHECKBOX_NAME))):
+            problem = _("Nothing was changed: there are no such rows.")
+        else:
+            return super().response_action(request, queryset, *args, **kwargs)
+        self.message_user(request, problem, messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())

@@ -1,0 +1,185 @@
+"""Charts that are drawn by the server: SVG without scripts, styles or texts whose size follows the window's.
+
+The drawing is stretched to the place there is; what is to be read stands beside it in
+HTML, at equal distances. Every number that is drawn is told in words when pointed at,
+and stands in the page's table in the same words.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil, floor, log
+from typing import TYPE_CHECKING, Any, Final
+
+from ..base.display import percent, whole
+from ..base.durations import spoken
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+WIDTH: Final = 10
+"""Of one period; the drawing is as wide as it has periods."""
+HEIGHT: Final = 100
+GAP: Final = 1
+MOST_LABELS: Final = 6
+# The labels of durations: each step looks equally high, as what is ten times longer matters about as much more.
+RUNGS: Final = tuple(
+    timedelta(seconds=seconds) for seconds in (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 21600, 86400, 604800)
+)
+
+Value = float | timedelta | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What a chart is about; ``times`` names its periods, from left to right."""
+
+    name: str
+    title: "_StrPromise"
+    note: "_StrPromise"
+    times: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """The values of one kind, one a period; ``kind`` names its looks in the style sheet."""
+
+    kind: str
+    mark: str
+    """Beside the word, so that nothing depends on colour."""
+    label: "_StrPromise"
+    values: Sequence[Value]
+    words: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """One path of the drawing."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spot:
+    """Where a period may be pointed at, and what is told there."""
+
+    x: int
+    words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """All that the template needs."""
+
+    frame: Frame
+    series: Sequence[Series]
+    shapes: Sequence[Shape]
+    heights: Sequence[str]
+    """Labels at equal distances, from the top down."""
+    look: str
+    is_empty: bool
+
+    @property
+    def width(self) -> int:
+        """Of the drawing, in its own units."""
+        return WIDTH * len(self.frame.times)
+
+    @property
+    def grid(self) -> str:
+        """A line for each label, as a path."""
+        steps = len(self.heights) - 1
+        return "".join(f"M0 {_y(step / steps)}H{self.width}" for step in range(steps + 1))
+
+    @property
+    def spots(self) -> list[Spot]:
+        """The numbers of each period, in words."""
+        spots = []
+        for place, time in enumerate(self.frame.times):
+            told = ", ".join(f"{each.label}: {each.words[place]}" for each in self.series)
+            spots.append(Spot(x=place * WIDTH, words=f"{time} – {told}"))
+        return spots
+
+
+def bars(frame: Frame, series: list[Series]) -> Chart:
+    """Draw counts as bars, one series on top of the other."""
+    sums = [sum(_numbers(values)) for values in zip(*(each.values for each in series), strict=True)]
+    top = _round_up(max(sums, default=0))
+    floors = [0.0] * len(sums)
+    shapes = []
+    for each in series:
+        path = ""
+        for place, value in enumerate(_numbers(each.values)):
+            if value:
+                low, high = _y(floors[place] / top), _y((floors[place] + value) / top)
+                path += f"M{place * WIDTH + GAP} {low}V{high}h{WIDTH - 2 * GAP}V{low}Z"
+                floors[place] += value
+        shapes.append(Shape(kind=each.kind, path=path))
+    heights = [whole(top), whole(top // 2), whole(0)]
+    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, look="bar", is_empty=not any(sums))
+
+
+def shares(frame: Frame, series: list[Series]) -> Chart:
+    """Draw parts of a whole, from 0 to 1, as lines below a round share."""
+    most = max((value for each in series for value in _numbers(each.values)), default=0)
+    top = min(100, _round_up(100 * most))
+    shapes = _lines(series, lambda share: 100 * share / top)
+    heights = [percent(height) for height in (top, top // 2, 0)]
+    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, look="line", is_empty=_is_empty(series))
+
+
+def lengths(frame: Frame, series: list[Series]) -> Chart:
+    """Draw durations as lines on a ladder of round ones."""
+    seen = [_rung(value) for each in series for value in each.values if value is not None]
+    low = min(floor(min(seen, default=0)), len(RUNGS) - 2)
+    high = max(low + 1, ceil(max(seen, default=1)))
+    apart = 1 if high - low < MOST_LABELS else 2
+    if (high - low) % apart:
+        low, high = (low - 1, high) if low else (low, high + 1)
+    shapes = _lines(series, lambda value: (_rung(value) - low) / (high - low))
+    heights = [spoken(RUNGS[rung]) for rung in range(high, low - 1, -apart)]
+    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, look="line", is_empty=_is_empty(series))
+
+
+def _lines(series: list[Series], height: Callable[[Any], float]) -> list[Shape]:
+    """Join the values of each series; where one is missing the line is cut, and a lonely value is a dot."""
+    shapes = []
+    for each in series:
+        path, is_cut = "", True
+        for place, value in enumerate(each.values):
+            if value is not None:
+                x, y = place * WIDTH + WIDTH // 2, _y(height(value))
+                path += f"M{x} {y}h0" if is_cut else f"L{x} {y}"
+            is_cut = value is None
+        shapes.append(Shape(kind=each.kind, path=path))
+    return shapes
+
+
+def _rung(duration: Any) -> float:
+    """Return where a duration stands on the ladder; between two rungs by its logarithm."""
+    inside = min(max(duration, RUNGS[0]), RUNGS[-1])
+    lower = max(place for place, rung in enumerate(RUNGS[:-1]) if rung <= inside)
+    return lower + log(inside / RUNGS[lower]) / log(RUNGS[lower + 1] / RUNGS[lower])
+
+
+def _round_up(value: float) -> int:
+    """Return the least number at or above ``value`` that is easily read, and so is its half; at least 2."""
+    if value <= 8:
+        return next(top for top in (2, 4, 6, 8) if top >= value)
+    power = 1
+    while value > 100 * power:
+        power *= 10
+    return next(top * power for top in (10, 12, 14, 16, 20, 24, 30, 40, 50, 60, 80, 100) if top * power >= value)
+
+
+def _numbers(values: Sequence[Value]) -> list[float]:
+    return [value for value in values if isinstance(value, int | float)]
+
+
+def _is_empty(series: list[Series]) -> bool:
+    return all(value is None for each in series for value in each.values)
+
+
+def _y(share: float) -> float:
+    """Return how far from the top something is drawn."""
+    return round(HEIGHT * (1 - share), 2)

@@ -1,0 +1,180 @@
+"""A job's page: what, for whom, and why it is where it is; how far it got, what happened, and what else there was."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qsl, urlencode
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.http import HttpRequest, HttpResponse
+from django.utils import formats
+from django.utils.translation import gettext_lazy as _
+
+from ...db.clock import NOW
+from ...models import HELD_UNTIL, Job
+from ...services.search.staff_filter import parse_id
+from ..base import display
+from ..base.durations import spoken
+from ..base.masking import masked, may_see_references, without_reference
+from . import state_sentence
+from .buttons import StepsInMixin, looked_at
+from .timeline import Hide, Timeline, timeline_of
+
+OTHERS_SHOWN: Final = 10
+PARAMETERS_CHARACTERS: Final = 6_000
+
+CREATED: Final = display.column(display.moment, "created_at", _("created"))
+START: Final = display.column(display.moment, "start_at", _("start"))
+STARTED: Final = display.column(display.moment, "started_at", _("first claimed"))
+BEGUN: Final = display.column(display.moment, "begun_at", _("attempt begun"))
+PROGRESSED: Final = display.column(display.moment, "progress_at", _("last progress"))
+FINISHED: Final = display.column(display.moment, "finished_at", _("finished"))
+UPDATED: Final = display.column(display.moment, "updated_at", _("updated"))
+ATTEMPT: Final = display.column(display.whole, "attempt", _("attempt"))
+FAILURES: Final = display.column(display.whole, "failures", _("failed attempts"))
+CRASHES: Final = display.column(display.whole, "crashes", _("workers lost"))
+WORKER: Final = display.column(display.text, "worker", _("worker"))
+LEASE: Final = display.column(display.moment, "lease_expires_at", _("lease expires"))
+
+
+@admin.display(description=_("due"))
+def due(job: Job) -> str:
+    """Return when it may be claimed; the instant of a held job stands for never and would puzzle people."""
+    return display.NONE if job.due_at >= HELD_UNTIL else display.moment(job.due_at)
+
+
+class JobPageMixin(StepsInMixin):
+    """All that a job's page shows; nothing on it can be edited."""
+
+    fieldsets: ClassVar[Any] = (
+        (_("Times"), {"fields": ((CREATED, START), (due, STARTED), (BEGUN, FINISHED), (UPDATED, PROGRESSED))}),
+        (_("Counts"), {"fields": ((ATTEMPT, WORKER), (FAILURES, CRASHES), LEASE)}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return all that is shown of a job."""
+        shown_fields = self.fieldsets if obj else ()
+        return [field for _title, options in shown_fields for row in options["fields"] for field in _fields_of(row)]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the job with its project and organization, and the database's time, in one query."""
+        job_id = parse_id(object_id)
+        if job_id is None:
+            return None
+        jobs = self.get_queryset(request).select_related("project__organization").annotate(looked_at=NOW)
+        return jobs.filter(pk=job_id).first()
+
+    def get_preserved_filters(self, request: HttpRequest) -> str:
+        """Lead back to the list as it was, but for the words of a search: they may be a reference."""
+        kept = dict(parse_qsl(super().get_preserved_filters(request)))
+        if "_changelist_filters" in kept:
+            filters = [(name, value) for name, value in parse_qsl(kept["_changelist_filters"]) if name != "q"]
+            kept = {"_changelist_filters": urlencode(filters)} if filters else {}
+        return urlencode(kept)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        """Show the job; a form that adds one is Django's own."""
+        if obj is not None:
+            context["page"] = self._page_of(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _page_of(self, request: HttpRequest, job: Job) -> dict[str, Any]:
+        sees_references = may_see_references(request.user)
+        with_detail = request.user.has_perm(f"{self.opts.app_label}.view_job_detail")
+        reference = job.reference_id
+
+        def hide(text: str) -> str:
+            return text if sees_references else without_reference(text, reference)
+
+        timeline = timeline_of(job, with_detail=with_detail, hide=hide)
+        retried_by = [self._link(pk) for pk in Job.objects.filter(retry_of=job.pk).values_list("pk", flat=True)]
+        steps = self.steps_for(request, job)
+        return {
+            "status": display.status(job.status),
+            "why": state_sentence.why(job, now=looked_at(job), timeline=timeline),
+            # A job is retried once: after that the button could only be refused.
+            "steps": [offered for offered in steps if not (retried_by and offered["step"].name == "retry")],
+            "project": job.project,
+            "organization": job.project.organization,
+            "action": job.action,
+            "reference": reference if sees_references else masked(reference),
+            "is_masked": not sees_references,
+            "description": hide(job.description),
+            "errors": hide(job.errors or ""),
+            "parameters": _parameters(job) if sees_references else "",
+            "has_parameters": job.parameters is not None,
+            "retry_of": job.retry_of_id and self._link(job.retry_of_id),
+            "retried_by": retried_by,
+            "others": self._others(job),
+            "others_url": f"{self.url_of('changelist')}?{urlencode({'same_as': job.pk})}",
+            **_progress(job, hide),
+            **_history(request, timeline, with_detail=with_detail),
+        }
+
+    def _link(self, job_id: int) -> dict[str, Any]:
+        return {"id": job_id, "url": self.url_of("change", quote(job_id))}
+
+    def _others(self, job: Job) -> list[dict[str, Any]]:
+        """Return the newest other jobs for the same reference, of all projects; of a redacted job nobody knows them."""
+        if not job.reference_id:
+            return []
+        same = Job.objects.filter(reference_id=job.reference_id).exclude(pk=job.pk).order_by("-pk")
+        rows = same.select_related("project__organization").defer("description", "errors", "parameters", "receipt")
+        return [
+            {
+                **self._link(other.pk),
+                "status": display.status(other.status),
+                "action": other.action,
+                "project": other.project,
+                "created": display.moment(other.created_at),
+            }
+            for other in rows[:OTHERS_SHOWN]
+        ]
+
+
+def _progress(job: Job, hide: Hide) -> dict[str, Any]:
+    """Return how far it got, how fast it gets on, and what it did in each store."""
+    pace = state_sentence.pace_of(job, now=looked_at(job))
+    receipt = display.receipt_of(job)
+    lines = [{**line, "store": hide(line["store"])} for line in receipt["lines"]]
+    return {
+        "has_progress": job.progress_done > 0 or job.progress_total is not None,
+        "progress": display.progress(job),
+        "rate": pace and formats.number_format(round(pace.per_second, 1), decimal_pos=1, force_grouping=True),
+        "ends_at": pace and pace.ends_at and display.moment(pace.ends_at),
+        "ends_in": pace and pace.ends_at and spoken(pace.ends_at - looked_at(job)),
+        "receipt": {**receipt, "lines": lines},
+    }
+
+
+def _history(request: HttpRequest, timeline: Timeline, *, with_detail: bool) -> dict[str, Any]:
+    """Return the attempts, one page of the events, and the traceback that was asked for or the newest one."""
+    page = min(max(1, parse_id(request.GET.get("events", "")) or 1), timeline.pages)
+    attempt = parse_id(request.GET.get("attempt", ""))
+    return {
+        "attempts": timeline.attempts(),
+        "traceback": timeline.traceback(attempt) if with_detail else None,
+        "events": timeline.page(page),
+        "newer": page - 1,
+        "older": page + 1 if page < timeline.pages else 0,
+        "is_cut": timeline.is_cut and page == timeline.pages,
+        "events_read": len(timeline.rows),
+    }
+
+
+def _parameters(job: Job) -> str:
+    text = json.dumps(job.parameters, ensure_ascii=False, indent=2)
+    return display.shortened(text, PARAMETERS_CHARACTERS)
+
+
+def _fields_of(row: Any) -> Sequence[Any]:
+    return row if isinstance(row, tuple) else (row,)

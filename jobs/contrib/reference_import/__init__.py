@@ -1,0 +1,1 @@
+"""Take over the jobs of the reference service."""

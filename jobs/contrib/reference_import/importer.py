@@ -1,0 +1,181 @@
+"""Take over the jobs of the service whose API ours is a drop-in for; their ids stay what integrators know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.db import IntegrityError, models
+
+from ...actors import SYSTEM
+from ...db.connection import home, is_unique_violation, service_transaction, supports_row_locks
+from ...db.notify import notify_due
+from ...exceptions import InvalidField
+from ...lifecycle import transitions
+from ...models import BIGGEST_ID, Job
+from .source import Row, Source, job_of
+
+DEFAULT_BATCH_SIZE: Final = 500
+BIGGEST_BATCH_SIZE: Final = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A row that was left where it is, by its id, and why; about people it says nothing."""
+
+    job_id: Any
+    reason: str
+
+
+@dataclass(kw_only=True)
+class Imported:
+    """What a run did: rows ``read``, of them ``imported`` now, ``present`` since an earlier run, and ``refused``."""
+
+    read: int = 0
+    imported: int = 0
+    present: int = 0
+    refused: list[Refused] = field(default_factory=list)
+
+
+def import_jobs(source: Source, *, batch_size: int = DEFAULT_BATCH_SIZE, dry_run: bool = False) -> Imported:
+    """Copy all jobs of ``source`` that are not here yet, each with its id, in transactions of ``batch_size``.
+
+    May be cut short and run again. New jobs get ids above all of theirs from the start
+    on. Waiting jobs wait on and are run when they are due: stop the other service's
+    executor before. ``dry_run`` reads and checks all the same, and changes nothing.
+
+    Raises:
+        InvalidField: ``batch_size`` is not 1 to 5,000.
+        Error: a table cannot be read.
+    """
+    if not 1 <= batch_size <= BIGGEST_BATCH_SIZE:
+        raise InvalidField("batch_size", f"must be 1 to {BIGGEST_BATCH_SIZE:,}")
+    run = _Run(source)
+    if not dry_run:
+        _reserve_ids(min(source.highest_id(), BIGGEST_ID - 1))
+    for rows in source.batches(batch_size):
+        wanted = run.select(rows)
+        run.done.imported += len(wanted) if dry_run else run.insert(wanted)
+    return run.done
+
+
+class _Run:
+    """One run: what it did, the projects it has met, and the active jobs that it brought."""
+
+    def __init__(self, source: Source) -> None:
+        self.done = Imported()
+        self._source = source
+        self._projects: dict[Any, models.Model | None] = {}
+        self._brought: dict[tuple[Any, ...], Any] = {}
+
+    def select(self, rows: Sequence[Row]) -> list[Job]:
+        """Return those rows, as jobs, that are to be inserted; count the others."""
+        self.done.read += len(rows)
+        here = Job.objects.in_bulk([row["job_id"] for row in rows if _is_id(row["job_id"])])
+        jobs = []
+        for row in rows:
+            try:
+                job = job_of(row, project=self._project_of(row))
+            except InvalidField as error:
+                self._refuse(row["job_id"], str(error))
+                continue
+            there = here.get(job.pk)
+            if there is None:
+                jobs.append(job)
+            elif _is_same(there, job):
+                self.done.present += 1
+            else:
+                self._refuse(job.pk, "job_id: is another job's here")
+        return self._without_rivals(jobs)
+
+    def insert(self, jobs: Sequence[Job]) -> int:
+        """Insert jobs at once, or one by one if somebody else was there first; return how many."""
+        try:
+            _insert(jobs)
+        except IntegrityError as error:
+            if not is_unique_violation(error):
+                raise
+        else:
+            return len(jobs)
+        inserted = 0
+        for job in jobs:
+            try:
+                _insert([job])
+                inserted += 1
+            except IntegrityError as error:
+                if not is_unique_violation(error):
+                    raise
+                self._refuse(job.pk, "job_id: it, or an active job for the same reference, came to be here meanwhile")
+        return inserted
+
+    def _project_of(self, row: Row) -> models.Model:
+        theirs = row["project_id"]
+        if theirs not in self._projects:
+            self._projects[theirs] = self._source.find_project(theirs)
+        found = self._projects[theirs]
+        if found is None:
+            raise InvalidField("project_id", f"{theirs} is none of the projects here")
+        return found
+
+    def _without_rivals(self, jobs: Sequence[Job]) -> list[Job]:
+        """Leave out what a unique action already has an active job for; the other service may have several."""
+        unique = [job for job in jobs if job.status == "scheduled" and job.unique_key is not None]
+        # All three, for the index of active jobs.
+        rivals = Job.objects.active().filter(
+            project__in={job.project_id for job in unique},
+            action__in={job.action for job in unique},
+            unique_key__in={job.unique_key for job in unique},
+        )
+        active = {_subject_of(job): job.pk for job in rivals} if unique else {}
+        kept = []
+        for job in jobs:
+            if job in unique:
+                first = active.get(_subject_of(job)) or self._brought.setdefault(_subject_of(job), job.pk)
+                if first != job.pk:
+                    self._refuse(job.pk, f"reference_id: job {first} waits or runs for the same")
+                    continue
+            kept.append(job)
+        return kept
+
+    def _refuse(self, job_id: Any, reason: str) -> None:
+        self.done.refused.append(Refused(job_id=job_id, reason=reason))
+
+
+def _insert(jobs: Sequence[Job]) -> None:
+    if not jobs:
+        return
+    with service_transaction():
+        transitions.import_many(jobs, actor=SYSTEM)
+        notify_due()
+
+
+def _subject_of(job: Job) -> tuple[Any, ...]:
+    return job.project_id, job.action, job.unique_key
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and 0 < value <= BIGGEST_ID
+
+
+def _is_same(here: Job, theirs: Job) -> bool:
+    """Whether a job is here since an earlier run, whatever has become of it; redaction blanks what it was about."""
+    return (here.project_id, here.action, here.created_at) == (
+        theirs.project_id,
+        theirs.action,
+        theirs.created_at,
+    ) and here.reference_id in ("", theirs.reference_id)
+
+
+def _reserve_ids(highest: int) -> None:
+    """Let new jobs have ids above ``highest``, so that none of them takes the id of one that is still to come."""
+    connection, table = home(), Job._meta.db_table
+    with service_transaction(), connection.cursor() as cursor:
+        if supports_row_locks(connection):
+            cursor.execute(
+                "SELECT setval(ids, %s) FROM (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS ids) AS found"
+                " WHERE COALESCE(pg_sequence_last_value(ids), 0) < %s AND %s > 0",
+                [highest, table, highest, highest],
+            )
+            return
+        cursor.execute("UPDATE sqlite_sequence SET seq = max(seq, %s) WHERE name = %s", [highest, table])
+        if not cursor.rowcount:
+            cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [table, highest])

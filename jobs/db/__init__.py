@@ -1,0 +1,1 @@
+"""The database: connections, transactions, clock and NOTIFY, as the engine needs them."""

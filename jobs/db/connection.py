@@ -1,0 +1,297 @@
+"""Transactions as the engine needs them, and what a database's error means.
+
+PostgreSQL: READ COMMITTED whatever the host's default, bounded waits. SQLite: one
+chunk at a time in a process, with pauses, as its write lock has no queue.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from django.apps import apps
+from django.db import InterfaceError, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .. import conf
+
+LIMITS_MS: Final = {
+    # A frozen worker must not hold its row: the server ends its transaction.
+    "idle_in_transaction_session_timeout": 10_000,
+    "statement_timeout": 30_000,
+    "lock_timeout": 2_000,
+}
+READ_COMMITTED: Final = "read committed"
+
+# SQLite: pause after a chunk, outside the transaction, so that a waiting writer's next try
+# (its busy handler sleeps up to 100 ms between two) meets a free lock.
+SLOW_CHUNK_SECONDS: Final = 0.1
+PAUSE_SECONDS: Final = 0.03
+PAUSE_AFTER_SLOW_SECONDS: Final = 0.11
+
+_one_writer: Final = threading.Lock()
+
+
+class Trouble(Enum):
+    """What to do about a database error."""
+
+    CONFLICT = auto()
+    """Another transaction was in the way: the same again may succeed."""
+    TOO_SLOW = auto()
+    """A statement ran into its limit: less at once may succeed."""
+    OUTAGE = auto()
+    """The database is away, full or read-only: reconnect, wait, try again."""
+    OTHER = auto()
+    """A mistake of the statement's or of the data's: trying again cannot help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Session:
+    """What the host set for this connection; asked once, in a transaction, as it costs round trips.
+
+    The driver may open transactions on another level (Django's ``isolation_level``) than
+    the server's default, which single statements have.
+    """
+
+    isolation: str
+    statement_isolation: str
+    limits_ms: dict[str, int]
+
+
+_sessions: WeakKeyDictionary[Any, _Session] = WeakKeyDictionary()
+
+
+def home() -> BaseDatabaseWrapper:
+    """Return this thread's connection to the database that holds the jobs."""
+    return connections[router.db_for_write(apps.get_model("jobs", "Job"))]
+
+
+def supports_row_locks(connection: BaseDatabaseWrapper) -> bool:
+    """Whether rows are locked one by one (PostgreSQL), or the whole database at once (SQLite)."""
+    return connection.features.has_select_for_update
+
+
+def supports_notify(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the database can wake a listener (LISTEN and NOTIFY of PostgreSQL through psycopg 3)."""
+    return connection.features.has_select_for_update_skip_locked and _driver(connection).__name__.startswith("psycopg")
+
+
+def classify(error: BaseException) -> Trouble:
+    """Say what a database error means, by SQLSTATE or SQLite's result code; Django's classes mislead.
+
+    Source: PostgreSQL, Appendix A (Error Codes); SQLite, "Result and Extended Result Codes".
+    """
+    cause = error.__cause__ or error
+    sqlite = getattr(cause, "sqlite_errorcode", None)
+    if sqlite is not None:
+        # 5 BUSY, 6 LOCKED; 8 READONLY, 10 IOERR, 13 FULL, 14 CANTOPEN.
+        primary = sqlite & 0xFF
+        if primary in (5, 6):
+            return Trouble.CONFLICT
+        return Trouble.OUTAGE if primary in (8, 10, 13, 14) else Trouble.OTHER
+    state = getattr(cause, "sqlstate", None) or ""
+    if state in ("40001", "40P01", "55P03"):
+        return Trouble.CONFLICT
+    if state == "57014":
+        return Trouble.TOO_SLOW
+    if state[:2] in ("08", "53") or state[:3] == "57P" or state in ("25P03", "25006"):
+        return Trouble.OUTAGE
+    # psycopg gives no SQLSTATE when the connection itself is gone.
+    gone = not state and isinstance(cause, _driver(home()).OperationalError | _driver(home()).InterfaceError)
+    return Trouble.OUTAGE if gone or isinstance(error, InterfaceError) else Trouble.OTHER
+
+
+def takes_no_writes(error: BaseException) -> bool:
+    """Whether the database answers, but is read-only or its disk full or failing."""
+    cause = error.__cause__ or error
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in (8, 10, 13)
+    return getattr(cause, "sqlstate", None) in ("25006", "53100")
+
+
+def is_unique_violation(error: BaseException) -> bool:
+    """Whether another row is in the way; any other broken constraint stays broken, however often it is tried."""
+    cause = error.__cause__ or error
+    # 2067 CONSTRAINT_UNIQUE, 1555 CONSTRAINT_PRIMARYKEY.
+    return getattr(cause, "sqlstate", None) == "23505" or getattr(cause, "sqlite_errorcode", None) in (2067, 1555)
+
+
+def is_lock_timeout(error: BaseException) -> bool:
+    """Whether a row was locked for longer than we wait; a savepoint is enough to go on from it (PostgreSQL)."""
+    return getattr(error.__cause__ or error, "sqlstate", None) == "55P03"
+
+
+@contextmanager
+def engine_transaction() -> Iterator[BaseDatabaseWrapper]:
+    """A transaction of the engine's own: outermost, READ COMMITTED.
+
+    Raises:
+        RuntimeError: inside ``atomic()``, where a commit would not be one.
+    """
+    with _outermost({}) as connection:
+        yield connection
+
+
+@contextmanager
+def limited_transaction(*, lock_timeout_ms: int = LIMITS_MS["lock_timeout"]) -> Iterator[BaseDatabaseWrapper]:
+    """The same, with a bound on every statement, pause and lock wait in it, each shorter than a lease."""
+    with _outermost({**_limits_within_a_lease(), "lock_timeout": lock_timeout_ms}) as connection:
+        yield connection
+
+
+@contextmanager
+def _outermost(limits: dict[str, int]) -> Iterator[BaseDatabaseWrapper]:
+    connection = home()
+    with transaction.atomic(using=connection.alias, durable=True):
+        if supports_row_locks(connection):
+            _prepare(connection, limits)
+        yield connection
+
+
+@contextmanager
+def engine_statement() -> Iterator[BaseDatabaseWrapper]:
+    """Make one move durable; where it is a single statement, that is a transaction already and costs one round trip.
+
+    Raises:
+        RuntimeError: inside ``atomic()``, where the move would not be committed.
+    """
+    connection = home()
+    if supports_row_locks(connection) and not connection.in_atomic_block and _is_read_committed(connection):
+        yield connection
+    else:
+        with engine_transaction():
+            yield connection
+
+
+@contextmanager
+def service_transaction(*, wait_seconds: float | None = None) -> Iterator[BaseDatabaseWrapper]:
+    """A transaction that may stand inside the host's own; with ``wait_seconds``, no lock is awaited longer."""
+    connection = home()
+    outermost = not connection.in_atomic_block
+    limits = {} if wait_seconds is None else {"lock_timeout": round(wait_seconds * 1000)}
+    idle = "idle_in_transaction_session_timeout"
+    with _sqlite_wait(connection, wait_seconds if outermost else None), transaction.atomic(using=connection.alias):
+        if not supports_row_locks(connection):
+            yield connection
+        elif outermost:
+            # A caller frozen in here must not hold its rows for ever, either.
+            _prepare(connection, {**limits, idle: LIMITS_MS[idle]})
+            yield connection
+        else:
+            before = {name: _show(connection, name) for name in limits}
+            _set_local(connection, {name: _lower(limit, _milliseconds(before[name])) for name, limit in limits.items()})
+            yield connection
+            _set_local(connection, before)
+
+
+@contextmanager
+def chunk_turn() -> Iterator[None]:
+    """Wait for this process's turn to run a chunk; on a single-writer database, pause before passing it on."""
+    if supports_row_locks(home()):
+        yield
+        return
+    with _one_writer:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            slow = time.monotonic() - begun > SLOW_CHUNK_SECONDS
+            time.sleep(PAUSE_AFTER_SLOW_SECONDS if slow else PAUSE_SECONDS)
+
+
+def reconnect() -> None:
+    """Drop this thread's connection to the jobs' database; the next statement opens a new one."""
+    home().close()
+
+
+def _driver(connection: BaseDatabaseWrapper) -> Any:
+    """The DB-API module below Django."""
+    return connection.Database  # type: ignore[attr-defined]  # every backend has it
+
+
+def _limits_within_a_lease() -> dict[str, int]:
+    """Keep every wait shorter than a lease, also where a host has chosen short leases."""
+    ceiling = round(conf.current().lease_seconds * 1000 * 2 / 3)
+    return {name: min(limit, ceiling) for name, limit in LIMITS_MS.items()}
+
+
+def _is_read_committed(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a statement outside transactions is; unknown (False) until a transaction has asked for both levels."""
+    session = _sessions.get(connection.connection) if connection.connection is not None else None
+    return session is not None and session.statement_isolation == READ_COMMITTED
+
+
+def _session_of(connection: BaseDatabaseWrapper) -> _Session:
+    session = _sessions.get(connection.connection)
+    if session is None:
+        session = _sessions[connection.connection] = _ask(connection)
+    return session
+
+
+def _prepare(connection: BaseDatabaseWrapper, limits: dict[str, int]) -> None:
+    session = _session_of(connection)
+    if session.isolation != READ_COMMITTED and not _in_test_case(connection):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    _set_local(connection, {name: _lower(limit, session.limits_ms[name]) for name, limit in limits.items()})
+
+
+def _lower(limit: int, host_s: int) -> str:
+    """Return the shorter of two limits in milliseconds; 0 is the host's way to say none."""
+    return str(min(limit, host_s or limit))
+
+
+def _ask(connection: BaseDatabaseWrapper) -> _Session:
+    # SHOW takes no snapshot, so the isolation level can still be set after it.
+    return _Session(
+        isolation=_show(connection, "transaction_isolation"),
+        statement_isolation=_show(connection, "default_transaction_isolation"),
+        limits_ms={name: _milliseconds(_show(connection, name)) for name in LIMITS_MS},
+    )
+
+
+def _show(connection: BaseDatabaseWrapper, name: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SHOW {name}")
+        return str(cursor.fetchone()[0])
+
+
+def _milliseconds(setting: str) -> int:
+    """Return the milliseconds in what SHOW answers for a time: ``0``, ``250ms``, ``2s``, ``5min``, ``1h``, ``1d``."""
+    number = setting.rstrip("minshd")
+    unit = setting[len(number) :] or "ms"
+    return int(number) * {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}[unit]
+
+
+def _set_local(connection: BaseDatabaseWrapper, settings: dict[str, str]) -> None:
+    if not settings:
+        return
+    calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {calls}", [word for pair in settings.items() for word in pair])
+
+
+@contextmanager
+def _sqlite_wait(connection: BaseDatabaseWrapper, seconds: float | None) -> Iterator[None]:
+    """Let SQLite's busy handler give up after ``seconds``, not after the host's ``timeout``."""
+    if seconds is None or supports_row_locks(connection):
+        yield
+        return
+    connection.ensure_connection()
+    raw = connection.connection
+    (before,) = raw.execute("PRAGMA busy_timeout").fetchone()
+    raw.execute(f"PRAGMA busy_timeout = {min(before, round(seconds * 1000))}")
+    try:
+        yield
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {before}")
+
+
+def _in_test_case(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a ``TestCase`` holds the transaction; its level can no longer be set."""
+    return any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)

@@ -1,0 +1,1 @@
+"""The part that runs inside another engine's worker process."""

@@ -1,0 +1,1 @@
+"""What the long-running processes share: threads, heartbeat, sweep and listener."""

@@ -1,0 +1,89 @@
+"""How an idle worker sleeps and what wakes it: a pipe that threads and signal handlers may write to, and NOTIFY."""
+
+import contextlib
+import logging
+import os
+import select
+import threading
+from collections.abc import Callable
+
+from ..db.connection import home, supports_notify
+from ..db.notify import CHANNEL, notify_due
+
+logger = logging.getLogger(__name__)
+
+OWN_ECHO_SECONDS = 2.0
+LISTEN_SLICE_SECONDS = 1.0
+
+
+class Wake:
+    """A sleep that can be cut short; ``set`` takes no lock, so a signal handler may call it."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+
+    def set(self) -> None:
+        """End the sleep now, or the next one at once."""
+        # A full pipe is a wake-up that nobody has heard yet.
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._writer, b"!")
+
+    def fileno(self) -> int:
+        """Return what ``signal.set_wakeup_fd`` takes: a signal that comes just before a sleep must end it, too."""
+        return self._writer
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep for ``seconds`` at most; True if woken."""
+        ready, _, _ = select.select([self._reader], [], [], max(0.0, seconds))
+        if ready:
+            with contextlib.suppress(BlockingIOError):
+                while os.read(self._reader, 4096):
+                    pass
+        return bool(ready)
+
+
+class Listener:
+    """Hears ``NOTIFY`` on a connection of its own, once it has proved that it hears its own call.
+
+    ``is_hearing`` False: the database has no NOTIFY, or something between (a pooler in
+    transaction mode) swallows it; then only polling finds jobs.
+    """
+
+    def __init__(self, on_notice: Callable[[], None]) -> None:
+        self._on_notice = on_notice
+        self._heard = threading.Event()
+
+    @property
+    def is_hearing(self) -> bool:
+        """Whether notices arrive at present."""
+        return self._heard.is_set()
+
+    def listen(self, ended: threading.Event) -> None:
+        """Listen until ``ended``; to be called again after an error.
+
+        Raises:
+            DatabaseError: the connection was lost; ``is_hearing`` is False until a new one hears.
+        """
+        django_connection = home()
+        if not supports_notify(django_connection):
+            ended.wait()
+            return
+        with django_connection.wrap_database_errors:
+            raw = django_connection.get_new_connection(django_connection.get_connection_params())
+            try:
+                raw.autocommit = True
+                raw.execute(f"LISTEN {CHANNEL}")
+                notify_due()
+                django_connection.close()
+                while not ended.is_set():
+                    for _ in raw.notifies(timeout=OWN_ECHO_SECONDS, stop_after=1):
+                        self._heard.set()
+                        self._on_notice()
+                    if not self.is_hearing:
+                        logger.warning("NOTIFY is not heard here; polling finds due jobs")
+                        ended.wait()
+            finally:
+                self._heard.clear()
+                raw.close()

@@ -1,0 +1,1 @@
+"""Verbs that change something: schedule, cancel, retry, pause, prune."""

@@ -1,0 +1,176 @@
+"""How the job ``change_jobs`` goes through the jobs that match: by ascending id, in chunks, nothing twice."""
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from django.db import Error
+
+from ...db.connection import Trouble, classify, home, supports_row_locks
+from ...db.notify import notify_due
+from ...execution.context import JobContext
+from ...lifecycle import transitions
+from ...models import Job, JobQuerySet
+from ...status import Refusal, Status
+from ..search.planner import index_walks
+from ..search.staff_filter import JobFilter
+from ..search.staff_search import Walk, part_of, walk_for
+from .bulk_change import ACTION, Change, Order, preview_change, targets
+from .interventions import retry_many
+
+# So many entries of an index are looked at in one query.
+STEP: Final = 20_000
+BUSY_PASSES: Final = 5
+BUSY_PAUSE_SECONDS: Final = 0.2
+CONFLICTS_IN_A_ROW: Final = 8
+DONE: Final = {Change.CANCEL: "cancelled", Change.RETRY: "retried", Change.RUN: "made due"}
+BUSY: Final = "skipped: busy"
+# Entries of the receipt that are no counts: up to which id jobs of a status were dealt with.
+PLACE: Final = "last {} job looked at"
+PLACES: Final = frozenset(map(PLACE.format, Status))
+
+
+def change_jobs(job: JobContext) -> None:
+    """Carry out the order in the job's parameters; the receipt tells what was done, and why the rest was not."""
+    order = Order.from_parameters(job.parameters)
+    preview = preview_change(order.change, order.wanted)
+    if not preview.at_least:
+        job.expect(preview.count)
+    for wanted in targets(order.change, order.wanted):
+        _Run(job, order, wanted).run()
+
+
+class _Run:
+    """The way through the jobs of one status."""
+
+    def __init__(self, job: JobContext, order: Order, wanted: JobFilter) -> None:
+        self.job, self.order, self.wanted = job, order, wanted
+        # Where a job that takes over goes on: behind what was dealt with.
+        self.position = PLACE.format(wanted.status)
+        self.busy: list[int] = []
+
+    def run(self) -> None:
+        """Go through all, then through those that others had locked."""
+        walk = walk_for(_by_id(self.wanted))
+        if walk is not None:
+            for ids, end in self._parts(walk):
+                self._change_all(ids)
+                self._note(end)
+            self._try_busy_again()
+
+    def _parts(self, walk: Walk) -> Iterator[tuple[list[int], int]]:
+        """Give the ids that match, part by part, each with the last id that was looked at."""
+        receipt = Job.objects.values_list("receipt", flat=True).get(pk=self.job.id)
+        last = receipt.get("stores", {}).get(self.position, {}).get("found") or 0
+        walk = replace(walk, base=walk.base.filter(pk__lte=self.order.highest_id))
+        residual = walk.residual(self.wanted)
+        while True:
+            with index_walks():
+                rest = part_of(walk, ">", last)
+                looked_at = list(rest.ordered(reverse=True).values_list("pk", flat=True)[:STEP])
+                if not looked_at:
+                    return
+                last = looked_at[-1]
+                if residual:
+                    rows = part_of(rest, "<=", last).rows.filter(residual)
+                    looked_at = sorted(rows.values_list("pk", flat=True))
+            yield looked_at, last
+
+    def _change_all(self, ids: Sequence[int]) -> None:
+        while ids:
+            size = self.job.batch_size
+            self._change(ids[:size])
+            ids = ids[size:]
+
+    def _change(self, ids: Sequence[int], *, is_last_try: bool = False) -> None:
+        """Change some jobs in one chunk; what another transaction spoils is tried again."""
+        for attempt in range(CONFLICTS_IN_A_ROW):
+            try:
+                with self.job.chunk() as chunk:
+                    counts, busy = self._changed(ids)
+                    if is_last_try and busy:
+                        counts[BUSY] = len(busy)
+                    for store, count in counts.items():
+                        chunk.add(store, count)
+                    if not self.busy and not busy and ids and not is_last_try:
+                        chunk.found[self.position] = ids[-1]
+            except Error as error:
+                if classify(error) not in (Trouble.CONFLICT, Trouble.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
+                    raise
+                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 – jitter, not a secret
+            else:
+                self.busy += busy
+                return
+
+    def _changed(self, ids: Sequence[int]) -> tuple[dict[str, int], list[int]]:
+        """Change those that still match; return how many came to what, and those that others have locked."""
+        matching = self._matching(ids)
+        mine = dict(_locked(matching).values_list("pk", "action"))
+        # What others have ordered is not for an order to touch: who wants to stop it does so by hand.
+        orders = {job_id for job_id, action in mine.items() if action == ACTION}
+        done, refused = self._apply(sorted(mine.keys() - orders))
+        why = {job_id: refusal.value for job_id, refusal in refused.items()}
+        why |= dict.fromkeys(orders, Refusal.STAFF_ORDER.value)
+        left = set(ids) - set(done) - why.keys()
+        still = set(matching.filter(pk__in=left).values_list("pk", flat=True)) if left - mine.keys() else set()
+        rows = Job.objects.in_bulk(left)
+        busy = sorted(still - mine.keys())
+        why |= {job_id: self._why_not(rows.get(job_id)) for job_id in left - set(busy)}
+        counts = {DONE[self.order.change]: len(done)} if done else {}
+        for cause in why.values():
+            store = f"skipped: {cause}"
+            counts[store] = counts.get(store, 0) + 1
+        return counts, busy
+
+    def _matching(self, ids: Sequence[int]) -> JobQuerySet:
+        """Those that match still: one that has begun or ended since it was found may not."""
+        return Job.objects.filter(self.wanted.conditions(*self.wanted.asked), pk__in=ids)
+
+    def _apply(self, ids: list[int]) -> tuple[list[int], dict[int, Refusal]]:
+        who: dict[str, Any] = {"actor": self.order.actor, "reason": self.order.reason}
+        if self.order.change is Change.RETRY:
+            return retry_many(ids, **who)
+        if self.order.change is Change.CANCEL:
+            return transitions.cancel_many(ids, **who), {}
+        done = transitions.advance_many(ids, **who)
+        if done:
+            notify_due()
+        return done, {}
+
+    def _why_not(self, job: Job | None) -> str:
+        """Return why a job that nobody had locked was not changed."""
+        if job is None:
+            return "gone"
+        if job.status == Status.SCHEDULED and job.is_held:
+            return Refusal.HELD.value
+        waits = job.status == Status.SCHEDULED and self.order.change is Change.RUN
+        return Refusal.DUE_ALREADY.value if waits else str(job.status)
+
+    def _note(self, end: int) -> None:
+        """Note that all up to ``end`` is dealt with; not while some before it are busy, who would be forgotten."""
+        if not self.busy:
+            with self.job.chunk() as chunk:
+                chunk.found[self.position] = end
+
+    def _try_busy_again(self) -> None:
+        for number in range(BUSY_PASSES):
+            if not self.busy:
+                return
+            time.sleep(BUSY_PAUSE_SECONDS * 2**number)
+            ids, self.busy = self.busy, []
+            for start in range(0, len(ids), self.job.batch_size):
+                self._change(ids[start : start + self.job.batch_size], is_last_try=number == BUSY_PASSES - 1)
+
+
+def _by_id(wanted: JobFilter) -> JobFilter:
+    """Return the filter without what would have its jobs walked in another order than by id."""
+    return replace(wanted, due_until=None)
+
+
+def _locked(jobs: JobQuerySet) -> JobQuerySet:
+    """Lock those that nobody else has locked; from then on they match until the transaction ends."""
+    if not supports_row_locks(home()):
+        return jobs
+    return jobs.select_for_update(skip_locked=True, no_key=True).order_by("pk")

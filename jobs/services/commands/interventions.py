@@ -1,0 +1,113 @@
+"""How staff step in with a job that waits: hold it, resume it, run it now."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, Protocol
+
+from django.db import models
+
+from ... import conf
+from ...actors import SYSTEM, Actor
+from ...db.notify import notify_due
+from ...exceptions import Busy, JobNotFound, StepRefused
+from ...lifecycle import transitions
+from ...models import BIGGEST_ID, Job
+from ...status import Refusal, Status
+from .cancel import change, check_reason, look_at_job
+from .retry import retry_job, retry_many
+
+__all__ = ["hold_job", "resume_job", "retry_job", "retry_many", "run_job_now"]
+
+TRIES: Final = 3
+
+
+class _Move(Protocol):
+    def __call__(self, job_id: int, *, project: models.Model, actor: Actor, reason: str) -> bool: ...
+
+
+def hold_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
+    """Keep a job that waits from being run until it is resumed; it can be cancelled meanwhile.
+
+    Args:
+        reason: at most 500 characters, empty for none; kept in the event, for staff.
+
+    Raises:
+        InvalidField: the reason is blank though not empty, too long or has control characters.
+        JobNotFound: the project has no such job.
+        StepRefused: it runs, has ended or is held already.
+        Busy: another transaction held the job for longer than ``JOBS["CANCEL_WAIT_SECONDS"]``; nothing changed.
+        ConcurrentChange: the host's own REPEATABLE READ or SERIALIZABLE transaction must be repeated.
+        OutcomeUnknown: the database was lost at the commit; the change was made or was not.
+    """
+
+    def why_not(job: Job, _: datetime) -> Refusal | None:
+        return Refusal.HELD if job.is_held else None
+
+    return _step(job_id, transitions.hold_back, why_not, project=project, actor=actor, reason=reason)
+
+
+def resume_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
+    """Let a job that is held be run: at its start, or at once if that is past.
+
+    Raises:
+        StepRefused: it runs, has ended or is not held.
+        Further errors as in :func:`hold_job`, which also says what a reason may be.
+    """
+
+    def why_not(job: Job, _: datetime) -> Refusal | None:
+        return None if job.is_held else Refusal.NOT_HELD
+
+    return _step(job_id, transitions.resume, why_not, project=project, actor=actor, reason=reason, wakes=True)
+
+
+def run_job_now(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
+    """Let a job that waits for its start, or for its next attempt, be claimed now; what was asked for stays.
+
+    Raises:
+        StepRefused: it runs, has ended, is held, or is due already and waits for its turn.
+        Further errors as in :func:`hold_job`, which also says what a reason may be.
+    """
+
+    def why_not(job: Job, now: datetime) -> Refusal | None:
+        if job.is_held:
+            return Refusal.HELD
+        return Refusal.DUE_ALREADY if job.due_at <= now else None
+
+    return _step(job_id, transitions.advance, why_not, project=project, actor=actor, reason=reason, wakes=True)
+
+
+def _step(
+    job_id: int,
+    move: _Move,
+    why_not: Callable[[Job, datetime], Refusal | None],
+    *,
+    project: models.Model,
+    actor: Actor,
+    reason: str,
+    wakes: bool = False,
+) -> Job:
+    """Make ``move``; where it matched nothing, say why by the job as it stands; is nothing in its way, try again."""
+    check_reason(reason)
+    if not 0 < job_id <= BIGGEST_ID:
+        raise JobNotFound(job_id)
+    with change(then="step.committed", wait_seconds=conf.current().cancel_wait_seconds):
+        for _ in range(TRIES):
+            won = move(job_id, project=project, actor=actor, reason=reason)
+            job, now = look_at_job(job_id, project=project)
+            why = None if won else _why_not_any(job) or why_not(job, now)
+            if won or why is not None:
+                break
+        if won and wakes:
+            notify_due()
+    if won:
+        return job
+    if why is None:  # it changed under our hands each time
+        raise Busy
+    raise StepRefused(job.pk, why=why, status=Status(job.status))
+
+
+def _why_not_any(job: Job) -> Refusal | None:
+    """Return why none of these steps can be taken; None: the job waits."""
+    if Status(job.status).is_final:
+        return Refusal.ENDED
+    return Refusal.RUNNING if job.status == Status.RUNNING else None

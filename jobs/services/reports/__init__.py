@@ -1,0 +1,1 @@
+"""Reports that only read: health, overview, summaries, history, why a job waits."""

@@ -1,0 +1,110 @@
+"""How it stands with the jobs of a few projects: bounded counts, what is late, what failed last."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import models
+from django.db.models import OuterRef, Subquery
+
+from ...db.clock import NOW
+from ...db.connection import home
+from ...models import Job, JobQuerySet, Organization
+from ...status import Status
+from ..search.planner import index_walks
+from ..tenants.projects import get_project_model
+
+# Of each project and status; a count looks at one job more.
+MOST_COUNTED: Final = 1_000
+# Of an organization: so many counts in one query take some hundredths of a second, however many jobs there are.
+MOST_PROJECTS: Final = 20
+MOST_FAILURES: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectJobs:
+    """The jobs of one project."""
+
+    project: models.Model
+    counts: Mapping[Status, int]
+    """By status; above ``MOST_COUNTED`` stands for "or more than that"."""
+    late_since: datetime | None
+    """When the oldest job that is due was to start; None: none is due."""
+    late_id: int | None
+    """That job."""
+    failed_id: int | None
+    """The newest job that failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrganizationJobs:
+    """The jobs of an organization's first projects, by primary key."""
+
+    projects: Sequence[ProjectJobs]
+    is_cut: bool
+    """Whether it has more projects than these."""
+
+
+class _Count(Subquery):
+    """The number of rows of a query; unlike ``Count``, it stops where the query's slice does."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = models.IntegerField()
+
+
+def summarize_project(project: models.Model) -> ProjectJobs:
+    """Return how it stands with the jobs of one project, in one query."""
+    return _summarize(get_project_model()._base_manager.filter(pk=project.pk))[0]
+
+
+def summarize_organization(organization: Organization) -> OrganizationJobs:
+    """Return how it stands with the jobs of an organization, project by project, in one query."""
+    projects = get_project_model()._base_manager.filter(organization=organization).order_by("pk")
+    found = _summarize(projects[: MOST_PROJECTS + 1])
+    return OrganizationJobs(projects=found[:MOST_PROJECTS], is_cut=len(found) > MOST_PROJECTS)
+
+
+def newest_failures(project: models.Model) -> Sequence[Job]:
+    """Return the jobs of the project that failed last, by creation."""
+    failed = Job.objects.in_project(project).filter(status=Status.FAILED).order_by("-pk")
+    with index_walks():
+        return list(failed.only("action", "errors", "finished_at", "attempt", "reference_id")[:MOST_FAILURES])
+
+
+def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
+    """Each part is one index and a limit, for a project; a join would let the planner walk through all jobs."""
+    # Pinned as in ``looking``: behind ``=`` the planner would be free to take an index of all projects.
+    jobs = Job.objects.filter(project_id__gte=OuterRef("pk"), project_id__lte=OuterRef("pk"))
+    late = jobs.due(NOW).order_by("project_id", "due_at", "pk")
+    rows = projects.using(home().alias).annotate(
+        jobs_late_since=Subquery(late.values("due_at")[:1]),
+        jobs_late_id=Subquery(late.values("pk")[:1]),
+        jobs_failed_id=Subquery(_newest(jobs, Status.FAILED).values("pk")[:1]),
+        **{_column(status): _Count(_at_most(_newest(jobs, status))) for status in Status},
+    )
+    with index_walks():
+        found = list(rows)
+    return [
+        ProjectJobs(
+            project=row,
+            counts={status: getattr(row, _column(status)) for status in Status},
+            late_since=row.jobs_late_since,
+            late_id=row.jobs_late_id,
+            failed_id=row.jobs_failed_id,
+        )
+        for row in found
+    ]
+
+
+def _newest(jobs: JobQuerySet, status: Status) -> JobQuerySet:
+    pinned = jobs.filter(status__gte=status, status__lte=status)
+    return pinned.order_by("-project_id", "-status", "-pk")
+
+
+def _at_most(jobs: JobQuerySet) -> models.QuerySet[Any]:
+    return jobs.values("pk")[: MOST_COUNTED + 1]
+
+
+def _column(status: Status) -> str:
+    return f"jobs_{status.value}"

@@ -1,0 +1,1 @@
+"""Organizations, projects, API keys and staff roles."""

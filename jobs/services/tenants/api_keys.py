@@ -1,0 +1,275 @@
+"""API keys: make, recognize, replace, revoke."""
+
+import hashlib
+import secrets
+import string
+import zlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, models
+from django.db.models import Case, F, OuterRef, Q, Subquery, When
+from django.db.models.functions import Now
+
+from ...db import clock
+from ...db.connection import Trouble, classify, home, service_transaction
+from ...exceptions import ApiKeyNotFound, InvalidField
+from ...models import SCOPES, ApiKey, Organization
+from ..validation import check_characters
+from .projects import get_project_model, organization_id_of
+
+LEAD: Final = "jsk_"
+BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+RANDOM_LENGTH: Final = 32
+CHECKSUM_LENGTH: Final = 6
+SECRET_LENGTH: Final = len(LEAD) + RANDOM_LENGTH + CHECKSUM_LENGTH
+PREFIX_LENGTH: Final = 12
+SHORTEST: Final = timedelta(seconds=1)
+LONGEST: Final = timedelta(days=36_500)
+LONGEST_OVERLAP: Final = timedelta(days=365)
+USE_NOTED_EVERY: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewKey:
+    """A key just made; ``secret`` exists here and nowhere else."""
+
+    key: ApiKey
+    secret: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What a valid key opens: ``project`` is None if its organization has none under the asked key."""
+
+    key: ApiKey
+    project: models.Model | None
+
+
+def check_api_key(
+    *,
+    organization: Organization,
+    project: models.Model | None = None,
+    scopes: Collection[str] = SCOPES,
+    lifetime: timedelta | None = None,
+) -> None:
+    """Refuse what no key can be; a form asks this before it makes one.
+
+    Raises:
+        InvalidField: unknown or no scope, a lifetime not above 0, or a project of another organization.
+    """
+    if not scopes or (unknown := sorted(set(scopes) - set(SCOPES))):
+        raise InvalidField("scopes", f"must be some of {', '.join(SCOPES)}" + (f", not {unknown[0]}" if scopes else ""))
+    if lifetime is not None and not timedelta(0) < lifetime <= LONGEST:
+        raise InvalidField("lifetime", "must be above 0 and at most 36,500 days")
+    if project is not None and organization_id_of(project) != organization.pk:
+        raise InvalidField("project", "is not of this organization")
+
+
+def create_api_key(
+    *,
+    organization: Organization,
+    project: models.Model | None = None,
+    name: str = "",
+    scopes: Collection[str] = SCOPES,
+    lifetime: timedelta | None = None,
+    created_by: Any = None,
+) -> NewKey:
+    """Make a key of ``organization``; with ``project`` it opens that one only.
+
+    Raises:
+        InvalidField: what :func:`check_api_key` refuses.
+    """
+    check_api_key(organization=organization, project=project, scopes=scopes, lifetime=lifetime)
+    secret = make_secret()
+    key = ApiKey.objects.create(
+        organization=organization,
+        project=cast("Any", project),  # of the host's model
+        name=name,
+        prefix=secret[:PREFIX_LENGTH],
+        digest=hash_secret(secret),
+        scopes=[scope for scope in SCOPES if scope in scopes],
+        expires_at=None if lifetime is None else clock.read(home()) + lifetime,
+        created_by=created_by,
+    )
+    return NewKey(key=key, secret=secret)
+
+
+def rotate_api_key(prefix: str, *, overlap: timedelta, created_by: Any = None) -> NewKey:
+    """Make a key that opens what the old one does, which ends ``overlap`` from now, or sooner if it was to.
+
+    The new one lives as long as the old one was made for. A key is replaced once: of two
+    rotations at the same time one is refused, and so is a later one.
+
+    Raises:
+        ApiKeyNotFound: no key has this prefix.
+        InvalidField: the key is revoked, expired or was replaced before; or the overlap is
+            below 0 or above a year.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise InvalidField("overlap", f"must be 0 to {LONGEST_OVERLAP.days * 24:,} hours")
+    old = ApiKey.objects.filter(prefix=prefix).select_related("organization").first()
+    if old is None:
+        raise ApiKeyNotFound(prefix)
+    end = clock.Clock(overlap)
+    until = Case(When(expires_at__lt=end, then=F("expires_at")), default=end)
+    with service_transaction():
+        # First the UPDATE: it locks the row, so that the look for a replacement afterwards misses none.
+        if not ApiKey.objects.filter(_is_valid(), pk=old.pk).update(expires_at=until):
+            raise InvalidField("prefix", "is of a key that is revoked or expired; make a new one with createapikey")
+        replacement = find_replacement(old)
+        if replacement is not None:
+            raise InvalidField("prefix", f"is of a key that {replacement.prefix} replaces already")
+        return _replace(old, created_by)
+
+
+def _replace(old: ApiKey, created_by: Any) -> NewKey:
+    made = create_api_key(
+        organization=old.organization,
+        project=old.project,
+        name=old.name,
+        scopes=old.scopes,
+        # Within what a key can be made for: `created_at` is the host's time, and may lie a little beside.
+        lifetime=None if old.expires_at is None else min(max(old.expires_at - old.created_at, SHORTEST), LONGEST),
+        created_by=created_by,
+    )
+    made.key.replaces = old
+    made.key.save(update_fields=["replaces"])
+    return made
+
+
+def find_replacement(key: ApiKey) -> ApiKey | None:
+    """Return the key that replaces ``key``, or None."""
+    return ApiKey.objects.filter(replaces=key.pk).first()
+
+
+def revoke_api_key(prefix: str) -> ApiKey:
+    """Revoke a key from its next request on; revoking again changes nothing.
+
+    Raises:
+        ApiKeyNotFound: no key has this prefix.
+    """
+    ApiKey.objects.filter(prefix=prefix, revoked_at=None).update(revoked_at=clock.NOW)
+    key = ApiKey.objects.filter(prefix=prefix).select_related("organization").first()
+    if key is None:
+        raise ApiKeyNotFound(prefix)
+    return key
+
+
+def list_api_keys(*, organization: Organization | None = None) -> models.QuerySet[ApiKey]:
+    """Return all keys, or those of one organization, newest first, also those that are no longer valid.
+
+    Each has ``is_expired`` beside its columns: whether it is over by the database's clock, which opens doors or not.
+    """
+    is_expired = Q(expires_at__isnull=False, expires_at__lte=Now())
+    keys = ApiKey.objects.select_related("organization", "project").annotate(is_expired=is_expired).order_by("-pk")
+    return keys if organization is None else keys.filter(organization=organization)
+
+
+def find_access(secret: str, *, project_key: str) -> Access | None:
+    """Return what ``secret`` opens, in one query; None if it is no valid key, whatever the reason.
+
+    A secret that is not well formed is refused without a query. The project comes
+    deferred: whatever of it is not named here is loaded when asked for.
+    """
+    if not is_well_formed(secret):
+        return None
+    model = get_project_model()
+    asked = _projects_under(project_key, model)
+    columns = _project_columns(model)
+    found = (
+        ApiKey.objects.using(home().alias)  # a replica would know a revoked key for a while
+        .filter(_is_valid(), digest=hash_secret(secret), organization__disabled_at=None)
+        .select_related("organization")
+        .annotate(
+            use_is_old=Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_NOTED_EVERY),
+            **{f"asked_{column}": Subquery(asked.values(column)) for column in columns},
+        )
+        .first()
+    )
+    if found is None:
+        return None
+    if found.use_is_old:
+        _note_use(found)
+    values = [getattr(found, f"asked_{column}") for column in columns]
+    missing = values[0] is None or found.project_id not in (None, getattr(found, f"asked_{model._meta.pk.attname}"))
+    return Access(key=found, project=None if missing else model.from_db(found._state.db, columns, values))
+
+
+def _is_valid() -> Q:
+    return Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
+
+
+def _projects_under(project_key: str, model: type[models.Model]) -> models.QuerySet[Any]:
+    """The organization's project under what callers took for its key; what no column could hold is none."""
+    projects = model._default_manager.filter(organization=OuterRef("organization"))
+    try:
+        check_characters("project_key", project_key)
+        return projects.filter(key=project_key)
+    except (InvalidField, ValidationError):
+        return projects.none()
+
+
+def _project_columns(model: type[models.Model]) -> list[str]:
+    """The columns of a project that a request needs, in the model's order, as ``from_db`` takes them."""
+    wanted = {model._meta.pk.attname, "organization_id", "key", "public_id"}
+    return [field.attname for field in model._meta.concrete_fields if field.attname in wanted]
+
+
+def _note_use(key: ApiKey) -> None:
+    """Remember that ``key`` was used, unless that would have to wait: a busy or read-only database skips it."""
+    try:
+        with service_transaction(wait_seconds=0.001):
+            ApiKey.objects.filter(pk=key.pk).update(last_used_at=clock.NOW)
+    except DatabaseError as error:
+        if classify(error) is Trouble.OTHER:
+            raise
+
+
+def make_secret() -> str:
+    """Return a new key: ``jsk_``, 32 random base62 characters (190 bits), 6 of checksum."""
+    body = "".join(secrets.choice(BASE62) for _ in range(RANDOM_LENGTH))
+    return f"{LEAD}{body}{checksum(body)}"
+
+
+def checksum(body: str) -> str:
+    """Return the CRC-32 of ``body`` as 6 base62 digits, so that a typo needs no look-up.
+
+    Source: GitHub, "Behind GitHub's new authentication token formats".
+    """
+    number = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(BASE62))
+        digits = BASE62[digit] + digits
+    return digits
+
+
+def is_well_formed(secret: str) -> bool:
+    """Whether length, alphabet and checksum are those of a key."""
+    body, check = secret[len(LEAD) : -CHECKSUM_LENGTH], secret[-CHECKSUM_LENGTH:]
+    return (
+        len(secret) == SECRET_LENGTH
+        and secret.startswith(LEAD)
+        and set(body) <= set(BASE62)
+        and secrets.compare_digest(check.encode(errors="surrogatepass"), checksum(body).encode())
+    )
+
+
+def hash_secret(secret: str) -> str:
+    """Return the stored form of an API key: 64 lower-case hex digits.
+
+    ``secret`` is the whole key, of which 190 bits are random, so one plain SHA-256 is
+    enough; a slow password hash would be paid on every request.
+
+    Raises:
+        ValueError: ``secret`` is not well formed.
+
+    Source: NIST SP 800-63B §5.1.2.2 (storage of random secrets).
+    """
+    if not is_well_formed(secret):
+        raise ValueError("not an API key")
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,129 @@
+"""Projects and organizations: make them, find them."""
+
+from typing import Any, cast
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import models
+
+from ... import conf
+from ...db import clock
+from ...db.connection import service_transaction
+from ...db.notify import notify_due
+from ...exceptions import InvalidField, ProjectNotFound
+from ...models import Organization
+from ..validation import check_characters, check_text
+
+MAX_NAME_CHARACTERS = 200
+
+
+def get_project_model() -> type[models.Model]:
+    """Return the host's Project, as ``JOBS_PROJECT_MODEL`` names it (like ``get_user_model``).
+
+    Raises:
+        ImproperlyConfigured: the setting names no installed model.
+    """
+    label = conf.project_model_label()
+    try:
+        return apps.get_model(label, require_ready=False)
+    except (ValueError, LookupError) as error:
+        raise ImproperlyConfigured(f"JOBS_PROJECT_MODEL is {label!r}, which is no installed model") from error
+
+
+def public_id_of(project: models.Model) -> int:
+    """Return ``projectId`` as the public API shows it: the primary key if an integer, else ``public_id``."""
+    return cast("int", project.pk if isinstance(project.pk, int) else project.public_id)  # type: ignore[attr-defined]
+
+
+def organization_id_of(project: models.Model) -> int:
+    """Return the primary key of the organization that owns ``project``."""
+    return cast("int", project.organization_id)  # type: ignore[attr-defined]
+
+
+def create_project(name: str, *, organization: str) -> models.Model:
+    """Create a project, and its organization if that is new; both are named by people.
+
+    Raises:
+        InvalidField: a name is blank, too long or taken.
+    """
+    check_text("name", name, max_characters=MAX_NAME_CHARACTERS)
+    check_text("organization", organization, max_characters=MAX_NAME_CHARACTERS)
+    model = cast("Any", get_project_model())
+    owner, _ = Organization.objects.get_or_create(name=organization)
+    project, created = model.objects.get_or_create(organization=owner, name=name)
+    if not created:
+        raise InvalidField("name", f"{organization} has a project of this name already")
+    return cast("models.Model", project)
+
+
+def get_organization(name: str) -> Organization:
+    """Return an organization by its name.
+
+    Raises:
+        InvalidField: there is none of this name.
+    """
+    found = Organization.objects.filter(name=name).first()
+    if found is None:
+        raise InvalidField("organization", f"there is none called {name!r}")
+    return found
+
+
+def disable_organization(name: str) -> Organization:
+    """Let none of its API keys open anything, from their next request on, and none of its jobs be claimed.
+
+    Jobs that a worker has claimed by then go on; of the others no status and no time
+    changes. Disabling it again changes nothing.
+
+    Raises:
+        InvalidField: there is none of this name.
+    """
+    Organization.objects.filter(name=name, disabled_at=None).update(disabled_at=clock.NOW)
+    return get_organization(name)
+
+
+def enable_organization(name: str) -> bool:
+    """Let its keys and jobs go on as before, and wake the workers; False: it was not disabled.
+
+    Raises:
+        InvalidField: there is none of this name.
+    """
+    found = get_organization(name)
+    with service_transaction():
+        was_disabled = Organization.objects.filter(pk=found.pk, disabled_at__isnull=False).update(disabled_at=None) > 0
+        if was_disabled:
+            notify_due()
+    return was_disabled
+
+
+def get_project(key: str, *, organization: Organization) -> models.Model:
+    """Return the organization's project under ``key``.
+
+    Raises:
+        ProjectNotFound: it has none; a project of another organization looks just the same.
+    """
+    found = find_project(key, organization=organization)
+    if found is None:
+        raise ProjectNotFound
+    return found
+
+
+def find_project(key: str, *, organization: Organization) -> models.Model | None:
+    """Return the organization's project under ``key``; None: it has none, and what no column could hold is none."""
+    try:
+        check_characters("key", key)
+        return get_project_model()._default_manager.filter(organization=organization, key=key).first()
+    except (InvalidField, ValidationError):
+        return None
+
+
+def get_project_by_key(key: str) -> models.Model:
+    """Return the project under ``key``, whosoever it is: for staff, not for callers of the API.
+
+    Raises:
+        ProjectNotFound: there is none.
+    """
+    model = cast("Any", get_project_model())
+    found = model.objects.filter(key=key).first()
+    if found is None:
+        raise ProjectNotFound
+    return cast("models.Model", found)

@@ -1,0 +1,123 @@
+"""Count the jobs of blocks of ids that no more are added to, and keep the counts true when jobs are deleted.
+
+Ids are handed out in ascending order and never again, so a block that lies behind the
+newest ids only ever loses jobs. A transaction that was given an id of it may still be
+open, though: a block is counted an hour after the next one was begun. What comes later
+all the same, and what a host deletes by itself, is found when the block is counted again,
+which happens to all of them in turn.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import DatabaseError
+from django.db.models import Count, F, Max, Q
+from django.db.models.functions import Now
+
+from ..db.connection import home, is_lock_timeout, limited_transaction
+from ..models import BLOCK_BITS, Job, JobBlock
+
+SETTLED_AFTER: Final = timedelta(hours=1)
+# A block takes some milliseconds.
+MOST_AT_ONCE: Final = 20
+
+
+class BlockCounter:
+    """Counts blocks, a few at each call; remembers which it counted again last."""
+
+    def __init__(self) -> None:
+        self._again = -1
+
+    def count(self) -> int:
+        """Count up to ``MOST_AT_ONCE`` new blocks, or else one of the others again; return how many were new.
+
+        Where somebody else changes the counts for so long that a lock would be waited for too
+        long, the rest is left to the next call.
+        """
+        new = 0
+        try:
+            while are_counted() and new < MOST_AT_ONCE and _count_next():
+                new += 1
+            if are_counted() and not new:
+                self._again = _count_again(behind=self._again)
+        except DatabaseError as error:
+            if not is_lock_timeout(error):
+                raise
+        return new
+
+
+def are_counted() -> bool:
+    """Whether the database has the walks that make use of the counts (see ``services.walks``)."""
+    return home().features.supports_slicing_ordering_in_compound
+
+
+def forget(jobs: Iterable[tuple[Any, int]]) -> None:
+    """Take jobs off the counts, named by project key and id, in the transaction in which they are deleted."""
+    if not are_counted():
+        return
+    gone = Counter((project, job_id >> BLOCK_BITS) for project, job_id in jobs)
+    _lock_counts()
+    for (project, block), number in gone.items():
+        _counts().filter(project=project, block=block).update(jobs=F("jobs") - number)
+
+
+def _count_next() -> bool:
+    with _counting():
+        counted: int | None = _counts().aggregate(highest=Max("block"))["highest"]
+        first = _first_from(0 if counted is None else counted + 1)
+        if first is None:
+            return False
+        block = first.pk >> BLOCK_BITS
+        following = _first_from(block + 1, settled_at=Now() - SETTLED_AFTER)
+        if following is None or not following.is_settled:
+            return False
+        _store(block)
+        return True
+
+
+def _count_again(*, behind: int) -> int:
+    """Count the block again that follows ``behind``, or the first of all; return which it was."""
+    with _counting():
+        blocks = _counts().order_by("block").values_list("block", flat=True)
+        block: int | None = blocks.filter(block__gt=behind).first()
+        if block is None:
+            return -1
+        _store(block)
+        return block
+
+
+def _store(block: int) -> None:
+    _counts().filter(block=block).delete()
+    first = block << BLOCK_BITS
+    rows = Job.objects.filter(pk__gte=first, pk__lt=first + (1 << BLOCK_BITS)).order_by().values_list("project_id")
+    JobBlock.objects.using(home().alias).bulk_create(
+        JobBlock(project_id=project, block=block, jobs=number) for project, number in rows.annotate(number=Count("pk"))
+    )
+
+
+def _first_from(block: int, *, settled_at: Any = None) -> Any:
+    jobs = Job.objects.filter(pk__gte=block << BLOCK_BITS).only("pk").order_by("pk")
+    return (jobs if settled_at is None else jobs.annotate(is_settled=Q(created_at__lt=settled_at))).first()
+
+
+def _counts() -> Any:
+    return JobBlock.objects.using(home().alias)
+
+
+@contextmanager
+def _counting() -> Iterator[None]:
+    with limited_transaction():
+        _lock_counts()
+        yield
+
+
+def _lock_counts() -> None:
+    """Let nobody else change the counts until the transaction ends; who reads them does not wait.
+
+    A job that is being deleted is either counted here and taken off afterwards, or gone before.
+    """
+    with home().cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {JobBlock._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")

@@ -1,0 +1,227 @@
+"""Count what ended in each five minutes, once, so that nobody has to count it again.
+
+Workers do so while they sweep; the overview reads the rows, and counts by the same
+query what is too young to have one. Durations are counted in slots of a logarithmic
+scale: a percentile taken from them is right to a fifth, whatever the number of jobs.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Case, Count, Func, IntegerField, Max, Q, When
+from django.db.models.sql.compiler import SQLCompiler
+
+from ..db import clock
+from ..db.connection import home, limited_transaction
+from ..models import Job, JobQuerySet, Statistic
+from ..status import Status
+
+logger = logging.getLogger(__name__)
+
+BUCKET: Final = timedelta(minutes=5)
+# A job's end is written a moment before it is committed; one that is committed later than this is not counted.
+SETTLED_AFTER: Final = timedelta(seconds=60)
+LOOK_BACK: Final = timedelta(days=7)
+KEEP: Final = timedelta(days=8)
+# A sweep has jobs to rescue: what it cannot count in this time, the next one does.
+MOST_BUCKETS_A_SWEEP: Final = 60
+MOST_SECONDS_A_SWEEP: Final = 0.5
+
+SLOTS: Final = 60
+"""Slot 0: below 1 ms; slot n: from 2^((n-1)/2) ms to √2 times that; the last one: six days and more."""
+# Shorter durations, which may have no logarithm, are taken for this one: it is in slot 0, too.
+LEAST_MS: Final = 0.75
+# A power of two must not fall short of its slot by a logarithm's last digit.
+LEEWAY: Final = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """How many jobs ended in a time, and how many of them ran and waited for how long."""
+
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    run_slots: tuple[int, ...] = (0,) * SLOTS
+    """Of those that came to an end of their own, from the beginning of the last attempt."""
+    wait_slots: tuple[int, ...] = (0,) * SLOTS
+    """Of those that were ever claimed, from the start that was asked for to the first claim."""
+
+    @property
+    def ended(self) -> int:
+        """All of them."""
+        return self.completed + self.failed + self.cancelled
+
+    @classmethod
+    def sum(cls, parts: Sequence["Counts"]) -> "Counts":
+        """Add them up."""
+        if not parts:
+            return cls()
+        return cls(
+            completed=sum(part.completed for part in parts),
+            failed=sum(part.failed for part in parts),
+            cancelled=sum(part.cancelled for part in parts),
+            run_slots=tuple(map(sum, zip(*(part.run_slots for part in parts), strict=True))),
+            wait_slots=tuple(map(sum, zip(*(part.wait_slots for part in parts), strict=True))),
+        )
+
+
+def roll_up(*, now: datetime | None = None) -> int:
+    """Count the jobs of buckets that are over and have no row yet; return how many rows were written.
+
+    Begins ``LOOK_BACK`` ago where nothing was counted before, and does a few buckets at a
+    time. Any number of workers may do so at once: the first row of a bucket stays. A job
+    that was redacted or deleted before its bucket was counted is in none.
+    """
+    now = now or clock.read(home())
+    begin, end = next_bucket(now), bucket_of(now - SETTLED_AFTER)
+    if begin >= end:
+        return 0
+    rows = _count_buckets(begin, end)
+    with limited_transaction():
+        Statistic.objects.using(home().alias).bulk_create(rows, ignore_conflicts=True)
+        Statistic.objects.using(home().alias).filter(bucket_at__lt=now - KEEP).delete()
+    logger.debug("counted what ended from %s on, in %d rows", begin, len(rows))
+    return len(rows)
+
+
+def bucket_of(moment: datetime) -> datetime:
+    """Return the beginning of the bucket that ``moment`` is in."""
+    return datetime.fromtimestamp(moment.timestamp() // BUCKET.total_seconds() * BUCKET.total_seconds(), UTC)
+
+
+def next_bucket(now: datetime) -> datetime:
+    """Return the first bucket that was not counted; what is older than ``LOOK_BACK`` never will be."""
+    latest = Statistic.objects.using(home().alias).aggregate(at=Max("bucket_at"))["at"]
+    earliest = bucket_of(now - LOOK_BACK)
+    return earliest if latest is None else max(latest + BUCKET, earliest)
+
+
+def ended_jobs(since: datetime) -> JobQuerySet:
+    """Return the jobs that ended since an instant, but for redacted ones: ``jobs_job_to_redact`` finds them."""
+    return Job.objects.filter(finished_at__gte=since).exclude(reference_id="").order_by()
+
+
+def count_jobs(jobs: JobQuerySet) -> dict[datetime, Counts]:
+    """Count ended jobs by bucket, in one query that answers with a few hundred rows a bucket at most."""
+    ran = Q(status__in=[Status.COMPLETED.value, Status.FAILED.value], begun_at__isnull=False)
+    groups = jobs.annotate(
+        bucket=_BucketNumber("finished_at"),
+        run_slot=Case(When(ran, then=_Slot("finished_at", "begun_at"))),
+        wait_slot=Case(When(started_at__isnull=False, then=_Slot("started_at", "start_at"))),
+    )
+    grouped = groups.values_list("bucket", "status", "run_slot", "wait_slot").annotate(jobs=Count("*"))
+    tallies: dict[int, _Tally] = {}
+    for bucket, status, run_slot, wait_slot, jobs_in_group in grouped:
+        tallies.setdefault(bucket, _Tally()).add(status, run_slot, wait_slot, jobs_in_group)
+    seconds = int(BUCKET.total_seconds())
+    return {datetime.fromtimestamp(number * seconds, UTC): tally.counts() for number, tally in tallies.items()}
+
+
+def percentile(slots: Sequence[int], share: float) -> timedelta | None:
+    """Return about how long ``share`` of the durations lasted at most; None: there are none.
+
+    Between the bounds of a slot its durations are taken to be spread evenly.
+    """
+    rank, below = share * sum(slots), 0
+    for slot, count in enumerate(slots):
+        if count and below + count >= rank:
+            low = 0.0 if slot == 0 else math.sqrt(2) ** (slot - 1)
+            milliseconds = low + (math.sqrt(2) ** slot - low) * max(0.0, rank - below) / count
+            return timedelta(milliseconds=milliseconds)
+        below += count
+    return None
+
+
+def _count_buckets(begin: datetime, end: datetime) -> list[Statistic]:
+    """Return rows for the first buckets from ``begin`` on in which jobs ended; a last one says how far we looked."""
+    rows: list[Statistic] = []
+    stop_at = time.monotonic() + MOST_SECONDS_A_SWEEP
+    while len(rows) < MOST_BUCKETS_A_SWEEP and (not rows or time.monotonic() < stop_at):
+        rest = ended_jobs(begin).filter(finished_at__lt=end)
+        first = rest.order_by("finished_at").values_list("finished_at", flat=True).first()
+        bucket = end - BUCKET if first is None else bucket_of(first)
+        counted = {} if first is None else count_jobs(rest.filter(finished_at__lt=bucket + BUCKET))
+        rows.append(_row(bucket, counted.get(bucket, Counts())))
+        begin = bucket + BUCKET
+        if begin >= end:
+            break
+    return rows
+
+
+def _row(bucket: datetime, counts: Counts) -> Statistic:
+    return Statistic(
+        bucket_at=bucket,
+        completed=counts.completed,
+        failed=counts.failed,
+        cancelled=counts.cancelled,
+        run_slots=counts.run_slots,
+        wait_slots=counts.wait_slots,
+    )
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """Counts in the making."""
+
+    by_status: dict[str, int] = field(default_factory=dict)
+    run_slots: list[int] = field(default_factory=lambda: [0] * SLOTS)
+    wait_slots: list[int] = field(default_factory=lambda: [0] * SLOTS)
+
+    def add(self, status: str, run_slot: int | None, wait_slot: int | None, jobs: int) -> None:
+        self.by_status[status] = self.by_status.get(status, 0) + jobs
+        if run_slot is not None:
+            self.run_slots[run_slot] += jobs
+        if wait_slot is not None:
+            self.wait_slots[wait_slot] += jobs
+
+    def counts(self) -> Counts:
+        return Counts(
+            completed=self.by_status.get(Status.COMPLETED, 0),
+            failed=self.by_status.get(Status.FAILED, 0),
+            cancelled=self.by_status.get(Status.CANCELLED, 0),
+            run_slots=tuple(self.run_slots),
+            wait_slots=tuple(self.wait_slots),
+        )
+
+
+class _BucketNumber(Func):
+    """How many buckets there were from 1970 to an instant."""
+
+    output_field = IntegerField()
+    arity = 1
+    template = f"(FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / {BUCKET.total_seconds():.0f})::bigint)"
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> Any:
+        """Compile for the texts that SQLite stores."""
+        sql = f"(CAST(STRFTIME('%%%%s', %(expressions)s) AS INTEGER) / {BUCKET.total_seconds():.0f})"
+        return self.as_sql(compiler, connection, template=sql)
+
+
+class _Slot(Func):
+    """The slot of the duration between a later and an earlier instant, neither of them null."""
+
+    output_field = IntegerField()
+    arity = 2
+    arg_joiner = " - "
+    slot = f"FLOOR(2 * LN({{greatest}}({{ms}}, {LEAST_MS})) / {math.log(2)!r} + {LEEWAY!r}) + 1"
+    template = (
+        "(LEAST("
+        + slot.format(greatest="GREATEST", ms="(EXTRACT(EPOCH FROM (%(expressions)s)) * 1000)::float8")
+        + f", {SLOTS - 1})::integer)"
+    )
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> Any:
+        """Compile for the texts that SQLite stores; its Julian days are right to the millisecond."""
+        ms = "ROUND((%(expressions)s) * 86400000)"
+        later, earlier = (Func(moment, function="JULIANDAY") for moment in self.get_source_expressions())
+        difference = self.copy()
+        difference.set_source_expressions([later, earlier])
+        sql = f"(CAST(MIN({self.slot.format(greatest='MAX', ms=ms)}, {SLOTS - 1}) AS INTEGER))"
+        return difference.as_sql(compiler, connection, template=sql)

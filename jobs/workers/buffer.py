@@ -1,0 +1,85 @@
+"""The jobs a worker process has claimed and not yet begun, in the order to run them."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from ..execution.leases import Lease
+from ..models import Job
+
+
+@dataclass(kw_only=True, eq=False)
+class Entry:
+    """One claimed job; ``begun`` once its ``begun_at`` is committed."""
+
+    job: Job
+    lease: Lease
+    begun: bool
+    since: float = field(default_factory=time.monotonic)
+
+
+class Line:
+    """A queue between the claiming thread and the running ones."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Condition()
+        self._entries: deque[Entry] = deque()
+        self._closed = False
+        self._waiting = 0
+        # More are claimed when fewer than this stand here: by the time they come, those have run.
+        self.refill_below = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def idle(self) -> int:
+        """How many threads wait for a job beyond those that stand in line."""
+        return max(0, self._waiting - len(self._entries))
+
+    def has_room(self, threads: int) -> bool:
+        """Whether to claim more: too few stand here for ``threads``, or few of the last ones are left."""
+        return len(self._entries) < max(threads, self.refill_below)
+
+    def oldest(self) -> float:
+        """Return how many seconds the first in line has waited; 0 if none."""
+        with self._ready:
+            return time.monotonic() - self._entries[0].since if self._entries else 0.0
+
+    def put(self, entries: Collection[Entry]) -> None:
+        """Add claimed jobs at the end."""
+        with self._ready:
+            self._entries.extend(entries)
+            self.refill_below = len(entries) // 4
+            self._ready.notify_all()
+
+    def get(self) -> Entry | None:
+        """Wait for the next job; None when the line is closed."""
+        with self._ready:
+            self._waiting += 1
+            try:
+                self._ready.wait_for(lambda: self._entries or self._closed)
+            finally:
+                self._waiting -= 1
+            return self._entries.popleft() if self._entries else None
+
+    def take(self) -> Entry | None:
+        """Return the next job if one is there."""
+        with self._ready:
+            return self._entries.popleft() if self._entries else None
+
+    def take_all(self) -> list[Entry]:
+        """Empty the line."""
+        with self._ready:
+            entries = list(self._entries)
+            self._entries.clear()
+            return entries
+
+    def close(self) -> list[Entry]:
+        """Send the waiting threads home; return those that will not be run."""
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
+        return self.take_all()
