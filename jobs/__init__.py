@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from .actions import action
     from .exceptions import JobCancelled, JobFailed
     from .execution.context import JobContext
-    from .services.commands.cancel import cancel_job, get_job, list_jobs
+    from .services.commands.cancel import cancel_job
     from .services.commands.schedule import schedule_job
+    from .services.search.jobs import get_job, list_jobs
     from .services.tenants.projects import get_project_model
     from .status import Status
 
@@ -35,9 +36,9 @@ _HOMES: Final = {
     "JobFailed": "exceptions",
     "Status": "status",
     "cancel_job": "services.commands.cancel",
-    "get_job": "services.commands.cancel",
+    "get_job": "services.search.jobs",
     "get_project_model": "services.tenants.projects",
-    "list_jobs": "services.commands.cancel",
+    "list_jobs": "services.search.jobs",
     "schedule_job": "services.commands.schedule",
 }
 

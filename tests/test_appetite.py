@@ -5,14 +5,8 @@ from datetime import timedelta
 import pytest
 
 from jobs.workers import claim_order
-from jobs.workers.claim_order import (
-    MOST_AT_ONCE,
-    NO_ROOM_SECONDS,
-    ROOM_SECONDS,
-    SOLO_PATIENCE_SECONDS,
-    Appetite,
-    Candidate,
-)
+from jobs.workers.claim_order import Candidate
+from jobs.workers.prefetch import MOST_AT_ONCE, NO_ROOM_SECONDS, ROOM_SECONDS, SOLO_PATIENCE_SECONDS, Appetite
 from tests.factories import LONG_AGO
 
 

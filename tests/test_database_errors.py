@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from jobs.db.connection import Trouble, classify
+from jobs.db.errors import Trouble, classify
 from jobs.models import Organization
 from tests.factories import make_job, make_organization
 from tests.others import (

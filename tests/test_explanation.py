@@ -13,9 +13,9 @@ from django.utils import timezone
 from jobs import conf
 from jobs.execution import runner
 from jobs.execution.chunks import AIM_SECONDS, AIM_SECONDS_ONE_WRITER, FIRST_BATCH
-from jobs.execution.leases import SECOND_LOOK_AFTER_BEAT
 from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job, JobEvent
+from jobs.processes.rescuer import SECOND_LOOK_AFTER_BEAT
 from jobs.status import MOVES, Status
 from jobs.testing import run_due_jobs
 from tests.factories import LONG_AGO, WORKER, held, make_job, make_project

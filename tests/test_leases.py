@@ -7,9 +7,10 @@ import pytest
 
 from jobs import cancel_job
 from jobs.actors import SYSTEM
-from jobs.execution.leases import Leases, Rescuer
+from jobs.execution.leases import Leases
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
+from jobs.processes.rescuer import Rescuer
 from jobs.status import Status
 from tests.engine import ago, finals_of, last_event, make_expired_job
 from tests.factories import held, make_running_job

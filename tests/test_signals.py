@@ -9,8 +9,8 @@ import pytest
 from django.db import connection, transaction
 
 from jobs import JobContext, JobFailed, cancel_job
-from jobs.execution.leases import Rescuer
 from jobs.models import Job
+from jobs.processes.rescuer import Rescuer
 from jobs.signals import job_finished
 from jobs.status import Status
 from jobs.testing import make_job, run_due_jobs

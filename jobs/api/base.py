@@ -1,21 +1,18 @@
 """What all endpoints share: who may pass, in which order, and the form of every answer."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 from django.db import connections, transaction
 from django.db.models import Model
 from django.http import HttpRequest
 from django.views.decorators.common import no_append_slash
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from .. import conf
 from ..exceptions import ActiveJobExists
-from ..http import IS_OURS, JSON, REQUEST_ID_HEADER, request_id_of, to_bytes
+from ..http import IS_OURS, REQUEST_ID_HEADER, request_id_of
 from ..models import Job
 from ..services.commands.idempotency import Call
 from . import hooks
@@ -23,34 +20,9 @@ from .authentication import CHALLENGE, Caller
 from .errors import Refusal, answer_error
 from .idempotency import call_named, read_idempotency_key
 from .parsing import StrictJson, read_body
+from .rendering import Json, OnlyJson
 from .serializers import JobSerializer
 from .throttling import Quota, count_request
-
-
-class Json(BaseRenderer):
-    """JSON in UTF-8, members in their order."""
-
-    media_type = JSON
-    format = "json"
-    charset = None
-
-    def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
-    ) -> bytes:
-        """Return the body."""
-        return to_bytes(data)
-
-
-class OnlyJson(BaseContentNegotiation):
-    """Whatever ``Accept`` or ``?format=`` ask for."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        """Return the one there is."""
-        return parsers[0]
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        """Return the one there is."""
-        return renderers[0], renderers[0].media_type
 
 
 class ApiViewSet(GenericViewSet[Job]):

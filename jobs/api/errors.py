@@ -10,7 +10,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from .. import exceptions
-from ..db.connection import Trouble, classify
+from ..db.errors import Trouble, classify
 from ..http import envelope, request_id_of, words_for
 from .serializers import WIRE_NAMES, JobSerializer
 

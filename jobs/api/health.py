@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.common import no_append_slash
 from django.views.decorators.http import require_safe
 
-from ..services.reports.readiness import is_ready
+from ..services.reports.health import is_ready
 
 View = Callable[[HttpRequest], HttpResponse]
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import IO, Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_to_bytes
 
 from django.http import HttpRequest, UnreadablePostError
 from django.utils.http import parse_header_parameters
@@ -12,7 +12,7 @@ from rest_framework.parsers import BaseParser
 
 from ..exceptions import InvalidField
 from ..http import JSON
-from ..services.validation import quoted
+from ..services.validation import check_text, quoted
 from .errors import Refusal
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -198,3 +198,50 @@ def _refuse_constant(name: str) -> Any:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object_of, parse_int=_integer_of, parse_float=_float_of, parse_constant=_refuse_constant
 )
+
+
+MAX_BYTES: Final = 256
+# How Django writes a byte that is not UTF-8: as the escape it came as, which an id could contain literally.
+_STAND_IN: Final = re.compile(r"%[89A-Fa-f][0-9A-Fa-f]")
+
+
+def parse_user_id(user_id: str, *, request: HttpRequest) -> str:
+    """Return the id in the decoded path, which is the rest of it: slashes belong to it, ``+`` is a plus.
+
+    Raises:
+        InvalidField: empty or blank, over 256 bytes, with control characters; with a
+            segment that is empty, ``.`` or ``..``, as a proxy that tidies paths would
+            make it the id of another user; or sent as bytes that are no UTF-8, which
+            servers replace by something else.
+    """
+    segments = user_id.split("/")
+    if not user_id:
+        raise InvalidField("userId", "must not be empty")
+    if not {"", ".", ".."}.isdisjoint(segments):
+        raise InvalidField("userId", "must not start or end with '/', nor contain '//' or a segment '.' or '..'")
+    if not _is_as_sent(user_id, request):
+        raise InvalidField("userId", "must be UTF-8, every other byte percent-encoded")
+    check_text("userId", user_id, max_bytes=MAX_BYTES)
+    return user_id
+
+
+def _is_as_sent(user_id: str, request: HttpRequest) -> bool:
+    """Whether ``user_id`` is what the request line said, as far as the server lets us see that line."""
+    raw = _raw_path(request)
+    if raw is None:
+        return "\ufffd" not in user_id and not _STAND_IN.search(user_id)
+    try:
+        sent = unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError:
+        return False
+    return sent.endswith(f"/users/{user_id}")
+
+
+def _raw_path(request: HttpRequest) -> bytes | None:
+    """Return the path before decoding: ``raw_path`` of ASGI, ``RAW_URI`` of gunicorn, ``REQUEST_URI`` of others."""
+    scope: dict[str, Any] = getattr(request, "scope", {})
+    if scope:
+        raw = scope.get("raw_path")
+        return raw if isinstance(raw, bytes) else None
+    uri = request.META.get("RAW_URI") or request.META.get("REQUEST_URI")
+    return uri.encode("latin-1", "replace").partition(b"?")[0] if isinstance(uri, str) else None

@@ -9,8 +9,8 @@ from rest_framework import serializers
 from ..actions import find_action
 from ..exceptions import InvalidField, UnknownAction
 from ..models import ApiKey, Job
-from ..services.commands.batches import MOST_JOBS
 from ..services.commands.schedule import Wanted
+from ..services.commands.schedule_batch import MOST_JOBS
 from ..services.tenants.projects import public_id_of
 from ..services.validation import quoted
 from ..status import Status

@@ -12,11 +12,12 @@ from .. import conf
 from ..actions import find_action
 from ..exceptions import ActiveJobExists
 from ..models import ApiKey
-from ..services.commands.batches import request_jobs
-from ..services.commands.cancel import cancel_job, look_at_job
+from ..services.commands.cancel import cancel_job
 from ..services.commands.idempotency import find_replay
 from ..services.commands.schedule import request_job, schedule_job
+from ..services.commands.schedule_batch import request_jobs
 from ..services.search.api_pages import list_page
+from ..services.search.jobs import look_at_job
 from .authentication import Caller
 from .base import ApiViewSet, plain
 from .etags import answer_followed
@@ -24,9 +25,16 @@ from .filters import parse_search
 from .idempotency import marks_of, wants_existing
 from .include import included, parse_include
 from .pagination import links_of, parse_part
-from .parsing import MAX_BATCH_BYTES, MAX_BODY_BYTES, parse_job_id, parse_object, parse_reason, read_query
+from .parsing import (
+    MAX_BATCH_BYTES,
+    MAX_BODY_BYTES,
+    parse_job_id,
+    parse_object,
+    parse_reason,
+    parse_user_id,
+    read_query,
+)
 from .serializers import JOB_COLUMNS, KeySerializer, parse_new_job, parse_new_jobs
-from .user_ids import parse_user_id
 
 
 class JobViewSet(ApiViewSet):

@@ -23,17 +23,18 @@ from django.db import Error
 
 from .. import conf, failpoints
 from ..actors import Actor
-from ..db.connection import Trouble, classify, engine_statement, limited_transaction
+from ..db.connection import engine_statement, limited_transaction
+from ..db.errors import Trouble, classify
 from ..execution import runner
 from ..execution.leases import Lease, Leases
 from ..lifecycle import reservations, transitions
 from ..lifecycle.statements import Held
 from ..models import Job, Worker
+from ..models.pause import is_held_back
 from ..processes.heartbeat import Presence, new_name
 from ..processes.releases import Returns
 from ..processes.threads import Crew
 from ..status import Status
-from ..workers.claim_order import is_held_back
 from .delivery import Errand, told_of_signals
 
 logger = logging.getLogger(__name__)

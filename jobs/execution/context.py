@@ -11,7 +11,8 @@ from django.db import Error, connections, router
 from django.db.models import QuerySet
 
 from .. import conf, failpoints
-from ..db.connection import Trouble, chunk_turn, classify, home, limited_transaction
+from ..db.connection import chunk_turn, home, limited_transaction
+from ..db.errors import Trouble, classify
 from ..exceptions import (
     ActionMisused,
     ForeignDatabase,

@@ -17,7 +17,8 @@ from django.db import Error
 from .. import conf, failpoints
 from ..actions import DEFAULT_BACKOFF, Action, find_action, max_attempts_of
 from ..actors import Actor
-from ..db.connection import Trouble, classify, engine_statement, limited_transaction, reconnect, takes_no_writes
+from ..db.connection import engine_statement, limited_transaction, reconnect
+from ..db.errors import Trouble, classify, takes_no_writes
 from ..exceptions import JobCancelled, JobFailed, JobReleased, JobStopped, LeaseLost, RowsLeft
 from ..lifecycle import transitions
 from ..lifecycle.finished import announce_finish

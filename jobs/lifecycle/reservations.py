@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from ..db.clock import NOW, Moment, after
 from ..models import Job
+from ..models.locks import unlocked
 from ..status import Status
-from .statements import unlocked, update_returning
+from .statements import update_returning
 
 
 def reserve(job_ids: Collection[int], *, wait: timedelta, now: Moment = NOW) -> list[int]:

@@ -17,6 +17,7 @@ from ..actors import Actor
 from ..db.clock import Moment, compiled
 from ..db.connection import home, supports_row_locks
 from ..models import Job, JobEvent, JobQuerySet
+from ..models.locks import unlocked
 from ..status import Status
 
 Sql = tuple[str, tuple[Any, ...]]
@@ -68,18 +69,6 @@ def abandoned_rows(held: Held, *, seen: datetime) -> JobQuerySet:
     round instants differently.
     """
     return unlocked(held_rows(held).filter(lease_expires_at__lte=seen + timedelta(milliseconds=1)))
-
-
-def unlocked(rows: JobQuerySet) -> JobQuerySet:
-    """Lock those rows that nobody else has locked, by ascending id, and return them.
-
-    ``no_key``: foreign-key inserts of others are not held up. Without row locks the rows
-    are returned as they are, so that the transaction starts with its write.
-    """
-    if not supports_row_locks(home()):
-        return rows
-    locked = rows.select_for_update(skip_locked=True, no_key=True).order_by("pk")
-    return rows.filter(pk__in=list(locked.values_list("pk", flat=True)))
 
 
 def move(rows: Rows, changes: dict[str, Any], note: Note, now: Moment, then: Held | None = None) -> Finish:

@@ -18,8 +18,9 @@ from django.db.models.functions import Coalesce, Greatest
 from ..actors import Actor
 from ..db.clock import NOW, Moment, after
 from ..models import HELD_UNTIL, Job, JobEvent, JobQuerySet
+from ..models.locks import unlocked
 from ..status import Status
-from .statements import BLANK, BLANK_WORKER, Finish, Held, Note, abandoned_rows, claim_due, held_rows, move, unlocked
+from .statements import BLANK, BLANK_WORKER, Finish, Held, Note, abandoned_rows, claim_due, held_rows, move
 
 What = JobEvent.What
 

@@ -153,3 +153,9 @@ class Pause(models.Model):
 
     def __str__(self) -> str:
         return f"pause {self.pk}"
+
+
+def is_held_back(job_id: int) -> bool:
+    """Whether a pause covers the job, or its organization is disabled: whoever is told of it must let it wait."""
+    paused = Pause.objects.in_force()
+    return paused.holds_any and paused.keep(Job.objects.filter(pk=job_id)).exists()

@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db import Error
 
 from ..actors import Actor
-from ..db.connection import Trouble, classify, limited_transaction
+from ..db.connection import limited_transaction
+from ..db.errors import Trouble, classify
 from ..db.notify import notify_due
 from ..execution.leases import Lease, Leases
 from ..lifecycle import transitions

@@ -9,7 +9,8 @@ from typing import Final
 
 from django.db import Error, connections
 
-from ..db.connection import Trouble, classify, reconnect
+from ..db.connection import reconnect
+from ..db.errors import Trouble, classify
 
 logger = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 import json
 import math
 import unicodedata
+from typing import Final
 
 from ..exceptions import InvalidField
 
@@ -58,3 +59,16 @@ def check_json(field: str, value: object) -> None:
         raise InvalidField(field, "must not contain NUL or lone surrogates")
     elif isinstance(value, float) and not math.isfinite(value):
         raise InvalidField(field, "must be a finite number")
+
+
+MAX_REASON_CHARACTERS: Final = 500
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason that could not be kept and shown; empty is none.
+
+    Raises:
+        InvalidField: it is blank though not empty, too long or has control characters.
+    """
+    if reason:
+        check_text("reason", reason, max_characters=MAX_REASON_CHARACTERS)

@@ -17,7 +17,8 @@ from django.db import DatabaseError
 from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Now
 
-from ..db.connection import home, is_lock_timeout, limited_transaction
+from ..db.connection import home, limited_transaction
+from ..db.errors import is_lock_timeout
 from ..models import BLOCK_BITS, Job, JobBlock
 
 SETTLED_AFTER: Final = timedelta(hours=1)

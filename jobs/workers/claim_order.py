@@ -1,7 +1,6 @@
 """Which due jobs to claim next: fair between organizations, within a bounded set of candidates."""
 
 import heapq
-import time
 from collections import Counter
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass
@@ -22,14 +21,6 @@ WINDOW: Final = 200
 PROJECTS: Final = 100
 PER_PROJECT: Final = 4
 MOST_REMEMBERED: Final = 10_000
-
-CLAIM_AHEAD_SECONDS: Final = 1.0
-MOST_AT_ONCE: Final = 200
-# A job that must run alone waits so long for its process to be idle; then the process makes room, so long; and if
-# what still runs takes longer than that, it lets others pass, so long. The first two keep a rescue within 75 s.
-SOLO_PATIENCE_SECONDS: Final = 3.0
-ROOM_SECONDS: Final = 30.0
-NO_ROOM_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,49 +115,6 @@ class ClaimOrder:
         return count_by_organization(Job.objects.filter(status=Status.RUNNING))
 
 
-class Appetite:
-    """How many jobs this process should hold: what it can begin within about a second.
-
-    Only actions that proved short are claimed ahead of an idle thread; leases of jobs
-    that stand in line keep them from workers that have time.
-    """
-
-    def __init__(self) -> None:
-        self._pace: dict[str, float] = {}
-        self._solo_since: float | None = None
-
-    def learn(self, action: str, seconds: float) -> None:
-        """Note how long a job of ``action`` took; a longer one counts at once, shorter ones bit by bit."""
-        before = self._pace.get(action, seconds)
-        self._pace[action] = max(seconds, 0.7 * before + 0.3 * seconds)
-
-    def choose(self, candidates: list[Candidate], *, idle: int, quick: int, holds_any: bool) -> list[Candidate]:
-        """Take for the ``idle`` threads, and what ``quick`` threads can begin soon; one that runs alone, alone."""
-        spent, budget = 0.0, quick * CLAIM_AHEAD_SECONDS
-        chosen: list[Candidate] = []
-        solo: Candidate | None = None
-        for candidate in candidates:
-            if candidate.runs_alone:
-                solo = solo or candidate
-                continue
-            cost = self._pace.get(candidate.action)
-            if len(chosen) >= idle and (cost is None or spent + cost > budget or len(chosen) >= MOST_AT_ONCE):
-                break
-            spent += cost or 0.0
-            chosen.append(candidate)
-        return self._with_solo(chosen, solo, holds_any)
-
-    def _with_solo(self, chosen: list[Candidate], solo: Candidate | None, holds_any: bool) -> list[Candidate]:
-        if solo is None or not holds_any:
-            self._solo_since = None
-            return chosen if solo is None else [solo]
-        now = time.monotonic()
-        self._solo_since = self._solo_since or now
-        if now - self._solo_since > SOLO_PATIENCE_SECONDS + ROOM_SECONDS:
-            self._solo_since = now + NO_ROOM_SECONDS - SOLO_PATIENCE_SECONDS
-        return [] if now - self._solo_since > SOLO_PATIENCE_SECONDS else chosen
-
-
 def seconds_to_next() -> float | None:
     """Return how long until the next waiting job that is not held back is due (0: now), or None if none waits."""
     waiting = Pause.objects.in_force().leave_out(Job.objects.waiting())
@@ -174,12 +122,6 @@ def seconds_to_next() -> float | None:
     if due_at is None:
         return None
     return max(timedelta(0), due_at - clock.read(home())).total_seconds()
-
-
-def is_held_back(job_id: int) -> bool:
-    """Whether a pause covers the job, or its organization is disabled: whoever is told of it must let it wait."""
-    paused = Pause.objects.in_force()
-    return paused.holds_any and paused.keep(Job.objects.filter(pk=job_id)).exists()
 
 
 def count_by_organization(jobs: JobQuerySet) -> Counter[Any]:

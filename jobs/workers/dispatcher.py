@@ -19,8 +19,9 @@ from ..db import clock
 from ..db.connection import home, limited_transaction
 from ..lifecycle import reservations
 from ..models import Worker
-from ..processes.heartbeat import Presence, Sweep, new_name
+from ..processes.heartbeat import Presence, new_name
 from ..processes.listener import Listener, Wake
+from ..processes.maintenance import Sweep
 from ..processes.threads import Crew, backoff
 from .claim_order import Candidate
 from .dispatch_order import HandOverOrder, by_patience, seconds_to_next

@@ -21,12 +21,14 @@ from ..execution.leases import Leases
 from ..lifecycle import transitions
 from ..lifecycle.statements import Held
 from ..models import Job, Worker
-from ..processes.heartbeat import Presence, Sweep, new_name
+from ..processes.heartbeat import Presence, new_name
 from ..processes.listener import Listener, Wake
+from ..processes.maintenance import Sweep
 from ..processes.releases import Returns
 from ..processes.threads import Crew, await_end, backoff
 from .buffer import Entry, Line
-from .claim_order import CLAIM_AHEAD_SECONDS, Appetite, ClaimOrder, seconds_to_next
+from .claim_order import ClaimOrder, seconds_to_next
+from .prefetch import CLAIM_AHEAD_SECONDS, Appetite
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.test import Client
 
-from jobs.admin.base.durations import spoken
+from jobs.admin.base.display import spoken
 from jobs.db import clock
 from jobs.db.connection import home
 from jobs.status import Status

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.api.etags import etag_of, is_known
 from jobs.models import Job, JobEvent, Worker
-from jobs.services.commands.cancel import look_at_job
+from jobs.services.search.jobs import look_at_job
 from jobs.services.tenants.api_keys import revoke_api_key
 from jobs.status import Status
 from tests.api.client import Api

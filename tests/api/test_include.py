@@ -8,9 +8,9 @@ import pytest
 from jobs.api.include import INCLUDABLE
 from jobs.api.serializers import EPOCH
 from jobs.models import HELD_UNTIL, Job, JobEvent, Pause, Worker
-from jobs.services.commands.cancel import look_at_job
 from jobs.services.commands.interventions import hold_job
 from jobs.services.commands.prune import redact_jobs
+from jobs.services.search.jobs import look_at_job
 from jobs.status import Status
 from tests.api.client import Api
 from tests.factories import LONG_AGO, make_job, make_project

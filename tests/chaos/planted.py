@@ -58,7 +58,7 @@ def blind_save() -> None:
 
 def no_sweep() -> None:
     """Nobody looks for jobs whose worker is gone."""
-    from jobs.processes.heartbeat import Sweep
+    from jobs.processes.maintenance import Sweep
 
     Sweep.look = lambda self: None
 
@@ -68,9 +68,9 @@ def rescue_by_time() -> None:
     from jobs.actors import SYSTEM
     from jobs.db import clock
     from jobs.db.connection import engine_transaction, home
-    from jobs.execution.leases import Rescuer
     from jobs.lifecycle import transitions
     from jobs.models import Job
+    from jobs.processes.rescuer import Rescuer
 
     def look(self: Rescuer, **_: Any) -> list[int]:
         running = Job.objects.filter(status="running", begun_at__lt=clock.read(home()) - TOO_LONG)
@@ -166,9 +166,9 @@ def rescue_by_host() -> None:
     """Whose lease has run out is decided by the host's clock, at one look."""
     from jobs.actors import SYSTEM
     from jobs.db.connection import engine_transaction
-    from jobs.execution.leases import Rescuer
     from jobs.lifecycle import transitions
     from jobs.models import Job
+    from jobs.processes.rescuer import Rescuer
 
     def look(self: Rescuer, **_: Any) -> list[int]:
         rescued = []

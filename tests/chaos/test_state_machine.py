@@ -17,7 +17,8 @@ from jobs.exceptions import ActiveJobExists, StepRefused, TransitionRefused
 from jobs.lifecycle import transitions
 from jobs.lifecycle.transitions import Held
 from jobs.models import Job, JobEvent
-from jobs.services.commands.interventions import hold_job, resume_job, retry_job, run_job_now
+from jobs.services.commands.interventions import hold_job, resume_job, run_job_now
+from jobs.services.commands.retry import retry_job
 from tests.factories import WORKER, make_project
 
 LEASE = timedelta(seconds=45)

@@ -8,7 +8,8 @@ import pytest
 from django.db import DatabaseError
 
 from jobs.actors import SYSTEM
-from jobs.db.connection import Trouble, classify, engine_transaction, limited_transaction
+from jobs.db.connection import engine_transaction, limited_transaction
+from jobs.db.errors import Trouble, classify
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from jobs.status import Status

@@ -13,9 +13,9 @@ from jobs import failpoints, schedule_job
 from jobs.actors import SYSTEM
 from jobs.exceptions import ActiveJobExists, BatchConflict, Busy, ConcurrentChange, IdempotencyKeyReused, JobsError
 from jobs.models import Job, JobEvent
-from jobs.services.commands.batches import request_jobs
 from jobs.services.commands.idempotency import Call, Scheduled
 from jobs.services.commands.schedule import Wanted, request_job
+from jobs.services.commands.schedule_batch import request_jobs
 from tests.api.client import Api
 from tests.factories import make_key, make_project
 from tests.others import PATIENCE_SECONDS, InThread, postgresql_only, somebody_waits_for_a_lock, until

@@ -14,7 +14,8 @@ from jobs.db.connection import engine_transaction, limited_transaction
 from jobs.exceptions import ActiveJobExists, Busy, StepRefused, TransitionRefused
 from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job, JobEvent
-from jobs.services.commands.interventions import hold_job, retry_job, retry_many
+from jobs.services.commands.interventions import hold_job
+from jobs.services.commands.retry import retry_job, retry_many
 from jobs.status import Refusal, Status
 from tests.factories import WORKER, make_job, make_project, make_running_job
 from tests.moves import LEASE, changes_of, events_of, row_of

@@ -9,9 +9,9 @@ from jobs.actors import SYSTEM
 from jobs.exceptions import Busy, InvalidField
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent, JobQuerySet
-from jobs.services.commands.batches import request_jobs
 from jobs.services.commands.idempotency import Call, Scheduled
 from jobs.services.commands.schedule import Wanted, request_job
+from jobs.services.commands.schedule_batch import request_jobs
 from jobs.status import Status
 from tests.factories import make_job, make_project
 from tests.others import unique_violation

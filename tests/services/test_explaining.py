@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jobs.models import Job, Pause, Worker
-from jobs.services.commands.cancel import look_at_job
 from jobs.services.reports.wait_reasons import Wait, Waiting, explain_wait
+from jobs.services.search.jobs import look_at_job
 from jobs.status import Status
 from tests.engine import attempt
 from tests.factories import LONG_AGO, make_job, make_project

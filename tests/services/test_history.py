@@ -10,9 +10,9 @@ from django.db import connection
 from jobs import JobFailed, cancel_job
 from jobs.actors import SYSTEM, Actor
 from jobs.db import clock
-from jobs.execution.leases import Rescuer
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
+from jobs.processes.rescuer import Rescuer
 from jobs.services.commands.prune import redact_jobs
 from jobs.services.commands.schedule import schedule_job
 from jobs.services.reports.history import MOST_EVENTS, Attempt, get_history

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from jobs import get_job, list_jobs
 from jobs.db import clock
 from jobs.exceptions import JobNotFound
-from jobs.services.commands.cancel import look_at_job
+from jobs.services.search.jobs import look_at_job
 from jobs.status import Status
 from tests.factories import make_job, make_project
 from tests.others import statements

@@ -10,8 +10,8 @@ from jobs.db import clock
 from jobs.exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, StepRefused
 from jobs.models import Job, JobEvent
 from jobs.services.commands import retry as retries
-from jobs.services.commands.interventions import retry_job
 from jobs.services.commands.prune import redact_jobs
+from jobs.services.commands.retry import retry_job
 from jobs.services.reports.history import get_history
 from jobs.status import Refusal, Status
 from tests.factories import LONG_AGO, make_job, make_project

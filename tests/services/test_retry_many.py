@@ -6,7 +6,7 @@ import pytest
 
 from jobs.models import Job
 from jobs.services.commands import retry as retries
-from jobs.services.commands.interventions import retry_many
+from jobs.services.commands.retry import retry_many
 from jobs.status import Refusal, Status
 from tests.factories import make_job, make_project
 from tests.moves import events_of

@@ -11,11 +11,12 @@ from jobs.db import clock
 from jobs.exceptions import Busy, InvalidField, JobNotFound, StepRefused
 from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job
-from jobs.services.commands.cancel import cancel_job, look_at_job
+from jobs.services.commands.cancel import cancel_job
 from jobs.services.commands.interventions import hold_job, resume_job
 from jobs.services.reports.health import check_health
 from jobs.services.reports.history import get_history
 from jobs.services.reports.wait_reasons import Wait, Waiting, explain_wait
+from jobs.services.search.jobs import look_at_job
 from jobs.status import Refusal, Status
 from tests.factories import make_job, make_project
 from tests.moves import changes_of, events_of, row_of

@@ -11,8 +11,7 @@ from datetime import timedelta
 from math import ceil, floor, log
 from typing import TYPE_CHECKING, Any, Final
 
-from ..base.display import percent, whole
-from ..base.durations import spoken
+from ..base.display import percent, spoken, whole
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise

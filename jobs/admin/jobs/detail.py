@@ -15,7 +15,7 @@ from ...db.clock import NOW
 from ...models import HELD_UNTIL, Job
 from ...services.search.staff_filter import parse_id
 from ..base import display
-from ..base.durations import spoken
+from ..base.display import spoken
 from ..base.masking import masked, may_see_references, without_reference
 from . import state_sentence
 from .buttons import StepsInMixin, looked_at

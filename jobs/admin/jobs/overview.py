@@ -17,7 +17,7 @@ from ...services.reports.health import MOST_COUNTED, Bounds, Concern, Health
 from ...services.reports.overview import SPANS, Overview, Period, get_overview
 from ...status import Status
 from ..base import display
-from ..base.durations import spoken
+from ..base.display import spoken
 from ..base.masking import HIDDEN, masked, without_reference
 from ..base.read_only import LookOnlyMixin
 from ..pauses import scope_words

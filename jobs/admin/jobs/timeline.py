@@ -12,7 +12,7 @@ from ...models import Job, JobEvent
 from ...status import Status
 from ..base import display
 from ..base.actors import in_words, names_of
-from ..base.durations import spoken
+from ..base.display import spoken
 
 What = JobEvent.What
 Hide = Callable[[str], str]

@@ -7,7 +7,8 @@ from typing import Any, Final
 from django.db import IntegrityError, models
 
 from ...actors import SYSTEM
-from ...db.connection import home, is_unique_violation, service_transaction, supports_row_locks
+from ...db.connection import home, service_transaction, supports_row_locks
+from ...db.errors import is_unique_violation
 from ...db.notify import notify_due
 from ...exceptions import InvalidField
 from ...lifecycle import transitions

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from ...db.connection import Trouble, classify
+from ...db.errors import Trouble, classify
 from ...exceptions import JobsError
 from ...services.commands.prune import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 

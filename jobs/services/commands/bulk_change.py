@@ -18,7 +18,7 @@ from ..search.planner import index_walks
 from ..search.staff_filter import JobFilter
 from ..search.staff_search import look_for
 from ..tenants.projects import get_project_by_key, get_project_model
-from .cancel import check_reason
+from ..validation import check_reason
 from .schedule import Wanted, request_job
 
 ACTION: Final = "change_jobs"

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from django.db import Error
 
-from ...db.connection import Trouble, classify, home, supports_row_locks
+from ...db.connection import home, supports_row_locks
+from ...db.errors import Trouble, classify
 from ...db.notify import notify_due
 from ...execution.context import JobContext
 from ...lifecycle import transitions
@@ -18,7 +19,7 @@ from ..search.planner import index_walks
 from ..search.staff_filter import JobFilter
 from ..search.staff_search import Walk, part_of, walk_for
 from .bulk_change import ACTION, Change, Order, preview_change, targets
-from .interventions import retry_many
+from .retry import retry_many
 
 # So many entries of an index are looked at in one query.
 STEP: Final = 20_000

@@ -7,13 +7,14 @@ from django.db import IntegrityError, models
 
 from ... import failpoints
 from ...actors import Actor
-from ...db.connection import home, is_unique_violation
+from ...db.connection import home
+from ...db.errors import is_unique_violation
 from ...db.notify import notify_due
 from ...exceptions import Busy, ConcurrentChange
 from ...lifecycle import transitions
 from ...models import Job
-from .cancel import change
 from .idempotency import Call, Scheduled, find_replay
+from .transaction import change
 
 INSERT_TRIES: Final = 3
 

@@ -13,10 +13,9 @@ from ...exceptions import Busy, JobNotFound, StepRefused
 from ...lifecycle import transitions
 from ...models import BIGGEST_ID, Job
 from ...status import Refusal, Status
-from .cancel import change, check_reason, look_at_job
-from .retry import retry_job, retry_many
-
-__all__ = ["hold_job", "resume_job", "retry_job", "retry_many", "run_job_now"]
+from ..search.jobs import look_at_job
+from ..validation import check_reason
+from .transaction import change
 
 TRIES: Final = 3
 

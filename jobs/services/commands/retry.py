@@ -11,15 +11,18 @@ from ... import conf
 from ...actions import find_action, get_action
 from ...actors import SYSTEM, Actor
 from ...db import clock
-from ...db.connection import home, is_lock_timeout, is_unique_violation, supports_row_locks
+from ...db.connection import home, supports_row_locks
+from ...db.errors import is_lock_timeout, is_unique_violation
 from ...db.notify import notify_due
 from ...exceptions import Busy, ConcurrentChange, JobNotFound, StepRefused
 from ...lifecycle import transitions
 from ...models import Job, JobQuerySet
 from ...status import Refusal, Status
+from ..search.jobs import get_job
+from ..validation import check_reason
 from . import bulk_change
-from .cancel import change, check_reason, get_job
 from .insert import place_of
+from .transaction import change
 
 TRIES: Final = 3
 

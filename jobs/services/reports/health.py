@@ -4,12 +4,18 @@ Names actions, projects by their key, workers and job ids; never a reference or 
 that an integrator sent.
 """
 
+import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import cache
+from importlib import import_module
 from typing import Any, Final
 
+from django.db import Error
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Count, Q
 
 from ... import conf
@@ -184,3 +190,24 @@ def _seconds(duration: timedelta) -> float:
 
 def _capped(count: int) -> str:
     return f"more than {MOST_COUNTED}" if count > MOST_COUNTED else str(count)
+
+
+def is_ready() -> bool:
+    """Whether the jobs' database answers and all migrations of ``jobs`` are applied; one query."""
+    connection = home()
+    try:
+        recorded = MigrationRecorder(connection).migration_qs.filter(app="jobs")
+        applied = set(recorded.values_list("name", flat=True))
+    except Error:
+        return False
+    return _migrations() <= applied
+
+
+@cache
+def _migrations() -> frozenset[str]:
+    """Return the names of the migrations on disk; none where the host has switched them off."""
+    module, _explicit = MigrationLoader.migrations_module("jobs")
+    if module is None:
+        return frozenset()
+    found = pkgutil.iter_modules(import_module(module).__path__)
+    return frozenset(entry.name for entry in found if not entry.ispkg and entry.name[0] not in "_~")

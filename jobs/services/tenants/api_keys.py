@@ -15,7 +15,8 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, When
 from django.db.models.functions import Now
 
 from ...db import clock
-from ...db.connection import Trouble, classify, home, service_transaction
+from ...db.connection import home, service_transaction
+from ...db.errors import Trouble, classify
 from ...exceptions import ApiKeyNotFound, InvalidField
 from ...models import SCOPES, ApiKey, Organization
 from ..validation import check_characters

@@ -1,0 +1,36 @@
+"""How an answer is rendered: JSON, whatever the request's ``Accept`` or ``?format=`` say."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from ..http import JSON, to_bytes
+
+
+class Json(BaseRenderer):
+    """JSON in UTF-8, members in their order."""
+
+    media_type = JSON
+    format = "json"
+    charset = None
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """Return the body."""
+        return to_bytes(data)
+
+
+class OnlyJson(BaseContentNegotiation):
+    """Whatever ``Accept`` or ``?format=`` ask for."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """Return the one there is."""
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        """Return the one there is."""
+        return renderers[0], renderers[0].media_type

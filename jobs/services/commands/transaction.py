@@ -1,0 +1,36 @@
+"""The transaction of a command: what trouble in it means to its caller, as a typed error."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import Error as DjangoDatabaseError
+
+from ... import failpoints
+from ...db.connection import home, service_transaction
+from ...db.errors import Trouble, classify, is_lock_timeout
+from ...exceptions import Busy, ConcurrentChange, JobsError, OutcomeUnknown
+
+
+@contextmanager
+def change(*, then: str, wait_seconds: float | None = None) -> Iterator[None]:
+    """Commit what the block does, and reach the place ``then``; tell by a typed error what trouble means to callers."""
+    within_host = home().in_atomic_block
+    is_commit_asked = False
+    try:
+        with service_transaction(wait_seconds=wait_seconds):
+            yield
+            is_commit_asked = not within_host
+        failpoints.reach(then)  # an error there is an answer to the COMMIT that was lost
+    except DjangoDatabaseError as error:
+        trouble = classify(error)
+        if trouble is Trouble.CONFLICT:
+            raise _conflict(error, within_host) from error
+        if trouble is Trouble.OUTAGE and is_commit_asked:
+            raise OutcomeUnknown from error
+        raise
+
+
+def _conflict(error: DjangoDatabaseError, within_host: bool) -> JobsError:
+    """Return the typed form of an error by which another transaction was in the way."""
+    # A lock that was not free in time spoils nothing; any other conflict has spoilt the host's whole transaction.
+    return ConcurrentChange() if within_host and not is_lock_timeout(error) else Busy()
