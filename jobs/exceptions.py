@@ -33,7 +33,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from .status import Refusal, Status
+from .status import RefusalReason, Status
 
 if TYPE_CHECKING:
     from .models import Job
@@ -164,7 +164,7 @@ class StepRefused(JobsError):
 
     code = "step_refused"
 
-    def __init__(self, job_id: int, *, why: Refusal, status: Status, other_job_id: int | None = None) -> None:
+    def __init__(self, job_id: int, *, why: RefusalReason, status: Status, other_job_id: int | None = None) -> None:
         self.job_id = job_id
         self.why = why
         self.status = status

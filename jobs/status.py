@@ -29,7 +29,7 @@ MOVES: Final[dict[Status, frozenset[Status]]] = {
 """From each status, the statuses that one guarded UPDATE in ``transitions`` may move a row to."""
 
 
-class Refusal(StrEnum):
+class RefusalReason(StrEnum):
     """Why staff cannot step in as they asked to: what the job was when they did."""
 
     ENDED = "ended"

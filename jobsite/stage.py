@@ -16,7 +16,7 @@ from jobs.execution.context import JobContext
 from jobs.execution.leases import Lease
 from jobs.execution.runner import run
 from jobs.lifecycle import transitions
-from jobs.lifecycle.statements import Held
+from jobs.lifecycle.statements import Fence
 from jobs.models import Job
 from jobs.status import ACTIVE
 from jobsite.models import Session, SessionEvent
@@ -76,7 +76,7 @@ def _begin(project: Any, user: str, worker: Actor = WORKER) -> tuple[Job, Lease]
         claimed = transitions.claim(ids, lease_token=token, worker=worker, lease=lease, begun_ids=ids)
     if not claimed:
         raise TakenByWorker
-    return claimed[0], Lease(held=Held(job_id=asked.pk, lease_token=token))
+    return claimed[0], Lease(fence=Fence(job_id=asked.pk, lease_token=token))
 
 
 def _erase_a_part(job: Job, lease: Lease) -> None:
@@ -101,7 +101,7 @@ def _fail(project: Any, user: str) -> None:
     job, lease = _begin(project, user)
     _erase_a_part(job, lease)
     with engine_statement():
-        transitions.fail(lease.held, errors=str(RowsLeft(("events",))), worker=WORKER)
+        transitions.fail(lease.fence, errors=str(RowsLeft(("events",))), worker=WORKER)
 
 
 def _cancel_half_way(project: Any, user: str) -> None:

@@ -19,13 +19,13 @@ def api(db: None) -> Api:
 
 
 @pytest.fixture
-def own_guest(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_engine_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process of an engine that has not run a job yet; what it starts has ended with the test."""
     with override_settings(JOBS={"BEAT_SECONDS": 0.2, "LEASE_SECONDS": 1}):
-        monkeypatch.setattr(engine_process, "_guest", None)
+        monkeypatch.setattr(engine_process, "_process", None)
         monkeypatch.setattr(engine_process, "_is_stop_asked", None)
         yield
-        if engine_process._guest is not None:
-            engine_process._guest._leases.stopping.set()
+        if engine_process._process is not None:
+            engine_process._process._leases.stopping.set()
             until(lambda: not engine_process.current()._running, what="the last job to end")
-            engine_process._guest.end()
+            engine_process._process.end()

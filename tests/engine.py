@@ -12,11 +12,11 @@ from django.utils import timezone
 from jobs import JobContext, actions
 from jobs.execution import runner
 from jobs.execution.leases import Lease
-from jobs.lifecycle.statements import Held
+from jobs.lifecycle.statements import Fence
 from jobs.models import Job
 from jobs.status import Status
 from jobs.tasks import HandOverFailed
-from tests.factories import LONG_AGO, WORKER, held, make_project, make_running_job
+from tests.factories import LONG_AGO, WORKER, fence_of, make_project, make_running_job
 from tests.hostapp.models import Ledger, Recording, Visit
 
 ANA: Final = "ana@example.com"
@@ -50,7 +50,7 @@ def fill(count: int, *, project: Any = None, **columns: Any) -> list[Job]:
 
 
 def lease_of(job: Job, stopping: threading.Event | None = None) -> Lease:
-    return Lease(held=held(job), stopping=stopping or threading.Event())
+    return Lease(fence=fence_of(job), stopping=stopping or threading.Event())
 
 
 def make_context(job: Job | None = None, **options: Any) -> JobContext:
@@ -99,7 +99,7 @@ class FakeEngine:
         self.took.append(job_id)
 
 
-def nothing_next() -> Held | None:
+def nothing_next() -> Fence | None:
     return None
 
 
@@ -116,7 +116,7 @@ def attempt(
 
 def claim_again(job: Job) -> Job:
     """Let a job that is back in line be claimed and begun now, whenever it is due."""
-    token = held(job).lease_token
+    token = fence_of(job).lease_token
     Job.objects.filter(pk=job.pk).update(due_at=job.created_at)
     (claimed,) = runner.transitions.claim(
         [job.pk], lease_token=token, worker=WORKER, lease=timedelta(seconds=45), begun_ids=[job.pk]

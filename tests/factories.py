@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs import get_project_model
 from jobs.actors import Actor
-from jobs.lifecycle.statements import Held
+from jobs.lifecycle.statements import Fence
 from jobs.models import Job, Organization
 from jobs.services.tenants.api_keys import NewKey, create_api_key
 from jobs.status import Status
@@ -58,9 +58,9 @@ def make_running_job(**what_matters: Any) -> Job:
     return make_job(status=Status.RUNNING, **what_matters)
 
 
-def held(job: Job) -> Held:
+def fence_of(job: Job) -> Fence:
     """Return what the job's worker knows it by; a wrong token if nobody holds it."""
-    return Held(job_id=job.pk, lease_token=job.lease_token or uuid4())
+    return Fence(job_id=job.pk, lease_token=job.lease_token or uuid4())
 
 
 def _columns_of(status: Status) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 from jobs.actors import Actor
 from jobs.lifecycle import transitions
-from jobs.lifecycle.statements import Held
+from jobs.lifecycle.statements import Fence
 from jobs.models import Job, JobEvent
 from jobs.status import Status
-from tests.factories import WORKER, held
+from tests.factories import WORKER, fence_of
 
 T: Final = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 LEASE: Final = timedelta(seconds=45)
@@ -24,7 +24,7 @@ class Transition:
     """One function of ``transitions``: from which statuses it moves a job, and where to."""
 
     name: str
-    apply: Callable[[Job, Held], bool]
+    apply: Callable[[Job, Fence], bool]
     sources: frozenset[Status]
     target: Status
     # None: it changes no status and so leaves no event.
@@ -35,17 +35,17 @@ class Transition:
         return self.name
 
 
-def _claim(job: Job, _: Held) -> bool:
+def _claim(job: Job, _: Fence) -> bool:
     return bool(transitions.claim([job.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE, now=T))
 
 
-def _renew(job: Job, by: Held) -> bool:
+def _renew(job: Job, by: Fence) -> bool:
     before = Job.objects.get(pk=job.pk).lease_expires_at
     transitions.renew([by], lease=timedelta(days=3650), now=T)
     return Job.objects.get(pk=job.pk).lease_expires_at != before
 
 
-def _record(_: Job, by: Held) -> bool:
+def _record(_: Job, by: Fence) -> bool:
     return transitions.record(by, receipt={"stores": {}}, done=3, total=9, lease=LEASE)
 
 
@@ -53,25 +53,25 @@ def _seen(job: Job) -> datetime:
     return job.lease_expires_at or T
 
 
-def _rescue(job: Job, by: Held) -> bool:
+def _rescue(job: Job, by: Fence) -> bool:
     return transitions.rescue(by, seen=_seen(job), begun=True, note="The lease ran out.", actor=WORKER, now=T)
 
 
-def _give_up(job: Job, by: Held) -> bool:
+def _give_up(job: Job, by: Fence) -> bool:
     return transitions.give_up(by, seen=_seen(job), errors="Given up.", actor=WORKER, now=T)
 
 
-def _retry_later(_: Job, by: Held) -> bool:
+def _retry_later(_: Job, by: Fence) -> bool:
     wait = timedelta(seconds=30)
     return transitions.retry_later(by, wait=wait, errors="Once more.", worker=WORKER, detail="Trace", now=T).won
 
 
-def _cancel(job: Job, _: Held) -> bool:
+def _cancel(job: Job, _: Fence) -> bool:
     return transitions.cancel(job.pk, project=job.project, actor=INTEGRATOR, reason="Asked for.", now=T)
 
 
 def _when_running(
-    name: str, apply: Callable[[Job, Held], Any], target: Status, what: JobEvent.What | None
+    name: str, apply: Callable[[Job, Fence], Any], target: Status, what: JobEvent.What | None
 ) -> Transition:
     return Transition(name=name, apply=apply, sources=frozenset({Status.RUNNING}), target=target, what=what)
 
@@ -88,7 +88,7 @@ TRANSITIONS: Final = [
     ),
     _when_running("begin", lambda _, by: transitions.begin(by, now=T), Status.RUNNING, None),
     _when_running("renew", _renew, Status.RUNNING, None),
-    _when_running("hold", lambda _, by: transitions.hold(by, lease=LEASE, now=T), Status.RUNNING, None),
+    _when_running("hold", lambda _, by: transitions.prove_fence(by, lease=LEASE, now=T), Status.RUNNING, None),
     _when_running("record", _record, Status.RUNNING, None),
     _when_running(
         "complete",
@@ -124,7 +124,7 @@ TRANSITIONS: Final = [
 
 def apply(transition: Transition, job: Job) -> bool:
     """Apply ``transition`` as whoever holds the job does."""
-    return transition.apply(job, held(job))
+    return transition.apply(job, fence_of(job))
 
 
 def row_of(job: Job) -> dict[str, Any]:

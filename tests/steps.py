@@ -9,7 +9,7 @@ from jobs.actors import Actor
 from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job, JobEvent
 from jobs.services.commands.interventions import hold_job, resume_job, run_job_now
-from jobs.status import Refusal, Status
+from jobs.status import RefusalReason, Status
 from tests.factories import LONG_AGO, make_job
 from tests.moves import T
 
@@ -26,7 +26,7 @@ class Step:
     serve: Callable[..., Job]
     due_at: Any
     what: JobEvent.What
-    refusals: dict[Any, Refusal]
+    refusals: dict[Any, RefusalReason]
 
     def __str__(self) -> str:
         return self.name
@@ -43,11 +43,11 @@ class Step:
 STEPS: Final = [
     Step(
         name="hold",
-        move=transitions.hold_back,
+        move=transitions.hold,
         serve=hold_job,
         due_at=LONG_AGO,
         what=JobEvent.What.HELD,
-        refusals={HELD_UNTIL: Refusal.HELD},
+        refusals={HELD_UNTIL: RefusalReason.HELD},
     ),
     Step(
         name="resume",
@@ -55,7 +55,7 @@ STEPS: Final = [
         serve=resume_job,
         due_at=HELD_UNTIL,
         what=JobEvent.What.RESUMED,
-        refusals={LONG_AGO: Refusal.NOT_HELD, LATER: Refusal.NOT_HELD},
+        refusals={LONG_AGO: RefusalReason.NOT_HELD, LATER: RefusalReason.NOT_HELD},
     ),
     Step(
         name="run now",
@@ -63,14 +63,14 @@ STEPS: Final = [
         serve=run_job_now,
         due_at=LATER,
         what=JobEvent.What.ADVANCED,
-        refusals={HELD_UNTIL: Refusal.HELD, LONG_AGO: Refusal.DUE_ALREADY},
+        refusals={HELD_UNTIL: RefusalReason.HELD, LONG_AGO: RefusalReason.DUE_ALREADY},
     ),
 ]
 NOT_WAITING: Final = {
-    Status.RUNNING: Refusal.RUNNING,
-    Status.COMPLETED: Refusal.ENDED,
-    Status.FAILED: Refusal.ENDED,
-    Status.CANCELLED: Refusal.ENDED,
+    Status.RUNNING: RefusalReason.RUNNING,
+    Status.COMPLETED: RefusalReason.ENDED,
+    Status.FAILED: RefusalReason.ENDED,
+    Status.CANCELLED: RefusalReason.ENDED,
 }
 REFUSED: Final = [(step, status, step.due_at, why) for step in STEPS for status, why in NOT_WAITING.items()] + [
     (step, Status.SCHEDULED, due_at, why) for step in STEPS for due_at, why in step.refusals.items()

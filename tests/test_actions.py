@@ -85,19 +85,19 @@ def test_an_action_that_replaces_wins_whichever_app_comes_first(first: bool):
     def ours(job: JobContext) -> None: ...
 
     for handler in (ours, theirs) if first else (theirs, ours):
-        action("sweep_floor", description="Sweep", public=handler is ours, replaces=handler is ours)(handler)
+        action("sweep_floor", description="Maintenance", public=handler is ours, replaces=handler is ours)(handler)
 
     assert actions.get_action("sweep_floor").handler is ours
     assert actions.get_action("sweep_floor").public
 
 
 def test_of_two_that_replace_the_second_is_refused():
-    @action("sweep_floor", description="Sweep", replaces=True)
+    @action("sweep_floor", description="Maintenance", replaces=True)
     def _first(job: JobContext) -> None: ...
 
     with pytest.raises(ActionNameTaken, match="_second"):
 
-        @action("sweep_floor", description="Sweep", replaces=True)
+        @action("sweep_floor", description="Maintenance", replaces=True)
         def _second(job: JobContext) -> None: ...
 
 
@@ -122,7 +122,7 @@ def test_all_actions_come_by_name():
     assert [each.name for each in actions.all_actions()] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("name", ["", "Sweep", "1st", "a b", "a-b", "a.b", "_a", "ä", "a\n", "a" * 101, None, 5])
+@pytest.mark.parametrize("name", ["", "Maintenance", "1st", "a b", "a-b", "a.b", "_a", "ä", "a\n", "a" * 101, None, 5])
 def test_a_name_is_lower_case_letters_digits_and_underscores(name: Any):
     with pytest.raises(ActionMisused, match="must be lower-case letters"):
         register(name)

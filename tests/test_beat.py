@@ -10,7 +10,7 @@ from django.utils import timezone
 from jobs.execution.leases import Leases
 from jobs.models import Job
 from tests.engine import ago, lease_of, make_expired_job
-from tests.factories import held, make_running_job
+from tests.factories import fence_of, make_running_job
 from tests.others import other_connection, postgresql_only, transaction_of
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ def test_a_beat_extends_every_lease_of_the_process():
     jobs = [make_running_job(lease_expires_at=ago(-5)) for _ in range(3)]
     leases = Leases()
     for job in jobs:
-        leases.add(held(job))
+        leases.add(fence_of(job))
 
     leases.renew()
 
@@ -32,7 +32,7 @@ def test_a_beat_never_shortens_a_lease_and_leaves_updated_at_alone():
     far = ago(-600)
     job = make_running_job(lease_expires_at=far)
     leases = Leases()
-    leases.add(held(job))
+    leases.add(fence_of(job))
 
     leases.renew()
 
@@ -44,7 +44,7 @@ def test_a_beat_never_shortens_a_lease_and_leaves_updated_at_alone():
 def test_a_beat_does_not_extend_a_lease_that_passed_on():
     job = make_expired_job()
     leases = Leases()
-    leases.add(held(job))
+    leases.add(fence_of(job))
     Job.objects.filter(pk=job.pk).update(lease_token=uuid4())
 
     leases.renew()
@@ -55,7 +55,7 @@ def test_a_beat_does_not_extend_a_lease_that_passed_on():
 def test_a_beat_does_not_extend_the_lease_of_an_action_past_its_deadline():
     job = make_expired_job()
     leases = Leases()
-    lease = leases.add(held(job))
+    lease = leases.add(fence_of(job))
     lease.deadline, lease.progressed = timedelta(seconds=1), lease.progressed - 2
 
     leases.renew()
@@ -69,7 +69,7 @@ def test_a_beat_passes_over_a_row_that_a_chunk_holds_and_renews_the_others():
     locked, free = make_expired_job(), make_expired_job()
     leases = Leases()
     for job in (locked, free):
-        leases.add(held(job))
+        leases.add(fence_of(job))
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '50ms'")
 
@@ -95,8 +95,8 @@ def test_a_lease_has_no_deadline_until_its_action_is_entered():
 def test_dropping_a_job_that_was_claimed_anew_keeps_the_new_lease():
     job = make_running_job()
     leases = Leases()
-    old = leases.add(held(job))
-    new = leases.add(held(job))
+    old = leases.add(fence_of(job))
+    new = leases.add(fence_of(job))
 
     leases.drop(old)
 

@@ -12,7 +12,7 @@ from jobs.exceptions import ActionMisused, JobReleased, LeaseLost
 from jobs.lifecycle import transitions
 from jobs.models import Job
 from tests.engine import lease_of, make_context, write_in_chunk
-from tests.factories import held, make_running_job
+from tests.factories import fence_of, make_running_job
 from tests.hostapp.models import Ledger, Visit
 
 pytestmark = pytest.mark.django_db
@@ -166,7 +166,7 @@ def test_an_action_that_swallows_every_exception_cannot_swallow_a_cancel():
 def test_a_chunk_of_a_rescued_job_keeps_nothing_and_says_that_the_lease_is_lost():
     job = make_running_job()
     context = make_context(job)
-    transitions.rescue(held(job), seen=job.lease_expires_at, begun=True, note="", actor=SYSTEM)
+    transitions.rescue(fence_of(job), seen=job.lease_expires_at, begun=True, note="", actor=SYSTEM)
 
     for _ in range(2):
         with pytest.raises(LeaseLost):

@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 from django.db import DatabaseError, OperationalError, connection
 
-from jobs.processes.threads import Crew
+from jobs.processes.threads import ThreadGroup
 from tests.others import until
 
 CANARY = "canary@example.com"
@@ -20,9 +20,9 @@ def fail_if_called() -> NoReturn:
 
 
 def test_a_thread_closes_its_connections_when_its_work_is_done():
-    crew, used = Crew("w", on_failure=fail_if_called), []
+    thread_group, used = ThreadGroup("w", on_failure=fail_if_called), []
 
-    thread = crew.start(lambda: used.append(connection), "once")
+    thread = thread_group.start(lambda: used.append(connection), "once")
     thread.join(10)
 
     assert thread.daemon
@@ -36,46 +36,46 @@ def test_a_thread_that_falls_is_reported():
     def stumble() -> NoReturn:
         raise ZeroDivisionError
 
-    Crew("w", on_failure=fallen.set).start(stumble, "once").join(10)
+    ThreadGroup("w", on_failure=fallen.set).start(stumble, "once").join(10)
 
     assert fallen.is_set()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_repeated_work_goes_on_after_an_outage_and_sooner_than_its_rhythm():
-    crew, calls = Crew("w", on_failure=fail_if_called), []
+    thread_group, calls = ThreadGroup("w", on_failure=fail_if_called), []
 
     def work() -> None:
         calls.append(1)
         if len(calls) < 2:
             raise OperationalError("away")
 
-    crew.repeat(1_000, work, name="work", at_once=True)
+    thread_group.repeat(1_000, work, name="work", at_once=True)
 
     until(lambda: len(calls) == 2, what="a second call")
-    crew.ended.set()
+    thread_group.ended.set()
 
 
 def test_repeated_work_keeps_its_rhythm_and_ends_with_the_crew():
-    crew, calls = Crew("w", on_failure=fail_if_called), []
-    crew.repeat(0.01, lambda: calls.append(1), name="work")
+    thread_group, calls = ThreadGroup("w", on_failure=fail_if_called), []
+    thread_group.repeat(0.01, lambda: calls.append(1), name="work")
     until(lambda: len(calls) >= 3, what="three calls")
 
-    crew.ended.set()
+    thread_group.ended.set()
 
     until(lambda: not any(thread.name == "jobs-work" for thread in threading.enumerate()), what="the thread to end")
 
 
 @pytest.mark.django_db
 def test_trouble_is_logged_once_in_a_while_and_without_its_text(caplog: pytest.LogCaptureFixture):
-    crew = Crew("w", on_failure=fail_if_called)
+    thread_group = ThreadGroup("w", on_failure=fail_if_called)
     error = DatabaseError(f"Key (email)=({CANARY}) already exists.")
     error.__cause__ = Exception()
     error.__cause__.sqlstate = "40001"  # type: ignore[attr-defined]
     caplog.set_level(logging.DEBUG)
 
     for _ in range(20):
-        crew.note_trouble(error)
+        thread_group.note_trouble(error)
 
     assert len(caplog.records) == 1
     assert CANARY not in caplog.text
@@ -85,7 +85,7 @@ def test_trouble_is_logged_once_in_a_while_and_without_its_text(caplog: pytest.L
 def test_threads_that_meet_one_outage_at_one_moment_log_it_once(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    crew, clock = Crew("w", on_failure=fail_if_called), time.monotonic
+    thread_group, clock = ThreadGroup("w", on_failure=fail_if_called), time.monotonic
 
     def read_slowly() -> float:
         now = clock()
@@ -93,7 +93,7 @@ def test_threads_that_meet_one_outage_at_one_moment_log_it_once(
         return now
 
     monkeypatch.setattr("jobs.processes.threads.time", SimpleNamespace(monotonic=read_slowly))
-    threads = [crew.start(lambda: crew.note_trouble(OperationalError()), "meet") for _ in range(4)]
+    threads = [thread_group.start(lambda: thread_group.note_trouble(OperationalError()), "meet") for _ in range(4)]
     for thread in threads:
         thread.join(10)
 

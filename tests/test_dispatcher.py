@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from jobs import tasks
 from jobs.models import Job, Worker
-from jobs.processes.heartbeat import Presence
+from jobs.processes.heartbeat import Heartbeat
 from jobs.tasks import HandOverFailed
 from jobs.workers.claim_order import WINDOW
 from jobs.workers.dispatcher import JobDispatcher
@@ -127,7 +127,7 @@ def test_a_dispatcher_that_cannot_leave_in_time_is_ended(engine: FakeEngine, mon
     ended = threading.Event()
     monkeypatch.setattr("jobs.workers.dispatcher.EXIT_AT_THE_LATEST_SECONDS", 0.1)
     monkeypatch.setattr(os, "_exit", lambda status: (statuses.append(status), ended.set()))
-    monkeypatch.setattr(Presence, "leave", lambda _: ended.wait(5))
+    monkeypatch.setattr(Heartbeat, "leave", lambda _: ended.wait(5))
     dispatcher = JobDispatcher()
     dispatcher.stop()
 

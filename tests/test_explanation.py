@@ -18,7 +18,7 @@ from jobs.models import HELD_UNTIL, Job, JobEvent
 from jobs.processes.rescuer import SECOND_LOOK_AFTER_BEAT
 from jobs.status import MOVES, Status
 from jobs.testing import run_due_jobs
-from tests.factories import LONG_AGO, WORKER, held, make_job, make_project
+from tests.factories import LONG_AGO, WORKER, fence_of, make_job, make_project
 from tests.pages import PAGES
 from tests.structure.source import sources
 from tests.test_readme import record_sessions
@@ -35,15 +35,15 @@ WAIT: Final = timedelta(seconds=1)
 
 # How each move is called; a job that it fits is handed in.
 CALLS: Final[dict[str, Callable[[Job], Any]]] = {
-    "claim": lambda job: transitions.claim([job.pk], lease_token=held(job).lease_token, worker=WORKER, lease=LEASE),
-    "complete": lambda job: transitions.complete(held(job), worker=WORKER),
-    "fail": lambda job: transitions.fail(held(job), errors="x", worker=WORKER),
-    "give_up": lambda job: transitions.give_up(held(job), seen=timezone.now(), errors="x", actor=WORKER),
-    "retry_later": lambda job: transitions.retry_later(held(job), wait=WAIT, errors="x", worker=WORKER),
-    "release": lambda job: transitions.release(held(job), worker=WORKER, note="x"),
-    "rescue": lambda job: transitions.rescue(held(job), seen=timezone.now(), begun=True, note="x", actor=WORKER),
+    "claim": lambda job: transitions.claim([job.pk], lease_token=fence_of(job).lease_token, worker=WORKER, lease=LEASE),
+    "complete": lambda job: transitions.complete(fence_of(job), worker=WORKER),
+    "fail": lambda job: transitions.fail(fence_of(job), errors="x", worker=WORKER),
+    "give_up": lambda job: transitions.give_up(fence_of(job), seen=timezone.now(), errors="x", actor=WORKER),
+    "retry_later": lambda job: transitions.retry_later(fence_of(job), wait=WAIT, errors="x", worker=WORKER),
+    "release": lambda job: transitions.release(fence_of(job), worker=WORKER, note="x"),
+    "rescue": lambda job: transitions.rescue(fence_of(job), seen=timezone.now(), begun=True, note="x", actor=WORKER),
     "cancel": lambda job: transitions.cancel(job.pk, project=job.project, actor=WORKER),
-    "hold_back": lambda job: transitions.hold_back(job.pk, project=job.project, actor=WORKER),
+    "hold": lambda job: transitions.hold(job.pk, project=job.project, actor=WORKER),
     "resume": lambda job: transitions.resume(job.pk, project=job.project, actor=WORKER),
     "advance": lambda job: transitions.advance(job.pk, project=job.project, actor=WORKER),
 }
@@ -89,7 +89,7 @@ def test_a_move_does_what_the_table_says(was: str, then: str, move: str, event: 
 
 @pytest.mark.parametrize(("move", "event"), [step for step in STEPS if step[0] in CALLS])
 def test_a_step_leaves_the_status_as_it_is(move: str, event: str):
-    due = {"hold_back": LONG_AGO, "resume": HELD_UNTIL, "advance": timezone.now() + timedelta(days=1)}[move]
+    due = {"hold": LONG_AGO, "resume": HELD_UNTIL, "advance": timezone.now() + timedelta(days=1)}[move]
     job = make_job(due_at=due)
 
     CALLS[move](job)

@@ -15,7 +15,7 @@ from jobs import JobContext, cancel_job, tasks
 from jobs.engines import engine_process
 from jobs.lifecycle import transitions
 from jobs.models import Job, Worker
-from jobs.processes.heartbeat import Presence
+from jobs.processes.heartbeat import Heartbeat
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from tests.engine import ago, registered, write_in_chunk
@@ -23,7 +23,7 @@ from tests.factories import make_job, make_running_job
 from tests.hostapp.models import Ledger
 from tests.others import InThread, until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_guest")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_engine_process")]
 
 
 def run(job: Job) -> Job:
@@ -102,7 +102,7 @@ def test_a_job_that_is_held_back_waits_and_is_handed_over_as_soon_as_it_may(why:
 
 
 def test_a_cancel_right_after_the_claim_ends_the_job_and_not_the_process(monkeypatch: pytest.MonkeyPatch):
-    claim_one, guest = transitions.claim_one, engine_process.current()
+    claim_one, process = transitions.claim_one, engine_process.current()
 
     def claim(job_id: int, **what_matters: Any) -> Job | None:
         claimed = claim_one(job_id, **what_matters)
@@ -120,7 +120,7 @@ def test_a_cancel_right_after_the_claim_ends_the_job_and_not_the_process(monkeyp
         other = run(make_job(action=name))
 
     assert (job.status, Ledger.objects.filter(job_id=job.pk).count()) == (Status.CANCELLED, 0)
-    assert (other.status, other.worker) == (Status.COMPLETED, guest.name)
+    assert (other.status, other.worker) == (Status.COMPLETED, process.name)
 
 
 # ---------------------------------------------------------------- the engine's end
@@ -232,25 +232,25 @@ def test_the_process_shows_that_it_lives_and_leaves_in_good_order():
 
 
 def test_a_beat_in_the_midst_does_not_bring_back_a_process_that_has_left(monkeypatch: pytest.MonkeyPatch):
-    beat, leave = Presence.beat, Presence.leave
+    beat, leave = Heartbeat.beat, Heartbeat.leave
     beating, left, beaten = threading.Event(), threading.Event(), threading.Event()
 
-    def beat_late(self: Presence) -> None:
+    def beat_late(self: Heartbeat) -> None:
         beating.set()
         left.wait(0.5)
         beat(self)
         beaten.set()
 
-    def note_leave(self: Presence) -> None:
+    def note_leave(self: Heartbeat) -> None:
         leave(self)
         left.set()
 
-    monkeypatch.setattr(Presence, "beat", beat_late)
-    monkeypatch.setattr(Presence, "leave", note_leave)
-    guest = engine_process.current()
+    monkeypatch.setattr(Heartbeat, "beat", beat_late)
+    monkeypatch.setattr(Heartbeat, "leave", note_leave)
+    process = engine_process.current()
     assert beating.wait(10)
 
-    guest.end()
+    process.end()
 
     assert beaten.wait(10)
     assert not Worker.objects.exists()

@@ -9,7 +9,7 @@ from jobs import JobContext, tasks
 from jobs.engines import engine_process
 from jobs.execution import runner
 from jobs.models import Job, JobEvent, Worker
-from jobs.processes.threads import Crew
+from jobs.processes.threads import ThreadGroup
 from jobs.status import Status
 from tests.engine import registered, write_in_chunk
 from tests.factories import make_job
@@ -17,9 +17,9 @@ from tests.hostapp.models import Ledger
 from tests.others import InThread, until
 from tests.test_guests import at_work, run, write_until_stopped
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_guest")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_engine_process")]
 
-_threads: Final[list[tuple[Crew, threading.Thread]]] = []
+_threads: Final[list[tuple[ThreadGroup, threading.Thread]]] = []
 
 
 def test_a_job_whose_run_falls_is_given_back_and_the_next_one_finds_a_process_that_lives(
@@ -63,16 +63,16 @@ def test_a_process_without_its_signs_of_life_hands_back_what_runs(
 ):
     calls: list[str] = []
 
-    def fall(self: engine_process.Guest) -> None:
+    def fall(self: engine_process.EngineProcess) -> None:
         if self is first and told.is_set() and not calls:
             calls.append(sign)
             out_of_memory()
         work(self)
 
-    told, work = threading.Event(), getattr(engine_process.Guest, sign)
-    monkeypatch.setattr(engine_process.Guest, sign, fall)
-    first = engine_process.Guest()
-    monkeypatch.setattr(engine_process, "_guest", first)
+    told, work = threading.Event(), getattr(engine_process.EngineProcess, sign)
+    monkeypatch.setattr(engine_process.EngineProcess, sign, fall)
+    first = engine_process.EngineProcess()
+    monkeypatch.setattr(engine_process, "_process", first)
     first.start()
     with registered(write_until_stopped) as name:
         job = make_job(action=name)
@@ -84,7 +84,7 @@ def test_a_process_without_its_signs_of_life_hands_back_what_runs(
     until(lambda: has_ended(first), what="the fallen one to leave nothing behind")
     job.refresh_from_db()
     assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
-    assert engine_process._guest is not first
+    assert engine_process._process is not first
 
 
 def test_what_runs_on_without_a_chunk_is_taken_from_a_process_that_fell(
@@ -117,15 +117,15 @@ def test_what_runs_on_without_a_chunk_is_taken_from_a_process_that_fell(
 @pytest.fixture(autouse=True)
 def _note_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Note what crews start in the test."""
-    start: Any = Crew.start
+    start: Any = ThreadGroup.start
 
-    def note(self: Crew, work: Any, name: str) -> threading.Thread:
+    def note(self: ThreadGroup, work: Any, name: str) -> threading.Thread:
         thread: threading.Thread = start(self, work, name)
         _threads.append((self, thread))
         return thread
 
     _threads.clear()
-    monkeypatch.setattr(Crew, "start", note)
+    monkeypatch.setattr(ThreadGroup, "start", note)
 
 
 @pytest.fixture
@@ -144,8 +144,8 @@ def given_back(job: Job) -> bool:
     return job.events.filter(what=JobEvent.What.RELEASED).exists()
 
 
-def has_ended(guest: engine_process.Guest) -> bool:
+def has_ended(process: engine_process.EngineProcess) -> bool:
     """Whether nothing of it is left: no row that says it lives, no thread, and so no connection."""
-    return not Worker.objects.filter(name=guest.name).exists() and not any(
-        crew is guest._crew and thread.is_alive() for crew, thread in _threads
+    return not Worker.objects.filter(name=process.name).exists() and not any(
+        thread_group is process._thread_group and thread.is_alive() for thread_group, thread in _threads
     )

@@ -12,7 +12,7 @@ from jobs.engines import engine_process
 from jobs.execution import runner
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
-from jobs.processes.releases import Returns
+from jobs.processes.releases import ReleaseQueue
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from tests.engine import registered, write_in_chunk
@@ -21,7 +21,7 @@ from tests.hostapp.models import Ledger
 from tests.others import InThread, one_value, postgresql_only, somebody_holds, until
 from tests.test_guests import run
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_guest")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_engine_process")]
 
 
 def test_jobs_keep_their_connection_whatever_the_engine_closes_between_them():
@@ -94,13 +94,13 @@ def test_a_claim_that_commits_after_its_connection_was_lost_is_known_by_the_next
 def test_a_claim_that_commits_when_its_call_has_given_up_is_handed_back(why: str, monkeypatch: pytest.MonkeyPatch):
     connections: list[Any] = []
     looks: list[int] = []
-    work_off = Returns.work_off
+    release_all = ReleaseQueue.release_all
 
-    def count_looks(self: Returns) -> None:
-        work_off(self)
+    def count_looks(self: ReleaseQueue) -> None:
+        release_all(self)
         looks.append(len(self))
 
-    monkeypatch.setattr(Returns, "work_off", count_looks)
+    monkeypatch.setattr(ReleaseQueue, "release_all", count_looks)
     monkeypatch.setattr(
         engine_process, "CLAIM_SECONDS", 0.0 if why == "the database is away" else engine_process.CLAIM_SECONDS
     )

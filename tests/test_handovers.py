@@ -13,7 +13,7 @@ from jobs.models import HELD_UNTIL, Job
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from jobs.workers.claim_order import PROJECTS, WINDOW
-from jobs.workers.dispatch_order import MOST_DOUBLINGS, MOST_IN_FLIGHT, ROOM_WORTH_A_SEARCH, HandOverOrder, by_patience
+from jobs.workers.dispatch_order import MOST_DOUBLINGS, MOST_IN_FLIGHT, ROOM_WORTH_A_SEARCH, DispatchOrder, by_patience
 from jobs.workers.dispatch_order import seconds_to_next as next_in
 from tests.engine import ago, fill, registered
 from tests.factories import make_job, make_project, make_running_job
@@ -28,7 +28,7 @@ def _actions() -> Iterator[None]:
 
 
 def chosen_ids() -> list[int]:
-    return [candidate.job_id for candidate in HandOverOrder().choose()]
+    return [candidate.job_id for candidate in DispatchOrder().choose()]
 
 
 def test_due_jobs_that_are_not_reserved_are_chosen():
@@ -67,7 +67,7 @@ def test_a_queue_that_is_nearly_full_is_left_alone_until_there_is_room_worth_a_s
     fill(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH + 1, action="slow", reserved_until=ago(-60))
     fill(3, action="slow")
 
-    order = HandOverOrder()
+    order = DispatchOrder()
 
     assert order.choose() == []
     assert order.left_out == ["slow"]
@@ -84,7 +84,7 @@ def test_a_full_queue_hides_no_job_of_another_however_many_wait_for_it():
 
 def test_where_no_queue_has_room_nothing_is_searched_for(monkeypatch: pytest.MonkeyPatch):
     searches: list[Any] = []
-    monkeypatch.setattr(HandOverOrder, "candidates", lambda order: searches.append(order) or [])
+    monkeypatch.setattr(DispatchOrder, "candidates", lambda order: searches.append(order) or [])
     for action in {queue_of(action.name): action.name for action in all_actions()}.values():
         fill(MOST_IN_FLIGHT, action=action, reserved_until=ago(-60))
     fill(1)
@@ -110,7 +110,7 @@ def test_a_queue_that_refused_is_left_out_for_a_while_and_then_tried_with_one_jo
     monkeypatch.setattr("jobs.workers.dispatch_order.monotonic", lambda: now)
     fill(WINDOW + 50, action="slow")
     (other,) = fill(1, due_at=ago(1))
-    order = HandOverOrder()
+    order = DispatchOrder()
     order.refusals.note("slow")
 
     left_alone = order.choose()
@@ -128,7 +128,7 @@ def test_a_queue_that_refuses_again_is_left_alone_for_longer_but_not_beyond_five
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("jobs.workers.dispatch_order.monotonic", lambda: 0.0)
-    refusals = HandOverOrder().refusals
+    refusals = DispatchOrder().refusals
     waits = []
     for _ in range(12):
         refusals.note("slow")
@@ -154,7 +154,7 @@ def test_jobs_of_projects_beyond_the_window_are_found_though_others_are_reserved
 
 
 def patience_of(job: Job) -> int:
-    (candidate,) = HandOverOrder().choose()
+    (candidate,) = DispatchOrder().choose()
     assert candidate.job_id == job.pk
     ((doublings, _),) = by_patience([candidate], clock.read(home())).items()
     return doublings

@@ -13,7 +13,7 @@ from jobs.models import Job, JobEvent
 from jobs.processes.rescuer import Rescuer
 from jobs.status import Status
 from tests.engine import ago, finals_of, last_event, make_expired_job
-from tests.factories import held, make_running_job
+from tests.factories import fence_of, make_running_job
 from tests.others import other_connection, postgresql_only, transaction_of
 
 pytestmark = pytest.mark.django_db
@@ -114,7 +114,7 @@ def test_live_jobs_that_an_outage_let_expire_are_saved_by_one_beat():
     jobs = [make_expired_job() for _ in range(5)]
     leases, rescuer = Leases(), Rescuer()
     for job in jobs:
-        leases.add(held(job))
+        leases.add(fence_of(job))
     rescuer.look(monotonic=START)
 
     leases.renew()
@@ -189,9 +189,9 @@ def test_of_two_who_look_one_rescues():
 def test_a_renewal_after_the_second_look_still_wins():
     job = make_expired_job()
     seen = job.lease_expires_at
-    transitions.renew([held(job)], lease=timedelta(seconds=45))
+    transitions.renew([fence_of(job)], lease=timedelta(seconds=45))
 
-    assert not transitions.rescue(held(job), seen=seen, begun=True, note="", actor=SYSTEM)
+    assert not transitions.rescue(fence_of(job), seen=seen, begun=True, note="", actor=SYSTEM)
 
     assert status_of(job) == Status.RUNNING
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.workers.buffer import Entry, Line
+from jobs.workers.buffer import ClaimBuffer, ClaimedJob
 from tests.engine import lease_of
 from tests.factories import make_running_job
 from tests.others import InThread, until
@@ -10,13 +10,13 @@ from tests.others import InThread, until
 pytestmark = pytest.mark.django_db
 
 
-def make_entry() -> Entry:
+def make_entry() -> ClaimedJob:
     job = make_running_job()
-    return Entry(job=job, lease=lease_of(job), begun=False)
+    return ClaimedJob(job=job, lease=lease_of(job), begun=False)
 
 
 def test_jobs_leave_the_line_in_the_order_they_joined_it():
-    line, entries = Line(), [make_entry() for _ in range(3)]
+    line, entries = ClaimBuffer(), [make_entry() for _ in range(3)]
 
     line.put(entries[:2])
     line.put(entries[2:])
@@ -25,7 +25,7 @@ def test_jobs_leave_the_line_in_the_order_they_joined_it():
 
 
 def test_an_empty_line_gives_nothing_to_those_who_do_not_wait():
-    line = Line()
+    line = ClaimBuffer()
 
     assert line.take() is None
     assert line.take_all() == []
@@ -33,7 +33,7 @@ def test_an_empty_line_gives_nothing_to_those_who_do_not_wait():
 
 
 def test_a_thread_that_waits_is_idle_until_a_job_stands_in_line_for_it():
-    line = Line()
+    line = ClaimBuffer()
     threads = [InThread(line.get) for _ in range(2)]
     until(lambda: line.idle == 2, what="two idle threads")
     entry = make_entry()
@@ -48,9 +48,9 @@ def test_a_thread_that_waits_is_idle_until_a_job_stands_in_line_for_it():
 
 
 def test_each_job_goes_to_one_thread():
-    line, entries = Line(), [make_entry() for _ in range(20)]
+    line, entries = ClaimBuffer(), [make_entry() for _ in range(20)]
 
-    def drain() -> list[Entry]:
+    def drain() -> list[ClaimedJob]:
         mine = []
         while (entry := line.get()) is not None:
             mine.append(entry)
@@ -66,7 +66,7 @@ def test_each_job_goes_to_one_thread():
 
 
 def test_closing_returns_what_will_not_be_run_and_sends_everybody_home():
-    line, entry = Line(), make_entry()
+    line, entry = ClaimBuffer(), make_entry()
     line.put([entry])
 
     left = line.close()
@@ -76,7 +76,7 @@ def test_closing_returns_what_will_not_be_run_and_sends_everybody_home():
 
 
 def test_the_oldest_in_line_says_how_long_it_has_waited():
-    line, entry = Line(), make_entry()
+    line, entry = ClaimBuffer(), make_entry()
     entry.since -= 60
     line.put([entry, make_entry()])
 

@@ -7,39 +7,39 @@ import pytest
 from django.db import connections
 
 from jobs.models import Worker
-from jobs.processes.heartbeat import Presence
+from jobs.processes.heartbeat import Heartbeat
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def make_presence() -> Presence:
-    return Presence("host:1:aaaa", kind=Worker.Kind.DISPATCHER)
+def make_presence() -> Heartbeat:
+    return Heartbeat("host:1:aaaa", kind=Worker.Kind.DISPATCHER)
 
 
 def test_a_process_that_beats_has_one_row_until_it_leaves():
-    presence = make_presence()
-    presence.beat()
-    presence.beat()
+    heartbeat = make_presence()
+    heartbeat.beat()
+    heartbeat.beat()
     beating = Worker.objects.count()
 
-    presence.leave()
+    heartbeat.leave()
 
     assert (beating, Worker.objects.count()) == (1, 0)
 
 
 def test_a_beat_after_the_end_brings_nobody_back():
-    presence = make_presence()
-    presence.leave()
+    heartbeat = make_presence()
+    heartbeat.leave()
 
-    presence.beat()
+    heartbeat.beat()
 
     assert not Worker.objects.exists()
 
 
 def test_a_beat_that_the_end_overtakes_brings_nobody_back(monkeypatch: pytest.MonkeyPatch):
-    presence = make_presence()
+    heartbeat = make_presence()
     insert = Worker.objects.create
-    leaving = threading.Thread(target=lambda: (presence.leave(), connections.close_all()))
+    leaving = threading.Thread(target=lambda: (heartbeat.leave(), connections.close_all()))
 
     def insert_late(**columns: Any) -> None:
         leaving.start()
@@ -48,7 +48,7 @@ def test_a_beat_that_the_end_overtakes_brings_nobody_back(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Worker.objects, "create", insert_late)
 
-    presence.beat()
+    heartbeat.beat()
 
     leaving.join()
     assert not Worker.objects.exists()

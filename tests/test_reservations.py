@@ -11,7 +11,7 @@ from jobs.lifecycle import reservations, transitions
 from jobs.models import HELD_UNTIL, Job
 from jobs.status import Status
 from tests.engine import ago
-from tests.factories import LONG_AGO, WORKER, held, make_job, make_running_job
+from tests.factories import LONG_AGO, WORKER, fence_of, make_job, make_running_job
 from tests.others import postgresql_only, somebody_holds
 from tests.steps import LATER, STAFF
 
@@ -108,7 +108,7 @@ def test_a_claim_of_many_ends_reservations_too():
 
 def test_a_job_that_goes_back_in_line_may_be_handed_over_at_once():
     job = make_running_job(due_at=LONG_AGO)
-    transitions.release(held(job), worker=WORKER, note="The worker shut down.")
+    transitions.release(fence_of(job), worker=WORKER, note="The worker shut down.")
 
     assert list(Job.objects.due().unreserved()) == [job]
 
@@ -128,7 +128,7 @@ def test_a_job_that_is_held_and_resumed_may_be_handed_over_at_once():
     job = make_job(reserved_until=ago(-60))
     named = {"project": job.project, "actor": STAFF}
 
-    assert transitions.hold_back(job.pk, **named)
+    assert transitions.hold(job.pk, **named)
     assert (list(Job.objects.reserved()), claim_one(job)) == ([], False)
     assert transitions.resume(job.pk, **named)
 

@@ -12,17 +12,17 @@ from jobs.execution.leases import Leases
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from jobs.processes import releases
-from jobs.processes.releases import Returns
+from jobs.processes.releases import ReleaseQueue
 from jobs.status import Status
-from tests.factories import WORKER, held, make_job, make_running_job
+from tests.factories import WORKER, fence_of, make_job, make_running_job
 from tests.others import postgresql_only, somebody_holds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def returns_of(leases: Leases, *jobs: Job) -> Returns:
-    waiting = Returns(leases, worker=WORKER)
-    waiting.add([leases.add(held(job)) for job in jobs], "The worker was busy.")
+def returns_of(leases: Leases, *jobs: Job) -> ReleaseQueue:
+    waiting = ReleaseQueue(leases, worker=WORKER)
+    waiting.add([leases.add(fence_of(job)) for job in jobs], "The worker was busy.")
     return waiting
 
 
@@ -35,7 +35,7 @@ def test_they_go_back_unharmed():
     leases = Leases()
     waiting = returns_of(leases, job)
 
-    waiting.work_off()
+    waiting.release_all()
 
     job.refresh_from_db()
     assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
@@ -60,9 +60,9 @@ def test_an_outage_half_way_forgets_none_of_them(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(releases.transitions, "release", cut_off_once)
     with pytest.raises(OperationalError):
-        waiting.work_off()
+        waiting.release_all()
     still_held = len(leases)
-    waiting.work_off()
+    waiting.release_all()
 
     assert still_held == 2
     assert statuses_of(*jobs) == [Status.SCHEDULED] * 3
@@ -75,9 +75,9 @@ def test_one_that_is_locked_holds_up_no_other():
     waiting = returns_of(Leases(), locked, free)
 
     with somebody_holds(locked):
-        waiting.work_off()
+        waiting.release_all()
         meanwhile = statuses_of(locked, free)
-    waiting.work_off()
+    waiting.release_all()
 
     assert meanwhile == [Status.RUNNING, Status.SCHEDULED]
     assert statuses_of(locked) == [Status.SCHEDULED]
@@ -85,12 +85,12 @@ def test_one_that_is_locked_holds_up_no_other():
 
 def test_what_an_unconfirmed_claim_took_goes_back():
     job, token = make_job(), uuid4()
-    waiting = Returns(Leases(), worker=WORKER)
+    waiting = ReleaseQueue(Leases(), worker=WORKER)
     waiting.expect_claim(token)
     with engine_transaction():
         transitions.claim([job.pk], lease_token=token, worker=WORKER, lease=timedelta(seconds=45))
 
-    waiting.work_off()
+    waiting.release_all()
 
     assert statuses_of(job) == [Status.SCHEDULED]
     assert len(waiting) == 0
@@ -98,13 +98,13 @@ def test_what_an_unconfirmed_claim_took_goes_back():
 
 def test_a_confirmed_claim_is_left_alone():
     job, token = make_job(), uuid4()
-    waiting = Returns(Leases(), worker=WORKER)
+    waiting = ReleaseQueue(Leases(), worker=WORKER)
     waiting.expect_claim(token)
     with engine_transaction():
         transitions.claim([job.pk], lease_token=token, worker=WORKER, lease=timedelta(seconds=45))
     waiting.confirm_claim(token)
 
-    waiting.work_off()
+    waiting.release_all()
 
     assert statuses_of(job) == [Status.RUNNING]
 
@@ -114,7 +114,7 @@ def test_one_that_was_rescued_meanwhile_stays_as_it_is():
     waiting = returns_of(Leases(), job)
     Job.objects.filter(pk=job.pk).update(lease_token=uuid4())
 
-    waiting.work_off()
+    waiting.release_all()
 
     assert statuses_of(job) == [Status.RUNNING]
     assert len(waiting) == 0

@@ -25,7 +25,7 @@ from tests.engine import (
     nothing_next,
     write_in_chunk,
 )
-from tests.factories import LONG_AGO, WORKER, held, make_running_job
+from tests.factories import LONG_AGO, WORKER, fence_of, make_running_job
 from tests.hostapp.models import Ledger, Visit
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +72,7 @@ def test_the_next_job_begins_in_the_commit_that_ends_this_one():
     following = make_running_job(begun_at=None)
     job = make_running_job()
 
-    ran = runner.run(job, lease=lease_of(job), worker=WORKER, then=lambda: held(following))
+    ran = runner.run(job, lease=lease_of(job), worker=WORKER, then=lambda: fence_of(following))
 
     following.refresh_from_db()
     assert ran.next_begun
@@ -81,7 +81,7 @@ def test_the_next_job_begins_in_the_commit_that_ends_this_one():
 
 def test_the_next_job_does_not_begin_if_it_was_lost_meanwhile():
     following = make_running_job(begun_at=None)
-    stale = held(following)
+    stale = fence_of(following)
     Job.objects.filter(pk=following.pk).update(lease_token="11111111-1111-4111-8111-111111111111")
     job = make_running_job()
 

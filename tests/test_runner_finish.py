@@ -14,7 +14,7 @@ from jobs.execution.runner import Outcome
 from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.engine import ANA, attempt, finals_of, last_event, make_visits, nothing_next, write_in_chunk
-from tests.factories import WORKER, held, make_running_job
+from tests.factories import WORKER, fence_of, make_running_job
 from tests.hostapp.models import Ledger, Visit
 from tests.others import InThread, other_connection, postgresql_only
 
@@ -172,9 +172,9 @@ def test_the_next_job_is_begun_once_when_the_reply_was_lost(replies_lost: list[s
 
     def then() -> Any:
         asked.append(1)
-        return held(following)
+        return fence_of(following)
 
-    lease = runner.Lease(held=held(job))
+    lease = runner.Lease(fence=fence_of(job))
     ran = runner.run(job, lease=lease, worker=WORKER, then=then)
 
     assert ran.outcome is Outcome.COMPLETED
@@ -195,7 +195,7 @@ def test_an_outcome_that_cannot_be_written_for_a_whole_lease_is_left_to_the_swee
     job = make_running_job()
 
     with pytest.raises(OperationalError):
-        runner.run(job, lease=runner.Lease(held=held(job)), worker=WORKER, then=nothing_next)
+        runner.run(job, lease=runner.Lease(fence=fence_of(job)), worker=WORKER, then=nothing_next)
 
     job.refresh_from_db()
     assert job.status == Status.RUNNING

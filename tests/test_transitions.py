@@ -10,7 +10,7 @@ from django.db import connection
 from jobs.lifecycle import transitions
 from jobs.models import Job
 from jobs.status import Status
-from tests.factories import LONG_AGO, WORKER, held, make_job, make_project, make_running_job
+from tests.factories import LONG_AGO, WORKER, fence_of, make_job, make_project, make_running_job
 from tests.moves import INTEGRATOR, LEASE, TOKEN, T, changes_of, events_of, row_of
 from tests.others import statements
 
@@ -117,7 +117,7 @@ def test_complete_ends_the_job_and_keeps_its_worker():
     job = make_running_job(crashes=1, failures=2)
     before = row_of(job)
 
-    assert transitions.complete(held(job), worker=WORKER, now=T).won
+    assert transitions.complete(fence_of(job), worker=WORKER, now=T).won
 
     assert changes_of(job, before) == {"status": "completed", "finished_at": T, "updated_at": T, **NO_LEASE}
     assert events_of(job) == [event(what="completed", to_status="completed")]
@@ -127,7 +127,7 @@ def test_complete_begins_the_next_job_in_the_same_commit():
     job, following = make_running_job(), make_running_job(begun_at=None)
     before = row_of(following)
 
-    finish = transitions.complete(held(job), worker=WORKER, then=held(following), now=T)
+    finish = transitions.complete(fence_of(job), worker=WORKER, then=fence_of(following), now=T)
 
     assert (finish.won, finish.next_begun) == (True, True)
     assert changes_of(following, before) == {"begun_at": T}
@@ -139,9 +139,9 @@ def test_a_finish_is_one_statement_where_the_database_can(finish: str):
 
     with statements(without=("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")) as sent:
         if finish == "complete":
-            transitions.complete(held(job), worker=WORKER, then=held(following), now=T)
+            transitions.complete(fence_of(job), worker=WORKER, then=fence_of(following), now=T)
         else:
-            transitions.fail(held(job), errors="Broken.", worker=WORKER, then=held(following), now=T)
+            transitions.fail(fence_of(job), errors="Broken.", worker=WORKER, then=fence_of(following), now=T)
 
     assert len(sent) == (1 if connection.vendor == "postgresql" else 3)
     assert sent[0].lstrip().startswith("WITH moved AS (UPDATE" if connection.vendor == "postgresql" else "UPDATE")
@@ -151,8 +151,8 @@ def test_a_finish_is_one_statement_where_the_database_can(finish: str):
 def test_of_a_finish_and_the_next_begin_each_may_be_lost_alone(lost: str):
     job, following = make_running_job(), make_running_job(begun_at=None)
     wrong = uuid4()
-    this = transitions.Held(job_id=job.pk, lease_token=wrong) if lost == "this" else held(job)
-    then = transitions.Held(job_id=following.pk, lease_token=wrong) if lost == "next" else held(following)
+    this = transitions.Fence(job_id=job.pk, lease_token=wrong) if lost == "this" else fence_of(job)
+    then = transitions.Fence(job_id=following.pk, lease_token=wrong) if lost == "next" else fence_of(following)
 
     finish = transitions.complete(this, worker=WORKER, then=then, now=T)
 
@@ -165,7 +165,7 @@ def test_fail_tells_integrators_why_and_staff_the_detail():
     job = make_running_job(failures=2, crashes=1)
     before = row_of(job)
 
-    assert transitions.fail(held(job), errors="Broken.", worker=WORKER, detail="Trace\nback", now=T).won
+    assert transitions.fail(fence_of(job), errors="Broken.", worker=WORKER, detail="Trace\nback", now=T).won
 
     assert changes_of(job, before) == {
         "status": "failed",
@@ -182,7 +182,7 @@ def test_retry_later_moves_when_it_is_due_and_never_what_was_asked_for():
     job = make_running_job(failures=1, crashes=1)
     before = row_of(job)
 
-    won = transitions.retry_later(held(job), wait=SECOND, errors="Again.", worker=WORKER, detail="Trace", now=T).won
+    won = transitions.retry_later(fence_of(job), wait=SECOND, errors="Again.", worker=WORKER, detail="Trace", now=T).won
 
     assert won
     assert changes_of(job, before) == {**BACK_IN_LINE, "failures": 2, "due_at": T + SECOND}
@@ -193,7 +193,7 @@ def test_release_hands_the_job_back_unharmed():
     job = make_running_job(failures=1, crashes=1)
     before = row_of(job)
 
-    assert transitions.release(held(job), worker=WORKER, note="The worker shut down.", now=T).won
+    assert transitions.release(fence_of(job), worker=WORKER, note="The worker shut down.", now=T).won
 
     assert changes_of(job, before) == BACK_IN_LINE
     assert events_of(job) == [event(what="released", to_status="scheduled", note="The worker shut down.")]
@@ -203,7 +203,7 @@ def test_release_may_ask_for_a_pause():
     job = make_running_job()
     before = row_of(job)
 
-    assert transitions.release(held(job), worker=WORKER, note="Later.", wait=5 * SECOND, now=T).won
+    assert transitions.release(fence_of(job), worker=WORKER, note="Later.", wait=5 * SECOND, now=T).won
 
     assert changes_of(job, before) == {**BACK_IN_LINE, "due_at": T + 5 * SECOND}
 
@@ -213,7 +213,7 @@ def test_rescue_counts_a_crash_only_of_a_job_that_had_begun(begun: bool):
     job = make_running_job(failures=1, crashes=1, begun_at=LONG_AGO, lease_expires_at=T)
     before = row_of(job)
 
-    assert transitions.rescue(held(job), seen=T, begun=begun, note="Its lease ran out.", actor=WORKER, now=T)
+    assert transitions.rescue(fence_of(job), seen=T, begun=begun, note="Its lease ran out.", actor=WORKER, now=T)
 
     assert changes_of(job, before) == BACK_IN_LINE | ({"crashes": 2} if begun else {})
     assert events_of(job) == [event(what="rescued", to_status="scheduled", note="Its lease ran out.")]
@@ -223,7 +223,7 @@ def test_give_up_fails_the_job_and_counts_the_crash():
     job = make_running_job(failures=1, crashes=2, lease_expires_at=T)
     before = row_of(job)
 
-    assert transitions.give_up(held(job), seen=T, errors="Given up.", actor=WORKER, now=T)
+    assert transitions.give_up(fence_of(job), seen=T, errors="Given up.", actor=WORKER, now=T)
 
     assert changes_of(job, before) == {
         "status": "failed",

@@ -9,7 +9,7 @@ from django.db import connection
 
 from jobs.db import clock
 from jobs.lifecycle import transitions
-from tests.factories import LONG_AGO, held, make_running_job
+from tests.factories import LONG_AGO, fence_of, make_running_job
 from tests.moves import LEASE, T, changes_of, events_of, row_of
 
 pytestmark = pytest.mark.django_db
@@ -21,30 +21,30 @@ def test_begin_notes_the_time_and_nothing_else():
     job = make_running_job(begun_at=None)
     before = row_of(job)
 
-    assert transitions.begin(held(job), now=T)
+    assert transitions.begin(fence_of(job), now=T)
 
     assert changes_of(job, before) == {"begun_at": T}
     assert events_of(job) == []
 
 
-@pytest.mark.parametrize("transition", [transitions.renew, transitions.hold])
+@pytest.mark.parametrize("transition", [transitions.renew, transitions.prove_fence])
 def test_a_lease_is_extended_and_nothing_else_changes(transition: Any):
     job = make_running_job(lease_expires_at=T)
     before = row_of(job)
 
-    transition([held(job)] if transition is transitions.renew else held(job), lease=LEASE, now=T + SECOND)
+    transition([fence_of(job)] if transition is transitions.renew else fence_of(job), lease=LEASE, now=T + SECOND)
 
     assert changes_of(job, before) == {"lease_expires_at": T + SECOND + LEASE}
     assert events_of(job) == []
 
 
-@pytest.mark.parametrize("transition", [transitions.renew, transitions.hold])
+@pytest.mark.parametrize("transition", [transitions.renew, transitions.prove_fence])
 @pytest.mark.parametrize("now", [T - LEASE, clock.NOW], ids=["instant", "the database's"])
 def test_a_lease_is_never_shortened(transition: Any, now: clock.Moment):
     job = make_running_job(lease_expires_at=T + timedelta(days=3650))
     before = row_of(job)
 
-    transition([held(job)] if transition is transitions.renew else held(job), lease=SECOND, now=now)
+    transition([fence_of(job)] if transition is transitions.renew else fence_of(job), lease=SECOND, now=now)
 
     assert changes_of(job, before) == {}
 
@@ -52,9 +52,9 @@ def test_a_lease_is_never_shortened(transition: Any, now: clock.Moment):
 def test_renew_extends_many_leases_of_several_claims_and_no_others():
     mine = [make_running_job(lease_expires_at=T) for _ in range(3)]
     lost, foreign = make_running_job(lease_expires_at=T), make_running_job(lease_expires_at=T)
-    stale = transitions.Held(job_id=lost.pk, lease_token=uuid4())
+    stale = transitions.Fence(job_id=lost.pk, lease_token=uuid4())
 
-    transitions.renew([*map(held, mine), stale], lease=LEASE, now=T)
+    transitions.renew([*map(fence_of, mine), stale], lease=LEASE, now=T)
 
     assert {row_of(job)["lease_expires_at"] for job in mine} == {T + LEASE}
     assert {row_of(job)["lease_expires_at"] for job in (lost, foreign)} == {T}
@@ -65,7 +65,7 @@ def test_record_stores_progress_and_receipt_and_extends_the_lease():
     before, started = row_of(job), clock.read(connection)
     receipt = {"stores": {"events": {"found": 9, "done": 3, "left": 6}}}
 
-    assert transitions.record(held(job), receipt=receipt, done=3, total=9, lease=LEASE)
+    assert transitions.record(fence_of(job), receipt=receipt, done=3, total=9, lease=LEASE)
 
     changes = changes_of(job, before)
     progress_at, expires_at = changes.pop("progress_at"), changes.pop("lease_expires_at")

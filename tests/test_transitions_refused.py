@@ -8,11 +8,11 @@ from django.db import connection
 
 from jobs.db import clock
 from jobs.lifecycle import transitions
-from jobs.lifecycle.statements import Held
+from jobs.lifecycle.statements import Fence
 from jobs.models import JobEvent
 from jobs.status import MOVES, Status
 from tests import moves
-from tests.factories import held, make_job, make_project, make_running_job
+from tests.factories import fence_of, make_job, make_project, make_running_job
 from tests.moves import INTEGRATOR, TRANSITIONS, T, Transition, apply, changes_of, events_of, row_of
 from tests.others import statements
 
@@ -58,7 +58,7 @@ def test_a_worker_whose_lease_passed_on_changes_nothing(transition: Transition):
     job = make_running_job()
     before = row_of(job)
 
-    assert not transition.apply(job, Held(job_id=job.pk, lease_token=uuid4()))
+    assert not transition.apply(job, Fence(job_id=job.pk, lease_token=uuid4()))
 
     assert changes_of(job, before) == {}
     assert events_of(job) == []
@@ -69,7 +69,7 @@ def test_a_token_opens_no_other_job(transition: Transition):
     mine, foreign = make_running_job(), make_running_job()
     before = row_of(foreign)
 
-    assert not transition.apply(foreign, Held(job_id=foreign.pk, lease_token=held(mine).lease_token))
+    assert not transition.apply(foreign, Fence(job_id=foreign.pk, lease_token=fence_of(mine).lease_token))
 
     assert changes_of(foreign, before) == {}
 
@@ -77,7 +77,7 @@ def test_a_token_opens_no_other_job(transition: Transition):
 @pytest.mark.parametrize("transition", MOVING, ids=str)
 def test_the_second_of_two_like_moves_is_refused(transition: Transition):
     job = make_job(status=min(transition.sources))
-    by = held(job)
+    by = fence_of(job)
     assert transition.apply(job, by)
     before = row_of(job)
 
@@ -126,7 +126,7 @@ def test_a_lease_that_was_renewed_since_it_was_seen_is_not_rescued(name: str):
     (transition,) = (each for each in TRANSITIONS if each.name == name)
     seen_before = make_running_job(lease_expires_at=T)
     seen_before.pk, seen_before.lease_token = job.pk, job.lease_token
-    transitions.renew([held(job)], lease=timedelta(milliseconds=2), now=T)
+    transitions.renew([fence_of(job)], lease=timedelta(milliseconds=2), now=T)
     before = row_of(job)
 
     assert not apply(transition, seen_before)
@@ -147,7 +147,7 @@ def test_another_project_cannot_cancel_the_job(status: Status):
 
 def test_nobody_moves_a_job_that_is_not_there():
     job = make_running_job()
-    by = held(job)
+    by = fence_of(job)
     type(job).objects.filter(pk=job.pk).delete()
 
     assert not transitions.complete(by, worker=INTEGRATOR, now=T).won
@@ -202,8 +202,8 @@ def test_the_fence_holds_by_the_database_s_clock_too(monkeypatch: pytest.MonkeyP
     assert apply(transition, first)
     before = row_of(job)
 
-    assert not transition.apply(job, Held(job_id=job.pk, lease_token=held(first).lease_token))
-    assert not transition.apply(job, Held(job_id=job.pk, lease_token=uuid4()))
+    assert not transition.apply(job, Fence(job_id=job.pk, lease_token=fence_of(first).lease_token))
+    assert not transition.apply(job, Fence(job_id=job.pk, lease_token=uuid4()))
 
     assert changes_of(job, before) == {}
     assert events_of(job) == []

@@ -11,7 +11,7 @@ from jobs.db import clock
 from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job, JobEvent
 from jobs.services.commands.schedule import LATEST_START
-from jobs.status import Refusal, Status
+from jobs.status import RefusalReason, Status
 from jobs.workers.claim_order import ClaimOrder, seconds_to_next
 from tests.factories import LONG_AGO, WORKER, make_job, make_project, make_running_job
 from tests.moves import LEASE, T, changes_of, events_of, row_of
@@ -34,7 +34,7 @@ def test_a_held_job_is_due_at_no_time(due_at: datetime):
     job = make_job(due_at=due_at)
     before = row_of(job)
 
-    assert transitions.hold_back(job.pk, project=job.project, actor=STAFF, reason="They asked.", now=T)
+    assert transitions.hold(job.pk, project=job.project, actor=STAFF, reason="They asked.", now=T)
 
     assert changes_of(job, before) == {"due_at": HELD_UNTIL, "updated_at": T}
     assert events_of(job) == [event(what="held")]
@@ -66,7 +66,7 @@ def test_a_job_run_now_is_due_now_and_its_start_stays_what_was_asked_for():
 
 
 @pytest.mark.parametrize(("step", "status", "due_at", "why"), REFUSED, ids=str)
-def test_a_step_that_is_refused_changes_nothing(step: Step, status: Status, due_at: datetime, why: Refusal):
+def test_a_step_that_is_refused_changes_nothing(step: Step, status: Status, due_at: datetime, why: RefusalReason):
     job = make_job(status=status, due_at=due_at)
     before = row_of(job)
 
@@ -119,7 +119,7 @@ def test_no_start_that_can_be_asked_for_is_as_late_as_a_held_job():
 
 def test_no_worker_takes_or_waits_for_a_held_job():
     job = make_job()
-    transitions.hold_back(job.pk, project=job.project, actor=STAFF)
+    transitions.hold(job.pk, project=job.project, actor=STAFF)
 
     claimed = transitions.claim([job.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE)
 

@@ -65,7 +65,7 @@ def test_a_worker_shows_up_until_its_jobs_have_come_to_their_next_chunk(monkeypa
     seen: list[bool] = []
     monkeypatch.setattr("jobs.workers.worker.await_end", lambda *_, **__: seen.append(Worker.objects.exists()))
     worker = JobWorker(threads=1)
-    worker._presence.beat()
+    worker._heartbeat.beat()
 
     worker._hand_back([threading.Thread()])
 

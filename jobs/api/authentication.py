@@ -16,7 +16,7 @@ from ..http import request_id_of
 from ..models import ApiKey, Organization
 from ..services.tenants.api_keys import find_access
 from ..services.tenants.projects import organization_id_of
-from .errors import Refusal
+from .errors import HttpError
 from .throttling import count_failed_key
 
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
@@ -75,8 +75,8 @@ class OrganizationKey(BaseAuthentication):
             # Counted only now, so that nobody else's failures lock out a valid key behind the same address.
             failures = count_failed_key(request.META)
             if failures is not None and failures.is_exceeded:
-                raise Refusal(429, headers=failures.retry_after)
-            raise Refusal(401, headers=CHALLENGE)
+                raise HttpError(429, headers=failures.retry_after)
+            raise HttpError(401, headers=CHALLENGE)
         actor = Actor(kind="key", name=access.key.prefix, request_id=request_id_of(request._request))
         key = access.key
         return AnonymousUser(), Caller(

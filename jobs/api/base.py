@@ -14,11 +14,11 @@ from .. import conf
 from ..exceptions import ActiveJobExists
 from ..http import IS_OURS, REQUEST_ID_HEADER, request_id_of
 from ..models import Job
-from ..services.commands.idempotency import Call
+from ..services.commands.idempotency import IdempotentRequest
 from . import hooks
 from .authentication import CHALLENGE, Caller
-from .errors import Refusal, answer_error
-from .idempotency import call_named, read_idempotency_key
+from .errors import HttpError, answer_error
+from .idempotency import identify_call, read_idempotency_key
 from .parsing import StrictJson, read_body
 from .rendering import Json, OnlyJson
 from .serializers import JobSerializer
@@ -104,19 +104,19 @@ class ApiViewSet(GenericViewSet[Job]):
         if is_known and not isinstance(request.auth, Caller):
             raise TypeError("the class that JOBS['AUTHENTICATION'] names must return (user, Caller)")
         if not is_known or self.caller.organization.disabled_at:
-            raise Refusal(401, headers={"WWW-Authenticate": self.get_authenticate_header(request)})
+            raise HttpError(401, headers={"WWW-Authenticate": self.get_authenticate_header(request)})
         self.quota = None if conf.current().throttle else count_request(self.caller.identity)
 
     def check_throttles(self, request: Request) -> None:
         """Refuse what is beyond the quota."""
         if self.quota is not None and self.quota.is_exceeded:
-            raise Refusal(429, headers=self.quota.retry_after)
+            raise HttpError(429, headers=self.quota.retry_after)
         super().check_throttles(request)
 
     def check_permissions(self, request: Request) -> None:
         """Refuse a method before the scopes that it would need."""
         if str(request.method).lower() not in self.action_map:
-            raise Refusal(405, headers={"Allow": ", ".join(sorted(self.action_map)).upper()})
+            raise HttpError(405, headers={"Allow": ", ".join(sorted(self.action_map)).upper()})
         super().check_permissions(request)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -155,12 +155,12 @@ class ApiViewSet(GenericViewSet[Job]):
             raise error
         return self.present(error.job)
 
-    def receive(self, endpoint: str, *, max_bytes: int) -> tuple[bytes, Call | None]:
+    def receive(self, endpoint: str, *, max_bytes: int) -> tuple[bytes, IdempotentRequest | None]:
         """Return the body, and the call that the request is; None: it names itself by no key."""
         request = plain(self.request)
         key = read_idempotency_key(request)
         body = read_body(request, max_bytes=max_bytes)
-        return body, call_named(key, caller=self.caller.identity, endpoint=endpoint, body=body)
+        return body, identify_call(key, caller=self.caller.identity, endpoint=endpoint, body=body)
 
 
 def plain(request: Request) -> HttpRequest:

@@ -43,7 +43,7 @@ SECONDS_OF_TROUBLE: Final = {Trouble.CONFLICT: 1, Trouble.TOO_SLOW: 1, Trouble.O
 """After which the same request may succeed, by what befell the database; other trouble is our mistake."""
 
 
-class Refusal(APIException):
+class HttpError(APIException):
     """A request that no use case was asked about; code and sentence are those of ``status`` unless told."""
 
     def __init__(self, status: int, *, code: str = "", error: str = "", headers: dict[str, str] | None = None) -> None:
@@ -65,7 +65,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         return _answer_jobs_error(error, request_id, context["view"])
     if isinstance(error, DjangoDatabaseError):
         return _answer_database_error(error, request_id)
-    if isinstance(error, Refusal):
+    if isinstance(error, HttpError):
         body = envelope(error.code, error.error, request_id=request_id)
         return Response(body, status=error.status_code, headers=error.headers)
     status = _status_of(error)

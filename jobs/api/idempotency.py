@@ -6,7 +6,7 @@ from typing import Final
 from django.http import HttpRequest
 
 from ..exceptions import InvalidField
-from ..services.commands.idempotency import Call, Scheduled, call_of
+from ..services.commands.idempotency import IdempotentRequest, Scheduled, identify_request
 from .parsing import first_of, read_query
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -42,11 +42,11 @@ def read_idempotency_key(request: HttpRequest) -> str | None:
     return key
 
 
-def call_named(idempotency_key: str | None, *, caller: str, endpoint: str, body: bytes) -> Call | None:
+def identify_call(idempotency_key: str | None, *, caller: str, endpoint: str, body: bytes) -> IdempotentRequest | None:
     """Return the call that a request is; None: it has no key and cannot be told from another of the same content."""
     if idempotency_key is None:
         return None
-    return call_of(idempotency_key, caller=caller, endpoint=endpoint, body=body)
+    return identify_request(idempotency_key, caller=caller, endpoint=endpoint, body=body)
 
 
 def marks_of(scheduled: Scheduled) -> dict[str, str]:

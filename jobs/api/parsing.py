@@ -13,7 +13,7 @@ from rest_framework.parsers import BaseParser
 from ..exceptions import InvalidField
 from ..http import JSON
 from ..services.validation import check_text, quoted
-from .errors import Refusal
+from .errors import HttpError
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_BATCH_BYTES: Final = 1024 * 1024
@@ -114,7 +114,7 @@ def read_body(request: HttpRequest, *, max_bytes: int) -> bytes:
     if len(raw) > max_bytes:
         raise _too_large(max_bytes)
     if not raw and request.META.get("HTTP_TRANSFER_ENCODING"):
-        raise Refusal(411)
+        raise HttpError(411)
     if length is not None and len(raw) < length:
         raise InvalidField("body", "is shorter than its Content-Length")
     return raw
@@ -147,11 +147,11 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 def _check_content_type(request: HttpRequest) -> None:
     kind, parameters = parse_header_parameters(str(request.META.get("CONTENT_TYPE", "")))
     if kind.lower() != JSON or parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise Refusal(415)
+        raise HttpError(415)
 
 
-def _too_large(max_bytes: int) -> Refusal:
-    return Refusal(413, error=f"the body must be at most {max_bytes} bytes")
+def _too_large(max_bytes: int) -> HttpError:
+    return HttpError(413, error=f"the body must be at most {max_bytes} bytes")
 
 
 def _check_nesting(text: str) -> None:

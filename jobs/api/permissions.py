@@ -6,7 +6,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from .authentication import Caller
-from .errors import Refusal
+from .errors import HttpError
 
 
 class HasScope(BasePermission):
@@ -20,5 +20,5 @@ class HasScope(BasePermission):
         """
         needed = view.scopes[view.action]
         if needed is not None and needed not in cast("Caller", request.auth).scopes:
-            raise Refusal(403, code="missing_scope", error=f"this API key lacks the scope {needed!r}")
+            raise HttpError(403, code="missing_scope", error=f"this API key lacks the scope {needed!r}")
         return True

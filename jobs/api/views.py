@@ -17,7 +17,7 @@ from ..services.commands.idempotency import find_replay
 from ..services.commands.schedule import request_job, schedule_job
 from ..services.commands.schedule_batch import request_jobs
 from ..services.search.api_pages import list_page
-from ..services.search.jobs import look_at_job
+from ..services.search.jobs import get_job_and_time
 from .authentication import Caller
 from .base import ApiViewSet, plain
 from .etags import answer_followed
@@ -56,7 +56,7 @@ class JobViewSet(ApiViewSet):
         """Answer with one job and what ``include`` asks for, to be followed to its end."""
         wanted = parse_job_id(job_id)
         include = parse_include(read_query(plain(request)))
-        job, now = look_at_job(wanted, project=self.project)
+        job, now = get_job_and_time(wanted, project=self.project)
         members = {**self.get_serializer(job).data, **included(job, include, now=now)}
         return answer_followed(job, {"data": members}, now=now, request=plain(request))
 

@@ -10,7 +10,7 @@ from ..execution.leases import Lease
 from ..models import Job
 
 
-class Errand:
+class Delivery:
     """One call of the engine: a job to run, which may turn out to be none of ours."""
 
     def __init__(self, job_id: int) -> None:
@@ -39,7 +39,7 @@ class Errand:
 
 
 @contextlib.contextmanager
-def told_of_signals(told: Callable[[], None]) -> Iterator[None]:
+def notify_on_signals(told: Callable[[], None]) -> Iterator[None]:
     """Hear of the engine's end by the signals that it handles itself, where Python lets us: on the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield

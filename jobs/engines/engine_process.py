@@ -28,14 +28,14 @@ from ..db.errors import Trouble, classify
 from ..execution import runner
 from ..execution.leases import Lease, Leases
 from ..lifecycle import reservations, transitions
-from ..lifecycle.statements import Held
+from ..lifecycle.statements import Fence
 from ..models import Job, Worker
-from ..models.pause import is_held_back
-from ..processes.heartbeat import Presence, new_name
-from ..processes.releases import Returns
-from ..processes.threads import Crew
+from ..models.pause import is_paused
+from ..processes.heartbeat import Heartbeat, new_name
+from ..processes.releases import ReleaseQueue
+from ..processes.threads import ThreadGroup
 from ..status import Status
-from .delivery import Errand, told_of_signals
+from .delivery import Delivery, notify_on_signals
 
 logger = logging.getLogger(__name__)
 
@@ -49,27 +49,27 @@ NO_DATABASE: Final = "The database was not available."
 FELL: Final = "The worker stopped after an error of its own."
 
 
-class Guest:
+class EngineProcess:
     """What this process of another engine knows of jobs; started by the first one, or when the engine starts."""
 
     def __init__(self) -> None:
         self.name = new_name()
         self.actor = Actor(kind="worker", name=self.name)
         self._leases = Leases()
-        self._crew = Crew(self.name, on_failure=self._fall)
-        self._presence = Presence(self.name, kind=Worker.Kind.ENGINE)
-        self._returns = Returns(self._leases, worker=self.actor)
+        self._thread_group = ThreadGroup(self.name, on_failure=self._fall)
+        self._heartbeat = Heartbeat(self.name, kind=Worker.Kind.ENGINE)
+        self._releases = ReleaseQueue(self._leases, worker=self.actor)
         self._troubles: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._giving_back = threading.Lock()
-        self._running: set[Errand] = set()
-        self._idle: list[SimpleQueue[Errand | None]] = []
+        self._running: set[Delivery] = set()
+        self._idle: list[SimpleQueue[Delivery | None]] = []
 
     def start(self) -> None:
         """Beat, and watch over what runs."""
         logger.info("worker=%s started in a process of another engine", self.name)
-        self._crew.repeat(conf.current().beat_seconds, self._beat, at_once=True, name="beat")
-        self._crew.repeat(WATCH_SECONDS, self._watch, name="watch")
-        self._crew.repeat(WATCH_SECONDS, self._give_back, name="returns")
+        self._thread_group.repeat(conf.current().beat_seconds, self._beat, at_once=True, name="beat")
+        self._thread_group.repeat(WATCH_SECONDS, self._watch, name="watch")
+        self._thread_group.repeat(WATCH_SECONDS, self._give_back, name="returns")
 
     def run(self, job_id: int) -> None:
         """Claim the job and run it to its outcome, or do nothing: the row decides, not the call.
@@ -77,49 +77,49 @@ class Guest:
         Nothing that an action raises comes out of here. What interrupts the engine's thread
         – a time limit, its shutdown – lets the job be handed back at its next chunk.
         """
-        errand = Errand(job_id)
-        self._hand().put(errand)
+        delivery = Delivery(job_id)
+        self._hand().put(delivery)
         try:
-            with told_of_signals(errand.stop):
-                errand.done.wait()
+            with notify_on_signals(delivery.stop):
+                delivery.done.wait()
         except BaseException:
-            errand.stop()
-            errand.done.wait(HAND_BACK_SECONDS)
+            delivery.stop()
+            delivery.done.wait(HAND_BACK_SECONDS)
             raise
 
     def end(self) -> None:
         """Leave in good order; to be called when no job runs any more."""
-        self._crew.end(patience=LEAVE_SECONDS)  # first: a beat after it would say that we live
+        self._thread_group.end(patience=LEAVE_SECONDS)  # first: a beat after it would say that we live
         self._dismiss()
         with contextlib.suppress(Error):
-            self._presence.leave()
+            self._heartbeat.leave()
 
     # ------------------------------------------------------------ running (threads of ours)
 
-    def _hand(self) -> SimpleQueue[Errand | None]:
+    def _hand(self) -> SimpleQueue[Delivery | None]:
         """Return the way to an idle thread; a new one if there is none."""
         with contextlib.suppress(IndexError):
             return self._idle.pop()
-        errands: SimpleQueue[Errand | None] = SimpleQueue()
-        self._crew.start(partial(self._serve, errands), "run")
-        return errands
+        deliveries: SimpleQueue[Delivery | None] = SimpleQueue()
+        self._thread_group.start(partial(self._serve, deliveries), "run")
+        return deliveries
 
-    def _serve(self, errands: SimpleQueue[Errand | None]) -> None:
+    def _serve(self, deliveries: SimpleQueue[Delivery | None]) -> None:
         is_free = True
-        while is_free and (errand := errands.get()) is not None:
+        while is_free and (delivery := deliveries.get()) is not None:
             try:
-                self._run_one(errand)
+                self._run_one(delivery)
             except Error as error:
                 # Not claimed: the reservation runs out, and a dispatcher hands it over again.
-                self._crew.note_trouble(error)
+                self._thread_group.note_trouble(error)
             finally:
                 # Asked once: what is told to be idle must go on listening.
-                is_free = not errand.is_lost and sys.exc_info()[0] is None
+                is_free = not delivery.is_lost and sys.exc_info()[0] is None
                 if is_free:
-                    self._idle.append(errands)
-                if self._crew.ended.is_set():
+                    self._idle.append(deliveries)
+                if self._thread_group.ended.is_set():
                     self._dismiss()
-                errand.done.set()
+                delivery.done.set()
 
     def _dismiss(self) -> None:
         """Let the idle threads end."""
@@ -127,29 +127,29 @@ class Guest:
             while True:
                 self._idle.pop().put(None)
 
-    def _run_one(self, errand: Errand) -> None:
-        self._running.add(errand)
+    def _run_one(self, delivery: Delivery) -> None:
+        self._running.add(delivery)
         try:
-            job = self._claim(errand.job_id, uuid4())
+            job = self._claim(delivery.job_id, uuid4())
             if job is not None and job.lease_token is not None:
                 failpoints.reach("claimed")
-                lease = self._leases.add(Held(job_id=job.pk, lease_token=job.lease_token))
-                errand.begin(job, lease)
+                lease = self._leases.add(Fence(job_id=job.pk, lease_token=job.lease_token))
+                delivery.begin(job, lease)
                 self._run_claimed(job, lease)
         finally:
-            self._running.discard(errand)
+            self._running.discard(delivery)
 
     def _run_claimed(self, job: Job, lease: Lease) -> None:
         try:
             runner.run(job, lease=lease, worker=self.actor, then=_nothing)
             self._leases.drop(lease)
         except Error as error:
-            self._crew.note_trouble(error)
-            self._troubles.put(lambda: self._returns.add([lease], NO_DATABASE))
+            self._thread_group.note_trouble(error)
+            self._troubles.put(lambda: self._releases.add([lease], NO_DATABASE))
         except BaseException:
             # Not the job's fault, unless it happens each time: then its lease runs out, and the sweep counts.
             if job.attempt <= runner.TROUBLES_FORGIVEN:
-                self._troubles.put(lambda: self._returns.add([lease], FELL))
+                self._troubles.put(lambda: self._releases.add([lease], FELL))
             else:
                 self._leases.drop(lease)
             raise
@@ -176,16 +176,16 @@ class Guest:
                 if classify(error) not in (Trouble.OUTAGE, Trouble.CONFLICT) or time.monotonic() > until:
                     self._expect_late(token)
                     raise
-                self._crew.note_trouble(error)
+                self._thread_group.note_trouble(error)
                 # A connection that the server closed while it was idle is replaced at once.
                 time.sleep(0.0 if is_first else random.uniform(0.05, 0.5))  # noqa: S311 – jitter
                 is_first = False
 
     def _expect_late(self, token: UUID) -> None:
-        self._troubles.put(lambda: self._returns.expect_claim(token, patience=LATE_CLAIM_SECONDS))
+        self._troubles.put(lambda: self._releases.expect_claim(token, patience=LATE_CLAIM_SECONDS))
 
     def _claim_once(self, job_id: int, token: UUID) -> Job | None:
-        if self._leases.stopping.is_set() or is_held_back(job_id):
+        if self._leases.stopping.is_set() or is_paused(job_id):
             with limited_transaction():
                 reservations.unreserve([job_id])
             return None
@@ -196,28 +196,28 @@ class Guest:
 
     def _beat(self) -> None:
         self._leases.renew()
-        self._presence.beat()
+        self._heartbeat.beat()
 
     def _give_back(self) -> None:
         with self._giving_back:
             while not self._troubles.empty():
                 self._troubles.get()()
-            self._returns.work_off()
+            self._releases.release_all()
 
     def _watch(self) -> None:
         """Notice that the engine ends; take overdue attempts from their actions."""
         if _is_stop_asked and _is_stop_asked():
             self._leases.stopping.set()
-        for errand in list(self._running):
-            if errand.lease and errand.job and errand.lease.is_overdue() and not errand.is_lost:
-                errand.lease.lost.set()
+        for delivery in list(self._running):
+            if delivery.lease and delivery.job and delivery.lease.is_overdue() and not delivery.is_lost:
+                delivery.lease.lost.set()
                 try:
-                    runner.lose_attempt(errand.job, lease=errand.lease, worker=self.actor)
+                    runner.lose_attempt(delivery.job, lease=delivery.lease, worker=self.actor)
                 finally:
-                    self._leases.drop(errand.lease)
+                    self._leases.drop(delivery.lease)
                     # Threads cannot be killed. It can write nothing any more, and the engine gets its own back.
                     logger.error("worker=%s has a stuck thread; restart the process to be rid of it", self.name)
-                    errand.done.set()
+                    delivery.done.set()
 
     # ------------------------------------------------------------ a bug of ours (the thread that fell)
 
@@ -228,14 +228,14 @@ class Guest:
             self._leases.stopping.set()
             logger.error("worker=%s fell by an error of its own and hands its jobs back", self.name)
             until = time.monotonic() + HAND_BACK_SECONDS
-            while any(not errand.is_lost for errand in list(self._running)) and time.monotonic() < until:
+            while any(not delivery.is_lost for delivery in list(self._running)) and time.monotonic() < until:
                 time.sleep(WATCH_SECONDS)
             self._troubles.put(self._return_all)
-            while not self._troubles.empty() or self._returns:
+            while not self._troubles.empty() or self._releases:
                 try:
                     self._give_back()
                 except Error as error:
-                    self._crew.note_trouble(error)
+                    self._thread_group.note_trouble(error)
                 time.sleep(WATCH_SECONDS)
         finally:
             # What could not be given back, nobody renews: its lease runs out.
@@ -243,23 +243,23 @@ class Guest:
             self.end()
 
     def _return_all(self) -> None:
-        self._returns.add([lease for lease in self._leases.all() if not lease.lost.is_set()], FELL)
+        self._releases.add([lease for lease in self._leases.all() if not lease.lost.is_set()], FELL)
 
 
 _lock = threading.Lock()
-_guest: Guest | None = None
+_process: EngineProcess | None = None
 _is_stop_asked: Callable[[], bool] | None = None
 
 
-def current() -> Guest:
+def current() -> EngineProcess:
     """Return this process's guest; started if it is the first time, also in a fork of one that had one."""
-    global _guest
+    global _process
     with _lock:
-        if _guest is None:
-            _guest = Guest()
-            _guest.start()
-            atexit.register(_guest.end)
-        return _guest
+        if _process is None:
+            _process = EngineProcess()
+            _process.start()
+            atexit.register(_process.end)
+        return _process
 
 
 def stop_when(is_asked: Callable[[], bool]) -> None:
@@ -268,21 +268,21 @@ def stop_when(is_asked: Callable[[], bool]) -> None:
     _is_stop_asked = is_asked
 
 
-def _forget(guest: Guest) -> None:
+def _forget(process: EngineProcess) -> None:
     """Begin anew with the next job, unless that has begun already."""
-    global _guest
+    global _process
     with _lock:
-        if _guest is guest:
-            _guest = None
+        if _process is process:
+            _process = None
 
 
 def _forget_in_fork() -> None:
     """Begin anew with the next job: threads do not live on in a fork."""
-    global _guest, _lock
+    global _process, _lock
     _lock = threading.Lock()
-    if _guest is not None:
-        atexit.unregister(_guest.end)
-    _guest = None
+    if _process is not None:
+        atexit.unregister(_process.end)
+    _process = None
 
 
 os.register_at_fork(after_in_child=_forget_in_fork)

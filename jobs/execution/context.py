@@ -105,7 +105,7 @@ class JobContext:
         with chunk_turn():
             begun = time.monotonic()
             with limited_transaction():
-                if not self._engine(transitions.hold, self._lease.held, lease=conf.current().lease):
+                if not self._engine(transitions.prove_fence, self._lease.fence, lease=conf.current().lease):
                     raise self._stop(None)
                 self._may_write = True
                 try:
@@ -177,7 +177,7 @@ class JobContext:
         Raises:
             RowsLeft: a row was found.
         """
-        if not transitions.hold(self._lease.held, lease=conf.current().lease):
+        if not transitions.prove_fence(self._lease.fence, lease=conf.current().lease):
             return False
         verified_at, left = look_once(self._verifications)
         if left:
@@ -186,7 +186,9 @@ class JobContext:
         for store in self._verifications:
             entry_of(receipt, store)["left"] = 0
         receipt["verified_at"] = verified_at.isoformat(timespec="milliseconds")
-        return transitions.record(self._lease.held, receipt=receipt, done=done, total=total, lease=conf.current().lease)
+        return transitions.record(
+            self._lease.fence, receipt=receipt, done=done, total=total, lease=conf.current().lease
+        )
 
     @property
     def has_verifications(self) -> bool:
@@ -237,7 +239,7 @@ class JobContext:
         elif total is not None:
             total = max(total, done)
         lease = conf.current().lease
-        self._engine(transitions.record, self._lease.held, receipt=receipt, done=done, total=total, lease=lease)
+        self._engine(transitions.record, self._lease.fence, receipt=receipt, done=done, total=total, lease=lease)
 
     def _row(self) -> tuple[dict[str, Any], int, int | None]:
         receipt, done, total = Job.objects.values_list("receipt", "progress_done", "progress_total").get(pk=self.id)

@@ -12,14 +12,14 @@ from datetime import timedelta
 from .. import conf, failpoints
 from ..db.connection import limited_transaction
 from ..lifecycle import transitions
-from ..lifecycle.statements import Held
+from ..lifecycle.statements import Fence
 
 
 @dataclass(kw_only=True, eq=False)
 class Lease:
     """One job held by this process. Instants here are of the monotonic clock: only differences count."""
 
-    held: Held
+    fence: Fence
     # None until the action is entered; a job that waits has no deadline.
     deadline: timedelta | None = None
     progressed: float = field(default_factory=time.monotonic)
@@ -46,35 +46,35 @@ class Leases:
         self._by_job: dict[int, Lease] = {}
         self.stopping = threading.Event()
 
-    def add(self, held: Held) -> Lease:
+    def add(self, fence: Fence) -> Lease:
         """Hold a claimed job from now on."""
-        lease = Lease(held=held, stopping=self.stopping)
+        lease = Lease(fence=fence, stopping=self.stopping)
         with self._lock:
-            self._by_job[held.job_id] = lease
+            self._by_job[fence.job_id] = lease
         return lease
 
     def drop(self, lease: Lease) -> None:
         """Let go of a job that is no longer ours, unless it was claimed anew meanwhile."""
         with self._lock:
-            if self._by_job.get(lease.held.job_id) is lease:
-                del self._by_job[lease.held.job_id]
+            if self._by_job.get(lease.fence.job_id) is lease:
+                del self._by_job[lease.fence.job_id]
 
     def all(self) -> list[Lease]:
         """Return what is held now."""
         with self._lock:
             return list(self._by_job.values())
 
-    def holds(self, held: Held) -> bool:
+    def has(self, fence: Fence) -> bool:
         """Whether this very claim is still held."""
-        return any(lease.held is held for lease in self.all())
+        return any(lease.fence is fence for lease in self.all())
 
     def __len__(self) -> int:
         return len(self._by_job)
 
     def renew(self) -> None:
         """Beat: extend every lease but those of actions past their deadline."""
-        held = [lease.held for lease in self.all() if not lease.is_overdue()]
-        if held:
+        fence = [lease.fence for lease in self.all() if not lease.is_overdue()]
+        if fence:
             with limited_transaction():  # a process frozen here must not hold its rows
-                transitions.renew(held, lease=conf.current().lease)
+                transitions.renew(fence, lease=conf.current().lease)
                 failpoints.reach("beat")

@@ -21,9 +21,9 @@ from ..db.connection import engine_statement, limited_transaction, reconnect
 from ..db.errors import Trouble, classify, takes_no_writes
 from ..exceptions import JobCancelled, JobFailed, JobReleased, JobStopped, LeaseLost, RowsLeft
 from ..lifecycle import transitions
-from ..lifecycle.finished import announce_finish
+from ..lifecycle.finished import send_job_finished
 from ..lifecycle.isolation import home_connection, is_home_lost, transactions_left_as_found
-from ..lifecycle.statements import Finish, Held
+from ..lifecycle.statements import Fence, TransitionResult
 from ..models import Job
 from ..status import Status
 from .context import JobContext
@@ -58,7 +58,7 @@ class Ran:
     next_begun: bool = False
 
 
-def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Held | None]) -> Ran:
+def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | None]) -> Ran:
     """Run one claimed and begun job to its outcome, and record that; never raises what an action raised.
 
     ``then`` is asked, when the job is about to finish, for the next job to begin in the
@@ -107,7 +107,7 @@ class _Attempt:
         return self.job.pk, self.job.action, self.job.attempt
 
 
-def _run_action(attempt: _Attempt, action: Action, then: Callable[[], Held | None]) -> Ran:
+def _run_action(attempt: _Attempt, action: Action, then: Callable[[], Fence | None]) -> Ran:
     context = JobContext(attempt.job, lease=attempt.lease, databases=action.databases)
     try:
         return _run_passes(attempt, action, context, then)
@@ -121,7 +121,7 @@ def _run_action(attempt: _Attempt, action: Action, then: Callable[[], Held | Non
         return _raised(attempt, error)
 
 
-def _run_passes(attempt: _Attempt, action: Action, context: JobContext, then: Callable[[], Held | None]) -> Ran:
+def _run_passes(attempt: _Attempt, action: Action, context: JobContext, then: Callable[[], Fence | None]) -> Ran:
     """Run the action, and again while its last look finds rows that others have added meanwhile."""
     for turn in range(PASSES):
         attempt.lease.note_progress()
@@ -141,20 +141,20 @@ def _run_passes(attempt: _Attempt, action: Action, context: JobContext, then: Ca
     raise AssertionError("unreachable")
 
 
-def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Held | None]) -> Ran:
-    held, worker = attempt.lease.held, attempt.worker
+def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Fence | None]) -> Ran:
+    fence, worker = attempt.lease.fence, attempt.worker
 
-    def write() -> Finish:
+    def write() -> TransitionResult:
         if not context.has_verifications:
             with engine_statement():
-                return transitions.complete(held, worker=worker, then=then())
+                return transitions.complete(fence, worker=worker, then=then())
         with limited_transaction():
             if not context.finish_verified():
                 # Perhaps by ourselves, and the reply to that COMMIT was lost.
-                return Finish(won=False)
+                return TransitionResult(won=False)
             failpoints.reach("finish.verified")
             # Only now: the next job must not wait here while this one runs again.
-            return transitions.complete(held, worker=worker, then=then())
+            return transitions.complete(fence, worker=worker, then=then())
 
     failpoints.reach("finish.before")
     finish = _persisted(write)
@@ -162,13 +162,13 @@ def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Held | 
     return _settled(attempt, finish, Outcome.COMPLETED, Status.COMPLETED)
 
 
-def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Held | None]) -> Ran:
+def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Fence | None]) -> Ran:
     """End the job as its action said: an answer, not an accident, so no further attempt."""
     errors = _storable(failure.message, MAX_ERRORS_CHARACTERS)
 
-    def write() -> Finish:
+    def write() -> TransitionResult:
         with engine_statement():
-            return transitions.fail(attempt.lease.held, errors=errors, worker=attempt.worker, then=then())
+            return transitions.fail(attempt.lease.fence, errors=errors, worker=attempt.worker, then=then())
 
     return _settled(attempt, _persisted(write), Outcome.FAILED, Status.FAILED)
 
@@ -206,16 +206,16 @@ def _is_no_fault(attempt: _Attempt, error: BaseException) -> bool:
 
 def _count_failure(attempt: _Attempt, errors: str, detail: str = "") -> Ran:
     """Record a failed attempt: back in line with backoff, or failed when no attempt is left."""
-    held, worker, failures = attempt.lease.held, attempt.worker, attempt.job.failures
+    fence, worker, failures = attempt.lease.fence, attempt.worker, attempt.job.failures
     base = DEFAULT_BACKOFF if attempt.action is None else attempt.action.backoff
     is_last = failures + 1 >= max_attempts_of(attempt.job.action)
     wait = min(base * 2 ** min(failures, 20), LONGEST_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 – jitter
 
-    def write() -> Finish:
+    def write() -> TransitionResult:
         with engine_statement():
             if is_last:
-                return transitions.fail(held, errors=errors, worker=worker, detail=detail)
-            return transitions.retry_later(held, wait=wait, errors=errors, worker=worker, detail=detail)
+                return transitions.fail(fence, errors=errors, worker=worker, detail=detail)
+            return transitions.retry_later(fence, wait=wait, errors=errors, worker=worker, detail=detail)
 
     outcome, status = (Outcome.FAILED, Status.FAILED) if is_last else (Outcome.RETRYING, Status.SCHEDULED)
     return _settled(attempt, _persisted(write), outcome, status)
@@ -232,9 +232,9 @@ def _stopped(attempt: _Attempt, stop: JobStopped) -> Ran:
 
 
 def _release(attempt: _Attempt, note: str, wait: timedelta) -> Ran:
-    def write() -> Finish:
+    def write() -> TransitionResult:
         with engine_statement():
-            return transitions.release(attempt.lease.held, worker=attempt.worker, note=note, wait=wait)
+            return transitions.release(attempt.lease.fence, worker=attempt.worker, note=note, wait=wait)
 
     return _settled(attempt, _persisted(write), Outcome.RELEASED, Status.SCHEDULED)
 
@@ -256,7 +256,7 @@ def _given_up_as_database_errors() -> Iterator[None]:
         raise given_up.error from given_up
 
 
-def _persisted(write: Callable[[], Finish]) -> Finish:
+def _persisted(write: Callable[[], TransitionResult]) -> TransitionResult:
     """Write an outcome; through outages and conflicts try again, fenced, for the length of a lease."""
     until = time.monotonic() + conf.current().lease_seconds
     wait = 0.05
@@ -273,7 +273,7 @@ def _persisted(write: Callable[[], Finish]) -> Finish:
             wait = min(wait * 2, 5.0)
 
 
-def _settled(attempt: _Attempt, finish: Finish, outcome: Outcome, status: Status) -> Ran:
+def _settled(attempt: _Attempt, finish: TransitionResult, outcome: Outcome, status: Status) -> Ran:
     """Tell our own move from somebody else's: after a lost reply to COMMIT the row says which it was."""
     if finish.won:
         logger.info("job=%s action=%s attempt=%s %s", *attempt.words, outcome.name.lower())
@@ -289,7 +289,7 @@ def _settled(attempt: _Attempt, finish: Finish, outcome: Outcome, status: Status
 
 def _announce(attempt: _Attempt, status: Status) -> None:
     if status.is_final:
-        announce_finish(attempt.job.pk, status)
+        send_job_finished(attempt.job.pk, status)
 
 
 def _storable(text: str, length: int) -> str:

@@ -13,7 +13,7 @@ from .isolation import transactions_left_as_found
 logger = logging.getLogger(__name__)
 
 
-def announce_finish(job_id: int, status: Status) -> None:
+def send_job_finished(job_id: int, status: Status) -> None:
     """Send ``job_finished``; where nobody listens, that costs no statement."""
     if not job_finished.has_listeners(Job):
         return

@@ -24,7 +24,7 @@ Sql = tuple[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finish:
+class TransitionResult:
     """What a move did: ``won``, the ids ``moved``, and whether the next job of the same worker is ``next_begun``."""
 
     won: bool
@@ -33,21 +33,21 @@ class Finish:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class Fence:
     """A job and the token of the lease it is held by."""
 
     job_id: int
     lease_token: UUID
 
 
-Rows = JobQuerySet | Held
+Rows = JobQuerySet | Fence
 # No job: stands in statements that are compiled once, where the real one is filled in.
-BLANK: Final = Held(job_id=-1, lease_token=UUID(int=0))
+BLANK: Final = Fence(job_id=-1, lease_token=UUID(int=0))
 BLANK_WORKER: Final = "\N{WHITE SQUARE}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
+class EventData:
     """The event of a move; ``was`` None: scheduled or running, told by ``worker`` (null exactly while scheduled)."""
 
     what: JobEvent.What
@@ -57,36 +57,38 @@ class Note:
     detail: str = ""
 
 
-def held_rows(held: Held) -> JobQuerySet:
+def fenced_rows(fence: Fence) -> JobQuerySet:
     """The job while it is held by this lease."""
-    return Job.objects.filter(pk=held.job_id, status=Status.RUNNING, lease_token=held.lease_token)
+    return Job.objects.filter(pk=fence.job_id, status=Status.RUNNING, lease_token=fence.lease_token)
 
 
-def abandoned_rows(held: Held, *, seen: datetime) -> JobQuerySet:
+def expired_rows(fence: Fence, *, seen: datetime) -> JobQuerySet:
     """The job if its lease was not renewed since it was ``seen``; locked rows are alive.
 
     A renewal moves the expiry by seconds, so a millisecond's leeway is safe; databases
     round instants differently.
     """
-    return unlocked(held_rows(held).filter(lease_expires_at__lte=seen + timedelta(milliseconds=1)))
+    return unlocked(fenced_rows(fence).filter(lease_expires_at__lte=seen + timedelta(milliseconds=1)))
 
 
-def move(rows: Rows, changes: dict[str, Any], note: Note, now: Moment, then: Held | None = None) -> Finish:
+def move(
+    rows: Rows, changes: dict[str, Any], note: EventData, now: Moment, then: Fence | None = None
+) -> TransitionResult:
     """Apply ``changes`` to ``rows``, write an event for each, and begin ``then``."""
     try:
         update = _compiled_update(rows, changes)
     except EmptyResultSet:  # no row is left to move: others have locked them all
-        return Finish(won=False, next_begun=_begin(then, now))
+        return TransitionResult(won=False, next_begun=_begin(then, now))
     return _move(update, note, now, then)
 
 
-def claim_due(held: Held, changes: dict[str, Any], note: Note, now: Moment) -> Job | None:
+def claim_due(fence: Fence, changes: dict[str, Any], note: EventData, now: Moment) -> Job | None:
     """Apply ``changes``, in which ``BLANK`` and ``BLANK_WORKER`` stand for ``held`` and the actor, to a job if due.
 
     Return it as the move left it: whoever read it afterwards could find it cancelled already.
     """
     blank = _compiled_claim(home().vendor, tuple(changes.items()))
-    update, events = _filled(blank, held, note.actor.name), _compiled_events(note, now)
+    update, events = _filled(blank, fence, note.actor.name), _compiled_events(note, now)
     if supports_row_locks(home()):
         parts = f"moved AS ({update[0]} RETURNING *), noted AS ({events[0]} FROM moved)"
         sql = f"WITH {parts} SELECT * FROM moved"  # noqa: S608 – parts the ORM compiled
@@ -98,7 +100,7 @@ def claim_due(held: Held, changes: dict[str, Any], note: Note, now: Moment) -> J
     return job
 
 
-def _move(update: Sql, note: Note, now: Moment, then: Held | None) -> Finish:
+def _move(update: Sql, note: EventData, now: Moment, then: Fence | None) -> TransitionResult:
     connection, events = home(), _compiled_events(note, now)
     with connection.cursor() as cursor:
         if supports_row_locks(connection):
@@ -107,7 +109,7 @@ def _move(update: Sql, note: Note, now: Moment, then: Held | None) -> Finish:
         ids = [row[0] for row in cursor.fetchall()]
         marks = ", ".join(["%s"] * len(ids))
         cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id IN ({marks})", (*events[1], *ids))
-    return Finish(won=bool(ids), next_begun=_begin(then, now), moved=tuple(ids))
+    return TransitionResult(won=bool(ids), next_begun=_begin(then, now), moved=tuple(ids))
 
 
 def update_returning(rows: JobQuerySet, changes: dict[str, Any]) -> list[int]:
@@ -121,11 +123,11 @@ def update_returning(rows: JobQuerySet, changes: dict[str, Any]) -> list[int]:
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def _begin(held: Held | None, now: Moment) -> bool:
-    return held is not None and held_rows(held).update(begun_at=now) == 1
+def _begin(fence: Fence | None, now: Moment) -> bool:
+    return fence is not None and fenced_rows(fence).update(begun_at=now) == 1
 
 
-def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | None) -> Finish:
+def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | None) -> TransitionResult:
     """The same as one statement (data-modifying CTEs of PostgreSQL): one round trip, one commit."""
     begun, begun_params = (f", begun AS ({start[0]} RETURNING 1)", start[1]) if start else ("", ())
     sql = (
@@ -135,10 +137,10 @@ def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | 
     )
     cursor.execute(sql, (*update[1], *events[1], *begun_params))
     moved, began = cursor.fetchone()
-    return Finish(won=bool(moved), next_begun=began > 0, moved=tuple(moved or ()))
+    return TransitionResult(won=bool(moved), next_begun=began > 0, moved=tuple(moved or ()))
 
 
-def _compiled_start(held: Held, now: Moment) -> Sql:
+def _compiled_start(fence: Fence, now: Moment) -> Sql:
     """Return the UPDATE that begins a job, unless its row is locked: a finish waits for no second row."""
     at, at_params = compiled(now, home())
     table = Job._meta.db_table
@@ -146,12 +148,12 @@ def _compiled_start(held: Held, now: Moment) -> Sql:
         f"UPDATE {table} SET begun_at = {at} WHERE id = (SELECT id FROM {table} "  # noqa: S608 – no value is in it
         "WHERE id = %s AND status = 'running' AND lease_token = %s FOR NO KEY UPDATE SKIP LOCKED)"
     )
-    return sql, (*at_params, held.job_id, _for_driver(held.lease_token))
+    return sql, (*at_params, fence.job_id, _for_driver(fence.lease_token))
 
 
 def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
     """Return the UPDATE that the ORM writes; for a held job it writes it once, as that takes as long as running it."""
-    if isinstance(rows, Held):
+    if isinstance(rows, Fence):
         return _filled(_compiled_blank(home().vendor, tuple(changes.items())), rows)
     query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
     query.add_update_values(changes)
@@ -159,10 +161,10 @@ def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
     return sql, tuple(params)
 
 
-def _filled(update: Sql, held: Held, worker: str = "") -> Sql:
+def _filled(update: Sql, fence: Fence, worker: str = "") -> Sql:
     """Return a statement that was compiled with blanks with the real job, token and worker in their places."""
     sql, params = update
-    real = {BLANK.job_id: held.job_id, _for_driver(BLANK.lease_token): _for_driver(held.lease_token)}
+    real = {BLANK.job_id: fence.job_id, _for_driver(BLANK.lease_token): _for_driver(fence.lease_token)}
     real[BLANK_WORKER] = worker
     return sql, tuple(real.get(param, param) for param in params)
 
@@ -175,14 +177,14 @@ def _compiled_claim(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
 
 @lru_cache(maxsize=16)
 def _compiled_blank(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
-    return _compiled_update(held_rows(BLANK), dict(changes))
+    return _compiled_update(fenced_rows(BLANK), dict(changes))
 
 
 def _for_driver(token: UUID) -> Any:
     return Job._meta.get_field("lease_token").get_db_prep_value(token, home())
 
 
-def _compiled_events(note: Note, now: Moment) -> Sql:
+def _compiled_events(note: EventData, now: Moment) -> Sql:
     """Return ``INSERT … SELECT`` up to its FROM, which must offer id, status, attempt and worker of the moved rows."""
     at, at_params = compiled(now, home())
     was = "%s" if note.was else "CASE WHEN worker IS NULL THEN 'scheduled' ELSE 'running' END"

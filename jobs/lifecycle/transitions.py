@@ -20,7 +20,17 @@ from ..db.clock import NOW, Moment, after
 from ..models import HELD_UNTIL, Job, JobEvent, JobQuerySet
 from ..models.locks import unlocked
 from ..status import Status
-from .statements import BLANK, BLANK_WORKER, Finish, Held, Note, abandoned_rows, claim_due, held_rows, move
+from .statements import (
+    BLANK,
+    BLANK_WORKER,
+    EventData,
+    Fence,
+    TransitionResult,
+    claim_due,
+    expired_rows,
+    fenced_rows,
+    move,
+)
 
 What = JobEvent.What
 
@@ -122,7 +132,7 @@ def claim(
     changes = _claimed(lease_token, worker.name, lease, now)
     changes["begun_at"] = Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None
     rows = unlocked(Job.objects.due(now).filter(pk__in=job_ids))
-    move(rows, changes, Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), now)
+    move(rows, changes, EventData(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), now)
     claimed = Job.objects.filter(pk__in=job_ids, lease_token=lease_token, status=Status.RUNNING)
     return list(claimed.order_by("due_at", "pk"))
 
@@ -130,44 +140,44 @@ def claim(
 def claim_one(job_id: int, *, lease_token: UUID, worker: Actor, lease: timedelta) -> Job | None:
     """Take one job if it is due and free, begin and return it; a rival who is taking it is awaited, and goes first."""
     blank = {**_claimed(BLANK.lease_token, BLANK_WORKER, lease, NOW), "begun_at": NOW}
-    held = Held(job_id=job_id, lease_token=lease_token)
-    return claim_due(held, blank, Note(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), NOW)
+    fence = Fence(job_id=job_id, lease_token=lease_token)
+    return claim_due(fence, blank, EventData(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), NOW)
 
 
-def begin(held: Held, *, now: Moment = NOW) -> bool:
+def begin(fence: Fence, *, now: Moment = NOW) -> bool:
     """Note that the action is entered now; False: the job is no longer this worker's."""
-    return held_rows(held).update(begun_at=now) == 1
+    return fenced_rows(fence).update(begun_at=now) == 1
 
 
-def renew(jobs: Collection[Held], *, lease: timedelta, now: Moment = NOW) -> None:
+def renew(jobs: Collection[Fence], *, lease: timedelta, now: Moment = NOW) -> None:
     """Extend the leases of those jobs that nobody has locked; a locked row is alive, and a lease never shrinks."""
-    ids = [held.job_id for held in jobs]
-    tokens = {held.lease_token for held in jobs}
+    ids = [fence.job_id for fence in jobs]
+    tokens = {fence.lease_token for fence in jobs}
     rows = Job.objects.filter(pk__in=ids, status=Status.RUNNING, lease_token__in=tokens)
     unlocked(rows).update(lease_expires_at=Greatest(F("lease_expires_at"), after(now, lease)))
 
 
-def hold(held: Held, *, lease: timedelta, now: Moment = NOW) -> bool:
+def prove_fence(fence: Fence, *, lease: timedelta, now: Moment = NOW) -> bool:
     """Prove the fence and lock the row until the transaction ends; renews the lease. False: not ours."""
-    return held_rows(held).update(lease_expires_at=Greatest(F("lease_expires_at"), after(now, lease))) == 1
+    return fenced_rows(fence).update(lease_expires_at=Greatest(F("lease_expires_at"), after(now, lease))) == 1
 
 
-def record(held: Held, *, receipt: dict[str, Any], done: int, total: int | None, lease: timedelta) -> bool:
+def record(fence: Fence, *, receipt: dict[str, Any], done: int, total: int | None, lease: timedelta) -> bool:
     """Store what the chunk did, in the chunk's transaction; ``done`` and ``total`` are the new values."""
     changes = {"receipt": receipt, "progress_done": done, "progress_total": total, "progress_at": NOW}
     expires_at = Greatest(F("lease_expires_at"), after(NOW, lease))
-    return held_rows(held).update(lease_expires_at=expires_at, **changes) == 1
+    return fenced_rows(fence).update(lease_expires_at=expires_at, **changes) == 1
 
 
-def complete(held: Held, *, worker: Actor, then: Held | None = None, now: Moment = NOW) -> Finish:
+def complete(fence: Fence, *, worker: Actor, then: Fence | None = None, now: Moment = NOW) -> TransitionResult:
     """Record success, unless the job was cancelled or its lease passed on; begin ``then`` in the same commit."""
     changes = {"status": Status.COMPLETED.value, "finished_at": now, "updated_at": now, **NO_LEASE}
-    return move(held, changes, Note(what=What.COMPLETED, was=Status.RUNNING, actor=worker), now, then)
+    return move(fence, changes, EventData(what=What.COMPLETED, was=Status.RUNNING, actor=worker), now, then)
 
 
 def fail(
-    held: Held, *, errors: str, worker: Actor, detail: str = "", then: Held | None = None, now: Moment = NOW
-) -> Finish:
+    fence: Fence, *, errors: str, worker: Actor, detail: str = "", then: Fence | None = None, now: Moment = NOW
+) -> TransitionResult:
     """Record a final failure; ``errors`` is what integrators read, ``detail`` what staff may."""
     changes = {
         "status": Status.FAILED.value,
@@ -177,35 +187,39 @@ def fail(
         "updated_at": now,
         **NO_LEASE,
     }
-    note = Note(what=What.FAILED, was=Status.RUNNING, actor=worker, note=errors, detail=detail)
-    return move(held_rows(held), changes, note, now, then)
+    note = EventData(what=What.FAILED, was=Status.RUNNING, actor=worker, note=errors, detail=detail)
+    return move(fenced_rows(fence), changes, note, now, then)
 
 
 def retry_later(
-    held: Held, *, wait: timedelta, errors: str, worker: Actor, detail: str = "", now: Moment = NOW
-) -> Finish:
+    fence: Fence, *, wait: timedelta, errors: str, worker: Actor, detail: str = "", now: Moment = NOW
+) -> TransitionResult:
     """Put a job whose attempt failed back in line, to be claimed after ``wait``; counts a failure."""
     changes = {**BACK_IN_LINE, "failures": F("failures") + 1, "due_at": after(now, wait), "updated_at": now}
-    note = Note(what=What.RETRYING, was=Status.RUNNING, actor=worker, note=errors, detail=detail)
-    return move(held_rows(held), changes, note, now)
+    note = EventData(what=What.RETRYING, was=Status.RUNNING, actor=worker, note=errors, detail=detail)
+    return move(fenced_rows(fence), changes, note, now)
 
 
-def release(held: Held, *, worker: Actor, note: str, wait: timedelta = timedelta(0), now: Moment = NOW) -> Finish:
+def release(
+    fence: Fence, *, worker: Actor, note: str, wait: timedelta = timedelta(0), now: Moment = NOW
+) -> TransitionResult:
     """Hand a claimed job back unharmed: no failure and no crash is counted."""
     changes = {**BACK_IN_LINE, "updated_at": now}
     if wait:
         changes["due_at"] = after(now, wait)
-    return move(held_rows(held), changes, Note(what=What.RELEASED, was=Status.RUNNING, actor=worker, note=note), now)
+    return move(
+        fenced_rows(fence), changes, EventData(what=What.RELEASED, was=Status.RUNNING, actor=worker, note=note), now
+    )
 
 
-def rescue(held: Held, *, seen: datetime, begun: bool, note: str, actor: Actor, now: Moment = NOW) -> bool:
+def rescue(fence: Fence, *, seen: datetime, begun: bool, note: str, actor: Actor, now: Moment = NOW) -> bool:
     """Put a job back in line whose lease still ends at ``seen``; a crash counts only if it had begun."""
     changes = {**BACK_IN_LINE, "crashes": F("crashes") + int(begun), "updated_at": now}
-    event = Note(what=What.RESCUED, was=Status.RUNNING, actor=actor, note=note)
-    return move(abandoned_rows(held, seen=seen), changes, event, now).won
+    event = EventData(what=What.RESCUED, was=Status.RUNNING, actor=actor, note=note)
+    return move(expired_rows(fence, seen=seen), changes, event, now).won
 
 
-def give_up(held: Held, *, seen: datetime, errors: str, actor: Actor, now: Moment = NOW) -> bool:
+def give_up(fence: Fence, *, seen: datetime, errors: str, actor: Actor, now: Moment = NOW) -> bool:
     """Fail a job whose lease still ends at ``seen`` and whose workers have died once too often."""
     changes = {
         "status": Status.FAILED.value,
@@ -215,8 +229,8 @@ def give_up(held: Held, *, seen: datetime, errors: str, actor: Actor, now: Momen
         "updated_at": now,
         **NO_LEASE,
     }
-    event = Note(what=What.FAILED, was=Status.RUNNING, actor=actor, note=errors)
-    return move(abandoned_rows(held, seen=seen), changes, event, now).won
+    event = EventData(what=What.FAILED, was=Status.RUNNING, actor=actor, note=errors)
+    return move(expired_rows(fence, seen=seen), changes, event, now).won
 
 
 def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
@@ -230,10 +244,10 @@ def cancel_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now
     return sorted(_cancel(rows, actor, reason, now).moved)
 
 
-def hold_back(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
+def hold(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
     """Let a job that waits, due or not, wait until it is resumed; no claim looks at it meanwhile."""
     rows = Job.objects.waiting().filter(pk=job_id, project=project.pk)
-    event = Note(what=What.HELD, was=Status.SCHEDULED, actor=actor, note=reason)
+    event = EventData(what=What.HELD, was=Status.SCHEDULED, actor=actor, note=reason)
     # An engine that was told of it finds nothing to do; once resumed, it is handed over afresh.
     return move(rows, {"due_at": HELD_UNTIL, "reserved_until": None, "updated_at": now}, event, now).won
 
@@ -241,7 +255,7 @@ def hold_back(job_id: int, *, project: models.Model, actor: Actor, reason: str =
 def resume(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
     """Let a job that is held be claimed from its start on, which may be long past."""
     rows = Job.objects.held().filter(pk=job_id, project=project.pk)
-    event = Note(what=What.RESUMED, was=Status.SCHEDULED, actor=actor, note=reason)
+    event = EventData(what=What.RESUMED, was=Status.SCHEDULED, actor=actor, note=reason)
     return move(rows, {"due_at": Greatest(F("start_at"), now), "updated_at": now}, event, now).won
 
 
@@ -257,13 +271,13 @@ def advance_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", no
     return sorted(_advance(rows, actor, reason, now).moved)
 
 
-def _cancel(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> Finish:
+def _cancel(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> TransitionResult:
     changes = {"status": Status.CANCELLED.value, "finished_at": now, "updated_at": now, **NO_LEASE}
-    return move(rows, changes, Note(what=What.CANCELLED, was=None, actor=actor, note=reason), now)
+    return move(rows, changes, EventData(what=What.CANCELLED, was=None, actor=actor, note=reason), now)
 
 
-def _advance(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> Finish:
-    event = Note(what=What.ADVANCED, was=Status.SCHEDULED, actor=actor, note=reason)
+def _advance(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> TransitionResult:
+    event = EventData(what=What.ADVANCED, was=Status.SCHEDULED, actor=actor, note=reason)
     return move(rows, {"due_at": now, "updated_at": now}, event, now)
 
 

@@ -28,7 +28,7 @@ class Paused:
     disabled: bool
 
     @property
-    def holds_any(self) -> bool:
+    def has_any(self) -> bool:
         """Whether there is a pause or a disabled organization at all."""
         return self.everything or self.disabled or bool(self.actions or self.projects or self.pairs)
 
@@ -155,7 +155,7 @@ class Pause(models.Model):
         return f"pause {self.pk}"
 
 
-def is_held_back(job_id: int) -> bool:
+def is_paused(job_id: int) -> bool:
     """Whether a pause covers the job, or its organization is disabled: whoever is told of it must let it wait."""
     paused = Pause.objects.in_force()
-    return paused.holds_any and paused.keep(Job.objects.filter(pk=job_id)).exists()
+    return paused.has_any and paused.keep(Job.objects.filter(pk=job_id)).exists()

@@ -17,7 +17,7 @@ def new_name() -> str:
     return f"{socket.gethostname()[:120]}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
-class Presence:
+class Heartbeat:
     """The row by which others see that this process lives."""
 
     def __init__(self, name: str, *, kind: Worker.Kind) -> None:

@@ -13,18 +13,18 @@ from ..models import Worker
 from ..stats import rollup
 from ..stats.block_counts import BlockCounter
 from .rescuer import Rescuer
-from .threads import Crew
+from .threads import ThreadGroup
 
 logger = logging.getLogger(__name__)
 
 FORGET_WORKERS_AFTER: Final = timedelta(days=1)
 
 
-class Sweep:
+class Maintenance:
     """Puts jobs of processes that are gone back in line, of which ``on_rescue`` is told, and keeps the figures."""
 
-    def __init__(self, crew: Crew, *, on_rescue: Callable[[], None]) -> None:
-        self._crew = crew
+    def __init__(self, thread_group: ThreadGroup, *, on_rescue: Callable[[], None]) -> None:
+        self._thread_group = thread_group
         self._on_rescue = on_rescue
         self._rescuer = Rescuer()
         self._blocks = BlockCounter()
@@ -33,7 +33,7 @@ class Sweep:
         """Look for lost jobs; if one is suspect, look again a beat and a second later."""
         try:
             rescued = self._rescuer.look()
-            if self._rescuer.has_suspects() and not self._crew.ended.wait(conf.current().beat_seconds + 1.1):
+            if self._rescuer.has_suspects() and not self._thread_group.ended.wait(conf.current().beat_seconds + 1.1):
                 rescued += self._rescuer.look()
         except Error:
             self._rescuer.forget()
@@ -47,4 +47,4 @@ class Sweep:
             self._blocks.count()
             rollup.roll_up()
         except Error as error:  # figures for people: no reason to look for lost jobs again at once, as others are
-            self._crew.note_trouble(error)
+            self._thread_group.note_trouble(error)

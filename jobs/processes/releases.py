@@ -14,7 +14,7 @@ from ..db.errors import Trouble, classify
 from ..db.notify import notify_due
 from ..execution.leases import Lease, Leases
 from ..lifecycle import transitions
-from ..lifecycle.statements import Held
+from ..lifecycle.statements import Fence
 from ..models import Job
 from ..status import Status
 
@@ -22,7 +22,7 @@ from ..status import Status
 LOCK_TIMEOUT_MS: Final = 200
 
 
-class Returns:
+class ReleaseQueue:
     """What is to be given back; until it is, the beat renews its leases, so that no sweep counts a crash."""
 
     def __init__(self, leases: Leases, *, worker: Actor) -> None:
@@ -53,33 +53,33 @@ class Returns:
         """The claim is known, and its jobs will be run."""
         del self._claims[token]
 
-    def work_off(self) -> None:
+    def release_all(self) -> None:
         """Give back whatever is not locked by others; for the claiming thread alone.
 
         Raises:
             Error: the database is away; nothing is forgotten.
         """
         for lease, note in list(self._waiting):
-            if self._give_back(lease.held, note):
+            if self._release_one(lease.fence, note):
                 self._waiting.remove((lease, note))
                 self._leases.drop(lease)
         if self._claims:
-            self._work_off_claims()
+            self._release_unconfirmed()
 
-    def _work_off_claims(self) -> None:
+    def _release_unconfirmed(self) -> None:
         now = time.monotonic()  # before the look: what commits after it is looked for once more
         taken = Job.objects.filter(status=Status.RUNNING, lease_token__in=list(self._claims)).order_by()
-        held = [Held(job_id=pk, lease_token=token) for pk, token in taken.values_list("pk", "lease_token") if token]
-        locked = {one.lease_token for one in held if not self._give_back(one, "The claim was not confirmed.")}
+        fence = [Fence(job_id=pk, lease_token=token) for pk, token in taken.values_list("pk", "lease_token") if token]
+        locked = {one.lease_token for one in fence if not self._release_one(one, "The claim was not confirmed.")}
         for token, until in list(self._claims.items()):
             if token not in locked and until <= now:
                 del self._claims[token]
 
-    def _give_back(self, held: Held, note: str) -> bool:
+    def _release_one(self, fence: Fence, note: str) -> bool:
         """Release one job; True: it is no longer ours, by this or by another's move."""
         try:
             with limited_transaction(lock_timeout_ms=LOCK_TIMEOUT_MS):
-                transitions.release(held, worker=self._worker, note=note)
+                transitions.release(fence, worker=self._worker, note=note)
                 notify_due()
         except Error as error:
             if classify(error) is not Trouble.CONFLICT:

@@ -14,8 +14,8 @@ from ..actions import max_attempts_of
 from ..actors import SYSTEM
 from ..db.connection import limited_transaction
 from ..lifecycle import transitions
-from ..lifecycle.finished import announce_finish
-from ..lifecycle.statements import Held
+from ..lifecycle.finished import send_job_finished
+from ..lifecycle.statements import Fence
 from ..models import Job
 from ..status import Status
 
@@ -86,18 +86,18 @@ class Rescuer:
 
 def _rescue(job: Job, look: _Look) -> bool:
     """Put one job back in line, or give it up if its workers have died of it too often."""
-    held = Held(job_id=job.pk, lease_token=look.token)
+    fence = Fence(job_id=job.pk, lease_token=look.token)
     begun = job.begun_at is not None
     limit = max_attempts_of(job.action)
     gives_up = begun and job.crashes + 1 >= limit
     with limited_transaction():
         if gives_up:
             errors = f"The worker running this job stopped unexpectedly {limit} times, so it was given up."
-            moved = transitions.give_up(held, seen=look.expires_at, errors=errors, actor=SYSTEM)
+            moved = transitions.give_up(fence, seen=look.expires_at, errors=errors, actor=SYSTEM)
         else:
             note = f"The lease of {job.worker} ran out."
-            moved = transitions.rescue(held, seen=look.expires_at, begun=begun, note=note, actor=SYSTEM)
+            moved = transitions.rescue(fence, seen=look.expires_at, begun=begun, note=note, actor=SYSTEM)
         failpoints.reach("rescue.half_way")
     if moved and gives_up:
-        announce_finish(job.pk, Status.FAILED)
+        send_job_finished(job.pk, Status.FAILED)
     return moved

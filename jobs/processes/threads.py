@@ -25,7 +25,7 @@ def backoff(failures: int) -> float:
     return wait * random.uniform(0.5, 1)  # noqa: S311 – jitter
 
 
-class Crew:
+class ThreadGroup:
     """Daemon threads that work until ``ended``; ``on_failure`` is called when one ends by an unexpected error."""
 
     def __init__(self, name: str, *, on_failure: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ from ..db.connection import home, limited_transaction
 from ..execution import runner
 from ..execution.leases import Lease
 from ..lifecycle import transitions
-from ..lifecycle.statements import Held
+from ..lifecycle.statements import Fence
 from ..models import Job, Pause
 
 TESTER: Final = Actor(kind="worker", name="jobs.testing")
@@ -35,7 +35,7 @@ def run_due_jobs(*, at: datetime | None = None) -> list[Job]:
     ran: dict[int, None] = {}
     while (job := _claim_next(at)) is not None:
         ran[job.pk] = None
-        lease = Lease(held=Held(job_id=job.pk, lease_token=job.lease_token or uuid4()))
+        lease = Lease(fence=Fence(job_id=job.pk, lease_token=job.lease_token or uuid4()))
         with home().execute_wrapper(_as_if_committed):
             runner.run(job, lease=lease, worker=TESTER, then=_nothing)
     found = Job.objects.in_bulk(list(ran))

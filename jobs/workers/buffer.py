@@ -11,7 +11,7 @@ from ..models import Job
 
 
 @dataclass(kw_only=True, eq=False)
-class Entry:
+class ClaimedJob:
     """One claimed job; ``begun`` once its ``begun_at`` is committed."""
 
     job: Job
@@ -20,12 +20,12 @@ class Entry:
     since: float = field(default_factory=time.monotonic)
 
 
-class Line:
+class ClaimBuffer:
     """A queue between the claiming thread and the running ones."""
 
     def __init__(self) -> None:
         self._ready = threading.Condition()
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[ClaimedJob] = deque()
         self._closed = False
         self._waiting = 0
         # More are claimed when fewer than this stand here: by the time they come, those have run.
@@ -48,14 +48,14 @@ class Line:
         with self._ready:
             return time.monotonic() - self._entries[0].since if self._entries else 0.0
 
-    def put(self, entries: Collection[Entry]) -> None:
+    def put(self, entries: Collection[ClaimedJob]) -> None:
         """Add claimed jobs at the end."""
         with self._ready:
             self._entries.extend(entries)
             self.refill_below = len(entries) // 4
             self._ready.notify_all()
 
-    def get(self) -> Entry | None:
+    def get(self) -> ClaimedJob | None:
         """Wait for the next job; None when the line is closed."""
         with self._ready:
             self._waiting += 1
@@ -65,19 +65,19 @@ class Line:
                 self._waiting -= 1
             return self._entries.popleft() if self._entries else None
 
-    def take(self) -> Entry | None:
+    def take(self) -> ClaimedJob | None:
         """Return the next job if one is there."""
         with self._ready:
             return self._entries.popleft() if self._entries else None
 
-    def take_all(self) -> list[Entry]:
+    def take_all(self) -> list[ClaimedJob]:
         """Empty the line."""
         with self._ready:
             entries = list(self._entries)
             self._entries.clear()
             return entries
 
-    def close(self) -> list[Entry]:
+    def close(self) -> list[ClaimedJob]:
         """Send the waiting threads home; return those that will not be run."""
         with self._ready:
             self._closed = True

@@ -57,7 +57,7 @@ class ClaimOrder:
         process served the longest ago, then the longest due, then the lowest id. At most
         ``WINDOW + PROJECTS * PER_PROJECT`` are looked at.
         """
-        paused = self._held_back()
+        paused = self._paused()
         if paused.everything:
             return []
         found = self._read(paused.leave_out(self._due()).order_by("due_at", "pk")[:WINDOW])
@@ -98,7 +98,7 @@ class ClaimOrder:
 
     # ------------------------------------------------------------ what an order of another kind changes
 
-    def _held_back(self) -> Paused:
+    def _paused(self) -> Paused:
         """What is not to be found now."""
         return Pause.objects.in_force()
 

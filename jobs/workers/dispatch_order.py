@@ -31,7 +31,7 @@ REST_PER_SEARCH: Final = 4
 LONGEST_REST_SECONDS: Final = 5.0
 
 
-class Refusals:
+class QueueBackoff:
     """The queues that did not take a job when they were last sent one, each with a back-off of its own."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Refusals:
         return min((until - now for until in self._until.values() if until > now), default=float("inf"))
 
 
-class HandOverOrder(ClaimOrder):
+class DispatchOrder(ClaimOrder):
     """The order in which a dispatcher hands jobs over: those that it is not waiting for already.
 
     ``left_out`` names actions whose queue has enough or refuses more; ``has_room`` says whether any queue is left;
@@ -76,7 +76,7 @@ class HandOverOrder(ClaimOrder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.refusals = Refusals()
+        self.backoff_by_queue = QueueBackoff()
         self.left_out: Collection[str] = ()
         self.has_room = True
         self.rest_seconds = 0.0
@@ -87,8 +87,8 @@ class HandOverOrder(ClaimOrder):
         waiting: Counter[str] = Counter()
         for action, number in by_action.items():
             waiting[queue_of(action)] += number
-        self._leave_out(waiting, also_known={*by_action, *self.refusals.actions})
-        for queue in self.refusals.to_try():
+        self._leave_out(waiting, also_known={*by_action, *self.backoff_by_queue.actions})
+        for queue in self.backoff_by_queue.to_try():
             waiting[queue] = MOST_IN_FLIGHT - 1
         began, chosen = monotonic(), []
         for candidate in self.candidates() if self.has_room else ():
@@ -103,13 +103,13 @@ class HandOverOrder(ClaimOrder):
     def _leave_out(self, waiting: Counter[str], *, also_known: set[str]) -> None:
         """Close the queues that are full or refuse, also for actions that are not registered here."""
         full = {queue for queue, number in waiting.items() if number > MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH}
-        closed = full | self.refusals.in_force()
+        closed = full | self.backoff_by_queue.in_force()
         registered = {action.name for action in all_actions()}
         self.left_out = [name for name in sorted(registered | also_known) if queue_of(name) in closed]
         self.has_room = not registered <= set(self.left_out)
 
-    def _held_back(self) -> Paused:
-        paused = super()._held_back()
+    def _paused(self) -> Paused:
+        paused = super()._paused()
         return replace(paused, actions=tuple({*paused.actions, *self.left_out}))
 
     def _due(self) -> JobQuerySet:

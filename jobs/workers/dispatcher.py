@@ -19,12 +19,12 @@ from ..db import clock
 from ..db.connection import home, limited_transaction
 from ..lifecycle import reservations
 from ..models import Worker
-from ..processes.heartbeat import Presence, new_name
+from ..processes.heartbeat import Heartbeat, new_name
 from ..processes.listener import Listener, Wake
-from ..processes.maintenance import Sweep
-from ..processes.threads import Crew, backoff
+from ..processes.maintenance import Maintenance
+from ..processes.threads import ThreadGroup, backoff
 from .claim_order import Candidate
-from .dispatch_order import HandOverOrder, by_patience, seconds_to_next
+from .dispatch_order import DispatchOrder, by_patience, seconds_to_next
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +43,10 @@ class JobDispatcher:
         self.name = new_name()
         self.wake = Wake()
         self._drain = drain
-        self._order = HandOverOrder()
-        self._crew = Crew(self.name, on_failure=self._fall)
-        self._presence = Presence(self.name, kind=Worker.Kind.DISPATCHER)
-        self._sweep = Sweep(self._crew, on_rescue=self.wake.set)
+        self._order = DispatchOrder()
+        self._thread_group = ThreadGroup(self.name, on_failure=self._fall)
+        self._heartbeat = Heartbeat(self.name, kind=Worker.Kind.DISPATCHER)
+        self._maintenance = Maintenance(self._thread_group, on_rescue=self.wake.set)
         self._listener = Listener(self.wake.set)
         self._stop_at: float | None = None
         self._exit_status = 0
@@ -60,10 +60,12 @@ class JobDispatcher:
         """Hand over until stopped (or, with ``drain``, until no due job waits to be); return the exit status."""
         logger.info("worker=%s started handing jobs to %s", self.name, conf.current().task_backend)
         settings = conf.current()
-        self._crew.repeat(settings.beat_seconds, self._presence.beat, at_once=True, name="beat")
-        self._crew.repeat(settings.sweep_seconds, self._sweep.look, at_once=True, name="sweep")
-        self._crew.repeat(SHORTEST_POLL_SECONDS, self._see_to_the_end, name="end")
-        self._crew.repeat(1.0, lambda: self._listener.listen(self._crew.ended), at_once=True, name="listen")
+        self._thread_group.repeat(settings.beat_seconds, self._heartbeat.beat, at_once=True, name="beat")
+        self._thread_group.repeat(settings.sweep_seconds, self._maintenance.look, at_once=True, name="sweep")
+        self._thread_group.repeat(SHORTEST_POLL_SECONDS, self._see_to_the_end, name="end")
+        self._thread_group.repeat(
+            1.0, lambda: self._listener.listen(self._thread_group.ended), at_once=True, name="listen"
+        )
         while self._stop_at is None and (pause := self._pass_safely()) is not None:
             self._sleep(pause)
         self._leave()
@@ -115,11 +117,11 @@ class JobDispatcher:
             handed = self.hand_over_once()
             pause = self._pause(handed)
         except tasks.HandOverFailed as failure:
-            self._crew.warn("the engine takes no jobs", failure.cause)
+            self._thread_group.warn("the engine takes no jobs", failure.cause)
             # The queue is left alone for a while, but it may have hidden jobs of others.
             pause = 0.0
         except Error as error:
-            self._crew.note_trouble(error)
+            self._thread_group.note_trouble(error)
             self._failures += 1
             self._rest_seconds = backoff(self._failures)
             return self._rest_seconds
@@ -148,7 +150,7 @@ class JobDispatcher:
         now = monotonic()
         self._stuck_since = self._stuck_since or now
         pause = min(max(now - self._stuck_since, SHORTEST_POLL_SECONDS), LONGEST_WAIT_FOR_ROOM_SECONDS)
-        pause = min(pause, self._order.refusals.seconds_to_next())
+        pause = min(pause, self._order.backoff_by_queue.seconds_to_next())
         if not self._order.has_room:
             # A wake-up brings jobs, but no room.
             self._rest_seconds = pause
@@ -167,11 +169,11 @@ class JobDispatcher:
                 tasks.hand_over(candidate.job_id, action=candidate.action)
             except tasks.HandOverFailed as failure:
                 failures[queue] = failure
-                self._order.refusals.note(candidate.action)
+                self._order.backoff_by_queue.note(candidate.action)
                 # Perhaps it was taken and the answer was lost; then it is taken twice, which is no harm.
                 left.append(candidate.job_id)
             else:
-                self._order.refusals.forget(candidate.action)
+                self._order.backoff_by_queue.forget(candidate.action)
                 sent.append(candidate)
         self._order.note_served(sent)
         if left:
@@ -186,10 +188,10 @@ class JobDispatcher:
         """Leave while :meth:`_see_to_the_end` still looks: a database that is away may hold this for long."""
         self._stop_at = self._stop_at or monotonic()
         try:
-            self._presence.leave()
+            self._heartbeat.leave()
         except Error as error:
-            self._crew.note_trouble(error)
-        self._crew.ended.set()
+            self._thread_group.note_trouble(error)
+        self._thread_group.ended.set()
 
     def _see_to_the_end(self) -> None:
         """End the process if it cannot end by itself: a broker or a database that is away may hold it for long."""

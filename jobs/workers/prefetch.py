@@ -14,7 +14,7 @@ ROOM_SECONDS: Final = 30.0
 NO_ROOM_SECONDS: Final = 60.0
 
 
-class Appetite:
+class PrefetchLimit:
     """How many jobs this process should hold: what it can begin within about a second.
 
     Only actions that proved short are claimed ahead of an idle thread; leases of jobs
@@ -30,7 +30,7 @@ class Appetite:
         before = self._pace.get(action, seconds)
         self._pace[action] = max(seconds, 0.7 * before + 0.3 * seconds)
 
-    def choose(self, candidates: list[Candidate], *, idle: int, quick: int, holds_any: bool) -> list[Candidate]:
+    def choose(self, candidates: list[Candidate], *, idle: int, quick: int, has_leases: bool) -> list[Candidate]:
         """Take for the ``idle`` threads, and what ``quick`` threads can begin soon; one that runs alone, alone."""
         spent, budget = 0.0, quick * CLAIM_AHEAD_SECONDS
         chosen: list[Candidate] = []
@@ -44,10 +44,10 @@ class Appetite:
                 break
             spent += cost or 0.0
             chosen.append(candidate)
-        return self._with_solo(chosen, solo, holds_any)
+        return self._with_solo(chosen, solo, has_leases)
 
-    def _with_solo(self, chosen: list[Candidate], solo: Candidate | None, holds_any: bool) -> list[Candidate]:
-        if solo is None or not holds_any:
+    def _with_solo(self, chosen: list[Candidate], solo: Candidate | None, has_leases: bool) -> list[Candidate]:
+        if solo is None or not has_leases:
             self._solo_since = None
             return chosen if solo is None else [solo]
         now = time.monotonic()

@@ -19,16 +19,16 @@ from ..db.connection import engine_statement, limited_transaction
 from ..execution import runner
 from ..execution.leases import Leases
 from ..lifecycle import transitions
-from ..lifecycle.statements import Held
+from ..lifecycle.statements import Fence
 from ..models import Job, Worker
-from ..processes.heartbeat import Presence, new_name
+from ..processes.heartbeat import Heartbeat, new_name
 from ..processes.listener import Listener, Wake
-from ..processes.maintenance import Sweep
-from ..processes.releases import Returns
-from ..processes.threads import Crew, await_end, backoff
-from .buffer import Entry, Line
+from ..processes.maintenance import Maintenance
+from ..processes.releases import ReleaseQueue
+from ..processes.threads import ThreadGroup, await_end, backoff
+from .buffer import ClaimBuffer, ClaimedJob
 from .claim_order import ClaimOrder, seconds_to_next
-from .prefetch import CLAIM_AHEAD_SECONDS, Appetite
+from .prefetch import CLAIM_AHEAD_SECONDS, PrefetchLimit
 
 logger = logging.getLogger(__name__)
 
@@ -55,19 +55,19 @@ class JobWorker:
         self._threads = threads
         self._drain = drain
         self._leases = Leases()
-        self._line = Line()
+        self._buffer = ClaimBuffer()
         self._order = ClaimOrder()
         self.wake = Wake()
         self._listener = Listener(self.wake.set)
-        self._crew = Crew(self.name, on_failure=self._fall)
-        self._presence = Presence(self.name, kind=Worker.Kind.WORKER)
-        self._sweep = Sweep(self._crew, on_rescue=self.wake.set)
-        self._running: dict[int, tuple[Entry, float]] = {}
-        self._appetite = Appetite()
+        self._thread_group = ThreadGroup(self.name, on_failure=self._fall)
+        self._heartbeat = Heartbeat(self.name, kind=Worker.Kind.WORKER)
+        self._maintenance = Maintenance(self._thread_group, on_rescue=self.wake.set)
+        self._running: dict[int, tuple[ClaimedJob, float]] = {}
+        self._prefetch = PrefetchLimit()
         self._stop_at: float | None = None
         self._exit_status = EXIT_OK
-        self._returns = Returns(self._leases, worker=self.actor)
-        self._alone: Held | None = None
+        self._releases = ReleaseQueue(self._leases, worker=self.actor)
+        self._solo: Fence | None = None
         self._outages = 0
 
     # ------------------------------------------------------------ from outside
@@ -75,13 +75,15 @@ class JobWorker:
     def run(self) -> int:
         """Work until stopped (or, with ``drain``, until nothing is due); return the exit status."""
         logger.info("worker=%s started with %d threads", self.name, self._threads)
-        runners = [self._crew.start(self._serve, f"run-{number}") for number in range(self._threads)]
+        runners = [self._thread_group.start(self._serve, f"run-{number}") for number in range(self._threads)]
         settings = conf.current()
-        self._crew.repeat(settings.beat_seconds, self._beat, at_once=True, name="beat")
-        self._crew.repeat(settings.sweep_seconds, self._sweep.look, at_once=True, name="sweep")
-        self._crew.repeat(WATCH_SECONDS, self._watch, name="watch")
-        self._crew.repeat(WATCH_SECONDS, self._see_to_the_end, name="end")
-        self._crew.repeat(1.0, lambda: self._listener.listen(self._crew.ended), at_once=True, name="listen")
+        self._thread_group.repeat(settings.beat_seconds, self._beat, at_once=True, name="beat")
+        self._thread_group.repeat(settings.sweep_seconds, self._maintenance.look, at_once=True, name="sweep")
+        self._thread_group.repeat(WATCH_SECONDS, self._watch, name="watch")
+        self._thread_group.repeat(WATCH_SECONDS, self._see_to_the_end, name="end")
+        self._thread_group.repeat(
+            1.0, lambda: self._listener.listen(self._thread_group.ended), at_once=True, name="listen"
+        )
         while self._stop_at is None:
             pause = self._claim_safely()
             if pause is None:
@@ -102,23 +104,23 @@ class JobWorker:
         """Claim what there is room for; return how long to sleep, None when a drain is done."""
         try:
             self._release_stale()
-            self._returns.work_off()
+            self._releases.release_all()
             claimed = self._claim()
             self._outages = 0
             return self._pause(claimed)
         except Error as error:
-            self._crew.note_trouble(error)
+            self._thread_group.note_trouble(error)
             self._outages += 1
             return backoff(self._outages)
 
     def _pause(self, claimed: int) -> float | None:
-        if self._returns:
+        if self._releases:
             return POLL_DEAF_SECONDS
-        if claimed or self._line:
+        if claimed or self._buffer:
             # Room again: a thread wakes us.
             return STALE_IN_LINE_SECONDS / 2
         if len(self._leases):
-            return POLL_HEARING_SECONDS if not self._line.idle else self._poll_seconds()
+            return POLL_HEARING_SECONDS if not self._buffer.idle else self._poll_seconds()
         if self._drain:
             return POLL_DEAF_SECONDS if seconds_to_next() == 0 else None
         return self._poll_seconds()
@@ -133,34 +135,34 @@ class JobWorker:
 
     def _claim(self) -> int:
         quick = self._quick_threads()
-        if not self._line.has_room(self._threads) or not quick or (self._alone and self._leases.holds(self._alone)):
+        if not self._buffer.has_room(self._threads) or not quick or (self._solo and self._leases.has(self._solo)):
             return 0
-        self._alone = None
-        chosen = self._appetite.choose(
-            self._order.candidates(), idle=self._line.idle, quick=quick, holds_any=bool(len(self._leases))
+        self._solo = None
+        chosen = self._prefetch.choose(
+            self._order.candidates(), idle=self._buffer.idle, quick=quick, has_leases=bool(len(self._leases))
         )
         if not chosen:
-            self._line.refill_below = 0
+            self._buffer.refill_below = 0
             return 0
         ids = [candidate.job_id for candidate in chosen]
-        token, lease, begun = uuid4(), conf.current().lease, ids[: self._line.idle]
-        self._returns.expect_claim(token)
+        token, lease, begun = uuid4(), conf.current().lease, ids[: self._buffer.idle]
+        self._releases.expect_claim(token)
         with limited_transaction():
             jobs = transitions.claim(ids, lease_token=token, worker=self.actor, lease=lease, begun_ids=begun)
         failpoints.reach("claimed")
-        self._returns.confirm_claim(token)
+        self._releases.confirm_claim(token)
         self._order.note_served(chosen)
-        self._line_up(jobs, token, ids, set(begun))
+        self._add_claimed(jobs, token, ids, set(begun))
         return len(jobs)
 
-    def _line_up(self, jobs: list[Job], token: UUID, order: list[int], begun: set[int]) -> None:
+    def _add_claimed(self, jobs: list[Job], token: UUID, order: list[int], begun: set[int]) -> None:
         entries = []
         for job in sorted(jobs, key=lambda job: order.index(job.pk)):
-            lease = self._leases.add(Held(job_id=job.pk, lease_token=token))
-            entries.append(Entry(job=job, lease=lease, begun=job.pk in begun))
+            lease = self._leases.add(Fence(job_id=job.pk, lease_token=token))
+            entries.append(ClaimedJob(job=job, lease=lease, begun=job.pk in begun))
             if job.crashes:
-                self._alone = lease.held
-        self._line.put(entries)
+                self._solo = lease.fence
+        self._buffer.put(entries)
 
     def _quick_threads(self) -> int:
         """How many threads are idle or have run their job for less than what we claim ahead."""
@@ -170,64 +172,64 @@ class JobWorker:
 
     def _release_stale(self) -> None:
         """Give back jobs that stand behind slower ones than we thought: another worker may be free."""
-        if self._line.oldest() > STALE_IN_LINE_SECONDS:
-            self._returns.add([entry.lease for entry in self._line.take_all()], "The worker was busy.")
+        if self._buffer.oldest() > STALE_IN_LINE_SECONDS:
+            self._releases.add([claimed.lease for claimed in self._buffer.take_all()], "The worker was busy.")
 
     # ------------------------------------------------------------ running (worker threads)
 
     def _serve(self) -> None:
-        while (entry := self._line.get()) is not None:
-            following: Entry | None = entry
+        while (claimed := self._buffer.get()) is not None:
+            following: ClaimedJob | None = claimed
             while following is not None:
                 following = self._run_one(following)
 
-    def _run_one(self, entry: Entry) -> Entry | None:
+    def _run_one(self, claimed: ClaimedJob) -> ClaimedJob | None:
         """Run one job; return the one that was begun in the same commit, or taken for it."""
-        following: list[Entry] = []
+        following: list[ClaimedJob] = []
 
-        def then() -> Held | None:
+        def then() -> Fence | None:
             """Take the next in line, once: a finish that is tried again begins the same one."""
-            if not following and self._stop_at is None and not self._alone and (taken := self._line.take()):
+            if not following and self._stop_at is None and not self._solo and (taken := self._buffer.take()):
                 following.append(taken)
-            return following[0].lease.held if following else None
+            return following[0].lease.fence if following else None
 
         started = time.monotonic()
-        self._running[threading.get_ident()] = (entry, started)
+        self._running[threading.get_ident()] = (claimed, started)
         try:
-            if entry.begun or self._begin(entry):
-                ran = runner.run(entry.job, lease=entry.lease, worker=self.actor, then=then)
+            if claimed.begun or self._begin(claimed):
+                ran = runner.run(claimed.job, lease=claimed.lease, worker=self.actor, then=then)
                 for taken in following:
                     taken.begun = ran.next_begun
-            self._leases.drop(entry.lease)
+            self._leases.drop(claimed.lease)
         except Error as error:
-            self._crew.note_trouble(error)
-            self._returns.add([entry.lease], "The database was not available.")
+            self._thread_group.note_trouble(error)
+            self._releases.add([claimed.lease], "The database was not available.")
         finally:
             del self._running[threading.get_ident()]
-            self._appetite.learn(entry.job.action, time.monotonic() - started)
-            if self._line.has_room(self._threads):
+            self._prefetch.learn(claimed.job.action, time.monotonic() - started)
+            if self._buffer.has_room(self._threads):
                 self.wake.set()
         return following[0] if following else None
 
-    def _begin(self, entry: Entry) -> bool:
+    def _begin(self, claimed: ClaimedJob) -> bool:
         with engine_statement():
-            return transitions.begin(entry.lease.held)
+            return transitions.begin(claimed.lease.fence)
 
     # ------------------------------------------------------------ signs of life (further threads)
 
     def _beat(self) -> None:
         self._leases.renew()
-        self._presence.beat()
+        self._heartbeat.beat()
 
     def _watch(self) -> None:
         """Take overdue attempts from their actions."""
-        for entry, _ in list(self._running.values()):
-            if entry.lease.is_overdue() and not entry.lease.lost.is_set():
-                entry.lease.lost.set()
+        for claimed, _ in list(self._running.values()):
+            if claimed.lease.is_overdue() and not claimed.lease.lost.is_set():
+                claimed.lease.lost.set()
                 try:
-                    runner.lose_attempt(entry.job, lease=entry.lease, worker=self.actor)
+                    runner.lose_attempt(claimed.job, lease=claimed.lease, worker=self.actor)
                 finally:
-                    self._leases.drop(entry.lease)
+                    self._leases.drop(claimed.lease)
                     # Its thread cannot be killed; a fresh process is the only cure.
                     logger.error("worker=%s has a stuck thread and ends for its supervisor to restart it", self.name)
                     self._exit_status = EXIT_FOR_SUPERVISOR
@@ -236,7 +238,7 @@ class JobWorker:
     def _see_to_the_end(self) -> None:
         """End the process if it cannot end by itself; asks no database, which may be why."""
         if self._stop_at is not None and time.monotonic() - self._stop_at > EXIT_AT_THE_LATEST_SECONDS:
-            logger.error("worker=%s could not hand %d jobs back in time", self.name, len(self._returns))
+            logger.error("worker=%s could not hand %d jobs back in time", self.name, len(self._releases))
             os._exit(EXIT_FOR_SUPERVISOR)
 
     def _fall(self) -> None:
@@ -250,28 +252,28 @@ class JobWorker:
         """Stop at the next chunk, give every job back, and leave."""
         self._stop_at = self._stop_at or time.monotonic()
         self._leases.stopping.set()
-        self._returns.add([entry.lease for entry in self._line.close()], SHUT_DOWN)
-        self._work_off_returns()
+        self._releases.add([claimed.lease for claimed in self._buffer.close()], SHUT_DOWN)
+        self._release_all()
         for thread in runners:
             await_end(thread, until=self._stop_at + HAND_BACK_SECONDS, unless=self._is_stuck)
-        self._returns.add([lease for lease in self._leases.all() if not lease.lost.is_set()], SHUT_DOWN)
+        self._releases.add([lease for lease in self._leases.all() if not lease.lost.is_set()], SHUT_DOWN)
         # What cannot be given back in time, :meth:`_see_to_the_end` leaves to the sweep of others.
-        while not self._work_off_returns():
+        while not self._release_all():
             time.sleep(POLL_DEAF_SECONDS)
         try:
-            self._presence.leave()
+            self._heartbeat.leave()
         except Error as error:
-            self._crew.note_trouble(error)
-        self._crew.ended.set()
+            self._thread_group.note_trouble(error)
+        self._thread_group.ended.set()
         logger.info("worker=%s ended", self.name)
 
-    def _work_off_returns(self) -> bool:
+    def _release_all(self) -> bool:
         try:
-            self._returns.work_off()
+            self._releases.release_all()
         except Error as error:
-            self._crew.note_trouble(error)
-        return not self._returns
+            self._thread_group.note_trouble(error)
+        return not self._releases
 
     def _is_stuck(self, thread: threading.Thread) -> bool:
-        entry, _ = self._running.get(thread.ident or 0, (None, 0.0))
-        return entry is not None and entry.lease.lost.is_set()
+        claimed, _ = self._running.get(thread.ident or 0, (None, 0.0))
+        return claimed is not None and claimed.lease.lost.is_set()

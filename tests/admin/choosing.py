@@ -6,7 +6,7 @@ import pytest
 from django.test import Client, override_settings
 
 from jobs.models import Job
-from jobs.services.commands.bulk_change import Order
+from jobs.services.commands.bulk_change import BulkChange
 from jobs.status import Status
 from tests.admin.people import client_of, make_staff, url
 from tests.factories import LONG_AGO, make_job, make_project
@@ -55,8 +55,8 @@ def fitting(change: str, **columns: Any) -> Job:
     return make_job(status=FITTING[change], **{"due_at": FUTURE, **columns})
 
 
-def ordered() -> Order:
-    return Order.from_parameters(Job.objects.get(action="change_jobs").parameters)
+def ordered() -> BulkChange:
+    return BulkChange.from_parameters(Job.objects.get(action="change_jobs").parameters)
 
 
 def is_changed(change: str, job: Job) -> bool:

@@ -10,7 +10,7 @@ from django.test import Client
 from jobs.admin.jobs.buttons import STEPS
 from jobs.exceptions import Busy, ConcurrentChange, JobNotFound, OutcomeUnknown, StepRefused
 from jobs.models import HELD_UNTIL, Job, JobEvent
-from jobs.status import Refusal, Status
+from jobs.status import RefusalReason, Status
 from tests.admin.people import client_of, make_staff, messages_of, page_of, url, with_permissions
 from tests.factories import LONG_AGO, make_job
 from tests.steps import LATER
@@ -43,17 +43,17 @@ OFFERED: Final = {
     "an order that failed": ({"action": "change_jobs", "status": Status.FAILED}, set()),
 }
 WORDS: Final = {
-    Refusal.ENDED: "it had been completed meanwhile",
-    Refusal.RUNNING: "a worker had begun it meanwhile",
-    Refusal.HELD: "it is held",
-    Refusal.NOT_HELD: "it is not held any more",
-    Refusal.DUE_ALREADY: "it is due already and waits for its turn",
-    Refusal.NOT_FAILED: "only a failed job can be retried, and this one is completed",
-    Refusal.RETRIED: "job 77 tries it again already",
-    Refusal.REDACTED: "it was redacted, and nobody knows any longer whom it was about",
-    Refusal.UNKNOWN_ACTION: "its action no longer exists",
-    Refusal.STAFF_ORDER: "it changes jobs in the name of whoever asked for it; make the change anew instead",
-    Refusal.ACTIVE_JOB: "job 77 for the same reference waits or runs",
+    RefusalReason.ENDED: "it had been completed meanwhile",
+    RefusalReason.RUNNING: "a worker had begun it meanwhile",
+    RefusalReason.HELD: "it is held",
+    RefusalReason.NOT_HELD: "it is not held any more",
+    RefusalReason.DUE_ALREADY: "it is due already and waits for its turn",
+    RefusalReason.NOT_FAILED: "only a failed job can be retried, and this one is completed",
+    RefusalReason.RETRIED: "job 77 tries it again already",
+    RefusalReason.REDACTED: "it was redacted, and nobody knows any longer whom it was about",
+    RefusalReason.UNKNOWN_ACTION: "its action no longer exists",
+    RefusalReason.STAFF_ORDER: "it changes jobs in the name of whoever asked for it; make the change anew instead",
+    RefusalReason.ACTIVE_JOB: "job 77 for the same reference waits or runs",
 }
 
 
@@ -221,4 +221,4 @@ def test_whatever_a_service_says_is_told_in_words(
 
 
 def test_every_refusal_has_words():
-    assert set(WORDS) == set(Refusal)
+    assert set(WORDS) == set(RefusalReason)

@@ -35,7 +35,7 @@ class Broken(Exception):
 def answer_when(error: Exception, api: Api):
     """Return the answer to a GET whose service raises."""
     api.client.raise_request_exception = False
-    with patch("jobs.api.views.look_at_job", side_effect=error):
+    with patch("jobs.api.views.get_job_and_time", side_effect=error):
         return api.get("/jobs/1")
 
 

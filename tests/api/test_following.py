@@ -8,7 +8,7 @@ import pytest
 
 from jobs.api.etags import etag_of, is_known
 from jobs.models import Job, JobEvent, Worker
-from jobs.services.search.jobs import look_at_job
+from jobs.services.search.jobs import get_job_and_time
 from jobs.services.tenants.api_keys import revoke_api_key
 from jobs.status import Status
 from tests.api.client import Api
@@ -135,7 +135,7 @@ def test_a_change_of_what_was_included_is_sent_to_those_who_asked_for_it(api: Ap
 def test_a_worker_s_beat_changes_nothing_that_was_included(api: Api):
     """Else a job that waits would look changed with every look."""
     job = make_job(project=api.project)
-    _, now = look_at_job(job.pk, project=api.project)
+    _, now = get_job_and_time(job.pk, project=api.project)
     Worker.objects.create(name="host:1:aaaa", started_at=LONG_AGO, beat_at=now - timedelta(seconds=9))
     etag = api.get(f"/jobs/{job.pk}?{EVERYTHING}")["ETag"]
     Worker.objects.update(beat_at=now)
@@ -180,7 +180,7 @@ def test_nobody_is_told_to_ask_again_for_a_job_that_has_ended(api: Api, status: 
 @pytest.mark.parametrize(("wait", "hint"), [(-60, 3), (1, 3), (30, 30), (59.5, 60), (61, 60), (10**8, 60)])
 def test_a_job_that_waits_is_worth_a_look_when_it_is_due_and_once_a_minute(api: Api, wait: float, hint: int):
     job = make_job(project=api.project)
-    _, now = look_at_job(job.pk, project=api.project)
+    _, now = get_job_and_time(job.pk, project=api.project)
     Job.objects.filter(pk=job.pk).update(due_at=now + timedelta(seconds=wait))
 
     seconds = int(api.get(f"/jobs/{job.pk}")["Retry-After"])

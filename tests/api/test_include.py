@@ -10,7 +10,7 @@ from jobs.api.serializers import EPOCH
 from jobs.models import HELD_UNTIL, Job, JobEvent, Pause, Worker
 from jobs.services.commands.interventions import hold_job
 from jobs.services.commands.prune import redact_jobs
-from jobs.services.search.jobs import look_at_job
+from jobs.services.search.jobs import get_job_and_time
 from jobs.status import Status
 from tests.api.client import Api
 from tests.factories import LONG_AGO, make_job, make_project
@@ -33,7 +33,7 @@ def ask(api: Api, job: Job, include: str) -> dict[str, Any]:
 
 def make_worker(api: Api, *, beat: float) -> datetime:
     """Insert a worker that beat so many seconds ago, by the database's clock; return when."""
-    _, now = look_at_job(make_job(project=api.project).pk, project=api.project)
+    _, now = get_job_and_time(make_job(project=api.project).pk, project=api.project)
     beat_at = now - timedelta(seconds=beat)
     Worker.objects.create(name=f"host:1:{beat}", started_at=LONG_AGO, beat_at=beat_at)
     return beat_at

@@ -28,15 +28,15 @@ def no_fence() -> None:
     from jobs.lifecycle import transitions
     from jobs.models import Job
 
-    def hold(held: Any, *, lease: timedelta, now: Any = clock.NOW) -> bool:
-        running = Job.objects.filter(pk=held.job_id, status="running")
+    def prove_fence(fence: Any, *, lease: timedelta, now: Any = clock.NOW) -> bool:
+        running = Job.objects.filter(pk=fence.job_id, status="running")
         return running.update(lease_expires_at=clock.after(now, lease)) == 1
 
-    def record(held: Any, *, receipt: dict[str, Any], done: int, total: int | None, lease: timedelta) -> bool:
-        running = Job.objects.filter(pk=held.job_id, status="running")
+    def record(fence: Any, *, receipt: dict[str, Any], done: int, total: int | None, lease: timedelta) -> bool:
+        running = Job.objects.filter(pk=fence.job_id, status="running")
         return running.update(receipt=receipt, progress_done=done, progress_total=total) == 1
 
-    transitions.hold, transitions.record = hold, record
+    transitions.prove_fence, transitions.record = prove_fence, record
 
 
 def blind_save() -> None:
@@ -45,22 +45,22 @@ def blind_save() -> None:
     from jobs.lifecycle import transitions
     from jobs.models import Job, JobEvent
 
-    def complete(held: Any, *, worker: Any, **_: Any) -> Any:
+    def complete(fence: Any, *, worker: Any, **_: Any) -> Any:
         ended = {"status": "completed", "finished_at": clock.NOW, "lease_token": None, "lease_expires_at": None}
-        Job.objects.filter(pk=held.job_id).update(**ended)
+        Job.objects.filter(pk=fence.job_id).update(**ended)
         JobEvent.objects.create(
-            job_id=held.job_id, at=clock.NOW, what="completed", to_status="completed", attempt=1, actor=str(worker)
+            job_id=fence.job_id, at=clock.NOW, what="completed", to_status="completed", attempt=1, actor=str(worker)
         )
-        return transitions.Finish(won=True)
+        return transitions.TransitionResult(won=True)
 
     transitions.complete = complete
 
 
 def no_sweep() -> None:
     """Nobody looks for jobs whose worker is gone."""
-    from jobs.processes.maintenance import Sweep
+    from jobs.processes.maintenance import Maintenance
 
-    Sweep.look = lambda self: None
+    Maintenance.look = lambda self: None
 
 
 def rescue_by_time() -> None:
@@ -76,10 +76,10 @@ def rescue_by_time() -> None:
         running = Job.objects.filter(status="running", begun_at__lt=clock.read(home()) - TOO_LONG)
         rescued = []
         for job in running:
-            held = transitions.Held(job_id=job.pk, lease_token=job.lease_token)
+            fence = transitions.Fence(job_id=job.pk, lease_token=job.lease_token)
             seen = job.lease_expires_at + WRONG_BY
             with engine_transaction():
-                if transitions.rescue(held, seen=seen, begun=True, note="It took too long.", actor=SYSTEM):
+                if transitions.rescue(fence, seen=seen, begun=True, note="It took too long.", actor=SYSTEM):
                     rescued.append(job.pk)
         return rescued
 
@@ -135,7 +135,7 @@ def swallowed_finish() -> None:
         except DatabaseError:
             reconnect()
             Leases.drop = lambda self, lease: None
-            return transitions.Finish(won=True)
+            return transitions.TransitionResult(won=True)
 
     runner._persisted = persisted
 
@@ -173,11 +173,11 @@ def rescue_by_host() -> None:
     def look(self: Rescuer, **_: Any) -> list[int]:
         rescued = []
         for job in Job.objects.filter(status="running", lease_expires_at__lt=datetime.now(UTC)):
-            held = transitions.Held(job_id=job.pk, lease_token=job.lease_token)
+            fence = transitions.Fence(job_id=job.pk, lease_token=job.lease_token)
             with engine_transaction():
                 # Renewed since or not: to its clock that lease is over as well.
                 seen = job.lease_expires_at + WRONG_BY / 2
-                if transitions.rescue(held, seen=seen, begun=True, note="It ran out.", actor=SYSTEM):
+                if transitions.rescue(fence, seen=seen, begun=True, note="It ran out.", actor=SYSTEM):
                     rescued.append(job.pk)
         return rescued
 

@@ -17,11 +17,11 @@ from jobs.db.clock import NOW
 from jobs.db.connection import engine_transaction
 from jobs.exceptions import Busy, TransitionRefused
 from jobs.lifecycle import transitions
-from jobs.lifecycle.transitions import Held
+from jobs.lifecycle.transitions import Fence
 from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.chaos.models import Effect
-from tests.factories import WORKER, held, make_job, make_project, make_running_job
+from tests.factories import WORKER, fence_of, make_job, make_project, make_running_job
 from tests.others import InThread
 
 LEASE: Final = timedelta(seconds=45)
@@ -30,29 +30,29 @@ ROUND_SECONDS: Final = 60
 FINAL: Final = ("completed", "failed", "cancelled")
 
 
-def claim(job: Job, _: Held) -> bool:
+def claim(job: Job, _: Fence) -> bool:
     token = uuid4()
     got = transitions.claim([job.pk], lease_token=token, worker=WORKER, lease=LEASE, begun_ids=[job.pk])
     return bool(got)
 
 
-def chunk(job: Job, by: Held) -> bool:
+def chunk(job: Job, by: Fence) -> bool:
     """Do what a chunk does: prove the fence, have an effect, count it."""
-    if not transitions.hold(by, lease=LEASE):
+    if not transitions.prove_fence(by, lease=LEASE):
         return False
     Effect.objects.create(job_id=job.pk, item=job.pk, attempt=1, at=NOW)
     return transitions.record(by, receipt={}, done=1, total=None, lease=LEASE)
 
 
-def rescue(job: Job, by: Held) -> bool:
+def rescue(job: Job, by: Fence) -> bool:
     return transitions.rescue(by, seen=seen(job), begun=True, note="The lease ran out.", actor=SYSTEM)
 
 
-def give_up(job: Job, by: Held) -> bool:
+def give_up(job: Job, by: Fence) -> bool:
     return transitions.give_up(by, seen=seen(job), errors="Given up.", actor=SYSTEM)
 
 
-def retry_later(_: Job, by: Held) -> bool:
+def retry_later(_: Job, by: Fence) -> bool:
     return transitions.retry_later(by, wait=timedelta(hours=1), errors="Once more.", worker=WORKER).won
 
 
@@ -61,7 +61,7 @@ def seen(job: Job) -> Any:
     return job.lease_expires_at
 
 
-OPPONENTS: Final[dict[str, Callable[[Job, Held], bool]]] = {
+OPPONENTS: Final[dict[str, Callable[[Job, Fence], bool]]] = {
     "claim": claim,
     "begin": lambda _, by: transitions.begin(by),
     "chunk": chunk,
@@ -130,7 +130,7 @@ def _opposed(name: str, job: Job, start: threading.Barrier, delay: float) -> boo
     start.wait()
     time.sleep(delay)
     with engine_transaction():
-        return OPPONENTS[name](job, held(job))
+        return OPPONENTS[name](job, fence_of(job))
 
 
 def _judge(name: str, job: Job, answer: tuple[str, int], opponent_won: bool) -> list[str]:

@@ -15,7 +15,7 @@ from jobs.actors import SYSTEM
 from jobs.db.connection import engine_transaction
 from jobs.exceptions import ActiveJobExists, StepRefused, TransitionRefused
 from jobs.lifecycle import transitions
-from jobs.lifecycle.transitions import Held
+from jobs.lifecycle.transitions import Fence
 from jobs.models import Job, JobEvent
 from jobs.services.commands.interventions import hold_job, resume_job, run_job_now
 from jobs.services.commands.retry import retry_job
@@ -56,8 +56,8 @@ class Lifecycle(RuleBasedStateMachine):
         self.project = make_project()
         self.model: dict[int, Model] = {}
 
-    def is_held(self, held: Held) -> bool:
-        return self.model[held.job_id].token == held.lease_token
+    def is_held(self, fence: Fence) -> bool:
+        return self.model[fence.job_id].token == fence.lease_token
 
     @rule(target=jobs, reference=sampled_from("abc"))
     def create(self, reference: str) -> int:
@@ -72,14 +72,14 @@ class Lifecycle(RuleBasedStateMachine):
         return int(job.pk)
 
     @rule(target=claims, pk=jobs)
-    def claim(self, pk: int) -> Held:
+    def claim(self, pk: int) -> Fence:
         token, job = uuid4(), self.model[pk]
         with engine_transaction():
             claimed = transitions.claim([pk], lease_token=token, worker=WORKER, lease=LEASE, begun_ids=[pk])
         assert bool(claimed) is (job.status == "scheduled" and job.is_due and not job.is_held)
         if claimed:
             job.status, job.token, job.attempt = "running", token, job.attempt + 1
-        return Held(job_id=pk, lease_token=token)
+        return Fence(job_id=pk, lease_token=token)
 
     @rule(pk=jobs)
     def cancel(self, pk: int) -> None:
@@ -128,26 +128,26 @@ class Lifecycle(RuleBasedStateMachine):
         )
         return pk
 
-    @rule(held=claims)
-    def work(self, held: Held) -> None:
-        job = self.model[held.job_id]
+    @rule(fence=claims)
+    def work(self, fence: Fence) -> None:
+        job = self.model[fence.job_id]
         with engine_transaction():
-            won = transitions.hold(held, lease=LEASE)
+            won = transitions.prove_fence(fence, lease=LEASE)
             if won:
-                won = transitions.record(held, receipt={}, done=job.done + 1, total=None, lease=LEASE)
-        assert won is self.is_held(held)
+                won = transitions.record(fence, receipt={}, done=job.done + 1, total=None, lease=LEASE)
+        assert won is self.is_held(fence)
         job.done += won
 
-    @rule(held=claims)
-    def beat(self, held: Held) -> None:
-        before = Job.objects.get(pk=held.job_id).lease_expires_at
+    @rule(fence=claims)
+    def beat(self, fence: Fence) -> None:
+        before = Job.objects.get(pk=fence.job_id).lease_expires_at
         with engine_transaction():
-            transitions.renew([held], lease=LEASE + timedelta(hours=1))
-        after = Job.objects.get(pk=held.job_id).lease_expires_at
-        assert self.is_held(held) or before == after
+            transitions.renew([fence], lease=LEASE + timedelta(hours=1))
+        after = Job.objects.get(pk=fence.job_id).lease_expires_at
+        assert self.is_held(fence) or before == after
 
-    @rule(held=claims, how=sampled_from(["complete", "fail", "release", "retry_later"]))
-    def finish(self, held: Held, how: str) -> None:
+    @rule(fence=claims, how=sampled_from(["complete", "fail", "release", "retry_later"]))
+    def finish(self, fence: Fence, how: str) -> None:
         endings: dict[str, tuple[str, dict[str, Any]]] = {
             "complete": ("completed", {}),
             "fail": ("failed", {"errors": "Broken."}),
@@ -156,27 +156,27 @@ class Lifecycle(RuleBasedStateMachine):
         }
         to, facts = endings[how]
         with engine_transaction():
-            finish = getattr(transitions, how)(held, worker=WORKER, **facts)
-        assert finish.won is self.is_held(held)
+            finish = getattr(transitions, how)(fence, worker=WORKER, **facts)
+        assert finish.won is self.is_held(fence)
         if finish.won:
-            self.model[held.job_id].moves(to)
-            self.model[held.job_id].is_due = how != "retry_later"
+            self.model[fence.job_id].moves(to)
+            self.model[fence.job_id].is_due = how != "retry_later"
 
-    @rule(held=claims, gives_up=booleans(), is_late=booleans())
-    def rescue(self, held: Held, gives_up: bool, is_late: bool) -> None:
-        seen = Job.objects.get(pk=held.job_id).lease_expires_at
+    @rule(fence=claims, gives_up=booleans(), is_late=booleans())
+    def rescue(self, fence: Fence, gives_up: bool, is_late: bool) -> None:
+        seen = Job.objects.get(pk=fence.job_id).lease_expires_at
         if seen is None:
             return
         if is_late:  # a beat came between the two looks
             seen -= timedelta(seconds=1)
         with engine_transaction():
             if gives_up:
-                won = transitions.give_up(held, seen=seen, errors="Given up.", actor=SYSTEM)
+                won = transitions.give_up(fence, seen=seen, errors="Given up.", actor=SYSTEM)
             else:
-                won = transitions.rescue(held, seen=seen, begun=True, note="It ran out.", actor=SYSTEM)
-        assert won is (self.is_held(held) and not is_late)
+                won = transitions.rescue(fence, seen=seen, begun=True, note="It ran out.", actor=SYSTEM)
+        assert won is (self.is_held(fence) and not is_late)
         if won:
-            self.model[held.job_id].moves("failed" if gives_up else "scheduled")
+            self.model[fence.job_id].moves("failed" if gives_up else "scheduled")
 
     @invariant()
     def rows_are_as_the_model(self) -> None:

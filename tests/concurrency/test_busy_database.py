@@ -10,7 +10,7 @@ from jobs import cancel_job, schedule_job
 from jobs.execution.leases import Leases
 from jobs.models import Job
 from jobs.status import Status
-from tests.factories import held, make_job, make_running_job
+from tests.factories import fence_of, make_job, make_running_job
 from tests.others import until
 from tests.processes import until_status, worker_process
 
@@ -29,7 +29,7 @@ def test_cancel_create_and_beat_each_answer_within_a_second_during_an_endless_er
     busy = make_job(action="erase_for_ever")
     bystander = make_running_job(project=busy.project)
     leases = Leases()
-    leases.add(held(bystander))
+    leases.add(fence_of(bystander))
     with worker_process() as worker:
         until_status(busy, Status.RUNNING, worker=worker)
         until(lambda: Job.objects.get(pk=busy.pk).progress_done > 500, what="some chunks")

@@ -15,7 +15,7 @@ from jobs.models import Job, JobEvent
 from jobs.status import Status
 from jobs.workers.claim_order import ClaimOrder
 from tests.engine import ago
-from tests.factories import WORKER, held, make_job, make_project, make_running_job
+from tests.factories import WORKER, fence_of, make_job, make_project, make_running_job
 from tests.others import InThread
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,7 +62,9 @@ def test_two_who_rescue_the_same_jobs_rescue_each_once():
         rescued = 0
         for job in jobs:
             with engine_transaction():
-                rescued += transitions.rescue(held(job), seen=job.lease_expires_at, begun=True, note="", actor=SYSTEM)
+                rescued += transitions.rescue(
+                    fence_of(job), seen=job.lease_expires_at, begun=True, note="", actor=SYSTEM
+                )
         return rescued
 
     threads = [InThread(rescue_all) for _ in range(2)]

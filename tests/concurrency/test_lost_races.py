@@ -9,10 +9,10 @@ from django.db import connection
 
 from jobs.db.connection import engine_transaction, limited_transaction
 from jobs.lifecycle import transitions
-from jobs.lifecycle.statements import Held
+from jobs.lifecycle.statements import Fence
 from jobs.models import Job
 from jobs.status import Status
-from tests.factories import WORKER, held, make_job, make_running_job
+from tests.factories import WORKER, fence_of, make_job, make_running_job
 from tests.moves import LEASE, TRANSITIONS, T, Transition, apply, changes_of, events_of, row_of
 from tests.others import InThread, other_connection, postgresql_only, somebody_holds, somebody_waits_for_a_lock, until
 
@@ -30,7 +30,7 @@ def losers_against(winner: Transition) -> list[Transition]:
     return [each for each in WAITERS if winner.sources & each.sources and winner.target not in each.sources]
 
 
-def in_transaction(transition: Transition, job: Job, by: Held) -> bool:
+def in_transaction(transition: Transition, job: Job, by: Fence) -> bool:
     with engine_transaction():
         return transition.apply(job, by)
 
@@ -39,7 +39,7 @@ def in_transaction(transition: Transition, job: Job, by: Held) -> bool:
 def test_who_comes_second_changes_nothing(winner: Transition):
     for loser in losers_against(winner):
         job = make_job(status=min(winner.sources & loser.sources))
-        by = held(job)
+        by = fence_of(job)
 
         with engine_transaction():
             assert winner.apply(job, by)
@@ -64,7 +64,7 @@ def test_who_waited_for_one_that_rolled_back_moves_the_job(transition: Transitio
         with other.cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.execute(f"UPDATE jobs_job SET crashes = 5 WHERE id = {job.pk}")
-        waiting = InThread(lambda: in_transaction(transition, job, held(job)))
+        waiting = InThread(lambda: in_transaction(transition, job, fence_of(job)))
         until(somebody_waits_for_a_lock, what="the move meets the lock")
     moved = waiting.result()
 
@@ -104,7 +104,7 @@ def test_a_beat_renews_the_others_while_one_job_is_in_a_chunk():
     in_chunk, waiting = make_running_job(lease_expires_at=T), make_running_job(lease_expires_at=T)
 
     with somebody_holds(in_chunk), limited_transaction():
-        transitions.renew([held(in_chunk), held(waiting)], lease=LEASE, now=T)
+        transitions.renew([fence_of(in_chunk), fence_of(waiting)], lease=LEASE, now=T)
 
     assert row_of(in_chunk)["lease_expires_at"] == T
     assert row_of(waiting)["lease_expires_at"] == T + LEASE
@@ -142,7 +142,7 @@ def test_of_many_claimers_of_the_same_jobs_each_job_has_one():
 def test_a_cancel_against_a_finish_leaves_one_end():
     for _ in range(10):
         job = make_running_job(lease_expires_at=T + timedelta(days=3650))
-        by = held(job)
+        by = fence_of(job)
         rivals = [each for each in TRANSITIONS if each.name in ("cancel", "complete")]
 
         racers = [InThread(partial(in_transaction, each, job, by)) for each in rivals]

@@ -13,7 +13,7 @@ from jobs import failpoints, schedule_job
 from jobs.actors import SYSTEM
 from jobs.exceptions import ActiveJobExists, BatchConflict, Busy, ConcurrentChange, IdempotencyKeyReused, JobsError
 from jobs.models import Job, JobEvent
-from jobs.services.commands.idempotency import Call, Scheduled
+from jobs.services.commands.idempotency import IdempotentRequest, Scheduled
 from jobs.services.commands.schedule import Wanted, request_job
 from jobs.services.commands.schedule_batch import request_jobs
 from tests.api.client import Api
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 8
 ROUNDS = 4
-CALL = Call(digest="d" * 64, body="b" * 64)
-OTHER_BODY = Call(digest=CALL.digest, body="c" * 64)
+CALL = IdempotentRequest(digest="d" * 64, body="b" * 64)
+OTHER_BODY = IdempotentRequest(digest=CALL.digest, body="c" * 64)
 
 
 def at_once(works: list[Callable[[], Any]]) -> list[Any]:
@@ -40,11 +40,11 @@ def at_once(works: list[Callable[[], Any]]) -> list[Any]:
     return [thread.result(patience=60) for thread in threads]
 
 
-def request(project: Any, action: str = "touch", *, call: Call = CALL) -> Scheduled:
+def request(project: Any, action: str = "touch", *, call: IdempotentRequest = CALL) -> Scheduled:
     return request_job(Wanted(action=action, reference_id="a"), project=project, actor=SYSTEM, call=call)
 
 
-def request_batch(project: Any, references: list[str], *, call: Call | None = None) -> Scheduled:
+def request_batch(project: Any, references: list[str], *, call: IdempotentRequest | None = None) -> Scheduled:
     wanted = [Wanted(action="touch_once", reference_id=reference) for reference in references]
     return request_jobs(wanted, project=project, actor=SYSTEM, call=call)
 

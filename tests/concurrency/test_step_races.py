@@ -16,7 +16,7 @@ from jobs.lifecycle import transitions
 from jobs.models import HELD_UNTIL, Job, JobEvent
 from jobs.services.commands.interventions import hold_job
 from jobs.services.commands.retry import retry_job, retry_many
-from jobs.status import Refusal, Status
+from jobs.status import RefusalReason, Status
 from tests.factories import WORKER, make_job, make_project, make_running_job
 from tests.moves import LEASE, changes_of, events_of, row_of
 from tests.others import InThread, postgresql_only, somebody_holds, somebody_waits_for_a_lock, until
@@ -62,7 +62,7 @@ def test_who_waits_for_a_cancel_is_told_that_the_job_has_ended(step: Step):
 
     with pytest.raises(StepRefused) as refused:
         second.result()
-    assert (refused.value.why, refused.value.status) == (Refusal.ENDED, Status.CANCELLED)
+    assert (refused.value.why, refused.value.status) == (RefusalReason.ENDED, Status.CANCELLED)
     assert changes_of(job, after_the_cancel) == {}
     assert [event["what"] for event in events_of(job)] == ["cancelled"]
 
@@ -92,7 +92,7 @@ def test_of_a_hold_and_a_claim_one_wins():
             assert claimed == []
             assert job.is_held
         else:
-            assert held.why is Refusal.RUNNING
+            assert held.why is RefusalReason.RUNNING
             assert [each.pk for each in claimed] == [job.pk]
             assert (job.status, job.due_at < HELD_UNTIL) == (Status.RUNNING, True)
         assert JobEvent.objects.filter(job=job).count() == 1
@@ -105,7 +105,7 @@ def test_of_two_that_press_one_button_one_is_told_it_was_pressed():
         answers = at_once(*[partial(step.serve, job.pk, project=job.project)] * 2)
 
         (refused,) = [answer for answer in answers if isinstance(answer, StepRefused)]
-        assert refused.why in (Refusal.HELD, Refusal.NOT_HELD, Refusal.DUE_ALREADY)
+        assert refused.why in (RefusalReason.HELD, RefusalReason.NOT_HELD, RefusalReason.DUE_ALREADY)
         assert len(events_of(job)) == 1
 
 
@@ -140,7 +140,7 @@ def test_a_retry_against_a_new_job_for_the_same_reference():
         if isinstance(retried, Job):
             assert (retried.pk, created.job.pk) == (active.pk, active.pk)
         else:
-            assert (created.pk, retried.why, retried.other_job_id) == (active.pk, Refusal.ACTIVE_JOB, active.pk)
+            assert (created.pk, retried.why, retried.other_job_id) == (active.pk, RefusalReason.ACTIVE_JOB, active.pk)
 
 
 def test_a_button_against_a_bulk_retry():
@@ -157,7 +157,7 @@ def test_a_button_against_a_bulk_retry():
         assert Job.objects.filter(retry_of__in=failed).count() == 3
         assert (failed[1].pk in done) is isinstance(one, StepRefused)
         # While the button's row was locked, it was passed over.
-        assert refused in (({}, {failed[1].pk: Refusal.RETRIED}) if isinstance(one, Job) else ({},))
+        assert refused in (({}, {failed[1].pk: RefusalReason.RETRIED}) if isinstance(one, Job) else ({},))
         assert {failed[0].pk, failed[2].pk} <= set(done)
 
 
@@ -172,7 +172,7 @@ def test_a_redaction_that_is_going_on_lets_no_reference_slip_into_a_retry():
 
     with pytest.raises(StepRefused) as refused:
         retrying.result()
-    assert refused.value.why is Refusal.REDACTED
+    assert refused.value.why is RefusalReason.REDACTED
     assert not Job.objects.filter(retry_of=failed).exists()
 
 

@@ -89,7 +89,7 @@ def test_the_task_is_acknowledged_when_it_has_ended_and_again_if_its_worker_dies
 def test_a_worker_calls_the_task_that_the_message_names(monkeypatch: pytest.MonkeyPatch):
     called: list[int] = []
     monkeypatch.setattr(
-        engine_process, "current", lambda: type("Guest", (), {"run": lambda self, pk: called.append(pk)})()
+        engine_process, "current", lambda: type("EngineProcess", (), {"run": lambda self, pk: called.append(pk)})()
     )
     monkeypatch.setattr(tasks, "run_job", tasks._as_task("default", "default"))
 

@@ -9,17 +9,19 @@ from jobs.actors import SYSTEM
 from jobs.exceptions import Busy, InvalidField
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent, JobQuerySet
-from jobs.services.commands.idempotency import Call, Scheduled
+from jobs.services.commands.idempotency import IdempotentRequest, Scheduled
 from jobs.services.commands.schedule import Wanted, request_job
 from jobs.services.commands.schedule_batch import request_jobs
 from jobs.status import Status
 from tests.factories import make_job, make_project
 from tests.others import unique_violation
 
-CALL = Call(digest="d" * 64, body="b" * 64)
+CALL = IdempotentRequest(digest="d" * 64, body="b" * 64)
 
 
-def request(project: Any, *references: str, action: str = "touch_once", call: Call | None = None) -> Scheduled:
+def request(
+    project: Any, *references: str, action: str = "touch_once", call: IdempotentRequest | None = None
+) -> Scheduled:
     wanted = [Wanted(action=action, reference_id=reference) for reference in references]
     return request_jobs(wanted, project=project, actor=SYSTEM, call=call)
 

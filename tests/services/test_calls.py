@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from jobs.models import Job
-from jobs.services.commands.idempotency import call_of, find_replay
+from jobs.services.commands.idempotency import find_replay, identify_request
 from tests.factories import LONG_AGO, make_job, make_key, make_project
 
 pytestmark = pytest.mark.django_db
@@ -13,13 +13,13 @@ pytestmark = pytest.mark.django_db
 def test_a_call_is_told_by_key_holder_endpoint_and_body():
     one, other = (str(make_key().key.pk) for _ in range(2))
 
-    call = call_of("k", caller=one, endpoint="job", body=b"x")
+    call = identify_request("k", caller=one, endpoint="job", body=b"x")
 
-    assert call == call_of("k", caller=one, endpoint="job", body=b"x")
-    assert call.digest != call_of("l", caller=one, endpoint="job", body=b"x").digest
-    assert call.digest != call_of("k", caller=other, endpoint="job", body=b"x").digest
+    assert call == identify_request("k", caller=one, endpoint="job", body=b"x")
+    assert call.digest != identify_request("l", caller=one, endpoint="job", body=b"x").digest
+    assert call.digest != identify_request("k", caller=other, endpoint="job", body=b"x").digest
     for further in ({"endpoint": "batch", "body": b"x"}, {"endpoint": "job", "body": b"y"}):
-        same_key = call_of("k", caller=one, **further)
+        same_key = identify_request("k", caller=one, **further)
         assert (same_key.digest, same_key.body != call.body) == (call.digest, True)
 
 
@@ -30,7 +30,7 @@ def test_no_call_has_no_replay_and_costs_nothing(django_assert_num_queries):
 
 def test_jobs_that_were_deleted_are_missing_from_the_replay():
     project = make_project()
-    call = call_of("k", caller="1", endpoint="batch", body=b"x")
+    call = identify_request("k", caller="1", endpoint="batch", body=b"x")
     first, second, third = (
         make_job(project=project, call_digest=call.digest, call_body=call.body, call_index=index) for index in range(3)
     )

@@ -13,7 +13,7 @@ from jobs.execution import runner
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from jobs.services.commands import bulk_change, bulk_run
-from jobs.services.commands.bulk_change import Change, Order, request_change
+from jobs.services.commands.bulk_change import BulkChange, Change, request_change
 from jobs.services.commands.schedule import schedule_job
 from jobs.services.search.staff_filter import JobFilter
 from jobs.status import Status
@@ -33,7 +33,7 @@ def staff_project() -> Any:
 def ordered(of: Any, change: Change = Change.CANCEL, **asked: Any) -> Job:
     """Return the job that carries out a change of all that match, as it waits."""
     highest = bulk_change.newest_job_id()
-    order = Order(
+    order = BulkChange(
         change=change, wanted=JobFilter(**asked), highest_id=highest, reason="the region is down", staff="7",
         request_id="r-1",
     )  # fmt: skip
@@ -255,7 +255,7 @@ def test_what_others_ordered_is_left_alone_and_told(staff_project: Any, change: 
 
 
 def test_only_what_was_confirmed_can_become_such_a_job(staff_project: Any):
-    order = Order(
+    order = BulkChange(
         change=Change.CANCEL, wanted=JobFilter(), highest_id=9, reason="", staff="1", request_id=""
     ).as_parameters()
 
@@ -272,4 +272,4 @@ def test_the_seal_is_not_kept(staff_project: Any):
     job = ordered(staff_project)
 
     assert "seal" not in job.parameters
-    assert Order.from_parameters(job.parameters).wanted == JobFilter()
+    assert BulkChange.from_parameters(job.parameters).wanted == JobFilter()

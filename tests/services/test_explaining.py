@@ -7,7 +7,7 @@ import pytest
 
 from jobs.models import Job, Pause, Worker
 from jobs.services.reports.wait_reasons import Wait, Waiting, explain_wait
-from jobs.services.search.jobs import look_at_job
+from jobs.services.search.jobs import get_job_and_time
 from jobs.status import Status
 from tests.engine import attempt
 from tests.factories import LONG_AGO, make_job, make_project
@@ -44,7 +44,7 @@ def test_a_job_whose_attempt_failed_waits_for_its_retry():
         raise ValueError
 
     _, job = attempt(break_down)
-    _, now = look_at_job(job.pk, project=job.project)
+    _, now = get_job_and_time(job.pk, project=job.project)
 
     assert explain_wait(job, now=now) == Wait(what=Waiting.RETRY, until=job.due_at)
 

@@ -18,7 +18,7 @@ from jobs.services.commands.schedule import schedule_job
 from jobs.services.reports.history import MOST_EVENTS, Attempt, get_history
 from jobs.status import Status
 from tests.engine import attempt, claim_again, make_expired_job
-from tests.factories import LONG_AGO, WORKER, held, make_job, make_project, make_running_job
+from tests.factories import LONG_AGO, WORKER, fence_of, make_job, make_project, make_running_job
 from tests.others import statements
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def add_event(job: Job, what: str = "released", *, number: int = 1, actor: str =
 def test_a_job_s_life_is_told_from_its_first_event_to_its_last():
     job = schedule_job("touch", project=make_project(), reference_id="shekar@example.com", actor=KEY)
     running = claim(job)
-    transitions.complete(held(running), worker=WORKER)
+    transitions.complete(fence_of(running), worker=WORKER)
 
     history = get_history(job)
 
@@ -96,7 +96,7 @@ def test_a_failed_attempt_and_the_one_after_it_are_told_apart():
 
 def test_a_job_handed_back_was_released_and_that_is_no_error():
     job = claim(make_job())
-    transitions.release(held(job), worker=WORKER, note="The worker shut down.")
+    transitions.release(fence_of(job), worker=WORKER, note="The worker shut down.")
 
     history = get_history(job)
 
@@ -131,7 +131,7 @@ def test_a_cancel_ends_a_running_attempt():
 
 def test_a_cancel_of_a_waiting_job_leaves_its_attempts_as_they_were():
     job = claim(make_job())
-    transitions.release(held(job), worker=WORKER, note="The worker shut down.")
+    transitions.release(fence_of(job), worker=WORKER, note="The worker shut down.")
     cancel_job(job.pk, project=job.project)
 
     assert [one.outcome for one in get_history(job).attempts] == ["released"]

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from jobs import get_job, list_jobs
 from jobs.db import clock
 from jobs.exceptions import JobNotFound
-from jobs.services.search.jobs import look_at_job
+from jobs.services.search.jobs import get_job_and_time
 from jobs.status import Status
 from tests.factories import make_job, make_project
 from tests.others import statements
@@ -44,7 +44,7 @@ def test_a_look_tells_the_time_of_the_database_in_the_same_statement():
     before = clock.read(connection)
 
     with statements() as made:
-        found, looked_at = look_at_job(job.pk, project=job.project)
+        found, looked_at = get_job_and_time(job.pk, project=job.project)
 
     assert found == job
     assert before <= looked_at <= clock.read(connection)
@@ -53,7 +53,7 @@ def test_a_look_tells_the_time_of_the_database_in_the_same_statement():
 
 def test_a_look_at_what_another_project_has_finds_nothing():
     with pytest.raises(JobNotFound):
-        look_at_job(make_job().pk, project=make_project())
+        get_job_and_time(make_job().pk, project=make_project())
 
 
 def test_getting_a_job_takes_one_statement_and_an_impossible_one_none():

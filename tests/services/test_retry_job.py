@@ -13,7 +13,7 @@ from jobs.services.commands import retry as retries
 from jobs.services.commands.prune import redact_jobs
 from jobs.services.commands.retry import retry_job
 from jobs.services.reports.history import get_history
-from jobs.status import Refusal, Status
+from jobs.status import RefusalReason, Status
 from tests.factories import LONG_AGO, make_job, make_project
 from tests.moves import changes_of, events_of, row_of
 from tests.steps import STAFF
@@ -111,25 +111,25 @@ def test_a_retry_that_failed_is_retried_itself():
 def refusal_of_with_other(job: Job) -> int | None:
     with pytest.raises(StepRefused) as refused:
         retry(job)
-    assert refused.value.why is Refusal.RETRIED
+    assert refused.value.why is RefusalReason.RETRIED
     return refused.value.other_job_id
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.FAILED])
 def test_only_a_failed_job_is_retried(status: Status):
-    assert refusal_of(make_job(status=status)).why is Refusal.NOT_FAILED
+    assert refusal_of(make_job(status=status)).why is RefusalReason.NOT_FAILED
 
 
 def test_a_redacted_job_cannot_be_retried():
-    assert refusal_of(make_failed(reference_id="")).why is Refusal.REDACTED
+    assert refusal_of(make_failed(reference_id="")).why is RefusalReason.REDACTED
 
 
 def test_a_job_whose_action_is_gone_cannot_be_retried():
-    assert refusal_of(make_failed(action="was_removed")).why is Refusal.UNKNOWN_ACTION
+    assert refusal_of(make_failed(action="was_removed")).why is RefusalReason.UNKNOWN_ACTION
 
 
 def test_what_staff_ordered_is_not_ordered_again_in_their_name_by_somebody_else():
-    assert refusal_of(make_failed(action="change_jobs", reference_id="cancel")).why is Refusal.STAFF_ORDER
+    assert refusal_of(make_failed(action="change_jobs", reference_id="cancel")).why is RefusalReason.STAFF_ORDER
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.RUNNING])
@@ -139,7 +139,7 @@ def test_a_unique_job_is_not_retried_beside_an_active_one(status: Status):
 
     refused = refusal_of(failed)
 
-    assert (refused.why, refused.other_job_id) == (Refusal.ACTIVE_JOB, active.pk)
+    assert (refused.why, refused.other_job_id) == (RefusalReason.ACTIVE_JOB, active.pk)
 
 
 def test_jobs_of_other_projects_actions_and_references_are_not_in_the_way():
@@ -209,7 +209,7 @@ def test_a_job_redacted_since_it_was_read_is_not_written_again(monkeypatch: pyte
     with pytest.raises(StepRefused) as refused:
         retry(failed)
 
-    assert refused.value.why is Refusal.REDACTED
+    assert refused.value.why is RefusalReason.REDACTED
     assert Job.objects.count() == 1
     assert not JobEvent.objects.exists()
 

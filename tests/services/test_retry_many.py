@@ -7,7 +7,7 @@ import pytest
 from jobs.models import Job
 from jobs.services.commands import retry as retries
 from jobs.services.commands.retry import retry_many
-from jobs.status import Refusal, Status
+from jobs.status import RefusalReason, Status
 from tests.factories import make_job, make_project
 from tests.moves import events_of
 from tests.others import statements
@@ -24,12 +24,14 @@ def test_of_many_each_that_can_be_is_retried_and_the_others_are_told_why():
     first = retry(retried)
     active = make_job(action="touch_once", reference_id="a", unique_key="a", project=project)
     refused = {
-        make_job(status=Status.COMPLETED).pk: Refusal.NOT_FAILED,
-        retried.pk: Refusal.RETRIED,
-        make_failed(reference_id="").pk: Refusal.REDACTED,
-        make_failed(action="change_jobs", reference_id="cancel").pk: Refusal.STAFF_ORDER,
-        make_failed(action="was_removed").pk: Refusal.UNKNOWN_ACTION,
-        make_failed(action="touch_once", reference_id="a", unique_key="a", project=project).pk: Refusal.ACTIVE_JOB,
+        make_job(status=Status.COMPLETED).pk: RefusalReason.NOT_FAILED,
+        retried.pk: RefusalReason.RETRIED,
+        make_failed(reference_id="").pk: RefusalReason.REDACTED,
+        make_failed(action="change_jobs", reference_id="cancel").pk: RefusalReason.STAFF_ORDER,
+        make_failed(action="was_removed").pk: RefusalReason.UNKNOWN_ACTION,
+        make_failed(
+            action="touch_once", reference_id="a", unique_key="a", project=project
+        ).pk: RefusalReason.ACTIVE_JOB,
     }
     known = {first.pk, active.pk, *refused, *(job.pk for job in plain)}
 
@@ -50,7 +52,7 @@ def test_of_several_failed_jobs_for_one_reference_of_a_unique_action_the_first_i
 
     done, why = retry_many([second.pk, first.pk, elsewhere.pk], actor=STAFF)
 
-    assert (done, why) == ([first.pk, elsewhere.pk], {second.pk: Refusal.ACTIVE_JOB})
+    assert (done, why) == ([first.pk, elsewhere.pk], {second.pk: RefusalReason.ACTIVE_JOB})
 
 
 def test_a_rival_that_comes_in_between_spoils_nothing_for_the_others(monkeypatch: pytest.MonkeyPatch):
@@ -69,7 +71,7 @@ def test_a_rival_that_comes_in_between_spoils_nothing_for_the_others(monkeypatch
 
     done, why = retry_many([met.pk, plain.pk], actor=STAFF)
 
-    assert (done, why) == ([plain.pk], {met.pk: Refusal.ACTIVE_JOB})
+    assert (done, why) == ([plain.pk], {met.pk: RefusalReason.ACTIVE_JOB})
     assert Job.objects.filter(retry_of=plain).count() == 1
 
 

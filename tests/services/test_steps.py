@@ -16,8 +16,8 @@ from jobs.services.commands.interventions import hold_job, resume_job
 from jobs.services.reports.health import check_health
 from jobs.services.reports.history import get_history
 from jobs.services.reports.wait_reasons import Wait, Waiting, explain_wait
-from jobs.services.search.jobs import look_at_job
-from jobs.status import Refusal, Status
+from jobs.services.search.jobs import get_job_and_time
+from jobs.status import RefusalReason, Status
 from tests.factories import make_job, make_project
 from tests.moves import changes_of, events_of, row_of
 from tests.others import statements
@@ -41,7 +41,9 @@ def test_a_step_returns_the_job_as_it_now_stands_and_tells_who_took_it(step: Ste
 
 
 @pytest.mark.parametrize(("step", "status", "due_at", "why"), REFUSED, ids=str)
-def test_a_job_that_cannot_take_the_step_is_refused_and_why(step: Step, status: Status, due_at: datetime, why: Refusal):
+def test_a_job_that_cannot_take_the_step_is_refused_and_why(
+    step: Step, status: Status, due_at: datetime, why: RefusalReason
+):
     job = make_job(status=status, due_at=due_at)
     before = row_of(job)
 
@@ -146,7 +148,7 @@ def test_a_held_job_waits_to_be_resumed_since_it_was_held_and_whatever_else_is_i
     held = hold_job(job.pk, project=job.project)
     type(job.project.organization).objects.update(disabled_at=held.updated_at)
 
-    _, now = look_at_job(job.pk, project=job.project)
+    _, now = get_job_and_time(job.pk, project=job.project)
 
     assert explain_wait(held, now=now) == Wait(what=Waiting.HELD, since=held.updated_at)
 
@@ -167,7 +169,7 @@ def test_a_held_job_can_be_cancelled_and_is_then_held_no_longer():
     assert not cancelled.is_held
     with pytest.raises(StepRefused) as refused:
         resume_job(job.pk, project=job.project)
-    assert refused.value.why is Refusal.ENDED
+    assert refused.value.why is RefusalReason.ENDED
 
 
 def test_a_job_held_before_its_start_waits_for_it_when_it_is_resumed():

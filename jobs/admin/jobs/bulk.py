@@ -26,7 +26,7 @@ from ...db.connection import home
 from ...exceptions import InvalidField, JobsError
 from ...models import Job
 from ...services.commands import bulk_change
-from ...services.commands.bulk_change import Change, Order
+from ...services.commands.bulk_change import BulkChange, Change
 from ...services.reports.wait_reasons import Waiting, explain_wait
 from ...services.search.staff_filter import JobFilter
 from ...status import Status
@@ -237,7 +237,7 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
             words = translated("Nothing was changed: JOBS[“STAFF_PROJECT”] names no project any more for such a job.")
             self.message_user(request, words, messages.ERROR)
             return HttpResponseRedirect(f"{self.url_of('changelist')}?{asked['back']}")
-        order = Order(
+        order = BulkChange(
             change=change,
             wanted=JobFilter.from_json(asked["filter"]),
             highest_id=asked["highest_id"],

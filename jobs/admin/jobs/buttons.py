@@ -29,7 +29,7 @@ from ...services.commands import bulk_change
 from ...services.commands.cancel import cancel_job
 from ...services.commands.interventions import hold_job, resume_job, run_job_now
 from ...services.commands.retry import retry_job
-from ...status import Refusal, Status
+from ...status import RefusalReason, Status
 from ..base import display
 from ..base.read_only import LookOnlyMixin, staff
 
@@ -42,16 +42,16 @@ ENDED: Final = {
     Status.CANCELLED: _("it had been cancelled meanwhile"),
 }
 WHY_NOT: Final = {
-    Refusal.RUNNING: _("a worker had begun it meanwhile"),
-    Refusal.HELD: _("it is held"),
-    Refusal.NOT_HELD: _("it is not held any more"),
-    Refusal.DUE_ALREADY: _("it is due already and waits for its turn"),
-    Refusal.NOT_FAILED: _("only a failed job can be retried, and this one is %(status)s"),
-    Refusal.RETRIED: _("job %(other)s tries it again already"),
-    Refusal.REDACTED: _("it was redacted, and nobody knows any longer whom it was about"),
-    Refusal.UNKNOWN_ACTION: _("its action no longer exists"),
-    Refusal.STAFF_ORDER: _("it changes jobs in the name of whoever asked for it; make the change anew instead"),
-    Refusal.ACTIVE_JOB: _("job %(other)s for the same reference waits or runs"),
+    RefusalReason.RUNNING: _("a worker had begun it meanwhile"),
+    RefusalReason.HELD: _("it is held"),
+    RefusalReason.NOT_HELD: _("it is not held any more"),
+    RefusalReason.DUE_ALREADY: _("it is due already and waits for its turn"),
+    RefusalReason.NOT_FAILED: _("only a failed job can be retried, and this one is %(status)s"),
+    RefusalReason.RETRIED: _("job %(other)s tries it again already"),
+    RefusalReason.REDACTED: _("it was redacted, and nobody knows any longer whom it was about"),
+    RefusalReason.UNKNOWN_ACTION: _("its action no longer exists"),
+    RefusalReason.STAFF_ORDER: _("it changes jobs in the name of whoever asked for it; make the change anew instead"),
+    RefusalReason.ACTIVE_JOB: _("job %(other)s for the same reference waits or runs"),
 }
 
 
@@ -244,7 +244,7 @@ def why_not(error: JobsError) -> str:
     Raises:
         JobsError: the error itself, if none of the use cases raises it.
     """
-    if isinstance(error, TransitionRefused) or (isinstance(error, StepRefused) and error.why is Refusal.ENDED):
+    if isinstance(error, TransitionRefused) or (isinstance(error, StepRefused) and error.why is RefusalReason.ENDED):
         return str(ENDED[error.status])
     if isinstance(error, StepRefused):
         return str(WHY_NOT[error.why]) % {"status": display.STATUS_WORDS[error.status], "other": error.other_job_id}

@@ -47,7 +47,7 @@ DESCRIPTIONS: Final = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class BulkChange:
     """What staff have confirmed; a filter of instants, so that it asks tomorrow for what it asks today."""
 
     change: Change
@@ -108,7 +108,7 @@ def newest_job_id() -> int:
     return Job.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
-def request_change(order: Order, *, project: Model) -> Job:
+def request_change(order: BulkChange, *, project: Model) -> Job:
     """Create the job of the action ``change_jobs`` that carries out ``order``; ``project`` is :func:`staff_project`.
 
     Raises:

@@ -14,11 +14,11 @@ from ...db.notify import notify_due
 from ...execution.context import JobContext
 from ...lifecycle import transitions
 from ...models import Job, JobQuerySet
-from ...status import Refusal, Status
+from ...status import RefusalReason, Status
 from ..search.planner import index_walks
 from ..search.staff_filter import JobFilter
 from ..search.staff_search import Walk, part_of, walk_for
-from .bulk_change import ACTION, Change, Order, preview_change, targets
+from .bulk_change import ACTION, BulkChange, Change, preview_change, targets
 from .retry import retry_many
 
 # So many entries of an index are looked at in one query.
@@ -35,7 +35,7 @@ PLACES: Final = frozenset(map(PLACE.format, Status))
 
 def change_jobs(job: JobContext) -> None:
     """Carry out the order in the job's parameters; the receipt tells what was done, and why the rest was not."""
-    order = Order.from_parameters(job.parameters)
+    order = BulkChange.from_parameters(job.parameters)
     preview = preview_change(order.change, order.wanted)
     if not preview.at_least:
         job.expect(preview.count)
@@ -46,7 +46,7 @@ def change_jobs(job: JobContext) -> None:
 class _Run:
     """The way through the jobs of one status."""
 
-    def __init__(self, job: JobContext, order: Order, wanted: JobFilter) -> None:
+    def __init__(self, job: JobContext, order: BulkChange, wanted: JobFilter) -> None:
         self.job, self.order, self.wanted = job, order, wanted
         # Where a job that takes over goes on: behind what was dealt with.
         self.position = PLACE.format(wanted.status)
@@ -113,7 +113,7 @@ class _Run:
         orders = {job_id for job_id, action in mine.items() if action == ACTION}
         done, refused = self._apply(sorted(mine.keys() - orders))
         why = {job_id: refusal.value for job_id, refusal in refused.items()}
-        why |= dict.fromkeys(orders, Refusal.STAFF_ORDER.value)
+        why |= dict.fromkeys(orders, RefusalReason.STAFF_ORDER.value)
         left = set(ids) - set(done) - why.keys()
         still = set(matching.filter(pk__in=left).values_list("pk", flat=True)) if left - mine.keys() else set()
         rows = Job.objects.in_bulk(left)
@@ -129,7 +129,7 @@ class _Run:
         """Those that match still: one that has begun or ended since it was found may not."""
         return Job.objects.filter(self.wanted.conditions(*self.wanted.asked), pk__in=ids)
 
-    def _apply(self, ids: list[int]) -> tuple[list[int], dict[int, Refusal]]:
+    def _apply(self, ids: list[int]) -> tuple[list[int], dict[int, RefusalReason]]:
         who: dict[str, Any] = {"actor": self.order.actor, "reason": self.order.reason}
         if self.order.change is Change.RETRY:
             return retry_many(ids, **who)
@@ -145,9 +145,9 @@ class _Run:
         if job is None:
             return "gone"
         if job.status == Status.SCHEDULED and job.is_held:
-            return Refusal.HELD.value
+            return RefusalReason.HELD.value
         waits = job.status == Status.SCHEDULED and self.order.change is Change.RUN
-        return Refusal.DUE_ALREADY.value if waits else str(job.status)
+        return RefusalReason.DUE_ALREADY.value if waits else str(job.status)
 
     def _note(self, end: int) -> None:
         """Note that all up to ``end`` is dealt with; not while some before it are busy, who would be forgotten."""

@@ -9,7 +9,7 @@ from ...actors import SYSTEM, Actor
 from ...db.connection import home
 from ...exceptions import JobNotFound, TransitionRefused
 from ...lifecycle import transitions
-from ...lifecycle.finished import announce_finish
+from ...lifecycle.finished import send_job_finished
 from ...models import BIGGEST_ID, Job
 from ...status import Status
 from ..search.jobs import get_job
@@ -41,7 +41,7 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
         won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
         job = get_job(job_id, project=project)
         if won:
-            announce = partial(announce_finish, job_id, Status.CANCELLED)
+            announce = partial(send_job_finished, job_id, Status.CANCELLED)
             transaction.on_commit(announce, using=home().alias, robust=True)
     if not won:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)

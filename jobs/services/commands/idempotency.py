@@ -12,7 +12,7 @@ from ...models import Job
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class IdempotentRequest:
     """One such request, as the jobs that it creates remember it; nothing that was sent can be read from it."""
 
     digest: str
@@ -29,7 +29,7 @@ class Scheduled:
     replayed: bool = False
 
 
-def call_of(idempotency_key: str, *, caller: str, endpoint: str, body: bytes) -> Call:
+def identify_request(idempotency_key: str, *, caller: str, endpoint: str, body: bytes) -> IdempotentRequest:
     """Return the call that a request is, from the key it names itself by and what it sends where.
 
     The body has personal data in it that could be guessed. The fingerprint is keyed by what is not
@@ -37,10 +37,10 @@ def call_of(idempotency_key: str, *, caller: str, endpoint: str, body: bytes) ->
     """
     digest = hashlib.sha256(f"{caller}:{idempotency_key}".encode()).hexdigest()
     sent = f"{endpoint}\n".encode() + body
-    return Call(digest=digest, body=hmac.digest(idempotency_key.encode(), sent, "sha256").hex())
+    return IdempotentRequest(digest=digest, body=hmac.digest(idempotency_key.encode(), sent, "sha256").hex())
 
 
-def find_replay(call: Call | None, *, project: models.Model) -> Scheduled | None:
+def find_replay(call: IdempotentRequest | None, *, project: models.Model) -> Scheduled | None:
     """Return the jobs that this call has created, as they now stand; None: none, or it is no call.
 
     Jobs that were deleted since are missing.

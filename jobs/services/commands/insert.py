@@ -13,7 +13,7 @@ from ...db.notify import notify_due
 from ...exceptions import Busy, ConcurrentChange
 from ...lifecycle import transitions
 from ...models import Job
-from .idempotency import Call, Scheduled, find_replay
+from .idempotency import IdempotentRequest, Scheduled, find_replay
 from .transaction import change
 
 INSERT_TRIES: Final = 3
@@ -24,7 +24,7 @@ def insert_jobs(
     *,
     project: models.Model,
     actor: Actor,
-    call: Call | None = None,
+    call: IdempotentRequest | None = None,
     refuse_conflicts: Callable[[Sequence[Job]], None],
 ) -> Scheduled:
     """Insert, once for a call; when what was in the way has gone before it could be named, try again.
@@ -56,7 +56,7 @@ def insert_jobs(
     raise ConcurrentChange if within_host else Busy
 
 
-def _remember(call: Call | None, jobs: Sequence[Job]) -> None:
+def _remember(call: IdempotentRequest | None, jobs: Sequence[Job]) -> None:
     if call is not None:
         for index, job in enumerate(jobs):
             job.call_digest, job.call_body, job.call_index = call.digest, call.body, index

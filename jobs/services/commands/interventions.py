@@ -12,8 +12,8 @@ from ...db.notify import notify_due
 from ...exceptions import Busy, JobNotFound, StepRefused
 from ...lifecycle import transitions
 from ...models import BIGGEST_ID, Job
-from ...status import Refusal, Status
-from ..search.jobs import look_at_job
+from ...status import RefusalReason, Status
+from ..search.jobs import get_job_and_time
 from ..validation import check_reason
 from .transaction import change
 
@@ -39,10 +39,10 @@ def hold_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reaso
         OutcomeUnknown: the database was lost at the commit; the change was made or was not.
     """
 
-    def why_not(job: Job, _: datetime) -> Refusal | None:
-        return Refusal.HELD if job.is_held else None
+    def why_not(job: Job, _: datetime) -> RefusalReason | None:
+        return RefusalReason.HELD if job.is_held else None
 
-    return _step(job_id, transitions.hold_back, why_not, project=project, actor=actor, reason=reason)
+    return _step(job_id, transitions.hold, why_not, project=project, actor=actor, reason=reason)
 
 
 def resume_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
@@ -53,8 +53,8 @@ def resume_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
         Further errors as in :func:`hold_job`, which also says what a reason may be.
     """
 
-    def why_not(job: Job, _: datetime) -> Refusal | None:
-        return None if job.is_held else Refusal.NOT_HELD
+    def why_not(job: Job, _: datetime) -> RefusalReason | None:
+        return None if job.is_held else RefusalReason.NOT_HELD
 
     return _step(job_id, transitions.resume, why_not, project=project, actor=actor, reason=reason, wakes=True)
 
@@ -67,10 +67,10 @@ def run_job_now(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, re
         Further errors as in :func:`hold_job`, which also says what a reason may be.
     """
 
-    def why_not(job: Job, now: datetime) -> Refusal | None:
+    def why_not(job: Job, now: datetime) -> RefusalReason | None:
         if job.is_held:
-            return Refusal.HELD
-        return Refusal.DUE_ALREADY if job.due_at <= now else None
+            return RefusalReason.HELD
+        return RefusalReason.DUE_ALREADY if job.due_at <= now else None
 
     return _step(job_id, transitions.advance, why_not, project=project, actor=actor, reason=reason, wakes=True)
 
@@ -78,7 +78,7 @@ def run_job_now(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, re
 def _step(
     job_id: int,
     move: _Move,
-    why_not: Callable[[Job, datetime], Refusal | None],
+    why_not: Callable[[Job, datetime], RefusalReason | None],
     *,
     project: models.Model,
     actor: Actor,
@@ -92,7 +92,7 @@ def _step(
     with change(then="step.committed", wait_seconds=conf.current().cancel_wait_seconds):
         for _ in range(TRIES):
             won = move(job_id, project=project, actor=actor, reason=reason)
-            job, now = look_at_job(job_id, project=project)
+            job, now = get_job_and_time(job_id, project=project)
             why = None if won else _why_not_any(job) or why_not(job, now)
             if won or why is not None:
                 break
@@ -105,8 +105,8 @@ def _step(
     raise StepRefused(job.pk, why=why, status=Status(job.status))
 
 
-def _why_not_any(job: Job) -> Refusal | None:
+def _why_not_any(job: Job) -> RefusalReason | None:
     """Return why none of these steps can be taken; None: the job waits."""
     if Status(job.status).is_final:
-        return Refusal.ENDED
-    return Refusal.RUNNING if job.status == Status.RUNNING else None
+        return RefusalReason.ENDED
+    return RefusalReason.RUNNING if job.status == Status.RUNNING else None

@@ -17,7 +17,7 @@ from ...db.notify import notify_due
 from ...exceptions import Busy, ConcurrentChange, JobNotFound, StepRefused
 from ...lifecycle import transitions
 from ...models import Job, JobQuerySet
-from ...status import Refusal, Status
+from ...status import RefusalReason, Status
 from ..search.jobs import get_job
 from ..validation import check_reason
 from . import bulk_change
@@ -31,7 +31,7 @@ TRIES: Final = 3
 class _Refused:
     """Why a job cannot be retried, and which other job is in the way."""
 
-    why: Refusal
+    why: RefusalReason
     other_job_id: int | None = None
 
 
@@ -79,7 +79,7 @@ def retry_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reas
 
 def retry_many(
     job_ids: Collection[int], *, actor: Actor = SYSTEM, reason: str = ""
-) -> tuple[list[int], dict[int, Refusal]]:
+) -> tuple[list[int], dict[int, RefusalReason]]:
     """Retry many, of any projects, in the caller's transaction; what is in the way of one spoils none of the others.
 
     Returns:
@@ -147,16 +147,16 @@ def _refusals(jobs: Sequence[Job]) -> dict[int, _Refused]:
 
 def _refusal(job: Job, retried_by: int | None, rival: int | None) -> _Refused | None:
     if job.status != Status.FAILED:
-        return _Refused(why=Refusal.NOT_FAILED)
+        return _Refused(why=RefusalReason.NOT_FAILED)
     if retried_by is not None:
-        return _Refused(why=Refusal.RETRIED, other_job_id=retried_by)
+        return _Refused(why=RefusalReason.RETRIED, other_job_id=retried_by)
     if not job.reference_id:
-        return _Refused(why=Refusal.REDACTED)
+        return _Refused(why=RefusalReason.REDACTED)
     if job.action == bulk_change.ACTION:
-        return _Refused(why=Refusal.STAFF_ORDER)
+        return _Refused(why=RefusalReason.STAFF_ORDER)
     if find_action(job.action) is None:
-        return _Refused(why=Refusal.UNKNOWN_ACTION)
-    return None if rival is None else _Refused(why=Refusal.ACTIVE_JOB, other_job_id=rival)
+        return _Refused(why=RefusalReason.UNKNOWN_ACTION)
+    return None if rival is None else _Refused(why=RefusalReason.ACTIVE_JOB, other_job_id=rival)
 
 
 def _active_rivals(jobs: Sequence[Job]) -> dict[tuple[Any, str, str], int]:
@@ -188,7 +188,7 @@ def _check_still_whole(failed: Job) -> None:
     if now is None:
         raise JobNotFound(failed.pk)
     if now.reference_id != failed.reference_id:
-        raise _as_error(failed, _Refused(why=Refusal.REDACTED))
+        raise _as_error(failed, _Refused(why=RefusalReason.REDACTED))
 
 
 def _locked(jobs: JobQuerySet, *, skip_locked: bool = False) -> JobQuerySet:

@@ -14,7 +14,7 @@ from ...db.connection import home
 from ...exceptions import ActiveJobExists, InvalidField
 from ...models import Job
 from ..validation import check_json, check_text, quoted
-from .idempotency import Call, Scheduled
+from .idempotency import IdempotentRequest, Scheduled
 from .insert import insert_jobs
 
 MAX_REFERENCE_BYTES: Final = 256
@@ -66,7 +66,9 @@ def schedule_job(
     return request_job(wanted, project=project, actor=actor).jobs[0]
 
 
-def request_job(wanted: Wanted, *, project: models.Model, actor: Actor, call: Call | None = None) -> Scheduled:
+def request_job(
+    wanted: Wanted, *, project: models.Model, actor: Actor, call: IdempotentRequest | None = None
+) -> Scheduled:
     """Create a job for somebody who may ask for it twice: a repeated ``call`` gets what the first one created.
 
     Raises:

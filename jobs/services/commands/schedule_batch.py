@@ -13,7 +13,7 @@ from ...db import clock
 from ...db.connection import home
 from ...exceptions import BatchConflict, Conflict, InvalidField
 from ...models import Job
-from .idempotency import Call, Scheduled
+from .idempotency import IdempotentRequest, Scheduled
 from .insert import insert_jobs
 from .schedule import Wanted, prepare_job
 
@@ -24,7 +24,7 @@ Unique = tuple[str, str | None]
 
 
 def request_jobs(
-    wanted: Sequence[Wanted], *, project: models.Model, actor: Actor, call: Call | None = None
+    wanted: Sequence[Wanted], *, project: models.Model, actor: Actor, call: IdempotentRequest | None = None
 ) -> Scheduled:
     """Create a job for each member of ``wanted``, or none at all; a repeated ``call`` gets what the first one created.
 

@@ -20,7 +20,7 @@ def get_job(job_id: int, *, project: models.Model) -> Job:
     return _get(job_id, Job.objects.in_project(project))
 
 
-def look_at_job(job_id: int, *, project: models.Model) -> tuple[Job, datetime]:
+def get_job_and_time(job_id: int, *, project: models.Model) -> tuple[Job, datetime]:
     """Return one job of the project and the database's time at that look, in one query.
 
     Raises:
