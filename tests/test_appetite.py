@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.workers import claim_order
+from jobs.workers import prefetch as prefetch_module
 from jobs.workers.claim_order import Candidate
 from jobs.workers.prefetch import MOST_AT_ONCE, NO_ROOM_SECONDS, ROOM_SECONDS, SOLO_PATIENCE_SECONDS, PrefetchLimit
 from tests.factories import LONG_AGO
@@ -95,7 +95,7 @@ def test_a_busy_process_passes_over_a_suspect_and_after_a_while_makes_room_for_i
 
 def test_the_room_made_for_one_that_runs_alone_is_not_made_for_ever(monkeypatch: pytest.MonkeyPatch):
     prefetch, now = PrefetchLimit(), [1_000.0]
-    monkeypatch.setattr(claim_order.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(prefetch_module.time, "monotonic", lambda: now[0])
     waiting = make_candidates(1, crashes=1) + make_candidates(1, first=2)
 
     taken = []

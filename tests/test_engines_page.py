@@ -30,7 +30,7 @@ import json, sys
 from shop.celery import app
 import django
 django.setup()
-from jobs.tasklib import task_backends
+from jobs.engines.compat import task_backends
 assert task_backends["default"].app is app
 print(json.dumps({name: app.conf[name] for name in sys.argv[1:]}))
 """

@@ -111,12 +111,12 @@ def test_a_queue_that_refused_is_left_out_for_a_while_and_then_tried_with_one_jo
     fill(WINDOW + 50, action="slow")
     (other,) = fill(1, due_at=ago(1))
     order = DispatchOrder()
-    order.refusals.note("slow")
+    order.backoff_by_queue.note("slow")
 
     left_alone = order.choose()
     now += 1
     tried = [candidate.action for candidate in order.choose()]
-    order.refusals.forget("slow")
+    order.backoff_by_queue.forget("slow")
     trusted = order.choose()
 
     assert [candidate.job_id for candidate in left_alone] == [other.pk]
@@ -128,7 +128,7 @@ def test_a_queue_that_refuses_again_is_left_alone_for_longer_but_not_beyond_five
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("jobs.workers.dispatch_order.monotonic", lambda: 0.0)
-    refusals = DispatchOrder().refusals
+    refusals = DispatchOrder().backoff_by_queue
     waits = []
     for _ in range(12):
         refusals.note("slow")

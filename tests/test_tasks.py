@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from django.test import override_settings
 
-import jobs
+import jobs.engines
 from jobs import tasks
 from jobs.checks.settings import check_engine
 from tests.engine import registered
@@ -116,7 +116,7 @@ def test_an_alias_that_is_not_there_is_an_error_at_start():
 
 def test_where_django_tasks_are_not_installed_an_engine_is_an_error_at_start(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "jobs.engines.compat", raising=False)
-    monkeypatch.delattr(jobs, "tasklib", raising=False)
+    monkeypatch.delattr(jobs.engines, "compat", raising=False)
     for name in [n for n in sys.modules if n.partition(".")[0] == "django_tasks"] + ["django_tasks", "django.tasks"]:
         monkeypatch.setitem(sys.modules, name, None)
 

@@ -150,7 +150,7 @@ def test_the_receipt_of_that_job_shows_counts_and_no_ids(client: Client):
 
 
 def test_the_page_tells_count_filter_and_what_it_waits_for(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bulk.changing, "MOST_COUNTED", 2)
+    monkeypatch.setattr(bulk.bulk_change, "MOST_COUNTED", 2)
     jobs = [make_job() for _ in range(3)]
 
     html = text_of(choose_all(client, "cancel", *jobs, query="?status=scheduled"))

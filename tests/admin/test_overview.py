@@ -173,7 +173,7 @@ def test_what_is_wrong_is_said_in_sentences(client: Client, now: datetime):
 
 def test_counts_are_bounded_and_say_so(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("jobs.services.reports.overview.MOST_COUNTED", 3)
-    monkeypatch.setattr("jobs.admin.jobs.model_admin.overview.MOST_COUNTED", 3)
+    monkeypatch.setattr("jobs.admin.jobs.overview.MOST_COUNTED", 3)
     project = make_project()
     for _ in range(4):
         make_job(project=project)

@@ -8,7 +8,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 
-from jobs.services.reports import readiness
+from jobs.services.reports import health
 
 PROBES = ["/livez", "/readyz"]
 
@@ -58,7 +58,7 @@ def test_a_database_that_does_not_answer_makes_it_unready_and_is_not_quoted(
         def migration_qs(self) -> Any:
             raise OperationalError("host=10.0.0.1 password=secret")
 
-    monkeypatch.setattr(readiness, "MigrationRecorder", lambda connection: Away())
+    monkeypatch.setattr(health, "MigrationRecorder", lambda connection: Away())
 
     response = client.get("/readyz")
 
@@ -101,9 +101,9 @@ def test_a_transaction_of_the_whole_request_is_kept_off(client: Client, monkeypa
 
 
 def test_where_the_host_has_switched_migrations_off_none_are_asked_for():
-    readiness._migrations.cache_clear()
+    health._migrations.cache_clear()
     try:
         with override_settings(MIGRATION_MODULES={"jobs": None}):
-            assert readiness._migrations() == frozenset()
+            assert health._migrations() == frozenset()
     finally:
-        readiness._migrations.cache_clear()
+        health._migrations.cache_clear()
