@@ -39,7 +39,7 @@ test: venv-dev ## Run the whole suite on SQLite, then on PostgreSQL
 	@exec $(BIN)/python -m tests.run $(ARGS)
 
 check: venv-dev ## Run what is slow: Schemathesis, a client, a browser (needs Chromium), hosts on Python 3.11 and 3.13
-	@exec $(BIN)/python -m tests.run --only postgresql -n 0 tests/checks $(ARGS)
+	@exec $(BIN)/python -m tests.run --only postgresql -n 0 tests/system/browser tests/system/clients tests/system/hosts tests/system/deploy/test_image.py tests/system/deploy/test_pgbouncer.py $(ARGS)
 
 # By `python -m`: the scripts in bin/ name their interpreter by path and break when a checkout is moved.
 lint: venv-dev ## Check format, style, types, deployment settings, migrations and documentation
@@ -57,7 +57,7 @@ docs: venv-dev ## Build the documentation as a site into build/site; a link that
 	@echo "It is in build/site; to search it, serve it: python3 -m http.server --directory build/site"
 
 openapi: venv-dev ## Write the OpenAPI document anew, after a change of the API
-	@exec $(BIN)/python -W error -m tests.openapi
+	@exec $(BIN)/python -W error -m tests.support.openapi
 
 # Both files of a language are committed: hosts have no gettext, and the package needs none.
 messages: venv-dev ## Collect the admin's texts for translation and compile them (needs GNU gettext)
@@ -77,7 +77,7 @@ bench-engines: venv-dev ## Measure the engines that may run jobs, beside their o
 	@exec $(BIN)/python -m tests.benchmarks.engines $(ARGS)
 
 chaos: venv-dev ## Kill, cut off and freeze workers by the thousand; count what became of the jobs
-	@exec $(BIN)/python -m tests.chaos --write $(ARGS)
+	@exec $(BIN)/python -m tests.system.chaos --write $(ARGS)
 
 clean: ## Remove the virtual environment and everything generated
 	rm -rf $(VENV) build dist *.egg-info var .hypothesis .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,6 @@
 """The whole suite on every supported pair of Python and Django, each on SQLite and on PostgreSQL.
 
-``nox`` runs all pairs, ``nox -p 3.13`` some, ``nox -- --only sqlite tests/api`` hands the
+``nox`` runs all pairs, ``nox -p 3.13`` some, ``nox -- --only sqlite tests/unit/api`` hands the
 rest to ``tests/run.py``. A pair whose interpreter is not on this machine is skipped, and
 the summary names it; with ``CI`` set it fails.
 """
@@ -13,7 +13,7 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent))  # nox runs this file from anywhere
 
-from tests.interpreters import PAIRS, pyenv_directories
+from tests.support.interpreters import PAIRS, pyenv_directories
 
 nox.needs_version = ">=2024.4.15"
 nox.options.reuse_existing_virtualenvs = True

@@ -6,9 +6,9 @@ import pytest
 from django.test import override_settings
 
 from jobs.engines import engine_process
-from tests.api.client import Api
-from tests.factories import make_key, make_project
-from tests.others import until
+from tests.support.api_client import Api
+from tests.support.concurrency import until
+from tests.support.factories import make_key, make_project
 
 
 @pytest.fixture

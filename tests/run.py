@@ -1,7 +1,7 @@
 """Run the whole suite on SQLite, then on PostgreSQL: what ``make test`` does.
 
 Whatever this program does not know goes to pytest, and later words win: ``-k cancel``,
-``-n 0`` for one process, ``tests/api``. The exit status is 0 only if both suites passed.
+``-n 0`` for one process, ``tests/unit/api``. The exit status is 0 only if both suites passed.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from tests.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
+from tests.support.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PROCESSES: Final = "2"

@@ -19,7 +19,7 @@ else:
     # template0 takes this encoding whatever the server's default is.
     DATABASES["default"]["TEST"] = {"NAME": f"test_jobs_{TEST_RUN}", "TEMPLATE": "template0", "CHARSET": "UTF8"}
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.hostapp"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.hostapp"]
 if find_spec("django_tasks_db"):
     INSTALLED_APPS += ["django_tasks_db"]  # the tables of an engine that some tests run on
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; these passwords guard nothing

@@ -7,8 +7,8 @@ from tests.settings import INSTALLED_APPS
 
 # A host may name its app before `jobs` or after it.
 INSTALLED_APPS = (
-    ["tests.swaphost", *INSTALLED_APPS]
+    ["tests.support.swaphost", *INSTALLED_APPS]
     if os.environ.get("HOST_APP") == "first"
-    else [*INSTALLED_APPS, "tests.swaphost"]
+    else [*INSTALLED_APPS, "tests.support.swaphost"]
 )
 JOBS_PROJECT_MODEL = "swaphost.Workspace"

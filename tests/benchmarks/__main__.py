@@ -24,7 +24,7 @@ import django
 import psycopg
 
 from tests.benchmarks.processes import MeasureFailed, measure, migrate
-from tests.postgres import NoServer, Server, end_cleanly_on_sigterm, postgres_server
+from tests.support.postgres import NoServer, Server, end_cleanly_on_sigterm, postgres_server
 
 AIM_RATE: Final = 0.5
 AIM_PICK_UP_MS: Final = {"PostgreSQL": 10, "SQLite": 150}

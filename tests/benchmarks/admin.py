@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tests.benchmarks.__main__ import print_facts
 from tests.benchmarks.processes import MeasureFailed, environment, migrate
-from tests.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
+from tests.support.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
 
 ROUNDS: Final = 7
 AIM_MS: Final = 150

@@ -28,7 +28,7 @@ def programs(*, processes: int, dispatcher: bool) -> Iterator[None]:
         "tasks_db": [["manage.py", "db_worker", "--interval=0.1", "--no-startup-delay", "-v0"]] * processes,
         "celery": [
             [
-                *("-m", "celery", "--app=tests.engines.celeryapp", "worker", "--loglevel=WARNING"),
+                *("-m", "celery", "--app=tests.system.engines.celeryapp", "worker", "--loglevel=WARNING"),
                 *(f"--concurrency={processes}", f"--queues={os.environ.get('BENCHMARK_QUEUE_PREFIX', '')}default"),
             ]
         ],

@@ -12,7 +12,7 @@ BACKENDS = {
         "BACKEND": "jobs.contrib.celery.CeleryBackend",
         "QUEUES": [],
         "OPTIONS": {
-            "app": "tests.engines.celeryapp.app",
+            "app": "tests.system.engines.celeryapp.app",
             "queue_prefix": os.environ.get("BENCHMARK_QUEUE_PREFIX", ""),
         },
     },

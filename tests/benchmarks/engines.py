@@ -16,8 +16,8 @@ from uuid import uuid4
 
 from tests.benchmarks.__main__ import print_facts, print_row
 from tests.benchmarks.processes import MeasureFailed, measure, migrate
-from tests.engines.engines import BROKER_URL, Celery, TasksDb
-from tests.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
+from tests.support.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
+from tests.system.engines.engines import BROKER_URL, Celery, TasksDb
 
 MEASURES: Final = "tests.benchmarks.engine_measures"
 SETTINGS: Final = "tests.benchmarks.engine_settings"

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from tests.benchmarks.__main__ import print_facts
 from tests.benchmarks.processes import MeasureFailed, environment, migrate
-from tests.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
+from tests.support.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
 
 ROUNDS: Final = 15
 AIM_FIRST_PAGE: Final = 3.0

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from tests.support.source import ROOT
+
 SETTINGS: Final = "tests.benchmarks.settings"
 MEASURES: Final = "tests.benchmarks.measure"
 END_SECONDS: Final = 15

@@ -1,1 +1,0 @@
-"""The admin, seen through Django's test client."""

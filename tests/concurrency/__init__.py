@@ -1,1 +1,0 @@
-"""Real races, on connections of their own."""

@@ -1,1 +1,0 @@
-"""Projects into which `jobs` is installed from its wheel, outside this source tree; see ``tests/checks``."""

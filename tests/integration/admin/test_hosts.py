@@ -1,0 +1,150 @@
+"""Hosts: pages of ours in a site and on a ``ModelAdmin`` of the host's own, and registered by nobody else."""
+
+import subprocess
+import sys
+from types import ModuleType
+from typing import Any, Final
+
+import pytest
+from django.contrib import admin
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+from django.urls import path
+
+from jobs.admin import (
+    ApiKeyAdminMixin,
+    JobAdminMixin,
+    OrganizationAdminMixin,
+    PauseAdminMixin,
+    ProjectJobsMixin,
+    is_ours_to_register,
+)
+from jobs.models import ApiKey, Job, JobEvent, Organization, Pause
+from jobs.services.tenants.projects import get_project_model
+from tests.support.admin_client import client_of, make_staff, text_of
+from tests.support.factories import LONG_AGO, make_key, make_project, make_running_job
+from tests.support.source import ROOT
+
+pytestmark = pytest.mark.django_db
+
+
+class ThemeMixin:
+    """What a theme mixes in."""
+
+    theme = "dark"
+
+
+class ThemeAdmin(ThemeMixin, admin.ModelAdmin):
+    """What a theme asks hosts to derive their pages from."""
+
+    list_fullwidth = True
+
+
+OURS: Final[dict[Any, Any]] = {
+    Job: JobAdminMixin,
+    ApiKey: ApiKeyAdminMixin,
+    Organization: OrganizationAdminMixin,
+    Pause: PauseAdminMixin,
+    get_project_model(): ProjectJobsMixin,
+}
+SITES: Final = {"ours-first": admin.AdminSite(name="ours-first"), "theme-first": admin.AdminSite(name="theme-first")}
+for model, mixin in OURS.items():
+    SITES["ours-first"].register(model, type("OursFirst", (mixin, ThemeAdmin), {"search_fields": ("name",)}))
+    SITES["theme-first"].register(model, type("ThemeFirst", (ThemeMixin, mixin, admin.ModelAdmin), {}))
+
+URLS: Final = ModuleType("tests.admin.host_urls")
+vars(URLS)["urlpatterns"] = [path(f"{name}/", site.urls) for name, site in SITES.items()]
+
+
+@pytest.fixture
+def rows() -> dict[str, Any]:
+    project = make_project()
+    job = make_running_job(project=project)
+    JobEvent.objects.create(job=job, at=LONG_AGO, what="claimed", to_status="running", attempt=1, actor="worker:a")
+    label = get_project_model()._meta
+    return {
+        "jobs/job": job.pk,
+        "jobs/apikey": make_key(organization=project.organization, project=project).key.pk,
+        "jobs/organization": project.organization_id,
+        "jobs/pause": Pause.objects.create(reason="x", created_at=LONG_AGO, created_by="system").pk,
+        f"{label.app_label}/{label.model_name}": project.pk,
+    }
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_all_pages_show_on_a_site_of_the_host_s_own(site: str, rows: dict[str, Any]):
+    with override_settings(ROOT_URLCONF=URLS):
+        client = client_of(make_staff(superuser=True))
+        pages = [f"/{site}/{model}/{page}" for model, pk in rows.items() for page in ("", "add/", f"{pk}/change/")]
+        pages += [f"/{site}/{model}/{pk}/history/" for model, pk in rows.items()]
+
+        answers = {page: client.get(page) for page in pages}
+
+    assert {page: answer.status_code for page, answer in answers.items()} == dict.fromkeys(pages, 200)
+    for answer in answers.values():
+        assert 'href="/admin/' not in text_of(answer)
+        assert f'href="/{site}/' in text_of(answer)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_the_host_s_own_project_page_tells_how_its_jobs_stand(site: str, rows: dict[str, Any]):
+    model, pk = list(rows.items())[-1]
+    with override_settings(ROOT_URLCONF=URLS):
+        html = text_of(client_of(make_staff(superuser=True)).get(f"/{site}/{model}/{pk}/change/"))
+
+    assert f'href="/{site}/jobs/job/?project={pk}&amp;status=running">1</a>' in html
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("model", ["jobs/job", "jobs/apikey", "jobs/pause"])
+def test_the_buttons_lead_back_into_the_same_site(site: str, model: str, rows: dict[str, Any]):
+    button = {"jobs/job": "cancel", "jobs/apikey": "revoke", "jobs/pause": "resume"}[model]
+    with override_settings(ROOT_URLCONF=URLS):
+        answer = client_of(make_staff(superuser=True)).post(f"/{site}/{model}/{rows[model]}/{button}/")
+
+    assert answer.url.startswith(f"/{site}/{model}/")
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_nobody_edits_a_job_on_a_host_s_page_either(site: str, rows: dict[str, Any]):
+    with override_settings(ROOT_URLCONF=URLS):
+        client = client_of(make_staff(superuser=True))
+        answers = [client.post(f"/{site}/jobs/job/{rows['jobs/job']}/{page}/") for page in ("change", "delete")]
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+
+
+@pytest.mark.parametrize("mixin", OURS.values())
+def test_a_class_that_names_its_model_admin_first_is_refused_as_it_would_let_staff_edit(mixin: Any):
+    with pytest.raises(ImproperlyConfigured, match=f"Wrong must name {mixin.__name__} before its ModelAdmin"):
+        type("Wrong", (ThemeAdmin, mixin), {})
+
+
+# ---------------------------------------------------------------- ADMIN_REGISTER
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, True), ({"ADMIN_REGISTER": False}, False), ({"X": 1}, True)])
+def test_the_setting_says_whether_we_register(given: dict[str, Any], expected: bool):
+    with override_settings(JOBS=given):
+        assert is_ours_to_register() is expected
+
+
+@pytest.mark.parametrize(("setting", "registered"), [("", "True"), ("JOBS = {'ADMIN_REGISTER': False}", "False")])
+def test_a_host_that_registers_itself_finds_nothing_registered(setting: str, registered: str):
+    program = f"""
+import django
+from django.conf import settings
+from tests import settings_swapped as host
+values = {{name: getattr(host, name) for name in dir(host) if name.isupper() and name != "JOBS"}}
+{setting or "JOBS = {}"}
+settings.configure(**values, JOBS=JOBS)
+django.setup()
+from django.contrib import admin
+from jobs.models import ApiKey, Job, Organization, Pause
+print({{admin.site.is_registered(model) for model in (ApiKey, Job, Organization, Pause)}})
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.stdout.strip() == f"{{{registered}}}", done.stderr

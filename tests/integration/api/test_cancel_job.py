@@ -1,0 +1,170 @@
+from unittest.mock import patch
+
+import pytest
+from django.test import override_settings
+
+from jobs.exceptions import Busy
+from jobs.models import Job
+from jobs.status import Status
+from tests.support.api_client import Api
+from tests.support.concurrency import other_connection, transaction_of
+from tests.support.factories import make_job, make_key
+
+FINAL = [status for status in Status if status.is_final]
+
+
+@pytest.mark.parametrize("status", [Status.SCHEDULED, Status.RUNNING])
+def test_a_job_that_waits_or_runs_is_cancelled(api: Api, status: Status):
+    job = make_job(project=api.project, status=status)
+
+    response = api.delete(f"/jobs/{job.pk}")
+
+    job.refresh_from_db()
+    assert response.status_code == 200
+    assert response.json()["data"]["status"] == job.status == "cancelled"
+    assert response.json()["data"]["updatedAt"] >= response.json()["data"]["createdAt"]
+
+
+@pytest.mark.parametrize("status", FINAL)
+def test_a_job_that_has_ended_is_refused_and_stays_as_it_is(api: Api, status: Status):
+    job = make_job(project=api.project, status=status)
+    before = Job.objects.filter(pk=job.pk).values().get()
+
+    response = api.delete(f"/jobs/{job.pk}")
+
+    assert response.status_code == 400
+    assert response.json()["error"] == f"the requested job has already been {status}"
+    assert response.json()["code"] == "transition_refused"
+    assert Job.objects.filter(pk=job.pk).values().get() == before
+
+
+def test_a_second_cancel_is_refused(api: Api):
+    job = make_job(project=api.project)
+    api.delete(f"/jobs/{job.pk}")
+
+    assert api.delete(f"/jobs/{job.pk}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("job_id", "status"), [("abc", 400), ("1.5", 400), ("0", 404), ("-1", 404), (str(10**30), 404)]
+)
+def test_an_id_is_judged_as_for_get(api: Api, job_id: str, status: int):
+    assert api.delete(f"/jobs/{job_id}").status_code == status
+
+
+def test_a_job_of_another_project_is_not_found_and_goes_on(api: Api):
+    job = make_job()
+
+    response = api.delete(f"/jobs/{job.pk}")
+
+    job.refresh_from_db()
+    assert response.status_code == 404
+    assert job.status == Status.SCHEDULED
+
+
+def test_the_event_names_the_key_and_the_request(api: Api):
+    job = make_job(project=api.project)
+
+    api.delete(f"/jobs/{job.pk}", headers={"X-Request-Id": "req-1"})
+
+    event = job.events.get()
+    assert event.actor == f"key:{api.secret[:12]}"
+    assert event.request_id == "req-1"
+
+
+def test_a_key_that_may_only_read_cancels_nothing(api: Api):
+    job = make_job(project=api.project)
+    api.secret = make_key(organization=api.project.organization, scopes=["read"]).secret
+
+    response = api.delete(f"/jobs/{job.pk}")
+
+    job.refresh_from_db()
+    assert response.status_code == 403
+    assert response.json()["code"] == "missing_scope"
+    assert "'cancel'" in response.json()["error"]
+    assert job.status == Status.SCHEDULED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_stays_locked_makes_it_busy_and_changes_nothing(transactional_db: None, api: Api):
+    job = make_job(project=api.project)
+    lock = f"UPDATE jobs_job SET description = description WHERE id = {job.pk}"
+
+    with (
+        other_connection() as other,
+        transaction_of(other, lock),
+        override_settings(JOBS={"CANCEL_WAIT_SECONDS": 0.2}),
+    ):
+        response = api.delete(f"/jobs/{job.pk}")
+
+    job.refresh_from_db()
+    assert (response.status_code, response.json()["code"]) == (503, "busy")
+    assert response["Retry-After"]
+    assert job.status == Status.SCHEDULED
+    assert not job.events.exists()
+
+
+def test_a_chunk_that_lasts_too_long_makes_it_busy(api: Api):
+    job = make_job(project=api.project)
+
+    with patch("jobs.api.views.cancel_job", side_effect=Busy(retry_after=2)):
+        response = api.delete(f"/jobs/{job.pk}")
+
+    assert response.status_code == 503
+    assert response.json()["code"] == "busy"
+    assert response["Retry-After"] == "2"
+
+
+# ---------------------------------------------------------------- with a reason
+
+
+@pytest.mark.parametrize(
+    ("query", "note"),
+    [
+        ("", ""),
+        ("?reasons=x&Reason=y", ""),
+        ("?reason=Asked+for%20by%20mistake.", "Asked for by mistake."),
+        ("?reason=%C3%A9%F0%9F%98%80", "é😀"),
+        ("?reason=1%2B1%3D2%261", "1+1=2&1"),
+        ("?reason=first&reason=second", "first"),
+        (f"?reason={'%C3%A9' * 500}", "é" * 500),
+    ],
+)
+def test_a_reason_is_kept_with_the_event(api: Api, query: str, note: str):
+    job = make_job(project=api.project)
+
+    assert api.delete(f"/jobs/{job.pk}{query}").status_code == 200
+    assert job.events.get().note == note
+
+
+@pytest.mark.parametrize(
+    ("reason", "problem"),
+    [
+        ("", "must not be blank"),
+        ("%20%09", "must not be blank"),
+        ("%E2%80%83", "must not be blank"),
+        ("a%00b", "must not contain control characters or lone surrogates"),
+        ("a%0Ab", "must not contain control characters or lone surrogates"),
+        ("a%C2%85b", "must not contain control characters or lone surrogates"),
+        ("x" * 501, "must be at most 500 characters"),
+        ("&reason=second", "must not be blank"),
+    ],
+)
+def test_a_reason_that_cannot_be_kept_cancels_nothing(api: Api, reason: str, problem: str):
+    job = make_job(project=api.project)
+
+    response = api.delete(f"/jobs/{job.pk}?reason={reason}")
+
+    job.refresh_from_db()
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_field")
+    assert response.json()["error"] == f"reason: {problem}"
+    assert job.status == Status.SCHEDULED
+    assert not job.events.exists()
+
+
+def test_a_reason_opens_no_foreign_job(api: Api):
+    foreign = make_job()
+
+    assert api.delete(f"/jobs/{foreign.pk}?reason=x").status_code == 404
+    assert api.delete("/jobs/abc?reason=").json()["error"] == "jobId: must be an integer"
+    assert not foreign.events.exists()

@@ -1,0 +1,86 @@
+"""A database that is lost at the COMMIT: nobody is told that nothing was changed when something was."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
+
+from jobs.models import Job
+from jobs.status import Status
+from tests.support.api_client import Api
+from tests.support.factories import make_job, make_key, make_project
+
+pytestmark = pytest.mark.django_db(transaction=True)
+KINDS = [OperationalError, InterfaceError]
+WANTED = {"action": "touch_publicly", "referenceId": "shekar@example.com"}
+
+
+@pytest.fixture
+def api() -> Api:
+    project = make_project()
+    api = Api(project=project, secret=make_key(organization=project.organization).secret)
+    assert api.get("/jobs").status_code == 200  # notes the use of the key: a commit of its own, once a minute
+    return api
+
+
+@contextmanager
+def answers_lost(kind: type[Exception]) -> Iterator[None]:
+    """Let each COMMIT take effect, and its answer never come."""
+    wrapper = type(connections[DEFAULT_DB_ALIAS])
+    commit = wrapper._commit
+
+    def commit_and_lose(self: Any) -> None:
+        commit(self)
+        raise outage(kind)
+
+    with patch.object(wrapper, "_commit", commit_and_lose):
+        yield
+
+
+def outage(kind: type[Exception]) -> Exception:
+    """Return what Django raises when the connection is gone; on SQLite, when the disk is."""
+    cause = connection.Database.OperationalError("gone")
+    if connection.vendor == "sqlite":
+        cause.sqlite_errorcode = 10
+    error = kind("gone")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_job_that_may_have_been_created_is_not_said_to_be_refused(api: Api, kind: type[Exception]):
+    with answers_lost(kind):
+        response = api.post("/jobs", WANTED)
+
+    assert Job.objects.count() == 1
+    assert_unknown(response)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cancel_that_may_have_been_made_is_not_said_to_be_refused(api: Api, kind: type[Exception]):
+    job = make_job(project=api.project)
+
+    with answers_lost(kind):
+        response = api.delete(f"/jobs/{job.pk}")
+
+    assert Job.objects.get(pk=job.pk).status == Status.CANCELLED
+    assert_unknown(response)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_before_the_commit_an_outage_has_changed_nothing_and_says_so(api: Api, kind: type[Exception]):
+    with patch("jobs.services.commands.insert.transitions.schedule_many", side_effect=outage(kind)):
+        response = api.post("/jobs", WANTED)
+
+    assert not Job.objects.exists()
+    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+
+
+def assert_unknown(response: Any) -> None:
+    assert response.status_code == 503
+    assert response.json()["code"] == "outcome_unknown"
+    assert "look whether it was made" in response.json()["error"]
+    assert "Retry-After" not in response

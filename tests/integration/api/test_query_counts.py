@@ -1,0 +1,156 @@
+"""How many statements a request costs, with authentication."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jobs.models import JobEvent, Worker
+from tests.support.api_client import Api
+from tests.support.factories import make_job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+VALID = {"action": "touch_publicly", "referenceId": "shekar@example.com"}
+ON_POSTGRESQL = connection.vendor == "postgresql"
+
+NOT_COUNTED = ("BEGIN", "COMMIT")
+
+
+def statements_of(call: Callable[[], object]) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        call()
+    statements = [query["sql"] for query in captured if not query["sql"].startswith(NOT_COUNTED)]
+    assert not any("COUNT(*)" in sql.upper() for sql in statements if "WITH MOVED" not in sql.upper())
+    return statements
+
+
+@pytest.fixture
+def warm(transactional_db: None, api: Api) -> Api:
+    """An integrator whose key was used within the minute, on a connection that was used before."""
+    api.delete(f"/jobs/{make_job(project=api.project).pk}")
+    return api
+
+
+def make_many(api: Api) -> None:
+    for _ in range(120):
+        make_job(project=api.project)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/jobs", "/jobs?limit=200", "/jobs?page=2", "/jobs?cursor=", "/jobs?sort=-startAt&status=scheduled"),
+        "/jobs?status=scheduled&status=failed&action=touch&createdFrom=0&startTo=9999999999999&cursor=&sort=startAt",
+    ],
+)
+def test_a_list_costs_two_however_long_it_is(warm: Api, path: str):
+    few = statements_of(lambda: warm.get(path))
+    make_many(warm)
+    many = statements_of(lambda: warm.get(path))
+
+    assert len(many) == len(few) == 2
+    assert not any("COUNT(" in sql.upper() for sql in many)
+
+
+def test_a_job_costs_two_however_many_there_are(warm: Api):
+    job = make_job(project=warm.project)
+    few = statements_of(lambda: warm.get(f"/jobs/{job.pk}"))
+    make_many(warm)
+
+    assert len(statements_of(lambda: warm.get(f"/jobs/{job.pk}"))) == len(few) == 2
+
+
+@pytest.mark.parametrize(
+    ("include", "most"),
+    [("receipt", 2), ("progress", 4), ("events", 3), ("attempts,events", 3), ("progress,receipt,events,attempts", 5)],
+)
+def test_what_is_included_costs_a_bounded_number_more(warm: Api, include: str, most: int):
+    job = make_job(project=warm.project)
+    path = f"/jobs/{job.pk}?include={include}"
+    few = statements_of(lambda: warm.get(path))
+    make_many(warm)
+    JobEvent.objects.bulk_create(
+        JobEvent(job=job, at=job.created_at, what="claimed", to_status="running", attempt=number, actor="system")
+        for number in range(300)
+    )
+    Worker.objects.bulk_create(
+        Worker(name=f"host:{number}", started_at=job.created_at, beat_at=job.created_at) for number in range(100)
+    )
+
+    assert len(statements_of(lambda: warm.get(path))) == len(few) == most
+
+
+def test_what_the_caller_has_already_costs_what_a_job_costs(warm: Api):
+    job = make_job(project=warm.project)
+
+    assert len(statements_of(lambda: warm.get(f"/jobs/{job.pk}", headers={"If-None-Match": "*"}))) == 2
+
+
+def test_a_cancel_costs_four_however_many_there_are(warm: Api):
+    first, second = make_job(project=warm.project), make_job(project=warm.project)
+    few = statements_of(lambda: warm.delete(f"/jobs/{first.pk}"))
+    make_many(warm)
+
+    assert len(statements_of(lambda: warm.delete(f"/jobs/{second.pk}"))) == len(few) <= 4
+
+
+def test_what_cannot_exist_is_not_looked_for(warm: Api):
+    assert len(statements_of(lambda: warm.get("/jobs/0"))) == 1
+    assert len(statements_of(lambda: warm.get("/jobs/abc"))) == 1
+    assert len(statements_of(lambda: warm.get(f"/jobs?page={10**30}"))) == 1
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/1", "/users/x"])
+def test_a_malformed_key_costs_nothing(warm: Api, path: str):
+    warm.secret = "jsk_" + "a" * 38
+
+    assert statements_of(lambda: warm.delete(path)) == []
+
+
+# The key, the clock, the job, its event; PostgreSQL also sets limits for the transaction and calls idle workers.
+CREATE = 6 if ON_POSTGRESQL else 4
+
+
+def post_with_key(api: Api, path: str, body: object) -> Callable[[], object]:
+    return lambda: api.post(path, body, headers={"Idempotency-Key": "a"})
+
+
+def test_a_job_costs_one_more_to_create_with_a_key_and_two_to_be_told_again(warm: Api):
+    make_many(warm)
+
+    assert len(statements_of(lambda: warm.post("/jobs", VALID))) == CREATE
+    assert len(statements_of(post_with_key(warm, "/jobs", VALID))) == CREATE + 1
+    assert len(statements_of(post_with_key(warm, "/jobs", VALID))) == 2
+
+
+def test_a_thousand_jobs_cost_one_statement_for_rows_and_one_for_events(warm: Api):
+    body = {"jobs": [{"action": "touch_publicly_once", "referenceId": f"user-{number}"} for number in range(1000)]}
+
+    sent = statements_of(post_with_key(warm, "/jobs/batch", body))
+    inserts = [sql for sql in sent if sql.startswith("INSERT")]
+
+    if ON_POSTGRESQL:
+        assert len(inserts) == 2
+    else:  # SQLite's adapter sends at most 999 values at once
+        assert len(inserts) <= 45
+    assert len(sent) - len(inserts) == CREATE + 1 - 2 - int(ON_POSTGRESQL)  # as they are for later, nobody is called
+    assert len(statements_of(post_with_key(warm, "/jobs/batch", body))) == 2
+
+
+def test_a_thousand_jobs_that_are_due_call_idle_workers_once(warm: Api):
+    body = {"jobs": [{**VALID, "referenceId": f"user-{number}"} for number in range(1000)]}
+
+    sent = statements_of(lambda: warm.post("/jobs/batch", body))
+
+    assert sum(sql.startswith("NOTIFY") for sql in sent) == int(ON_POSTGRESQL)
+
+
+def test_conflicts_cost_one_look_however_many_there_are(warm: Api):
+    body = {"jobs": [{"action": "touch_publicly_once", "referenceId": f"user-{number}"} for number in range(100)]}
+    warm.post("/jobs/batch", body)
+
+    looks = [sql for sql in statements_of(lambda: warm.post("/jobs/batch", body)) if "unique_key" in sql[:3000]]
+
+    assert sum(sql.startswith("SELECT") for sql in looks) == 1

@@ -1,0 +1,191 @@
+"""Staff who step in while others do, or while workers claim: one wins, and the other is told what really happened."""
+
+import threading
+from collections import Counter
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from jobs import schedule_job
+from jobs.db.connection import engine_transaction, limited_transaction
+from jobs.exceptions import ActiveJobExists, Busy, StepRefused, TransitionRefused
+from jobs.lifecycle import transitions
+from jobs.models import HELD_UNTIL, Job, JobEvent
+from jobs.services.commands.interventions import hold_job
+from jobs.services.commands.retry import retry_job, retry_many
+from jobs.status import RefusalReason, Status
+from tests.support.concurrency import InThread, postgresql_only, somebody_holds, somebody_waits_for_a_lock, until
+from tests.support.factories import WORKER, make_job, make_project, make_running_job
+from tests.support.interventions import LATER, STAFF, STEPS, Step
+from tests.support.transitions import LEASE, changes_of, events_of, row_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 20
+
+
+def at_once(*works: Any) -> list[Any]:
+    """Run the works at the same time, each on its own connection; return what each answered or raised."""
+    start = threading.Barrier(len(works), timeout=20)
+
+    def run(work: Any) -> Any:
+        start.wait()
+        try:
+            return work()
+        except (StepRefused, TransitionRefused, ActiveJobExists, Busy) as error:
+            return error
+
+    threads = [InThread(partial(run, work)) for work in works]
+    return [thread.result() for thread in threads]
+
+
+def claim(job: Job) -> list[Job]:
+    with limited_transaction():
+        return transitions.claim([job.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_who_waits_for_a_cancel_is_told_that_the_job_has_ended(step: Step):
+    job = step.make()
+
+    with engine_transaction():
+        transitions.cancel(job.pk, project=job.project, actor=STAFF)
+        after_the_cancel = row_of(job)
+        if connection.vendor == "postgresql":
+            second = InThread(partial(step.serve, job.pk, project=job.project))
+            until(somebody_waits_for_a_lock, what=f"{step} meets the lock of the cancel")
+    if connection.vendor != "postgresql":  # one writer at a time: the second begins where the first has ended
+        second = InThread(partial(step.serve, job.pk, project=job.project))
+
+    with pytest.raises(StepRefused) as refused:
+        second.result()
+    assert (refused.value.why, refused.value.status) == (RefusalReason.ENDED, Status.CANCELLED)
+    assert changes_of(job, after_the_cancel) == {}
+    assert [event["what"] for event in events_of(job)] == ["cancelled"]
+
+
+@postgresql_only
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_row_that_stays_locked_is_busy_and_unchanged(step: Step, settings: Any):
+    settings.JOBS = {"CANCEL_WAIT_SECONDS": 0.15}
+    job = step.make()
+    before = row_of(job)
+
+    with somebody_holds(job), pytest.raises(Busy):
+        step.serve(job.pk, project=job.project)
+
+    assert changes_of(job, before) == {}
+
+
+def test_of_a_hold_and_a_claim_one_wins():
+    project = make_project()
+    for _ in range(ROUNDS):
+        job = make_job(project=project)
+
+        held, claimed = at_once(partial(hold_job, job.pk, project=project), partial(claim, job))
+
+        job.refresh_from_db()
+        if isinstance(held, Job):
+            assert claimed == []
+            assert job.is_held
+        else:
+            assert held.why is RefusalReason.RUNNING
+            assert [each.pk for each in claimed] == [job.pk]
+            assert (job.status, job.due_at < HELD_UNTIL) == (Status.RUNNING, True)
+        assert JobEvent.objects.filter(job=job).count() == 1
+
+
+def test_of_two_that_press_one_button_one_is_told_it_was_pressed():
+    for step in STEPS * 4:
+        job = step.make()
+
+        answers = at_once(*[partial(step.serve, job.pk, project=job.project)] * 2)
+
+        (refused,) = [answer for answer in answers if isinstance(answer, StepRefused)]
+        assert refused.why in (RefusalReason.HELD, RefusalReason.NOT_HELD, RefusalReason.DUE_ALREADY)
+        assert len(events_of(job)) == 1
+
+
+@pytest.mark.parametrize("action", ["touch", "touch_once"])
+def test_of_eight_that_retry_one_job_one_does_and_the_others_are_told_which(action: str):
+    for _ in range(4):
+        failed = make_job(status=Status.FAILED, action=action)
+
+        answers = at_once(*[partial(retry_job, failed.pk, project=failed.project, actor=STAFF)] * 8)
+
+        (new,) = Job.objects.filter(retry_of=failed)
+        told = Counter(
+            ("won", answer.pk) if isinstance(answer, Job) else (str(answer.why), answer.other_job_id)
+            for answer in answers
+        )
+        assert told == {("won", new.pk): 1, ("retried", new.pk): 7}
+        assert [event["what"] for event in events_of(failed)] == ["retried"]
+
+
+def test_a_retry_against_a_new_job_for_the_same_reference():
+    project = make_project()
+    for number in range(ROUNDS):
+        reference = f"user-{number}"
+        failed = make_job(status=Status.FAILED, action="touch_once", reference_id=reference, project=project)
+
+        retried, created = at_once(
+            partial(retry_job, failed.pk, project=project),
+            partial(schedule_job, "touch_once", project=project, reference_id=reference),
+        )
+
+        (active,) = Job.objects.active().filter(reference_id=reference)
+        if isinstance(retried, Job):
+            assert (retried.pk, created.job.pk) == (active.pk, active.pk)
+        else:
+            assert (created.pk, retried.why, retried.other_job_id) == (active.pk, RefusalReason.ACTIVE_JOB, active.pk)
+
+
+def test_a_button_against_a_bulk_retry():
+    project = make_project()
+    for _ in range(ROUNDS):
+        failed = [make_job(status=Status.FAILED, project=project) for _ in range(3)]
+
+        def in_bulk(ids: Any = tuple(job.pk for job in failed)) -> Any:
+            with limited_transaction():
+                return retry_many(ids, actor=STAFF)
+
+        one, (done, refused) = at_once(partial(retry_job, failed[1].pk, project=project), in_bulk)
+
+        assert Job.objects.filter(retry_of__in=failed).count() == 3
+        assert (failed[1].pk in done) is isinstance(one, StepRefused)
+        # While the button's row was locked, it was passed over.
+        assert refused in (({}, {failed[1].pk: RefusalReason.RETRIED}) if isinstance(one, Job) else ({},))
+        assert {failed[0].pk, failed[2].pk} <= set(done)
+
+
+@postgresql_only
+def test_a_redaction_that_is_going_on_lets_no_reference_slip_into_a_retry():
+    failed = make_job(status=Status.FAILED)
+
+    with engine_transaction():
+        Job.objects.filter(pk=failed.pk).update(reference_id="", description="")
+        retrying = InThread(partial(retry_job, failed.pk, project=failed.project))
+        until(somebody_waits_for_a_lock, what="the retry meets the lock of the redaction")
+
+    with pytest.raises(StepRefused) as refused:
+        retrying.result()
+    assert refused.value.why is RefusalReason.REDACTED
+    assert not Job.objects.filter(retry_of=failed).exists()
+
+
+@postgresql_only
+def test_many_at_once_pass_over_what_others_have_locked():
+    locked = [make_running_job(), make_job(due_at=LATER), make_job(status=Status.FAILED)]
+    free = [make_running_job(), make_job(due_at=LATER), make_job(status=Status.FAILED)]
+    before = [row_of(job) for job in locked]
+
+    with somebody_holds(locked[0]), somebody_holds(locked[1]), somebody_holds(locked[2]), limited_transaction():
+        cancelled = transitions.cancel_many([locked[0].pk, free[0].pk], actor=STAFF)
+        advanced = transitions.advance_many([locked[1].pk, free[1].pk], actor=STAFF)
+        retried, refused = retry_many([locked[2].pk, free[2].pk], actor=STAFF)
+
+    assert (cancelled, advanced, retried, refused) == ([free[0].pk], [free[1].pk], [free[2].pk], {})
+    assert [row_of(job) for job in locked] == before

@@ -1,0 +1,159 @@
+"""Two that move one job at once, on connections of their own: one wins, and the other has changed nothing."""
+
+from datetime import timedelta
+from functools import partial
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from jobs.db.connection import engine_transaction, limited_transaction
+from jobs.lifecycle import transitions
+from jobs.lifecycle.statements import Fence
+from jobs.models import Job
+from jobs.status import Status
+from tests.support.concurrency import (
+    InThread,
+    other_connection,
+    postgresql_only,
+    somebody_holds,
+    somebody_waits_for_a_lock,
+    until,
+)
+from tests.support.factories import WORKER, fence_of, make_job, make_running_job
+from tests.support.transitions import LEASE, TRANSITIONS, T, Transition, apply, changes_of, events_of, row_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MOVING = [each for each in TRANSITIONS if each.what is not None]
+# They pass over a row that somebody holds: whoever holds it is alive.
+PASSING = {"claim", "renew", "rescue", "give_up"}
+PASSERS = [each for each in TRANSITIONS if each.name in PASSING]
+WAITERS = [each for each in TRANSITIONS if each.name not in PASSING]
+
+
+def losers_against(winner: Transition) -> list[Transition]:
+    """Return those that could have moved the job, and cannot once ``winner`` has."""
+    return [each for each in WAITERS if winner.sources & each.sources and winner.target not in each.sources]
+
+
+def in_transaction(transition: Transition, job: Job, by: Fence) -> bool:
+    with engine_transaction():
+        return transition.apply(job, by)
+
+
+@pytest.mark.parametrize("winner", MOVING, ids=str)
+def test_who_comes_second_changes_nothing(winner: Transition):
+    for loser in losers_against(winner):
+        job = make_job(status=min(winner.sources & loser.sources))
+        by = fence_of(job)
+
+        with engine_transaction():
+            assert winner.apply(job, by)
+            after_the_first = row_of(job)
+            if connection.vendor == "postgresql":
+                second = InThread(partial(in_transaction, loser, job, by))
+                until(somebody_waits_for_a_lock, what=f"{loser} meets the lock of {winner}")
+        if connection.vendor != "postgresql":  # one writer at a time: the second begins where the first has ended
+            second = InThread(partial(in_transaction, loser, job, by))
+
+        assert not second.result()
+        assert changes_of(job, after_the_first) == {}
+        assert [event["what"] for event in events_of(job)] == [winner.what]
+
+
+@postgresql_only
+@pytest.mark.parametrize("transition", WAITERS, ids=str)
+def test_who_waited_for_one_that_rolled_back_moves_the_job(transition: Transition):
+    job = make_job(status=min(transition.sources))
+
+    with other_connection() as other:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute(f"UPDATE jobs_job SET crashes = 5 WHERE id = {job.pk}")
+        waiting = InThread(lambda: in_transaction(transition, job, fence_of(job)))
+        until(somebody_waits_for_a_lock, what="the move meets the lock")
+    moved = waiting.result()
+
+    assert moved
+    assert (row_of(job)["status"], row_of(job)["crashes"]) == (transition.target, 0)
+
+
+@postgresql_only
+@pytest.mark.parametrize("transition", PASSERS, ids=str)
+def test_a_row_that_somebody_holds_is_passed_over_without_waiting(transition: Transition):
+    job = make_job(status=min(transition.sources))
+    before = row_of(job)
+
+    with somebody_holds(job), limited_transaction():
+        moved = apply(transition, job)
+
+    assert not moved
+    assert changes_of(job, before) == {}
+    assert events_of(job) == []
+
+
+@postgresql_only
+def test_a_claim_takes_the_free_ones_beside_those_that_are_held():
+    held_by_others, free = make_job(), make_job()
+
+    with somebody_holds(held_by_others), limited_transaction():
+        claimed = transitions.claim(
+            [held_by_others.pk, free.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE, now=T
+        )
+
+    assert claimed == [free]
+    assert row_of(held_by_others)["status"] == "scheduled"
+
+
+@postgresql_only
+def test_a_beat_renews_the_others_while_one_job_is_in_a_chunk():
+    in_chunk, waiting = make_running_job(lease_expires_at=T), make_running_job(lease_expires_at=T)
+
+    with somebody_holds(in_chunk), limited_transaction():
+        transitions.renew([fence_of(in_chunk), fence_of(waiting)], lease=LEASE, now=T)
+
+    assert row_of(in_chunk)["lease_expires_at"] == T
+    assert row_of(waiting)["lease_expires_at"] == T + LEASE
+
+
+@postgresql_only
+def test_a_claimed_row_may_be_named_by_new_rows_of_others():
+    job = make_job()
+
+    with engine_transaction():
+        transitions.claim([job.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE, now=T)
+        with other_connection() as other, other.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '200ms'")
+            cursor.execute(f"SELECT 1 FROM jobs_job WHERE id = {job.pk} FOR KEY SHARE")
+
+            assert cursor.fetchone() == (1,)
+
+
+def test_of_many_claimers_of_the_same_jobs_each_job_has_one():
+    jobs = [make_job() for _ in range(24)]
+    ids = [job.pk for job in jobs]
+
+    def claim() -> list[int]:
+        with engine_transaction():
+            token = uuid4()
+            return [job.pk for job in transitions.claim(ids, lease_token=token, worker=WORKER, lease=LEASE)]
+
+    claimers = [InThread(claim) for _ in range(4)]
+    claimed = [pk for claimer in claimers for pk in claimer.result()]
+
+    assert sorted(claimed) == ids
+    assert set(Job.objects.values_list("status", "attempt")) == {(Status.RUNNING.value, 1)}
+
+
+def test_a_cancel_against_a_finish_leaves_one_end():
+    for _ in range(10):
+        job = make_running_job(lease_expires_at=T + timedelta(days=3650))
+        by = fence_of(job)
+        rivals = [each for each in TRANSITIONS if each.name in ("cancel", "complete")]
+
+        racers = [InThread(partial(in_transaction, each, job, by)) for each in rivals]
+        won = [racer.result() for racer in racers]
+
+        assert sorted(won) == [False, True]
+        assert len(events_of(job)) == 1

@@ -1,0 +1,241 @@
+"""One request sent by many at the same time, and batches that want the same jobs."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from jobs import failpoints, schedule_job
+from jobs.actors import SYSTEM
+from jobs.exceptions import ActiveJobExists, BatchConflict, Busy, ConcurrentChange, IdempotencyKeyReused, JobsError
+from jobs.models import Job, JobEvent
+from jobs.services.commands.idempotency import IdempotentRequest, Scheduled
+from jobs.services.commands.schedule import Wanted, request_job
+from jobs.services.commands.schedule_batch import request_jobs
+from tests.support.api_client import Api
+from tests.support.concurrency import PATIENCE_SECONDS, InThread, postgresql_only, somebody_waits_for_a_lock, until
+from tests.support.factories import make_key, make_project
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THREADS = 8
+ROUNDS = 4
+CALL = IdempotentRequest(digest="d" * 64, body="b" * 64)
+OTHER_BODY = IdempotentRequest(digest=CALL.digest, body="c" * 64)
+
+
+def at_once(works: list[Callable[[], Any]]) -> list[Any]:
+    """Run all at the same time, each on a connection of its own; return their answers, or the errors they met."""
+    start = threading.Barrier(len(works), timeout=PATIENCE_SECONDS)
+
+    def run(work: Callable[[], Any]) -> Any:
+        start.wait()
+        return work()
+
+    threads = [InThread(lambda work=work: run(work)) for work in works]
+    return [thread.result(patience=60) for thread in threads]
+
+
+def request(project: Any, action: str = "touch", *, call: IdempotentRequest = CALL) -> Scheduled:
+    return request_job(Wanted(action=action, reference_id="a"), project=project, actor=SYSTEM, call=call)
+
+
+def request_batch(project: Any, references: list[str], *, call: IdempotentRequest | None = None) -> Scheduled:
+    wanted = [Wanted(action="touch_once", reference_id=reference) for reference in references]
+    return request_jobs(wanted, project=project, actor=SYSTEM, call=call)
+
+
+@pytest.mark.parametrize("action", ["touch_publicly", "touch_publicly_once"])
+def test_one_request_sent_by_many_creates_one_job_and_all_are_told_of_it(action: str):
+    project = make_project()
+    secret = make_key(organization=project.organization).secret
+
+    def post(key: str) -> tuple[int, bool, int]:
+        headers = {"Idempotency-Key": key}
+        answer = Api(project=project, secret=secret).post(
+            "/jobs", {"action": action, "referenceId": f"{key}@example.com"}, headers=headers
+        )
+        return answer.status_code, "Idempotent-Replayed" in answer, answer.json()["data"]["jobId"]
+
+    for number in range(ROUNDS):
+        answers = at_once([lambda key=f"key-{number}": post(key) for _ in range(THREADS)])
+
+        job = Job.objects.latest("pk")
+        assert Counter(answers) == {(201, False, job.pk): 1, (201, True, job.pk): THREADS - 1}
+    assert Job.objects.count() == JobEvent.objects.count() == ROUNDS
+
+
+def test_one_batch_sent_by_many_creates_its_jobs_once():
+    project = make_project()
+    references = [f"user-{number}" for number in range(50)]
+
+    answers = at_once([lambda: request_batch(project, references, call=CALL) for _ in range(THREADS)])
+
+    assert Counter(answer.replayed for answer in answers) == {False: 1, True: THREADS - 1}
+    for answer in answers:
+        assert [job.reference_id for job in answer.jobs] == references
+    assert set(Job.objects.all()) == {job for answer in answers for job in answer.jobs}
+    assert Job.objects.count() == len(references)
+
+
+@postgresql_only
+@pytest.mark.parametrize("action", ["touch", "touch_once"])
+def test_a_repeated_request_waits_for_the_first_and_gets_its_job(action: str):
+    project = make_project()
+
+    with transaction.atomic():
+        first = request(project, action)
+        again = InThread(lambda: request(project, action))
+        until(somebody_waits_for_a_lock, what="the second insert meets the first")
+
+    assert again.result() == Scheduled(jobs=[first.jobs[0]], replayed=True)
+
+
+@postgresql_only
+@pytest.mark.parametrize("action", ["touch", "touch_once"])
+def test_a_repeated_request_creates_the_job_if_the_first_rolls_back(action: str):
+    project = make_project()
+
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        request(project, action)
+        again = InThread(lambda: request(project, action))
+        until(somebody_waits_for_a_lock, what="the second insert meets the first")
+        raise ZeroDivisionError
+
+    created = again.result()
+    assert not created.replayed
+    assert list(Job.objects.all()) == list(created.jobs)
+
+
+@postgresql_only
+def test_another_request_under_the_key_waits_for_the_first_and_is_refused():
+    project = make_project()
+
+    with transaction.atomic():
+        request(project)
+        other = InThread(lambda: request(project, call=OTHER_BODY))
+        until(somebody_waits_for_a_lock, what="the second insert meets the first")
+
+    with pytest.raises(IdempotencyKeyReused):
+        other.result()
+    assert Job.objects.count() == 1
+
+
+@pytest.fixture
+def committing() -> Iterator[threading.Event]:
+    """Is set once somebody has inserted, and then tarries before the commit."""
+    reached = threading.Event()
+
+    def tarry(place: str) -> None:
+        if place == "create.before_commit" and not reached.is_set():
+            reached.set()
+            time.sleep(0.3)
+
+    failpoints.install(tarry)
+    yield reached
+    failpoints.install(None)
+
+
+def test_a_request_that_comes_while_the_first_commits_gets_its_job(committing: threading.Event):
+    project = make_project()
+    first = InThread(lambda: request(project))
+    assert committing.wait(PATIENCE_SECONDS)
+
+    again = request(project)
+
+    assert again == Scheduled(jobs=list(first.result().jobs), replayed=True)
+
+
+def test_of_batches_that_want_the_same_jobs_in_other_orders_one_wins_and_none_is_stuck():
+    project = make_project()
+    references = [f"user-{number:03}" for number in range(100)]
+
+    def create(number: int) -> str:
+        mine = references if number % 2 else references[::-1]
+        try:
+            request_batch(project, mine[number:] + mine[:number])
+        except BatchConflict as error:
+            return f"told of {len(error.conflicts)}"
+        return "won"
+
+    for _ in range(ROUNDS):
+        answers = at_once([lambda number=number: create(number) for number in range(THREADS)])
+
+        assert Counter(answers) == {"won": 1, "told of 100": THREADS - 1}
+        assert Job.objects.count() == JobEvent.objects.count() == 100
+        JobEvent.objects.all().delete()
+        Job.objects.all().delete()
+
+
+def test_a_batch_and_single_jobs_for_the_same_references():
+    project = make_project()
+    references = [f"user-{number}" for number in range(THREADS)]
+
+    def one(reference: str) -> str:
+        try:
+            schedule_job("touch_once", project=project, reference_id=reference)
+        except ActiveJobExists:
+            return "told"
+        return "won"
+
+    def batch() -> str:
+        try:
+            request_batch(project, references)
+        except BatchConflict:
+            return "told"
+        return "won"
+
+    answers = at_once([batch, *(lambda reference=reference: one(reference) for reference in references)])
+
+    assert set(answers[1:]) == ({"told"} if answers[0] == "won" else {"won"})
+    assert Job.objects.count() == len(references)
+
+
+@postgresql_only
+def test_a_deadlock_with_the_host_s_own_inserts_is_a_typed_error_and_creates_nothing():
+    """The host inserts in an order of its own; whoever of the two is chosen to fail is told that it may try again."""
+    project = make_project()
+
+    batch_met, host_met = meet_the_host(project, first="b", second="a")
+
+    assert (batch_met, host_met) in ((Busy, None), (None, ConcurrentChange))
+    assert set(Job.objects.values_list("reference_id", flat=True)) == {"a", "b"}
+    assert Job.objects.count() == JobEvent.objects.count() == 2
+
+
+@postgresql_only
+def test_a_batch_inserts_in_one_order_whatever_was_sent_so_that_two_never_wait_for_each_other():
+    project = make_project()
+
+    batch_met, host_met = meet_the_host(project, first="a", second="b")
+
+    assert (batch_met, host_met) == (BatchConflict, None)
+    assert Job.objects.count() == 2
+
+
+def meet_the_host(project: Any, *, first: str, second: str) -> tuple[type[JobsError] | None, type[JobsError] | None]:
+    """Let a batch of b and a meet the first of two jobs of a host's transaction; return what each side met."""
+    begun = threading.Event()
+
+    def two_jobs() -> None:
+        with transaction.atomic():
+            schedule_job("touch_once", project=project, reference_id=first)
+            begun.set()
+            until(somebody_waits_for_a_lock, what="the batch meets the host's first job")
+            schedule_job("touch_once", project=project, reference_id=second)
+
+    host = InThread(two_jobs)
+    assert begun.wait(PATIENCE_SECONDS)
+    return error_of(lambda: request_batch(project, ["b", "a"])), error_of(host.result)
+
+
+def error_of(work: Callable[[], Any]) -> type[JobsError] | None:
+    try:
+        work()
+    except JobsError as error:
+        return type(error)
+    return None

@@ -1,0 +1,273 @@
+"""The engine's transactions: their level, their limits, and how they stand in a host's."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from jobs.db.connection import (
+    LIMITS_MS,
+    chunk_turn,
+    engine_statement,
+    engine_transaction,
+    limited_transaction,
+    reconnect,
+    service_transaction,
+)
+from tests.support.concurrency import InThread, one_value, postgresql_only, sqlite_only, statements
+
+LEVELS = ["read committed", "repeatable read", "serializable"]
+# As psycopg numbers them, which is what Django's OPTIONS take.
+NUMBER_OF = {"read committed": 2, "repeatable read": 3, "serializable": 4}
+
+
+def level() -> str:
+    return str(one_value("SHOW transaction_isolation"))
+
+
+def limit(name: str) -> str:
+    return str(one_value(f"SHOW {name}"))
+
+
+@pytest.fixture(params=["session", "options"])
+def host_level(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Return a function that makes a level of isolation the host's default, by either way to do so."""
+    options = connection.settings_dict["OPTIONS"]
+    before = dict(options)
+
+    def choose(name: str) -> None:
+        connection.close()
+        if request.param == "options":
+            options["isolation_level"] = NUMBER_OF[name]
+        else:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {name}")
+
+    yield choose
+    connection.close()
+    options.clear()
+    options.update(before)
+
+
+@pytest.fixture
+def fresh_connection() -> Iterator[None]:
+    """Leave no setting of this test to the next one."""
+    connection.close()
+    yield
+    connection.close()
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", LEVELS)
+def test_an_engine_transaction_is_read_committed_whatever_the_host_s_default(host_level: Any, name: str):
+    host_level(name)
+
+    for _ in range(2):
+        with engine_transaction():
+            assert level() == "read committed"
+        with limited_transaction():
+            assert level() == "read committed"
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", LEVELS)
+def test_an_engine_statement_is_read_committed_and_so_is_what_follows_it(host_level: Any, name: str):
+    host_level(name)
+
+    for _ in range(2):
+        with engine_statement():
+            assert level() == "read committed"
+        with engine_transaction():
+            assert level() == "read committed"
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_server_s_default_counts_though_the_host_s_own_transactions_have_another(host_level: Any):
+    host_level("read committed")
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+
+    for _ in range(2):
+        with engine_statement():
+            assert level() == "read committed"
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", LEVELS)
+def test_a_service_is_read_committed_unless_it_stands_in_the_host_s_transaction(host_level: Any, name: str):
+    host_level(name)
+
+    with service_transaction():
+        assert level() == "read committed"
+    with transaction.atomic():
+        assert level() == name
+        with service_transaction(wait_seconds=1):
+            assert level() == name
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_limits_are_set_for_the_transaction_alone(fresh_connection: None):
+    with limited_transaction():
+        assert {name: limit(name) for name in LIMITS_MS} == {
+            "idle_in_transaction_session_timeout": "10s",
+            "statement_timeout": "30s",
+            "lock_timeout": "2s",
+        }
+
+    assert {name: limit(name) for name in LIMITS_MS} == dict.fromkeys(LIMITS_MS, "0")
+    with engine_transaction():
+        assert {name: limit(name) for name in LIMITS_MS} == dict.fromkeys(LIMITS_MS, "0")
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("host_s", "within"),
+    [("250ms", "250ms"), ("1500ms", "1500ms"), ("1s", "1s"), ("2min", "2s"), ("1h", "2s"), ("1d", "2s")],
+)
+def test_a_limit_is_never_above_the_host_s_own(fresh_connection: None, host_s: str, within: str):
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{host_s}'")
+
+    with limited_transaction():
+        assert limit("lock_timeout") == within
+        assert limit("statement_timeout") == "30s"
+    assert limit("lock_timeout") == host_s
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("door", [engine_transaction, engine_statement])
+def test_the_engine_refuses_a_transaction_within_the_host_s(door: Any):
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"), door():
+        pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_rolls_an_engine_transaction_back():
+    with pytest.raises(ZeroDivisionError), engine_transaction() as home, home.cursor() as cursor:
+        cursor.execute("INSERT INTO jobs_organization (name, created_at) VALUES ('Gone', '2026-01-01')")
+        raise ZeroDivisionError
+
+    assert one_value("SELECT count(*) FROM jobs_organization") == 0
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_an_engine_statement_costs_no_round_trip_beyond_its_own(fresh_connection: None):
+    with engine_transaction():
+        pass
+
+    with statements() as alone, engine_statement():
+        one_value("SELECT 1")
+    with statements() as in_transaction, engine_transaction():
+        one_value("SELECT 1")
+
+    assert alone == ["SELECT 1"]
+    assert in_transaction == ["BEGIN", "SELECT 1", "COMMIT"]
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_service_waits_for_no_lock_longer_than_it_was_told(fresh_connection: None):
+    with service_transaction(wait_seconds=0.25):
+        assert limit("lock_timeout") == "250ms"
+
+    assert limit("lock_timeout") == "0"
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("host_s", "within"), [("0", "1s"), ("7s", "1s"), ("50ms", "50ms")])
+def test_a_service_in_the_host_s_transaction_gives_the_host_s_lock_timeout_back(
+    fresh_connection: None, host_s: str, within: str
+):
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{host_s}'")
+
+        with service_transaction(wait_seconds=1):
+            assert limit("lock_timeout") == within
+
+        assert limit("lock_timeout") == host_s
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_service_that_fails_gives_the_host_s_lock_timeout_back_too(fresh_connection: None):
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '7s'")
+
+        with pytest.raises(DatabaseError), service_transaction(wait_seconds=1):
+            one_value("SELECT 1 / 0")
+
+        assert limit("lock_timeout") == "7s"
+
+
+@sqlite_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_service_shortens_sqlite_s_wait_and_gives_the_host_s_back(fails: bool):
+    before = one_value("PRAGMA busy_timeout")
+
+    try:
+        with service_transaction(wait_seconds=0.25):
+            assert one_value("PRAGMA busy_timeout") == 250
+            if fails:
+                raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+
+    assert one_value("PRAGMA busy_timeout") == before == 20_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chunks_of_one_process_take_turns_where_there_is_one_writer():
+    with chunk_turn():
+        other = InThread(lambda: _turn_is_free())
+        is_free = other.result()
+
+    assert is_free == (connection.vendor == "postgresql")
+
+
+@sqlite_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("took", "pause"), [(0.05, 0.03), (0.2, 0.11)], ids=["short chunk", "long chunk"])
+def test_after_a_chunk_the_turn_is_kept_for_a_pause_outside_the_transaction(
+    took: float, pause: float, monkeypatch: pytest.MonkeyPatch
+):
+    clock, pauses = [0.0], []
+    monkeypatch.setattr("jobs.db.connection.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(
+        "jobs.db.connection.time.sleep", lambda seconds: pauses.append((seconds, connection.in_atomic_block))
+    )
+
+    with chunk_turn(), limited_transaction():
+        clock[0] += took
+
+    assert pauses == [(pause, False)]
+
+
+def _turn_is_free() -> bool:
+    from jobs.db.connection import _one_writer
+
+    free = _one_writer.acquire(blocking=False)
+    if free:
+        _one_writer.release()
+    return free
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_reconnect_the_next_statement_opens_a_connection():
+    one_value("SELECT 1")
+
+    reconnect()
+
+    assert connection.connection is None
+    assert one_value("SELECT 1") == 1

@@ -1,0 +1,272 @@
+"""What a database's error means: each one provoked, none made up."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from jobs.db.errors import Trouble, classify
+from jobs.models import Organization
+from tests.support.concurrency import (
+    InThread,
+    one_value,
+    other_connection,
+    postgresql_only,
+    somebody_waits_for_a_lock,
+    sqlite_only,
+    transaction_of,
+    until,
+)
+from tests.support.factories import make_job, make_organization
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_connection() -> Iterator[None]:
+    """Leave no setting, and no dead connection, to the next test."""
+    connection.close()
+    yield
+    connection.close()
+
+
+def provoked(act: Callable[[], Any]) -> DatabaseError | InterfaceError:
+    """Return the database error that ``act`` raises."""
+    with pytest.raises((DatabaseError, InterfaceError)) as caught:
+        act()
+    return caught.value
+
+
+def run(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def state_of(error: BaseException) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def backend_of(wrapper: BaseDatabaseWrapper) -> int:
+    with wrapper.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+@postgresql_only
+def test_a_row_that_changed_since_the_snapshot_is_a_conflict():
+    job = make_job()
+
+    def act() -> None:
+        with transaction.atomic(), other_connection() as other:
+            run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM jobs_job")
+            with transaction_of(other, f"UPDATE jobs_job SET crashes = 1 WHERE id = {job.pk}"):
+                pass
+            run(f"UPDATE jobs_job SET crashes = 2 WHERE id = {job.pk}")
+
+    error = provoked(act)
+
+    assert (state_of(error), classify(error)) == ("40001", Trouble.CONFLICT)
+
+
+@postgresql_only
+def test_a_deadlock_is_a_conflict():
+    first, second = make_job(), make_job()
+
+    def lock_both_from_the_far_end() -> None:
+        with transaction.atomic():
+            # It waits first and does not look for a deadlock; who waits last finds it and is the victim.
+            run("SET LOCAL deadlock_timeout = '60s'", f"UPDATE jobs_job SET crashes = 1 WHERE id = {second.pk}")
+            run(f"UPDATE jobs_job SET crashes = 1 WHERE id = {first.pk}")
+
+    def act() -> None:
+        with transaction.atomic():
+            run("SET LOCAL deadlock_timeout = '10ms'", f"UPDATE jobs_job SET crashes = 2 WHERE id = {first.pk}")
+            others.append(InThread(lock_both_from_the_far_end))
+            until(somebody_waits_for_a_lock, what="the other transaction meets our lock")
+            run(f"UPDATE jobs_job SET crashes = 2 WHERE id = {second.pk}")
+
+    others: list[InThread[None]] = []
+    error = provoked(act)
+    others[0].result()
+
+    assert (state_of(error), classify(error)) == ("40P01", Trouble.CONFLICT)
+
+
+@postgresql_only
+def test_a_lock_that_is_not_free_in_time_is_a_conflict():
+    job = make_job()
+
+    with other_connection() as other, transaction_of(other, f"SELECT 1 FROM jobs_job WHERE id = {job.pk} FOR UPDATE"):
+        run("SET lock_timeout = '20ms'")
+        error = provoked(lambda: run(f"UPDATE jobs_job SET crashes = 1 WHERE id = {job.pk}"))
+
+    assert (state_of(error), classify(error)) == ("55P03", Trouble.CONFLICT)
+
+
+@postgresql_only
+def test_a_statement_beyond_its_limit_is_too_slow():
+    run("SET statement_timeout = '20ms'")
+
+    error = provoked(lambda: run("SELECT pg_sleep(20)"))
+
+    assert (state_of(error), classify(error)) == ("57014", Trouble.TOO_SLOW)
+
+
+@postgresql_only
+def test_a_transaction_that_idled_too_long_has_lost_its_connection():
+    def act() -> None:
+        with transaction.atomic(), other_connection() as other:
+            run("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
+            backend = backend_of(connection)
+            until(lambda: not is_alive(backend, other), what="the server ends the idle transaction")
+            run("SELECT 1")
+
+    error = provoked(act)
+
+    assert (state_of(error), classify(error)) == ("25P03", Trouble.OUTAGE)
+
+
+@postgresql_only
+def test_a_connection_that_the_server_ended_is_an_outage_and_so_is_every_use_after_it():
+    backend = backend_of(connection)
+    with other_connection() as other:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
+        until(lambda: not is_alive(backend, other), what="the server ends the session")
+
+    first = provoked(lambda: run("SELECT 1"))
+    second = provoked(lambda: run("SELECT 1"))
+
+    assert (state_of(first), classify(first)) == ("57P01", Trouble.OUTAGE)
+    assert (state_of(second), classify(second)) == (None, Trouble.OUTAGE)
+
+
+@postgresql_only
+def test_a_server_that_does_not_answer_is_an_outage():
+    def act() -> None:
+        with other_connection() as other:
+            other.settings_dict["HOST"], other.settings_dict["PORT"] = "127.0.0.1", "1"
+            other.ensure_connection()
+
+    error = provoked(act)
+
+    assert classify(error) is Trouble.OUTAGE
+
+
+@postgresql_only
+def test_a_read_only_server_is_an_outage():
+    run("SET default_transaction_read_only = on")
+
+    error = provoked(make_organization)
+
+    assert (state_of(error), classify(error)) == ("25006", Trouble.OUTAGE)
+
+
+def is_alive(backend: int, other: BaseDatabaseWrapper) -> bool:
+    with other.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", [backend])
+        return bool(cursor.fetchone()[0])
+
+
+def test_a_connection_that_we_closed_is_an_outage():
+    def act() -> None:
+        with connection.cursor() as cursor:
+            connection.close()
+            cursor.execute("SELECT 1")
+
+    error = provoked(act)
+
+    assert classify(error) in (Trouble.OUTAGE, Trouble.OTHER)
+    if connection.vendor == "postgresql":
+        assert classify(error) is Trouble.OUTAGE
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: [make_organization(name="Twice") for _ in range(2)],
+        lambda: run("SELECT nonsense FROM nowhere"),
+        lambda: run("INSERT INTO jobs_organization (name) VALUES ('No time')"),
+        lambda: Organization.objects.filter(pk=1).update(name=None),
+    ],
+    ids=["unique", "syntax", "not null", "null"],
+)
+def test_a_mistake_is_nothing_that_trying_again_could_cure(act: Callable[[], Any]):
+    make_organization(pk=1)
+
+    error = provoked(act)
+
+    assert classify(error) is Trouble.OTHER
+
+
+def test_an_error_of_no_database_is_other():
+    assert classify(ValueError("nothing")) is Trouble.OTHER
+    assert classify(TimeoutError()) is Trouble.OTHER
+
+
+@sqlite_only
+def test_a_sqlite_that_others_write_to_is_a_conflict():
+    run("PRAGMA busy_timeout = 20")
+
+    with other_connection() as other, transaction_of(other):
+        error = provoked(make_organization)
+
+    assert classify(error) is Trouble.CONFLICT
+
+
+@sqlite_only
+def test_a_sqlite_transaction_that_read_before_others_wrote_is_a_conflict():
+    def act() -> None:
+        with other_connection() as other:
+            run("BEGIN DEFERRED", "SELECT count(*) FROM jobs_job")
+            with transaction_of(other, "DELETE FROM jobs_worker", "PRAGMA user_version = 1"):
+                pass
+            try:
+                run("DELETE FROM jobs_worker")
+            finally:
+                run("ROLLBACK")
+
+    error = provoked(act)
+
+    assert classify(error) is Trouble.CONFLICT
+
+
+@sqlite_only
+def test_a_full_disk_is_an_outage():
+    pages = one_value("PRAGMA page_count")
+    run(f"PRAGMA max_page_count = {pages}")
+
+    error = provoked(lambda: [make_job(description="x" * 20_000) for _ in range(50)])
+
+    assert classify(error) is Trouble.OUTAGE
+
+
+@sqlite_only
+def test_a_read_only_sqlite_is_an_outage():
+    run("PRAGMA query_only = ON")
+
+    error = provoked(make_organization)
+
+    assert classify(error) is Trouble.OUTAGE
+
+
+@sqlite_only
+def test_a_sqlite_file_that_cannot_be_opened_is_an_outage(tmp_path: Any):
+    def act() -> None:
+        with other_connection() as other:
+            other.settings_dict["NAME"] = str(tmp_path / "gone" / "db.sqlite3")
+            other.ensure_connection()
+
+    error = provoked(act)
+
+    assert classify(error) is Trouble.OUTAGE
+
+
+def test_an_error_is_known_with_and_without_django_s_wrapping():
+    wrapped = provoked(lambda: run("SELECT nonsense FROM nowhere"))
+
+    assert wrapped.__cause__ is not None
+    assert classify(wrapped.__cause__) is classify(wrapped)

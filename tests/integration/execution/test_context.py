@@ -1,0 +1,239 @@
+"""A chunk: one short, fenced transaction, and the only place where an action may write."""
+
+import contextlib
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from jobs import JobCancelled, JobContext, cancel_job
+from jobs.actors import SYSTEM
+from jobs.exceptions import ActionMisused, JobReleased, LeaseLost
+from jobs.lifecycle import transitions
+from jobs.models import Job
+from tests.support.execution import lease_of, make_context, write_in_chunk
+from tests.support.factories import fence_of, make_running_job
+from tests.support.hostapp.models import Ledger, Visit
+
+pytestmark = pytest.mark.django_db
+
+
+def read_again(context: JobContext) -> Job:
+    return Job.objects.get(pk=context.id)
+
+
+# ---------------------------------------------------------------- counts with effects
+
+
+def test_a_chunk_stores_its_counts_with_its_effects():
+    context = make_context()
+
+    with context.chunk() as chunk:
+        Ledger.objects.create(job_id=context.id)
+        chunk.add("lines", 3)
+        chunk.add("lines", 4)
+        chunk.add("pages", 1)
+
+    job = read_again(context)
+    assert Ledger.objects.count() == 1
+    assert (job.progress_done, job.progress_total) == (8, None)
+    assert job.receipt["stores"]["lines"]["done"] == 7
+    assert job.receipt["stores"]["pages"]["done"] == 1
+    assert job.progress_at is not None
+
+
+def test_a_chunk_that_raises_keeps_neither_effects_nor_counts():
+    context = make_context()
+
+    with pytest.raises(ZeroDivisionError), context.chunk() as chunk:
+        Ledger.objects.create(job_id=context.id)
+        chunk.add("lines", 1)
+        raise ZeroDivisionError
+
+    job = read_again(context)
+    assert not Ledger.objects.exists()
+    assert (job.progress_done, job.receipt) == (0, {})
+
+
+def test_a_chunk_that_raised_leaves_the_context_usable():
+    context = make_context()
+    with pytest.raises(ZeroDivisionError), context.chunk():
+        raise ZeroDivisionError
+
+    write_in_chunk(context)
+
+    assert Ledger.objects.count() == 1
+
+
+def test_chunks_add_up_what_another_attempt_has_counted():
+    job = make_running_job()
+    write_in_chunk(make_context(job))
+
+    write_in_chunk(make_context(job))
+
+    job.refresh_from_db()
+    assert job.progress_done == 2
+    assert job.receipt["stores"]["lines"]["done"] == 2
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, True, "3", None])
+def test_a_count_must_be_a_whole_number(count: Any):
+    context = make_context()
+
+    with pytest.raises(ActionMisused), context.chunk() as chunk:
+        chunk.add("lines", count)
+
+
+def test_a_chunk_renews_the_lease_and_never_shortens_it():
+    context = make_context()
+    before = read_again(context).lease_expires_at
+    write_in_chunk(context)
+    after = read_again(context).lease_expires_at
+    Job.objects.filter(pk=context.id).update(lease_expires_at=after.replace(year=after.year + 1))
+
+    write_in_chunk(context)
+
+    assert after > before
+    assert read_again(context).lease_expires_at.year == after.year + 1
+
+
+def test_a_chunk_does_not_touch_updated_at():
+    context = make_context()
+    before = read_again(context).updated_at
+
+    write_in_chunk(context)
+
+    assert read_again(context).updated_at == before
+
+
+def test_expect_says_how_much_is_left_from_now_on():
+    context = make_context()
+    write_in_chunk(context)
+
+    context.expect(10)
+
+    job = read_again(context)
+    assert (job.progress_done, job.progress_total) == (1, 11)
+
+
+def test_the_total_is_never_less_than_what_is_done():
+    context = make_context()
+    context.expect(1)
+    write_in_chunk(context)
+
+    write_in_chunk(context)
+
+    job = read_again(context)
+    assert (job.progress_done, job.progress_total) == (2, 2)
+
+
+# ---------------------------------------------------------------- a job that is no longer ours
+
+
+def test_a_chunk_of_a_cancelled_job_keeps_nothing_and_says_so_ever_after():
+    job = make_running_job()
+    context = make_context(job)
+    cancel_job(job.pk, project=job.project)
+
+    for _ in range(3):
+        with pytest.raises(JobCancelled):
+            write_in_chunk(context)
+    with pytest.raises(JobCancelled):
+        context.expect(1)
+    with pytest.raises(JobCancelled):
+        context.verify("visits", Visit.objects.all())
+    with pytest.raises(JobCancelled):
+        context.erase("visits", Visit.objects.all())
+
+    assert not Ledger.objects.exists()
+    assert isinstance(context.stopped, JobCancelled)
+
+
+def test_an_action_that_swallows_every_exception_cannot_swallow_a_cancel():
+    job = make_running_job()
+    context = make_context(job)
+    cancel_job(job.pk, project=job.project)
+
+    def careless() -> None:
+        for _ in range(1000):
+            with contextlib.suppress(Exception):
+                write_in_chunk(context)
+
+    with pytest.raises(JobCancelled):
+        careless()
+
+
+def test_a_chunk_of_a_rescued_job_keeps_nothing_and_says_that_the_lease_is_lost():
+    job = make_running_job()
+    context = make_context(job)
+    transitions.rescue(fence_of(job), seen=job.lease_expires_at, begun=True, note="", actor=SYSTEM)
+
+    for _ in range(2):
+        with pytest.raises(LeaseLost):
+            write_in_chunk(context)
+
+    assert not Ledger.objects.exists()
+
+
+def test_a_chunk_of_a_job_that_another_worker_claimed_keeps_nothing():
+    job = make_running_job()
+    context = make_context(job)
+    Job.objects.filter(pk=job.pk).update(lease_token="11111111-1111-4111-8111-111111111111")
+
+    with pytest.raises(LeaseLost):
+        write_in_chunk(context)
+
+    assert not Ledger.objects.exists()
+
+
+def test_a_chunk_after_the_deadline_says_that_the_lease_is_lost():
+    job = make_running_job()
+    lease = lease_of(job)
+    context = JobContext(job, lease=lease)
+    lease.lost.set()
+
+    with pytest.raises(LeaseLost):
+        write_in_chunk(context)
+
+    assert not Ledger.objects.exists()
+
+
+def test_the_first_chunk_after_the_worker_was_told_to_stop_releases_the_job():
+    job = make_running_job()
+    lease = lease_of(job)
+    context = JobContext(job, lease=lease)
+    write_in_chunk(context)
+    lease.stopping.set()
+
+    for _ in range(2):
+        with pytest.raises(JobReleased):
+            write_in_chunk(context)
+
+    assert Ledger.objects.count() == 1
+
+
+# ---------------------------------------------------------------- where chunks may stand
+
+
+def test_chunks_do_not_nest():
+    context = make_context()
+
+    with pytest.raises(ActionMisused, match="nest"), context.chunk(), context.chunk():
+        pass
+
+
+def test_expect_inside_a_chunk_is_refused_as_a_nested_one():
+    context = make_context()
+
+    with pytest.raises(ActionMisused, match="nest"), context.chunk():
+        context.expect(3)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_chunk_inside_atomic_is_refused_as_its_commit_would_not_be_one():
+    context = make_context()
+
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        write_in_chunk(context)
+
+    assert not Ledger.objects.exists()

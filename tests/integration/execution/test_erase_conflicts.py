@@ -1,0 +1,249 @@
+"""``erase`` among others: in each other's way, in front of rows that stay, beside those who add and move rows."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jobs import JobContext
+from jobs.exceptions import RowsLeft
+from jobs.execution.chunks import look_once
+from jobs.execution.runner import Outcome
+from jobs.models import Job
+from tests.support.concurrency import (
+    PATIENCE_SECONDS,
+    InThread,
+    other_connection,
+    postgresql_only,
+    somebody_waits_for_a_lock,
+    sqlite_only,
+    transaction_of,
+    until,
+)
+from tests.support.execution import ANA, BEN, attempt, make_context, make_recordings, make_visits
+from tests.support.hostapp.models import Click, Recording, Visit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def visits_of(owner: str) -> Any:
+    return Visit.objects.filter(owner=owner)
+
+
+def done_of(context: JobContext) -> int:
+    return Job.objects.get(pk=context.id).receipt["stores"]["visits"]["done"]
+
+
+@contextmanager
+def undeletable(table: str, condition: str = "true") -> Iterator[None]:
+    """Let the database pass over every deletion of rows of ``table`` that meet ``condition``, without an error."""
+    if connection.vendor == "postgresql":
+        make = (
+            "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+            f"CREATE TRIGGER keep BEFORE DELETE ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION keep()",
+        )
+        remove = (f"DROP TRIGGER keep ON {table}", "DROP FUNCTION keep")
+    else:
+        make = (f"CREATE TRIGGER keep BEFORE DELETE ON {table} WHEN {condition} BEGIN SELECT RAISE(IGNORE); END",)
+        remove = ("DROP TRIGGER keep",)
+    with connection.cursor() as cursor:
+        for statement in make:
+            cursor.execute(statement)
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            for statement in remove:
+                cursor.execute(statement)
+
+
+# ---------------------------------------------------------------- others in the way
+
+
+def test_two_that_erase_the_same_rows_leave_none_and_count_each_row_once():
+    make_visits(ANA, 3_000)
+    contexts = [make_context(), make_context()]
+
+    erasing = [InThread(lambda context=context: context.erase("visits", visits_of(ANA))) for context in contexts]
+    for thread in erasing:
+        thread.result()
+
+    assert not visits_of(ANA).exists()
+    assert sum(map(done_of, contexts)) == 3_000
+
+
+@postgresql_only
+def test_a_row_that_another_transaction_holds_halves_the_batch_until_it_is_free():
+    make_visits(ANA, 600)
+    locked = visits_of(ANA).earliest("pk").pk
+    context = make_context()
+
+    with other_connection() as other:
+        with transaction_of(other, f"SELECT 1 FROM hostapp_visit WHERE id = {locked} FOR UPDATE"):
+            erasing = InThread(lambda: context.erase("visits", visits_of(ANA)))
+            until(lambda: context.batch_size <= 250, what="a smaller batch")
+        erasing.result()
+
+    assert not visits_of(ANA).exists()
+    assert done_of(context) == 600
+
+
+@postgresql_only
+def test_a_row_that_another_transaction_is_giving_away_survives():
+    make_visits(ANA, 3)
+    moved = visits_of(ANA).earliest("pk")
+    context = make_context()
+
+    with other_connection() as other:
+        with transaction_of(other, f"UPDATE hostapp_visit SET owner = '{BEN}' WHERE id = {moved.pk}"):
+            erasing = InThread(lambda: context.erase("visits", visits_of(ANA)))
+            until(somebody_waits_for_a_lock, what="the chunk to meet our row")
+        erasing.result()
+
+    assert list(Visit.objects.values_list("pk", "owner")) == [(moved.pk, BEN)]
+    assert done_of(context) == 2
+
+
+@postgresql_only
+def test_a_deadlock_costs_a_smaller_batch_not_the_job():
+    make_visits(ANA, 400)
+    first, last = visits_of(ANA).earliest("pk").pk, visits_of(ANA).latest("pk").pk
+    touch = "UPDATE hostapp_visit SET owner = owner WHERE id = {}"
+    context = make_context()
+
+    with other_connection() as other:
+        with other.cursor() as cursor:
+            cursor.execute("SET deadlock_timeout = '20s'")  # so that the chunk is the one that is given up
+        with transaction_of(other, touch.format(last)), other.cursor() as cursor:
+            erasing = InThread(lambda: context.erase("visits", visits_of(ANA)))
+            until(somebody_waits_for_a_lock, what="the chunk to meet our row")
+            cursor.execute(touch.format(first))
+        erasing.result()
+
+    assert not visits_of(ANA).exists()
+    assert done_of(context) == 400
+
+
+@sqlite_only
+def test_a_writer_that_holds_the_database_halves_the_batch_until_it_is_free():
+    make_visits(ANA, 600)
+    context = make_context()
+    begun, counted, held = [], threading.Event(), threading.Event()
+
+    def pause(execute: Callable[..., Any], sql: str, params: Any, many: bool, about: dict[str, Any]) -> Any:
+        begun.append(sql.startswith("BEGIN"))
+        if sum(begun) == 2:  # the first chunk notes how many there are
+            counted.set()
+            held.wait(PATIENCE_SECONDS)
+        return execute(sql, params, many, about)
+
+    def erase() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 20")
+        with connection.execute_wrapper(pause):
+            context.erase("visits", visits_of(ANA))
+
+    with other_connection() as other:
+        erasing = InThread(erase)
+        until(counted.is_set, what="the first chunk that deletes")
+        with transaction_of(other):
+            held.set()
+            until(lambda: context.batch_size <= 250, what="a smaller batch")
+        erasing.result()
+
+    assert not visits_of(ANA).exists()
+    assert done_of(context) == 600
+
+
+# ---------------------------------------------------------------- rows that stay
+
+
+def test_rows_that_cannot_be_deleted_end_the_attempt_with_a_plain_reason():
+    make_visits(ANA, 3)
+
+    with undeletable("hostapp_visit"), pytest.raises(RowsLeft, match="visits"):
+        make_context().erase("visits", visits_of(ANA))
+
+    assert visits_of(ANA).count() == 3
+
+
+def test_rows_that_can_be_deleted_are_deleted_before_giving_up_on_the_others():
+    make_visits(ANA, 700)
+    kept = visits_of(ANA).earliest("pk").pk
+
+    with undeletable("hostapp_visit", f"OLD.id = {kept}"):
+        ran, job = attempt(lambda context: context.erase("visits", visits_of(ANA)), max_attempts=1)
+
+    assert ran.outcome is Outcome.FAILED
+    assert job.receipt["stores"]["visits"] == {"found": 700, "done": 699, "left": 1}
+    assert job.errors == "There are still rows in visits: others add them, or they cannot be deleted."
+    assert "verified_at" not in job.receipt
+
+
+# ---------------------------------------------------------------- rows that move
+
+
+@postgresql_only
+def test_a_row_that_another_transaction_gives_away_while_the_chunk_waits_survives():
+    make_visits(ANA, 5)
+    moved = visits_of(ANA).latest("pk").pk
+    context = make_context()
+
+    with other_connection() as other:
+        with transaction_of(other, f"UPDATE hostapp_visit SET owner = '{BEN}' WHERE id = {moved}"):
+            erasing = InThread(lambda: context.erase("visits", visits_of(ANA)))
+            until(somebody_waits_for_a_lock, what="the chunk to meet the row")
+        erasing.result()
+
+    assert list(Visit.objects.values_list("pk", "owner")) == [(moved, BEN)]
+    assert done_of(context) == 4
+
+
+@postgresql_only
+def test_a_row_with_a_cascade_that_is_given_away_while_the_chunk_waits_survives():
+    recordings = make_recordings(ANA, 5)
+    moved = recordings[-1].pk
+    Click.objects.bulk_create([Click(recording=recording) for recording in recordings])
+    context = make_context()
+
+    with other_connection() as other:
+        with transaction_of(other, f"UPDATE hostapp_recording SET owner = '{BEN}' WHERE id = {moved}"):
+            erasing = InThread(lambda: context.erase("visits", Recording.objects.filter(owner=ANA)))
+            until(somebody_waits_for_a_lock, what="the chunk to meet the row")
+        erasing.result()
+
+    assert list(Recording.objects.values_list("pk", "owner")) == [(moved, BEN)]
+    assert Click.objects.count() == 1
+    assert done_of(context) == 4
+
+
+# ---------------------------------------------------------------- the last look
+
+
+def test_the_last_look_at_several_stores_is_one_statement_at_one_instant():
+    make_visits(ANA, 3)
+    make_recordings(BEN, 2)
+    stores = {"visits": visits_of(ANA), "recordings": Recording.objects.filter(owner=ANA), "none": Visit.objects.none()}
+
+    with CaptureQueriesContext(connection) as statements:
+        at, left = look_once(stores)
+
+    assert len(statements) == 1
+    assert left == ("visits",)
+    assert at.utcoffset() == timedelta(0)
+
+
+def test_rows_that_are_usually_read_with_others_are_erased_too():
+    recordings = make_recordings(ANA, 2)
+    Click.objects.bulk_create(Click(recording=recording) for recording in recordings * 3)
+    context = make_context()
+
+    context.erase("clicks", Click.objects.select_related("recording").filter(recording__owner=ANA))
+
+    assert not Click.objects.exists()
+    assert Recording.objects.count() == 2

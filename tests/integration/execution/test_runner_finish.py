@@ -1,0 +1,278 @@
+"""Recording an outcome when the database is away, slow to answer, or somebody else was first."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+import pytest
+from django.db import DatabaseError, OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from jobs import JobContext, JobFailed, cancel_job
+from jobs.execution import runner
+from jobs.execution.runner import Outcome
+from jobs.models import Job, JobEvent
+from jobs.status import Status
+from tests.support.concurrency import InThread, other_connection, postgresql_only
+from tests.support.execution import ANA, attempt, finals_of, last_event, make_visits, nothing_next, write_in_chunk
+from tests.support.factories import WORKER, fence_of, make_running_job
+from tests.support.hostapp.models import Ledger, Visit
+
+on_own_connections = pytest.mark.django_db(transaction=True)
+
+
+def erase(context: JobContext) -> None:
+    context.erase("visits", Visit.objects.all())
+
+
+def refuse(context: JobContext) -> NoReturn:
+    raise JobFailed("No.")
+
+
+def stumble(context: JobContext) -> NoReturn:
+    raise ValueError
+
+
+def stop(context: JobContext) -> None:
+    context._lease.stopping.set()
+    write_in_chunk(context)
+
+
+ENDS = {
+    "complete": (write_in_chunk, Outcome.COMPLETED, Status.COMPLETED),
+    "complete, verified": (erase, Outcome.COMPLETED, Status.COMPLETED),
+    "fail": (refuse, Outcome.FAILED, Status.FAILED),
+    "retry later": (stumble, Outcome.RETRYING, Status.SCHEDULED),
+    "release": (stop, Outcome.RELEASED, Status.SCHEDULED),
+}
+each_end = pytest.mark.parametrize(("action", "outcome", "status"), ENDS.values(), ids=ENDS.keys())
+
+
+def gone() -> OperationalError:
+    """Return what Django raises when the server hangs up."""
+    error = OperationalError("the connection is closed")
+    error.__cause__ = connection.Database.OperationalError("the connection is closed")
+    return error
+
+
+# ---------------------------------------------------------------- a cancel between the last chunk and the finish
+
+
+@on_own_connections
+@pytest.mark.parametrize("work", [write_in_chunk, erase], ids=["plain", "verified"])
+def test_a_cancel_after_the_last_chunk_wins_over_the_finish(work: Callable[[JobContext], None]):
+    make_visits(ANA, 3)
+
+    def be_cancelled(context: JobContext) -> None:
+        work(context)
+        InThread(lambda: cancel_job(context.id, project=context.project)).result()
+
+    ran, job = attempt(be_cancelled)
+
+    assert ran.outcome is Outcome.CANCELLED
+    assert job.status == Status.CANCELLED
+    assert finals_of(job) == 1
+    assert "verified_at" not in job.receipt
+
+
+@on_own_connections
+@pytest.mark.parametrize("ending", [refuse, stumble, stop])
+def test_a_cancel_wins_over_every_other_end_too(ending: Callable[[JobContext], None]):
+    def be_cancelled(context: JobContext) -> None:
+        InThread(lambda: cancel_job(context.id, project=context.project)).result()
+        ending(context)
+
+    ran, job = attempt(be_cancelled)
+
+    assert ran.outcome is Outcome.CANCELLED
+    assert (job.status, job.failures) == (Status.CANCELLED, 0)
+    assert finals_of(job) == 1
+
+
+@on_own_connections
+def test_a_finish_after_the_lease_passed_on_changes_nothing():
+    def be_replaced(context: JobContext) -> None:
+        token = "11111111-1111-4111-8111-111111111111"
+        InThread(lambda: Job.objects.filter(pk=context.id).update(lease_token=token, attempt=2)).result()
+
+    ran, job = attempt(be_replaced)
+
+    assert ran.outcome is Outcome.LOST
+    assert (job.status, job.attempt) == (Status.RUNNING, 2)
+    assert not job.events.exists()
+
+
+# ---------------------------------------------------------------- a database that goes away
+
+
+@on_own_connections
+@postgresql_only
+@each_end
+def test_a_finish_that_meets_a_cut_connection_is_made_on_a_new_one(
+    action: Callable[[JobContext], None], outcome: Outcome, status: Status
+):
+    def be_cut_off(context: JobContext) -> None:
+        if outcome in (Outcome.COMPLETED, Outcome.RELEASED):
+            context._lease.stopping.clear()
+            (erase if action is erase else write_in_chunk)(context)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (pid,) = cursor.fetchone()
+        with other_connection() as other, other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        if action not in (erase, write_in_chunk):
+            action(context)
+
+    ran, job = attempt(be_cut_off)
+
+    assert (ran.outcome, job.status) == (outcome, status)
+
+
+@pytest.fixture
+def replies_lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the reply to the first COMMIT of an outcome be lost: it holds, and nobody is told."""
+    lost: list[str] = []
+
+    def losing(name: str) -> Callable[..., Any]:
+        real = getattr(runner, name)
+
+        @contextmanager
+        def once(**how: Any) -> Iterator[BaseDatabaseWrapper]:
+            with real(**how) as home:
+                yield home
+            if not lost:
+                lost.append(name)
+                raise gone()
+
+        return once
+
+    for name in ("engine_statement", "limited_transaction"):
+        monkeypatch.setattr(runner, name, losing(name))
+    return lost
+
+
+@on_own_connections
+@each_end
+def test_an_outcome_whose_commit_was_not_answered_is_recognised_as_ours(
+    replies_lost: list[str], action: Callable[[JobContext], None], outcome: Outcome, status: Status
+):
+    ran, job = attempt(action)
+
+    assert replies_lost
+    assert (ran.outcome, job.status) == (outcome, status)
+    assert job.events.count() == 1
+    assert job.failures == (outcome in (Outcome.FAILED, Outcome.RETRYING))
+
+
+@on_own_connections
+def test_the_next_job_is_begun_once_when_the_reply_was_lost(replies_lost: list[str]):
+    following = make_running_job(begun_at=None)
+    job = make_running_job()
+    asked = []
+
+    def then() -> Any:
+        asked.append(1)
+        return fence_of(following)
+
+    lease = runner.Lease(fence=fence_of(job))
+    ran = runner.run(job, lease=lease, worker=WORKER, then=then)
+
+    assert ran.outcome is Outcome.COMPLETED
+    assert len(asked) == 2
+
+
+@on_own_connections
+def test_an_outcome_that_cannot_be_written_for_a_whole_lease_is_left_to_the_sweep(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+):
+    settings.JOBS = {"BEAT_SECONDS": 0.1, "LEASE_SECONDS": 0.4}
+
+    def away(*_: Any, **__: Any) -> NoReturn:
+        raise gone()
+
+    for outcome in ("complete", "release"):
+        monkeypatch.setattr(runner.transitions, outcome, away)
+    job = make_running_job()
+
+    with pytest.raises(OperationalError):
+        runner.run(job, lease=runner.Lease(fence=fence_of(job)), worker=WORKER, then=nothing_next)
+
+    job.refresh_from_db()
+    assert job.status == Status.RUNNING
+
+
+# ---------------------------------------------------------------- whose fault it was
+
+
+def with_sqlstate(state: str) -> DatabaseError:
+    error = DatabaseError(state)
+    error.__cause__ = Exception(state)
+    error.__cause__.sqlstate = state  # type: ignore[attr-defined]
+    return error
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "08006", "57P01", "53300", "25P03"])
+def test_an_attempt_that_the_database_ended_is_released_and_counts_nothing(state: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(runner, "is_home_lost", lambda before: True)
+
+    def be_unlucky(context: JobContext) -> NoReturn:
+        raise with_sqlstate(state)
+
+    ran, job = attempt(be_unlucky)
+
+    assert ran.outcome is Outcome.RELEASED
+    assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
+    assert job.due_at > job.updated_at
+    assert last_event(job).what == JobEvent.What.RELEASED
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", ["08006", "57P01", "53300"])
+def test_an_outage_of_another_database_than_the_jobs_counts_as_failed(state: str):
+    def be_elsewhere(context: JobContext) -> NoReturn:
+        raise with_sqlstate(state)
+
+    ran, job = attempt(be_elsewhere)
+
+    assert ran.outcome is Outcome.RETRYING
+    assert (job.status, job.failures) == (Status.SCHEDULED, 1)
+
+
+@pytest.mark.django_db
+def test_conflicts_are_not_forgiven_for_ever():
+    def be_in_the_way(context: JobContext) -> NoReturn:
+        raise with_sqlstate("40P01")
+
+    ran, job = attempt(be_in_the_way, make_running_job(action="trial", attempt=11))
+
+    assert ran.outcome is Outcome.RETRYING
+    assert job.failures == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", ["23505", "42601", "57014", "22P02"])
+def test_an_attempt_that_the_database_refused_counts_as_failed(state: str):
+    def be_wrong(context: JobContext) -> NoReturn:
+        raise with_sqlstate(state)
+
+    ran, job = attempt(be_wrong)
+
+    assert ran.outcome is Outcome.RETRYING
+    assert (job.status, job.failures) == (Status.SCHEDULED, 1)
+
+
+@pytest.mark.django_db
+def test_an_integrity_error_that_is_swallowed_in_a_chunk_fails_the_chunk():
+    def be_careless(context: JobContext) -> None:
+        with context.chunk() as chunk:
+            line = Ledger.objects.create(job_id=context.id)
+            chunk.add("lines", 1)
+            with suppress(DatabaseError):
+                Ledger.objects.create(pk=line.pk, job_id=context.id)
+
+    ran, job = attempt(be_careless)
+
+    assert ran.outcome is Outcome.RETRYING
+    assert not Ledger.objects.exists()
+    assert job.progress_done == 0

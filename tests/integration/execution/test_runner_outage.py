@@ -1,0 +1,98 @@
+"""Attempts that meet a database which is away, read-only or full: nothing is counted, only its error is told."""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pytest
+from django.db import OperationalError, connection
+
+from jobs import JobContext, JobFailed
+from jobs.execution import runner
+from jobs.execution.runner import Outcome
+from jobs.status import Status
+from tests.support.execution import attempt, lease_of, nothing_next, write_in_chunk
+from tests.support.factories import WORKER, make_running_job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def gone() -> OperationalError:
+    """Return what Django raises when the server hangs up."""
+    error = OperationalError("the connection is closed")
+    error.__cause__ = connection.Database.OperationalError("the connection is closed")
+    return error
+
+
+def meet_a_database_that_takes_no_writes(context: JobContext) -> None:
+    is_sqlite = connection.vendor == "sqlite"
+    try:
+        with context.chunk(), connection.cursor() as cursor:
+            cursor.execute("PRAGMA query_only = 1" if is_sqlite else "SET TRANSACTION READ ONLY")
+            cursor.execute("UPDATE jobs_job SET reference_id = 'never'")
+    finally:
+        if is_sqlite:
+            connection.connection.execute("PRAGMA query_only = 0")
+
+
+def test_an_attempt_that_meets_a_read_only_database_is_released_and_counts_nothing():
+    ran, job = attempt(meet_a_database_that_takes_no_writes)
+
+    assert ran.outcome is Outcome.RELEASED
+    assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
+
+
+def test_a_job_that_always_fills_the_disk_is_not_forgiven_for_ever():
+    job = make_running_job(action="trial", attempt=11)
+
+    ran, job = attempt(meet_a_database_that_takes_no_writes, job)
+
+    assert ran.outcome is Outcome.RETRYING
+    assert job.failures == 1
+
+
+def refuse(context: JobContext) -> NoReturn:
+    raise JobFailed("No.")
+
+
+def stumble(context: JobContext) -> NoReturn:
+    raise ValueError
+
+
+def lose_the_connection(context: JobContext) -> NoReturn:
+    connection.close()
+    raise gone()
+
+
+def stop(context: JobContext) -> None:
+    context._lease.stopping.set()
+    write_in_chunk(context)
+
+
+@pytest.fixture
+def _no_outcome_can_be_written(monkeypatch: pytest.MonkeyPatch, settings: Any):
+    settings.JOBS = {"BEAT_SECONDS": 0.1, "LEASE_SECONDS": 0.4}
+
+    def away(*_: Any, **__: Any) -> NoReturn:
+        raise gone()
+
+    for outcome in ("complete", "fail", "retry_later", "release"):
+        monkeypatch.setattr(runner.transitions, outcome, away)
+
+
+@pytest.mark.usefixtures("_no_outcome_can_be_written")
+@pytest.mark.parametrize("end", [write_in_chunk, refuse, stumble, lose_the_connection, stop])
+def test_however_an_attempt_ends_an_outcome_that_cannot_be_written_is_the_databases_error(
+    end: Callable[[JobContext], None],
+):
+    with pytest.raises(OperationalError):
+        attempt(end)
+
+
+@pytest.mark.usefixtures("_no_outcome_can_be_written")
+def test_so_it_is_where_no_action_ran():
+    unknown, overdue = make_running_job(action="gone"), make_running_job()
+
+    with pytest.raises(OperationalError):
+        runner.run(unknown, lease=lease_of(unknown), worker=WORKER, then=nothing_next)
+    with pytest.raises(OperationalError):
+        runner.lose_attempt(overdue, lease=lease_of(overdue), worker=WORKER)

@@ -1,0 +1,160 @@
+"""Reservations: what a dispatcher has handed over is left to the engine for a while, and for no longer."""
+
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from jobs.lifecycle import reservations, transitions
+from jobs.models import HELD_UNTIL, Job
+from jobs.status import Status
+from tests.support.concurrency import postgresql_only, somebody_holds
+from tests.support.execution import ago
+from tests.support.factories import LONG_AGO, WORKER, fence_of, make_job, make_running_job
+from tests.support.interventions import LATER, STAFF
+
+pytestmark = pytest.mark.django_db
+
+MINUTE = timedelta(minutes=1)
+
+
+def reserve(*jobs: Job) -> list[int]:
+    with transaction.atomic():
+        return reservations.reserve([job.pk for job in jobs], wait=MINUTE)
+
+
+def claim_one(job: Job) -> bool:
+    return transitions.claim_one(job.pk, lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45)) is not None
+
+
+def test_due_jobs_are_reserved_and_nothing_else_of_them_changes():
+    job = make_job()
+
+    assert reserve(job) == [job.pk]
+
+    after = Job.objects.get(pk=job.pk)
+    assert after.reserved_until is not None
+    assert 50 < (after.reserved_until - timezone.now()).total_seconds() < 70
+    assert (after.status, after.updated_at, after.events.count()) == (Status.SCHEDULED, None, 0)
+
+
+def test_what_is_reserved_is_not_reserved_again_until_that_has_run_out():
+    fresh, stale = make_job(reserved_until=ago(-5)), make_job(reserved_until=ago(5))
+
+    assert reserve(fresh, stale) == [stale.pk]
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.SCHEDULED])
+def test_only_jobs_that_wait_are_reserved(status: Status):
+    assert reserve(make_job(status=status)) == []
+
+
+def test_a_job_that_is_not_due_is_not_reserved():
+    assert reserve(make_job(due_at=ago(-60))) == []
+
+
+def test_nothing_is_reserved_of_nothing():
+    assert reserve() == []
+
+
+@pytest.mark.django_db(transaction=True)
+@postgresql_only
+def test_a_row_that_somebody_holds_is_passed_over():
+    busy, free = make_job(), make_job()
+
+    with somebody_holds(busy):
+        assert reserve(busy, free) == [free.pk]
+
+
+def test_a_reservation_is_taken_back():
+    job, other = make_job(reserved_until=ago(-60)), make_job(reserved_until=ago(-60))
+
+    with transaction.atomic():
+        reservations.unreserve([job.pk])
+
+    assert list(Job.objects.unreserved()) == [job]
+    assert list(Job.objects.reserved()) == [other]
+
+
+def test_one_job_is_claimed_and_begun_and_its_reservation_ends():
+    job = make_job(reserved_until=ago(-60))
+
+    assert claim_one(job)
+
+    job.refresh_from_db()
+    assert (job.status, job.attempt, job.worker, job.reserved_until) == (Status.RUNNING, 1, WORKER.name, None)
+    assert job.begun_at is not None
+    assert [(event.what, event.from_status) for event in job.events.all()] == [("claimed", "scheduled")]
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.SCHEDULED])
+def test_one_job_that_does_not_wait_is_not_claimed(status: Status):
+    assert not claim_one(make_job(status=status))
+
+
+def test_one_job_that_is_not_due_is_not_claimed():
+    assert not claim_one(make_job(due_at=ago(-60)))
+
+
+def test_a_claim_of_many_ends_reservations_too():
+    job = make_job(reserved_until=ago(-60))
+
+    transitions.claim([job.pk], lease_token=uuid4(), worker=WORKER, lease=MINUTE)
+
+    assert Job.objects.get(pk=job.pk).reserved_until is None
+
+
+def test_a_job_that_goes_back_in_line_may_be_handed_over_at_once():
+    job = make_running_job(due_at=LONG_AGO)
+    transitions.release(fence_of(job), worker=WORKER, note="The worker shut down.")
+
+    assert list(Job.objects.due().unreserved()) == [job]
+
+
+# ---------------------------------------------------------------- what staff do meanwhile
+
+
+@pytest.mark.parametrize("due_at", [HELD_UNTIL, LATER], ids=["held", "not yet due"])
+def test_what_is_held_or_waits_for_an_instant_is_neither_reserved_nor_claimed(due_at: datetime):
+    job = make_job(due_at=due_at)
+
+    assert reserve(job) == []
+    assert not claim_one(job)
+
+
+def test_a_job_that_is_held_and_resumed_may_be_handed_over_at_once():
+    job = make_job(reserved_until=ago(-60))
+    named = {"project": job.project, "actor": STAFF}
+
+    assert transitions.hold(job.pk, **named)
+    assert (list(Job.objects.reserved()), claim_one(job)) == ([], False)
+    assert transitions.resume(job.pk, **named)
+
+    assert reserve(job) == [job.pk]
+
+
+def test_a_job_that_is_to_run_now_may_be_handed_over_at_once():
+    job = make_job(due_at=LATER)
+
+    assert transitions.advance(job.pk, project=job.project, actor=STAFF)
+
+    assert reserve(job) == [job.pk]
+
+
+def test_a_reserved_job_is_due_already_and_stays_with_the_engine():
+    job = make_job(reserved_until=ago(-60))
+
+    assert not transitions.advance(job.pk, project=job.project, actor=STAFF)
+
+    assert list(Job.objects.reserved()) == [job]
+
+
+def test_a_reserved_job_that_is_cancelled_is_not_waited_for():
+    job = make_job(reserved_until=ago(-60))
+
+    assert transitions.cancel(job.pk, project=job.project, actor=STAFF)
+
+    assert list(Job.objects.reserved()) == []
+    assert not claim_one(job)

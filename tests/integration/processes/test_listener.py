@@ -1,0 +1,168 @@
+"""How an idle worker sleeps, and what wakes it."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import DatabaseError
+
+from jobs import schedule_job
+from jobs.processes import listener
+from jobs.processes.listener import Listener, Wake
+from tests.support.concurrency import InThread, one_value, other_connection, postgresql_only, sqlite_only, until
+from tests.support.factories import make_project
+
+LISTENERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN jobs_due' "
+    "AND state = 'idle'"
+)
+
+
+@contextmanager
+def listening(wake: Wake) -> Iterator[tuple[Listener, InThread[None]]]:
+    listener, ended = Listener(wake.set), threading.Event()
+    thread = InThread(lambda: listener.listen(ended))
+    try:
+        yield listener, thread
+    finally:
+        ended.set()
+
+
+# ---------------------------------------------------------------- the sleep
+
+
+def test_a_sleep_ends_by_itself():
+    assert Wake().wait(0.01) is False
+
+
+def test_a_call_ends_the_sleep():
+    wake = Wake()
+    sleeping = InThread(lambda: wake.wait(20))
+
+    wake.set()
+
+    assert sleeping.result() is True
+
+
+def test_a_call_before_the_sleep_is_not_lost_and_counts_once():
+    wake = Wake()
+
+    wake.set()
+    wake.set()
+
+    assert (wake.wait(20), wake.wait(0)) == (True, False)
+
+
+def test_no_number_of_calls_blocks_the_caller():
+    wake = Wake()
+
+    for _ in range(70_000):
+        wake.set()
+
+    assert (wake.wait(20), wake.wait(0)) == (True, False)
+
+
+def test_a_signal_that_came_before_the_sleep_ends_it():
+    wake = Wake()
+    before = signal.signal(signal.SIGUSR1, lambda *_: None), signal.set_wakeup_fd(wake.fileno())
+    try:
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+        assert wake.wait(20) is True
+    finally:
+        signal.set_wakeup_fd(before[1])
+        signal.signal(signal.SIGUSR1, before[0])
+
+
+def test_a_time_that_has_passed_is_no_sleep():
+    assert Wake().wait(-1) is False
+
+
+# ---------------------------------------------------------------- the listener
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_is_due_now_wakes_a_listening_worker_within_a_second():
+    wake, project = Wake(), make_project()
+    with listening(wake) as (ears, thread):
+        until(lambda: ears.is_hearing, what="the listener to hear itself")
+        wake.wait(0)
+
+        begun = time.monotonic()
+        schedule_job("touch", project=project, reference_id="a")
+        woken = wake.wait(20)
+        took = time.monotonic() - begun
+
+    thread.result()
+    assert woken
+    assert took < 1
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_job_for_later_wakes_nobody():
+    wake, project = Wake(), make_project()
+    with listening(wake) as (ears, _):
+        until(lambda: ears.is_hearing, what="the listener to hear itself")
+        wake.wait(0)
+
+        schedule_job("touch_in_an_hour", project=project, reference_id="a")
+
+        assert wake.wait(0.3) is False
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_listener_that_does_not_hear_itself_says_so_and_lets_the_worker_poll(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(listener, "OWN_ECHO_SECONDS", 0.05)
+    monkeypatch.setattr(listener, "notify_due", lambda: None)  # what a pooler in transaction mode makes of it
+    caplog.set_level(logging.WARNING)
+
+    with listening(Wake()) as (ears, thread):
+        until(lambda: "NOTIFY is not heard" in caplog.text, what="the warning")
+
+        assert not ears.is_hearing
+
+    thread.result()
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_listener_whose_connection_is_cut_raises_and_no_longer_claims_to_hear():
+    with listening(Wake()) as (ears, thread):
+        until(lambda: ears.is_hearing, what="the listener to hear itself")
+        with other_connection() as other, other.cursor() as cursor:
+            cursor.execute(LISTENERS.replace("count(*)", "pg_terminate_backend(pid)"))
+
+        with pytest.raises(DatabaseError):
+            thread.result()
+
+        assert not ears.is_hearing
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_listener_closes_its_connection_when_it_ends():
+    with listening(Wake()) as (ears, thread):
+        until(lambda: ears.is_hearing, what="the listener to hear itself")
+        assert one_value(LISTENERS) == 1
+
+    thread.result()
+    until(lambda: one_value(LISTENERS) == 0, what="the connection to be gone")
+
+
+@sqlite_only
+@pytest.mark.django_db(transaction=True)
+def test_where_nothing_notifies_the_listener_waits_quietly_for_the_end():
+    with listening(Wake()) as (ears, thread):
+        assert not ears.is_hearing
+
+    thread.result()

@@ -1,0 +1,278 @@
+"""``cancel_job``: what it changes, whom it refuses, and how it waits."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from jobs import cancel_job
+from jobs.actors import Actor
+from jobs.db import clock
+from jobs.exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, TransitionRefused
+from jobs.models import Job, JobEvent
+from jobs.status import ACTIVE, Status
+from tests.support.concurrency import (
+    InThread,
+    one_value,
+    other_connection,
+    postgresql_only,
+    somebody_holds,
+    somebody_waits_for_a_lock,
+    sqlite_only,
+    statements,
+    transaction_of,
+    until,
+)
+from tests.support.factories import make_job, make_project, make_running_job
+from tests.support.transitions import changes_of, events_of, row_of
+
+FINAL = [status for status in Status if status.is_final]
+IMPOSSIBLE = [0, -1, 2**63, 10**30, -(10**30)]
+
+
+@pytest.fixture
+def short_wait(settings: Any) -> None:
+    settings.JOBS = {"CANCEL_WAIT_SECONDS": 0.15}
+
+
+@pytest.fixture
+def host_s_level() -> Iterator[Any]:
+    """Return a function that gives the host's own transactions a level of isolation."""
+    connection.close()
+
+    def choose(level: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}")
+
+    yield choose
+    connection.close()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", ACTIVE)
+def test_a_job_that_waits_or_runs_is_cancelled_and_returned_as_it_now_stands(status: Status):
+    job = make_job(status=status)
+    before, started = row_of(job), clock.read(connection)
+    actor = Actor(kind="key", name="jsk_3fG7a2Qx", request_id="request-7")
+
+    cancelled = cancel_job(job.pk, project=job.project, actor=actor, reason="Asked for.")
+
+    changes = changes_of(job, before)
+    assert row_of(job) == {column: getattr(cancelled, column) for column in before}
+    assert changes["status"] == "cancelled"
+    assert started <= changes["finished_at"] <= clock.read(connection)
+    assert set(changes) <= {"status", "finished_at", "updated_at", "lease_token", "lease_expires_at"}
+    (event,) = events_of(job)
+    assert (event["what"], event["from_status"], event["to_status"]) == ("cancelled", status, "cancelled")
+    assert (event["actor"], event["request_id"], event["note"]) == ("key:jsk_3fG7a2Qx", "request-7", "Asked for.")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("reason", [" ", "a\0b", "a\nb", "\ud800", "x" * 501])
+def test_a_reason_that_cannot_be_kept_cancels_nothing(reason: str):
+    job = make_job()
+    before = row_of(job)
+
+    with pytest.raises(InvalidField) as refused:
+        cancel_job(job.pk, project=job.project, reason=reason)
+
+    assert refused.value.field == "reason"
+    assert changes_of(job, before) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", FINAL)
+def test_a_job_that_has_ended_is_refused_and_stays_as_it_is(status: Status):
+    job = make_job(status=status)
+    before = row_of(job)
+
+    with pytest.raises(TransitionRefused, match=f"^the requested job has already been {status}$") as refused:
+        cancel_job(job.pk, project=job.project)
+
+    assert (refused.value.job_id, refused.value.status, refused.value.wanted) == (job.pk, status, Status.CANCELLED)
+    assert changes_of(job, before) == {}
+    assert events_of(job) == []
+
+
+@pytest.mark.django_db
+def test_a_second_cancel_is_refused():
+    job = make_job()
+    cancel_job(job.pk, project=job.project)
+
+    with pytest.raises(TransitionRefused, match="already been cancelled"):
+        cancel_job(job.pk, project=job.project)
+
+    assert len(events_of(job)) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", Status)
+def test_another_project_s_job_is_not_found(status: Status):
+    job = make_job(status=status)
+    before = row_of(job)
+
+    with pytest.raises(JobNotFound) as unknown:
+        cancel_job(job.pk, project=make_project(organization=job.project.organization))
+
+    assert unknown.value.job_id == job.pk
+    assert changes_of(job, before) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("job_id", [*IMPOSSIBLE, 2**63 - 1])
+def test_an_id_that_no_job_has_is_not_found(job_id: int):
+    with pytest.raises(JobNotFound, match="^job not found$"):
+        cancel_job(job_id, project=make_project())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("job_id", IMPOSSIBLE)
+def test_an_id_that_cannot_be_costs_no_statement(job_id: int):
+    project = make_project()
+
+    with statements() as sent, pytest.raises(JobNotFound):
+        cancel_job(job_id, project=project)
+
+    assert sent == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cancel_takes_few_statements():
+    job = make_running_job()
+    cancel_job(make_job(project=job.project).pk, project=job.project)
+
+    with statements(without=("BEGIN", "COMMIT")) as sent:
+        cancel_job(job.pk, project=job.project)
+
+    # PostgreSQL: its limit, the move with its event, the row. SQLite: the move, its event, the row.
+    assert len(sent) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_somebody_holds_for_too_long_is_busy_and_nothing_is_changed(short_wait: None):
+    job = make_running_job()
+    before = row_of(job)
+
+    with somebody_holds(job), pytest.raises(Busy, match="nothing was changed; try again in 1 s") as busy:
+        cancel_job(job.pk, project=job.project)
+
+    assert busy.value.retry_after == 1
+    assert changes_of(job, before) == {}
+    assert events_of(job) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_busy_answer_the_next_cancel_finds_the_job_free(short_wait: None):
+    job = make_running_job()
+    with somebody_holds(job), pytest.raises(Busy):
+        cancel_job(job.pk, project=job.project)
+
+    assert cancel_job(job.pk, project=job.project).status == "cancelled"
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_cancel_waits_for_whoever_holds_the_job_and_then_holds():
+    job = make_running_job()
+
+    with other_connection() as other:
+        with transaction_of(other, f"UPDATE jobs_job SET progress_done = 7 WHERE id = {job.pk}"):
+            waiting = InThread(lambda: cancel_job(job.pk, project=job.project))
+            until(somebody_waits_for_a_lock, what="the cancel meets the chunk's lock")
+        cancelled = waiting.result()
+
+    assert (cancelled.status, cancelled.progress_done) == ("cancelled", 7)
+    (event,) = events_of(job)
+    assert event["at"] >= cancelled.finished_at
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_in_the_host_s_transaction_a_held_job_is_busy_too_and_the_transaction_goes_on(short_wait: None):
+    job = make_running_job()
+
+    with somebody_holds(job), transaction.atomic():
+        with pytest.raises(Busy):
+            cancel_job(job.pk, project=job.project)
+        kept = make_job(project=job.project)
+
+    assert Job.objects.filter(pk=kept.pk).exists()
+    assert row_of(job)["status"] == "running"
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_in_a_host_s_stricter_transaction_a_change_by_others_is_a_typed_error(host_s_level: Any, level: str):
+    job = make_running_job()
+    host_s_level(level)
+
+    def act() -> None:
+        with transaction.atomic(), other_connection() as other:
+            one_value("SELECT count(*) FROM jobs_job")
+            with transaction_of(other, f"UPDATE jobs_job SET progress_done = 7 WHERE id = {job.pk}"):
+                pass
+            cancel_job(job.pk, project=job.project)
+
+    with pytest.raises(ConcurrentChange, match="roll back and repeat"):
+        act()
+
+    assert (row_of(job)["status"], row_of(job)["progress_done"]) == ("running", 7)
+    assert events_of(job) == []
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_on_a_stricter_host_a_cancel_of_its_own_waits_and_holds_all_the_same(host_s_level: Any, level: str):
+    job = make_running_job()
+
+    def cancel() -> Job:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}")
+        return cancel_job(job.pk, project=job.project)
+
+    with other_connection() as other:
+        with transaction_of(other, f"UPDATE jobs_job SET progress_done = 7 WHERE id = {job.pk}"):
+            waiting = InThread(cancel)
+            until(somebody_waits_for_a_lock, what="the cancel meets the chunk's lock")
+        cancelled = waiting.result()
+
+    assert (cancelled.status, cancelled.progress_done) == ("cancelled", 7)
+
+
+@sqlite_only
+@pytest.mark.django_db(transaction=True)
+def test_in_the_host_s_transaction_that_read_before_others_wrote_the_host_is_told_to_repeat_it():
+    job = make_running_job()
+
+    def act() -> None:
+        connection.transaction_mode = "DEFERRED"
+        try:
+            with transaction.atomic(), other_connection() as other:
+                one_value("SELECT count(*) FROM jobs_job")
+                with transaction_of(other, f"UPDATE jobs_job SET progress_done = 7 WHERE id = {job.pk}"):
+                    pass
+                cancel_job(job.pk, project=job.project)
+        finally:
+            connection.transaction_mode = "IMMEDIATE"
+
+    with pytest.raises(ConcurrentChange):
+        act()
+
+    assert row_of(job)["status"] == "running"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", ACTIVE)
+def test_a_host_s_transaction_that_rolls_back_leaves_the_job_as_it_was(status: Status):
+    job = make_job(status=status)
+    before = row_of(job)
+
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        assert cancel_job(job.pk, project=job.project).status == "cancelled"
+        raise ZeroDivisionError
+
+    assert changes_of(job, before) == {}
+    assert not JobEvent.objects.exists()

@@ -1,0 +1,280 @@
+"""What ended long ago is redacted or deleted, in batches, and nothing else is touched."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import ProtectedError
+from django.test.utils import CaptureQueriesContext, override_settings
+from django.utils import timezone
+
+from jobs import get_job
+from jobs.exceptions import InvalidField
+from jobs.models import Job, JobEvent
+from jobs.services.commands import prune
+from jobs.services.commands.prune import count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
+from jobs.status import Status
+from tests.support.concurrency import other_connection, postgresql_only
+from tests.support.factories import LONG_AGO, make_job, make_project
+
+pytestmark = pytest.mark.django_db
+
+BEFORE = LONG_AGO + timedelta(days=30)
+FINAL = [status for status in Status if status.is_final]
+RECEIPT = {"stores": {"sessions": {"found": 3, "done": 3, "left": 0}}, "verified_at": "2025-01-01T12:00:00+00:00"}
+PERSONAL = "shekar@example.com"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for others between batches."""
+    monkeypatch.setattr(prune, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(prune, "PAUSE_ON_ONE_LOCK_SECONDS", 0)
+
+
+def make_old_job(status: Status = Status.COMPLETED, **what_matters: Any) -> Job:
+    """Insert a job that names a person wherever a job can, with an event that does, too."""
+    texts = {"reference_id": PERSONAL, "unique_key": PERSONAL, "description": PERSONAL, "parameters": {"a": PERSONAL}}
+    job = make_job(status=status, **{**texts, "errors": PERSONAL, "receipt": RECEIPT, **what_matters})
+    words = {"note": PERSONAL, "detail": PERSONAL, "request_id": PERSONAL, "actor": "key:jsk_3fG7a2Qx"}
+    JobEvent.objects.create(job=job, at=LONG_AGO, what="scheduled", to_status=status.value, attempt=0, **words)
+    return job
+
+
+def row_of(job: Job) -> dict[str, Any]:
+    return Job.objects.filter(pk=job.pk).values().get()
+
+
+# ---------------------------------------------------------------- redact
+
+
+@pytest.mark.parametrize("status", FINAL)
+def test_a_redacted_job_names_nobody_and_keeps_its_receipt(status: Status):
+    job = make_old_job(status)
+    before = row_of(job)
+
+    pruned = redact_jobs(BEFORE)
+
+    after = row_of(job)
+    events = list(JobEvent.objects.values())
+    assert (pruned.done, pruned.events) == (1, 1)
+    assert PERSONAL not in f"{after} {events}"
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"reference_id", "unique_key", "description", "parameters", "errors"}
+    assert (after["reference_id"], after["receipt"]) == ("", RECEIPT)
+    assert [event["actor"] for event in events] == ["key:jsk_3fG7a2Qx"]
+
+
+@pytest.mark.parametrize("status", [status for status in Status if not status.is_final])
+def test_a_job_that_waits_or_runs_is_left_alone_however_old(status: Status):
+    job = make_old_job(status)
+    before = row_of(job)
+
+    assert redact_jobs(timezone.now() + timedelta(days=1)).done == 0
+    assert delete_jobs(timezone.now() + timedelta(days=1)).done == 0
+    assert row_of(job) == before
+
+
+def test_a_job_that_ended_later_is_left_alone():
+    young = make_old_job(finished_at=BEFORE)
+    old = make_old_job(finished_at=BEFORE - timedelta(microseconds=1))
+
+    redact_jobs(BEFORE)
+
+    assert (row_of(young)["reference_id"], row_of(old)["reference_id"]) == (PERSONAL, "")
+
+
+def test_all_batches_are_done_and_a_second_run_finds_nothing():
+    project = make_project()
+    for _ in range(7):
+        make_old_job(project=project)
+
+    first, second = redact_jobs(BEFORE, batch_size=3), redact_jobs(BEFORE, batch_size=3)
+
+    assert (first.done, first.events) == (7, 7)
+    assert (second.done, second.events) == (0, 0)
+
+
+def test_a_run_that_was_cut_short_is_taken_up_where_it_ended(monkeypatch: pytest.MonkeyPatch):
+    for _ in range(5):
+        make_old_job()
+
+    def cut() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(prune, "_let_others", cut)
+        redact_jobs(BEFORE, batch_size=2)
+
+    assert count_to_redact(BEFORE) == 3
+    assert redact_jobs(BEFORE).done == 3
+
+
+@pytest.mark.django_db(transaction=True)
+@postgresql_only
+def test_a_row_that_another_has_locked_is_left_to_the_next_run():
+    locked, free = make_old_job(), make_old_job()
+    with other_connection() as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT 1 FROM jobs_job WHERE id = %s FOR UPDATE", [locked.pk])
+        held_up = redact_jobs(BEFORE)
+        cursor.execute("COMMIT")
+
+    assert held_up.done == 1
+    assert (row_of(locked)["reference_id"], row_of(free)["reference_id"]) == (PERSONAL, "")
+    assert redact_jobs(BEFORE).done == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_batch_commits_by_itself(monkeypatch: pytest.MonkeyPatch):
+    for _ in range(4):
+        make_old_job()
+    seen = []
+
+    def look() -> None:
+        with other_connection() as other, other.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM jobs_job WHERE reference_id = ''")
+            seen.append(cursor.fetchone()[0])
+
+    monkeypatch.setattr(prune, "_let_others", look)
+    redact_jobs(BEFORE, batch_size=2)
+
+    assert seen == [2, 4]
+
+
+def test_the_search_for_jobs_to_redact_uses_its_index_however_many_are_redacted():
+    rows = {"action": "touch", "created_at": LONG_AGO, "start_at": LONG_AGO, "due_at": LONG_AGO, "worker": "w"}
+    ended = {"project": make_project(), "status": "completed", "finished_at": LONG_AGO, **rows}
+    Job.objects.bulk_create([Job(reference_id="", **ended) for _ in range(5_000)], batch_size=1_000)
+    make_old_job()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    with CaptureQueriesContext(connection) as captured:
+        redact_jobs(BEFORE)
+    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+
+    searches = [
+        query["sql"] for query in captured.captured_queries if "ORDER BY" in query["sql"] and "LIMIT" in query["sql"]
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(f"{explain} {searches[0].replace('%', '%%')}", ())
+        plan = "\n".join(str(row) for row in cursor.fetchall())
+
+    assert "jobs_job_to_redact" in plan
+
+
+def test_the_redacted_job_can_still_be_read():
+    job = make_old_job()
+    redact_jobs(BEFORE)
+
+    found = get_job(job.pk, project=job.project)
+
+    assert (found.reference_id, found.description, found.errors, found.parameters) == ("", "", None, None)
+
+
+# ---------------------------------------------------------------- delete
+
+
+@pytest.mark.parametrize("status", FINAL)
+def test_a_deleted_job_leaves_nothing(status: Status):
+    make_old_job(status)
+
+    pruned = delete_jobs(BEFORE)
+
+    assert (pruned.done, pruned.events, pruned.kept) == (1, 1, 0)
+    assert not Job.objects.exists()
+    assert not JobEvent.objects.exists()
+
+
+def test_deleting_takes_redacted_jobs_too_and_leaves_the_young():
+    project = make_project()
+    for _ in range(3):
+        make_old_job(project=project)
+    redact_jobs(BEFORE)
+    make_old_job(project=project)
+    young = make_old_job(project=project, finished_at=BEFORE)
+    waiting = make_old_job(Status.SCHEDULED, project=project)
+
+    pruned = delete_jobs(BEFORE, batch_size=3)
+
+    assert (pruned.done, pruned.events) == (4, 4)
+    assert set(Job.objects.values_list("pk", flat=True)) == {young.pk, waiting.pk}
+
+
+def test_deleting_walks_past_old_jobs_that_stay_and_ends_at_young_ones(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(prune, "ROWS_A_LOOK", 2)
+    project = make_project()
+    for _ in range(5):
+        make_job(project=project)
+    old = make_old_job(project=project)
+    for _ in range(6):
+        make_job(project=project, created_at=BEFORE)
+
+    with CaptureQueriesContext(connection) as captured:
+        pruned = delete_jobs(BEFORE)
+
+    looks = [
+        query for query in captured.captured_queries if '"created_at"' in query["sql"] and "LIMIT 2" in query["sql"]
+    ]
+    assert pruned.done == 1
+    assert not Job.objects.filter(pk=old.pk).exists()
+    assert len(looks) == 4
+
+
+def test_a_younger_job_that_tried_a_deleted_one_again_stays():
+    old = make_old_job(Status.FAILED)
+    younger = make_job(status=Status.COMPLETED, retry_of=old, finished_at=BEFORE, project=old.project)
+
+    delete_jobs(BEFORE)
+
+    younger.refresh_from_db()
+    assert younger.retry_of_id is None
+
+
+def test_a_job_that_a_host_protects_is_kept_and_counted_and_the_others_go(monkeypatch: pytest.MonkeyPatch):
+    protected, _, _ = (make_old_job() for _ in range(3))
+    delete = prune._delete
+
+    def guarded(ids: list[int]) -> tuple[int, int]:
+        if protected.pk in ids:
+            raise ProtectedError("An invoice of the host", {protected})
+        return delete(ids)
+
+    monkeypatch.setattr(prune, "_delete", guarded)
+    pruned = delete_jobs(BEFORE)
+
+    assert (pruned.done, pruned.events, pruned.kept) == (2, 2, 1)
+    assert Job.objects.get() == protected
+
+
+# ---------------------------------------------------------------- both
+
+
+@pytest.mark.parametrize("prune", [redact_jobs, delete_jobs])
+@pytest.mark.parametrize("size", [0, -1, 5_001])
+def test_a_batch_size_that_cannot_be_is_refused(prune: Any, size: int):
+    with pytest.raises(InvalidField, match="batch_size"):
+        prune(BEFORE, batch_size=size)
+
+
+def test_counting_changes_nothing():
+    project = make_project()
+    jobs = [make_old_job(project=project) for _ in range(3)]
+    make_old_job(Status.RUNNING, project=project)
+
+    assert (count_to_redact(BEFORE), count_to_delete(BEFORE)) == (3, 3)
+    assert {row_of(job)["reference_id"] for job in jobs} == {PERSONAL}
+
+
+def test_pruned_is_what_is_older_than_the_retention():
+    with override_settings(JOBS={"RETENTION_DAYS": 30}):
+        before = pruned_before()
+
+    assert isinstance(before, datetime)
+    assert abs(timezone.now() - timedelta(days=30) - before) < timedelta(minutes=1)
+
+
+def test_without_a_retention_nothing_is_pruned():
+    with pytest.raises(InvalidField, match="RETENTION_DAYS"):
+        pruned_before()

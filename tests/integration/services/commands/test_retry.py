@@ -1,0 +1,225 @@
+"""``retry_job`` and ``retry_many``: a failed job is tried again once, by a new one."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from jobs.db import clock
+from jobs.exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, StepRefused
+from jobs.models import Job, JobEvent
+from jobs.services.commands import retry as retries
+from jobs.services.commands.prune import redact_jobs
+from jobs.services.commands.retry import retry_job
+from jobs.services.reports.history import get_history
+from jobs.status import RefusalReason, Status
+from tests.support.factories import LONG_AGO, make_job, make_project
+from tests.support.interventions import STAFF
+from tests.support.transitions import changes_of, events_of, row_of
+
+pytestmark = pytest.mark.django_db
+
+
+def make_failed(**what_matters: Any) -> Job:
+    return make_job(status=Status.FAILED, **what_matters)
+
+
+def retry(job: Job, **named: Any) -> Job:
+    return retry_job(job.pk, project=job.project, **{"actor": STAFF, "reason": "They asked.", **named})
+
+
+def refusal_of(job: Job) -> StepRefused:
+    """Return why it is refused, having looked that nothing was made."""
+    before, count = row_of(job), Job.objects.count()
+    with pytest.raises(StepRefused) as refused:
+        retry(job)
+    assert (refused.value.job_id, refused.value.status) == (job.pk, job.status)
+    assert changes_of(job, before) == {}
+    assert (Job.objects.count(), JobEvent.objects.filter(job=job, what="retried").count()) == (count, 0)
+    return refused.value
+
+
+def test_a_retry_asks_for_the_same_from_now_on():
+    failed = make_failed(
+        action="touch_with",
+        reference_id="Shekar@example.com ",
+        description="As they called it",
+        parameters={"note": "n", "share": 0.5},
+        attempt=3,
+        failures=3,
+        progress_done=9,
+        receipt={"stores": {}},
+    )
+    started = clock.read(connection)
+
+    new = retry(failed)
+
+    row = row_of(new)
+    for same in ("project_id", "action", "reference_id", "description", "parameters"):
+        assert row[same] == getattr(failed, same)
+    assert (row["status"], row["retry_of_id"], row["unique_key"]) == ("scheduled", failed.pk, None)
+    assert started <= row["created_at"] == row["start_at"] == row["due_at"] <= clock.read(connection)
+    for fresh in ("updated_at", "errors", "started_at", "finished_at", "worker", "call_digest", "progress_total"):
+        assert row[fresh] is None
+    for nought in ("attempt", "crashes", "failures", "progress_done"):
+        assert row[nought] == 0
+    assert row["receipt"] == {}
+
+
+def test_the_failed_job_stays_as_it_is_and_its_events_name_the_new_one():
+    failed = make_failed(attempt=3)
+    before = row_of(failed)
+
+    new = retry(failed)
+
+    assert changes_of(failed, before) == {}
+    (of_new,), (of_failed,) = events_of(new), events_of(failed)
+    assert (of_new["what"], of_new["from_status"], of_new["to_status"]) == ("scheduled", "", "scheduled")
+    assert (of_failed["what"], of_failed["from_status"], of_failed["to_status"]) == ("retried", "failed", "failed")
+    assert (of_new["note"], of_failed["note"]) == ("They asked.", f"Job {new.pk} tries it again.")
+    assert {(e["actor"], e["request_id"]) for e in (of_new, of_failed)} == {("staff:7", "request-7")}
+    assert (of_new["attempt"], of_failed["attempt"]) == (0, 3)
+
+
+def test_integrators_are_not_told_what_staff_wrote():
+    failed = make_failed()
+    new = retry(failed)
+
+    assert [event.note for event in get_history(new).events] == [None]
+    assert [(event.what, event.note) for event in get_history(failed).events] == [("retried", None)]
+
+
+def test_the_unique_key_is_that_of_the_action_as_it_is_now():
+    failed = make_failed(action="touch_once", unique_key=None)
+
+    assert retry(failed).unique_key == failed.reference_id
+
+
+def test_a_retry_that_failed_is_retried_itself():
+    failed = make_failed()
+    first = retry(failed)
+    columns = {"status": "failed", "finished_at": LONG_AGO, "worker": "host:1:aaaa"}
+    Job.objects.filter(pk=first.pk).update(**columns)
+
+    second = retry(first)
+
+    assert second.retry_of_id == first.pk
+    assert refusal_of_with_other(failed) == first.pk
+
+
+def refusal_of_with_other(job: Job) -> int | None:
+    with pytest.raises(StepRefused) as refused:
+        retry(job)
+    assert refused.value.why is RefusalReason.RETRIED
+    return refused.value.other_job_id
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.FAILED])
+def test_only_a_failed_job_is_retried(status: Status):
+    assert refusal_of(make_job(status=status)).why is RefusalReason.NOT_FAILED
+
+
+def test_a_redacted_job_cannot_be_retried():
+    assert refusal_of(make_failed(reference_id="")).why is RefusalReason.REDACTED
+
+
+def test_a_job_whose_action_is_gone_cannot_be_retried():
+    assert refusal_of(make_failed(action="was_removed")).why is RefusalReason.UNKNOWN_ACTION
+
+
+def test_what_staff_ordered_is_not_ordered_again_in_their_name_by_somebody_else():
+    assert refusal_of(make_failed(action="change_jobs", reference_id="cancel")).why is RefusalReason.STAFF_ORDER
+
+
+@pytest.mark.parametrize("status", [Status.SCHEDULED, Status.RUNNING])
+def test_a_unique_job_is_not_retried_beside_an_active_one(status: Status):
+    failed = make_failed(action="touch_once", reference_id="a", unique_key="a")
+    active = make_job(status=status, action="touch_once", reference_id="a", unique_key="a", project=failed.project)
+
+    refused = refusal_of(failed)
+
+    assert (refused.why, refused.other_job_id) == (RefusalReason.ACTIVE_JOB, active.pk)
+
+
+def test_jobs_of_other_projects_actions_and_references_are_not_in_the_way():
+    failed = make_failed(action="touch_once", reference_id="a", unique_key="a")
+    make_job(action="touch_once", reference_id="a", unique_key="a")
+    make_job(action="touch_once", reference_id="b", unique_key="b", project=failed.project)
+    make_job(action="touch", reference_id="a", project=failed.project)
+
+    assert retry(failed).retry_of_id == failed.pk
+
+
+def test_the_database_itself_keeps_a_second_retry_out():
+    failed = make_failed()
+    retry(failed)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_job(retry_of=failed)
+
+
+@pytest.mark.parametrize("reason", [" ", "a\nb", "x" * 501])
+def test_a_reason_that_cannot_be_kept_makes_nothing(reason: str):
+    failed = make_failed()
+
+    with pytest.raises(InvalidField):
+        retry(failed, reason=reason)
+
+    assert Job.objects.count() == 1
+
+
+def test_another_project_s_job_is_not_found():
+    failed = make_failed()
+
+    with pytest.raises(JobNotFound):
+        retry_job(failed.pk, project=make_project())
+
+
+def test_within_a_host_s_transaction_a_rival_that_cannot_be_seen_means_to_repeat_it(monkeypatch: pytest.MonkeyPatch):
+    failed = make_failed()
+    retry(failed)
+    monkeypatch.setattr(retries, "_refusals", lambda _: {})
+
+    with pytest.raises(ConcurrentChange):
+        retry(failed)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_elsewhere_such_a_rival_means_to_try_again(monkeypatch: pytest.MonkeyPatch):
+    failed = make_failed()
+    retry(failed)
+    monkeypatch.setattr(retries, "_refusals", lambda _: {})
+
+    with pytest.raises(Busy):
+        retry(failed)
+
+
+def test_a_job_redacted_since_it_was_read_is_not_written_again(monkeypatch: pytest.MonkeyPatch):
+    failed = make_failed()
+    really_look = retries._refusals
+
+    def redact_then(jobs: Any) -> Any:
+        found = really_look(jobs)
+        Job.objects.filter(pk=failed.pk).update(reference_id="", description="")
+        return found
+
+    monkeypatch.setattr(retries, "_refusals", redact_then)
+
+    with pytest.raises(StepRefused) as refused:
+        retry(failed)
+
+    assert refused.value.why is RefusalReason.REDACTED
+    assert Job.objects.count() == 1
+    assert not JobEvent.objects.exists()
+
+
+def test_a_retried_job_is_as_old_as_its_own_creation():
+    """A retry of a job that is old enough to be redacted is not redacted with it."""
+    failed = make_failed()
+    new = retry(failed)
+
+    redact_jobs(clock.read(connection) - timedelta(days=1))
+
+    assert row_of(failed)["reference_id"] == ""
+    assert row_of(new)["reference_id"] != ""

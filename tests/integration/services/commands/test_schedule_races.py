@@ -1,0 +1,214 @@
+"""``schedule_job`` when others are at the database: the host's transactions, rivals, and idle workers."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from jobs import schedule_job
+from jobs.exceptions import ActiveJobExists, Busy, ConcurrentChange
+from jobs.lifecycle import transitions
+from jobs.models import Job, JobEvent, JobQuerySet
+from tests.support.concurrency import (
+    InThread,
+    one_value,
+    other_connection,
+    postgresql_only,
+    somebody_waits_for_a_lock,
+    sqlite_only,
+    statements,
+    transaction_of,
+    unique_violation,
+    until,
+)
+from tests.support.factories import make_job, make_project
+from tests.support.transitions import row_of
+
+
+def schedule(action: str = "touch", *, project: Any = None, **what_matters: Any) -> Job:
+    return schedule_job(action, **{"project": project or make_project(), "reference_id": "a", **what_matters})
+
+
+@pytest.fixture
+def fresh_connection() -> Iterator[None]:
+    connection.close()
+    yield
+    connection.close()
+
+
+def run(*sql: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in sql:
+            cursor.execute(statement)
+
+
+def let_the_active_job_end_before_each_look(monkeypatch: pytest.MonkeyPatch, *, times: int) -> list[int]:
+    """End whatever active job is looked for, ``times`` times, as its worker might just then; return those ended."""
+    look, ended = JobQuerySet.active, []
+
+    def active(rows: JobQuerySet) -> JobQuerySet:
+        found = look(rows)
+        if len(ended) < times:
+            ended.extend(found.values_list("pk", flat=True))
+            found.update(status="cancelled", finished_at=found.model.objects.get(pk=ended[-1]).created_at)
+        return look(rows)
+
+    monkeypatch.setattr(JobQuerySet, "active", active)
+    return ended
+
+
+@pytest.mark.django_db
+def test_when_the_job_in_the_way_has_just_ended_the_insert_is_tried_again(monkeypatch: pytest.MonkeyPatch):
+    active = make_job(action="touch_once", reference_id="a", unique_key="a")
+    ended = let_the_active_job_end_before_each_look(monkeypatch, times=1)
+
+    job = schedule("touch_once", project=active.project)
+
+    assert ended == [active.pk]
+    assert row_of(job)["status"] == "scheduled"
+    assert JobEvent.objects.filter(job=job).count() == 1
+
+
+@pytest.mark.parametrize("within_host", [False, True])
+@pytest.mark.django_db(transaction=True)
+def test_after_three_tries_the_caller_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch, within_host: bool):
+    project, tries = make_project(), []
+
+    def meet_one_that_is_never_seen(jobs: list[Job], **_: Any) -> None:
+        tries.append(jobs)
+        raise unique_violation()
+
+    monkeypatch.setattr(transitions, "schedule_many", meet_one_that_is_never_seen)
+
+    host_s = transaction.atomic() if within_host else nullcontext()
+    with pytest.raises(ConcurrentChange if within_host else Busy), host_s:
+        schedule("touch_once", project=project)
+
+    assert len(tries) == 3
+
+
+@pytest.mark.django_db
+def test_another_broken_constraint_is_not_taken_for_a_job_in_the_way(monkeypatch: pytest.MonkeyPatch):
+    project = make_project()
+
+    def break_a_foreign_key(*_: Any, **__: Any) -> None:
+        raise IntegrityError("foreign key")
+
+    monkeypatch.setattr(transitions, "schedule_many", break_a_foreign_key)
+
+    with pytest.raises(IntegrityError, match="foreign key"):
+        schedule(project=project)
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_creator_waits_for_a_rival_that_has_not_committed_and_is_told_its_job():
+    project = make_project()
+
+    with transaction.atomic():
+        first = schedule("touch_once", project=project)
+        rival = InThread(lambda: schedule("touch_once", project=project))
+        until(somebody_waits_for_a_lock, what="the second insert meets the first")
+
+    with pytest.raises(ActiveJobExists) as refused:
+        rival.result()
+    assert refused.value.job == first
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_creator_whose_rival_rolls_back_wins():
+    project = make_project()
+
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        schedule("touch_once", project=project)
+        rival = InThread(lambda: schedule("touch_once", project=project))
+        until(somebody_waits_for_a_lock, what="the second insert meets the first")
+        raise ZeroDivisionError
+
+    won = rival.result()
+    assert list(Job.objects.all()) == [won]
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_in_a_host_s_stricter_transaction_a_rival_s_job_is_a_typed_error(fresh_connection: None, level: str):
+    project = make_project()
+    run(f"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}")
+
+    with pytest.raises(ConcurrentChange), transaction.atomic():
+        one_value("SELECT count(*) FROM jobs_job")
+        InThread(lambda: schedule("touch_once", project=project)).result()
+        schedule("touch_once", project=project)
+
+    assert Job.objects.count() == 1
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_a_host_s_limit_on_waiting_for_a_rival_is_a_typed_error(fresh_connection: None):
+    project = make_project()
+    rival = schedule("touch_once", project=project)
+    run("SET lock_timeout = '50ms'")
+
+    leave = [f"DELETE FROM jobs_jobevent WHERE job_id = {rival.pk}", f"DELETE FROM jobs_job WHERE id = {rival.pk}"]
+    with other_connection() as other, transaction_of(other, *leave), pytest.raises(Busy):
+        schedule("touch_once", project=project)
+
+
+@sqlite_only
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_others_write_to_for_too_long_is_a_typed_error(fresh_connection: None):
+    project = make_project()
+    run("PRAGMA busy_timeout = 20")
+
+    with other_connection() as other, transaction_of(other), pytest.raises(Busy):
+        schedule(project=project)
+
+
+@pytest.mark.django_db
+def test_a_host_s_transaction_that_rolls_back_takes_the_job_with_it():
+    project = make_project()
+
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        schedule(project=project)
+        raise ZeroDivisionError
+
+    assert not Job.objects.exists()
+    assert not JobEvent.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_refusal_leaves_the_host_s_transaction_usable():
+    with transaction.atomic():
+        first = schedule("touch_once")
+        with pytest.raises(ActiveJobExists):
+            schedule("touch_once", project=first.project)
+        second = schedule("touch", project=first.project)
+
+    assert set(Job.objects.all()) == {first, second}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("action", "calls"), [("touch", 1), ("touch_in_an_hour", 0), ("touch_at_midnight", 0)])
+def test_idle_workers_are_called_for_jobs_that_are_due_now_alone(action: str, calls: int):
+    project = make_project()
+
+    with statements() as sent:
+        schedule(action, project=project)
+
+    calls_sent = [sql for sql in sent if sql.startswith("NOTIFY")]
+    assert len(calls_sent) == (calls if connection.vendor == "postgresql" else 0)
+
+
+@pytest.mark.django_db
+def test_scheduling_takes_a_look_at_the_clock_and_two_inserts():
+    project = make_project()
+
+    with statements(without=("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "NOTIFY")) as sent:
+        schedule(project=project)
+
+    assert [sql.split()[0] for sql in sent] == ["SELECT", "INSERT", "INSERT"]

@@ -1,0 +1,124 @@
+"""Pages far down the list of a project, found by the counts of blocks: the same as without."""
+
+import random
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from jobs.models import BLOCK_BITS, Job, JobBlock
+from jobs.services.search import api_deep_pages
+from jobs.services.search.api_pages import list_page
+from jobs.services.search.api_query import JobOrder, JobSearch
+from jobs.stats.block_counts import BlockCounter
+from tests.support.concurrency import statements
+from tests.support.factories import make_job, make_project
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        not connection.features.supports_slicing_ordering_in_compound,
+        reason="SQLite leaves pages by number to its planner",
+    ),
+]
+
+NEWEST_FIRST = JobOrder(by_start=False, descending=True)
+OLDEST_FIRST = JobOrder(by_start=False, descending=False)
+
+
+@pytest.fixture(autouse=True)
+def _every_page_is_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_deep_pages, "FAR", 0)
+
+
+def fill(*, blocks: int, seed: int = 7) -> Any:
+    """Make jobs of two projects in some blocks of ids, none of a few; return the first project."""
+    chance = random.Random(seed)
+    project, other = make_project(), make_project()
+    for block in range(blocks):
+        first = block << BLOCK_BITS
+        for pk in sorted(chance.sample(range(first, first + (1 << BLOCK_BITS)), chance.choice([0, 1, 5, 9]))):
+            make_job(pk=pk or 1, project=chance.choice([project, project, other]))
+    make_job(pk=blocks << BLOCK_BITS, project=project)
+    return project
+
+
+def count_all() -> None:
+    counter = BlockCounter()
+    while counter.count():
+        pass
+
+
+def pages_are_those_of_offset(project: Any) -> None:
+    ids = list(Job.objects.filter(project=project).order_by("pk").values_list("pk", flat=True))
+    assert len(ids) > 20
+    for order, expected in ((NEWEST_FIRST, ids[::-1]), (OLDEST_FIRST, ids)):
+        for limit in (1, 7):
+            for offset in range(len(ids) + 3):
+                page = list_page(JobSearch(order=order), project=project, limit=limit, offset=offset)
+
+                assert [job.pk for job in page.jobs] == expected[offset : offset + limit]
+                assert page.has_more is (len(ids) > offset + limit)
+
+
+def test_with_all_blocks_counted():
+    project = fill(blocks=12)
+    count_all()
+
+    assert JobBlock.objects.exists()
+    pages_are_those_of_offset(project)
+
+
+def test_with_none_counted():
+    pages_are_those_of_offset(fill(blocks=12))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_with_the_newer_half_not_counted(seed: int):
+    project = fill(blocks=12, seed=seed)
+    count_all()
+
+    JobBlock.objects.filter(block__gte=6).delete()
+
+    pages_are_those_of_offset(project)
+
+
+def test_of_a_project_without_jobs_every_page_is_empty():
+    fill(blocks=3)
+    count_all()
+
+    for order in (NEWEST_FIRST, OLDEST_FIRST):
+        assert list(list_page(JobSearch(order=order), project=make_project(), limit=5, offset=5).jobs) == []
+
+
+@pytest.mark.parametrize("order", [NEWEST_FIRST, OLDEST_FIRST])
+def test_a_far_page_takes_one_statement_that_walks_one_index_from_where_the_page_lies(order: JobOrder):
+    project = fill(blocks=12)
+    count_all()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+    with statements() as sent:
+        list_page(JobSearch(order=order), project=project, limit=7, offset=20)
+    with connection.cursor() as cursor:
+        # Of so few rows, any plan is as good as another: leave those that must sort to the end.
+        cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")
+        cursor.execute("EXPLAIN " + sent[0])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute("RESET enable_seqscan; RESET enable_bitmapscan; RESET enable_sort")
+
+    assert len(sent) == 1
+    assert "using jobs_job_list on" in plan
+    assert re.search(r"Index Cond: .*ROW\(project_id, id\)", plan)
+
+
+@pytest.mark.parametrize("search", [{"action": "touch"}, {"reference_id": "user-1@example.com"}])
+def test_a_filter_is_not_answered_by_counts_of_all_jobs(search: dict[str, Any]):
+    project = fill(blocks=4)
+    count_all()
+
+    page = list_page(JobSearch(**search), project=project, limit=200, offset=0)
+
+    expected = Job.objects.filter(project=project, **search).order_by("-pk").values_list("pk", flat=True)
+    assert [job.pk for job in page.jobs] == list(expected)

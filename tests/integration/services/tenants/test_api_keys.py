@@ -1,0 +1,176 @@
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from jobs.exceptions import ApiKeyNotFound, InvalidField
+from jobs.models import ApiKey
+from jobs.services.tenants.api_keys import (
+    BASE62,
+    checksum,
+    create_api_key,
+    find_access,
+    hash_secret,
+    is_well_formed,
+    make_secret,
+    revoke_api_key,
+)
+from jobs.services.tenants.projects import public_id_of
+from tests.support.factories import make_key, make_organization, make_project
+
+
+def test_a_key_has_190_random_bits_and_a_checksum():
+    secrets = {make_secret() for _ in range(200)}
+
+    assert len(secrets) == 200
+    assert all(re.fullmatch(r"jsk_[0-9A-Za-z]{38}", secret) for secret in secrets)
+    assert all(is_well_formed(secret) for secret in secrets)
+    assert len(BASE62) ** 32 > 2**190
+
+
+def test_any_single_wrong_character_shows():
+    secret = make_secret()
+
+    for place in range(len(secret)):
+        other = "a" if secret[place] != "a" else "b"
+        assert not is_well_formed(secret[:place] + other + secret[place + 1 :])
+
+
+@pytest.mark.parametrize("text", ["", "jsk_", "x" * 42, "jsk_" + "é" * 38, "jsk_" + "\ud800" * 38, "\0" * 42])
+def test_what_is_no_key_has_no_hash(text: str):
+    assert not is_well_formed(text)
+    with pytest.raises(ValueError, match="not an API key"):
+        hash_secret(text)
+
+
+def test_a_checksum_is_six_characters():
+    assert all(len(checksum(body)) == 6 for body in ("", "a" * 32, "z" * 32))
+
+
+@pytest.mark.django_db
+def test_only_the_hash_is_stored():
+    made = make_key(name="CI")
+
+    row = ApiKey.objects.filter(pk=made.key.pk).values().get()
+    assert made.secret not in str(row)
+    assert row["digest"] == hash_secret(made.secret)
+    assert made.secret not in f"{made.key} {made.key!r}"
+
+
+@pytest.mark.django_db
+def test_key_organization_and_project_come_in_one_query(django_assert_num_queries):
+    project = make_project()
+    made = make_key(organization=project.organization)
+    ApiKey.objects.update(last_used_at=timezone.now())
+
+    with django_assert_num_queries(1):
+        access = find_access(made.secret, project_key=project.key)
+        assert access is not None
+        assert access.key.organization == project.organization
+        assert access.project is not None
+        assert (access.project.pk, access.project.key) == (project.pk, project.key)
+        assert public_id_of(access.project)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("project_key", ["", "unknown", "\0", "a\0b", "\ud800", "\n", "x" * 10_000, "💩", "'"])
+def test_a_project_that_cannot_be_is_none(project_key: str):
+    made = make_key(organization=make_project().organization)
+
+    access = find_access(made.secret, project_key=project_key)
+
+    assert access is not None
+    assert access.project is None
+
+
+@pytest.mark.django_db
+def test_a_foreign_project_is_none():
+    made = make_key()
+
+    access = find_access(made.secret, project_key=make_project().key)
+
+    assert access is not None
+    assert access.project is None
+
+
+@pytest.mark.django_db
+def test_a_bound_key_opens_its_project_only():
+    project = make_project()
+    other = make_project(organization=project.organization)
+    made = make_key(organization=project.organization, project=project)
+
+    opened = [find_access(made.secret, project_key=asked.key) for asked in (project, other)]
+
+    assert [access.project for access in opened if access] == [project, None]
+
+
+@pytest.mark.django_db
+def test_a_key_that_expired_or_was_revoked_opens_nothing():
+    expired, revoked = make_key(), make_key()
+    ApiKey.objects.filter(pk=expired.key.pk).update(expires_at=timezone.now())
+    revoke_api_key(revoked.key.prefix)
+
+    assert find_access(expired.secret, project_key="x") is None
+    assert find_access(revoked.secret, project_key="x") is None
+
+
+@pytest.mark.django_db
+def test_use_is_noted_at_most_once_a_minute():
+    made = make_key()
+    moments = []
+
+    for age in (None, timedelta(seconds=50), timedelta(seconds=70)):
+        if age is not None:
+            ApiKey.objects.update(last_used_at=timezone.now() - age)
+        before = ApiKey.objects.get().last_used_at
+        find_access(made.secret, project_key="x")
+        moments.append(ApiKey.objects.get().last_used_at != before)
+
+    assert moments == [True, False, True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_note_that_would_have_to_wait_is_skipped():
+    made = make_key()
+    other = connection.copy(alias="other")
+
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN" if connection.vendor == "postgresql" else "BEGIN IMMEDIATE")
+        cursor.execute("UPDATE jobs_apikey SET name = 'x'")
+        begun = timezone.now()
+        access = find_access(made.secret, project_key="x")
+        waited = timezone.now() - begun
+        cursor.execute("ROLLBACK")
+    other.close()
+
+    assert access is not None
+    assert waited < timedelta(seconds=1)
+    assert ApiKey.objects.get().last_used_at is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("scopes", [[], ["write"], ["read", "READ"]])
+def test_a_key_needs_scopes_that_exist(scopes: list[str]):
+    with pytest.raises(InvalidField, match="^scopes: "):
+        make_key(scopes=scopes)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(days=-1), timedelta(days=36_501)])
+def test_a_lifetime_has_bounds(lifetime: timedelta):
+    with pytest.raises(InvalidField, match="^lifetime: "):
+        make_key(lifetime=lifetime)
+
+
+@pytest.mark.django_db
+def test_a_key_cannot_be_bound_to_a_foreign_project():
+    with pytest.raises(InvalidField, match="^project: "):
+        create_api_key(organization=make_organization(), project=make_project())
+
+
+@pytest.mark.django_db
+def test_an_unknown_prefix_is_not_found():
+    with pytest.raises(ApiKeyNotFound):
+        revoke_api_key("jsk_unknown")

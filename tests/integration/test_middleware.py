@@ -1,0 +1,193 @@
+import asyncio
+import json
+from types import ModuleType
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import connections
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.test import AsyncClient, Client, override_settings
+from django.urls import include, path, re_path
+
+from jobs.middleware import JsonErrors
+from tests.support.api_client import Api
+from tests.support.factories import make_job
+
+
+def page(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """A page of the host's own."""
+    return HttpResponse("<html>ours</html>", status=404 if "gone" in rest else 200)
+
+
+def own_errors(request: HttpRequest, **_: object) -> JsonResponse:
+    """Answer JSON of another form."""
+    return JsonResponse({"detail": "no"}, status=404)
+
+
+def urlconf(*patterns: object, **handlers: object) -> ModuleType:
+    module = ModuleType("urls_of_a_test")
+    module.urlpatterns = list(patterns)
+    for name, value in handlers.items():
+        setattr(module, name, value)
+    return module
+
+
+API = include("jobs.api.urls")
+
+
+def assert_envelope(response: HttpResponse, status: int) -> None:
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/json"
+    told = json.loads(response.content)
+    assert list(told) == ["error", "code", "requestId"]
+    assert told["requestId"] == response["X-Request-Id"]
+    assert response["Content-Length"] == str(len(response.content))
+
+
+@pytest.mark.parametrize(
+    ("mounted", "below", "beside"),
+    [
+        (path("public/", API), "/public/x", "/publicity/x"),
+        (path("", API), "/x", None),
+        (path("v2/api/", include([path("public/", API)])), "/v2/api/public/x", "/v2/api/x"),
+        (path("<slug:tenant>/api/", API), "/acme/api/x", "/acme/x"),
+        (re_path(r"^(?:old|new)/", API), "/new/x", "/newer/x"),
+    ],
+)
+def test_the_prefix_is_where_the_host_mounts_the_api(mounted: object, below: str, beside: str | None):
+    with override_settings(ROOT_URLCONF=urlconf(mounted)):
+        assert_envelope(Client().get(below), 404)
+        if beside:
+            response = Client().get(beside)
+            assert response["Content-Type"].startswith("text/html")
+            assert "X-Request-Id" not in response
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT"])
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize("ending", ["jobs/", "jobs/1/", "users", "", "/jobs", "nowhere", "nowhere/"])
+def test_a_path_with_another_slash_is_unknown_and_never_redirected(ending: str, method: str, debug: bool):
+    with override_settings(DEBUG=debug, APPEND_SLASH=True):
+        assert_envelope(Client().generic(method, f"/public/x/{ending}"), 404)
+
+
+def test_a_redirect_to_a_page_of_the_hosts_own_is_an_unknown_path():
+    catch_all = urlconf(path("public/", API), re_path(r"^(?P<rest>.*)/$", page))
+
+    with override_settings(ROOT_URLCONF=catch_all, APPEND_SLASH=True):
+        assert_envelope(Client().get("/public/x/nowhere?a=1"), 404)
+        assert Client().get("/elsewhere")["Location"] == "/elsewhere/"
+
+
+def test_redirects_to_another_address_are_left_alone():
+    with override_settings(SECURE_SSL_REDIRECT=True):
+        response = Client().get("/public/x/jobs/?a=1")
+
+    assert response.status_code == 301
+    assert response["Location"] == "https://testserver/public/x/jobs/?a=1"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "a b", "", "[::1", "testserver@evil.example"])
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_refused_host_is_a_400(host: str, debug: bool):
+    with override_settings(ALLOWED_HOSTS=["testserver"], DEBUG=debug):
+        assert_envelope(Client().get("/public/x/jobs", headers={"Host": host}), 400)
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_500_of_a_middleware_is_json(debug: bool):
+    client = Client(raise_request_exception=False)
+
+    with override_settings(MIDDLEWARE=["jobs.middleware.JsonErrors", f"{__name__}.Raises"], DEBUG=debug):
+        response = client.get("/public/x/jobs")
+
+    assert_envelope(response, 500)
+    assert b"secret" not in response.content
+
+
+class Raises:
+    """A middleware with a fault."""
+
+    def __init__(self, get_response: object) -> None:
+        pass
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        raise RuntimeError("a secret")
+
+
+def test_the_hosts_own_error_handlers_do_not_change_the_form():
+    with override_settings(ROOT_URLCONF=urlconf(path("public/", API), handler404=own_errors)):
+        assert_envelope(Client().get("/public/nowhere"), 404)
+
+
+def test_pages_of_the_hosts_own_below_the_prefix_are_left_alone():
+    own = urlconf(path("public/", API), re_path(r"^public/(?P<rest>.*)$", page))
+
+    with override_settings(ROOT_URLCONF=own):
+        assert Client().get("/public/help").content == b"<html>ours</html>"
+        assert Client().get("/public/gone").content == b"<html>ours</html>"
+        assert Client().get("/public/help")["X-Request-Id"]
+
+
+def test_headers_and_cookies_of_the_replaced_answer_are_kept():
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = HttpResponse(
+            "<html>", status=503, headers={"Retry-After": "7", "ETag": "x", "Content-Encoding": "br"}
+        )
+        response.set_cookie("a", "b")
+        return response
+
+    request = HttpRequest()
+    request.path = request.path_info = "/public/x/jobs"
+
+    response = JsonErrors(answer)(request)
+
+    assert_envelope(response, 503)
+    assert response["Retry-After"] == "7"
+    assert response.cookies["a"].value == "b"
+    assert not {"ETag", "Content-Encoding"} & set(response.headers)
+
+
+def test_an_answer_without_body_that_is_no_empty_body_has_no_length():
+    def answer(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(status=304, headers={"Content-Length": "0", "ETag": 'W/"x"'})
+
+    request = HttpRequest()
+    request.path = request.path_info = "/public/x/jobs/1"
+
+    response = JsonErrors(answer)(request)
+
+    assert not response.has_header("Content-Length")
+    assert response["ETag"] == 'W/"x"'
+
+
+def test_a_redirect_without_a_slash_is_left_alone():
+    request = HttpRequest()
+    request.path = request.path_info = "/public/x"
+
+    response = JsonErrors(lambda request: HttpResponseRedirect("/login/?next=/public/x/"))(request)
+
+    assert response.status_code == 302
+
+
+def test_it_comes_first_in_the_reference_host():
+    assert settings.MIDDLEWARE[0] == "jobs.middleware.JsonErrors"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_works_under_asgi(api: Api):
+    job = make_job(project=api.project)
+    headers = {"Authorization": f"Bearer {api.secret}", "X-Request-Id": "mine"}
+
+    async def ask(*paths: str) -> list[HttpResponse]:
+        answers = [await AsyncClient().get(path, headers=headers) for path in paths]
+        # The thread that ran the views has a connection of its own.
+        await sync_to_async(connections.close_all)()
+        return answers
+
+    found, missing = asyncio.run(ask(f"/public/{api.project.key}/jobs/{job.pk}", "/public/nowhere"))
+
+    assert found.json()["data"]["jobId"] == job.pk
+    assert found["X-Request-Id"] == "mine"
+    assert_envelope(missing, 404)

@@ -1,0 +1,178 @@
+"""The dispatcher: reserves, hands over after the commit, and undoes what the engine did not take."""
+
+import logging
+import os
+import threading
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import override_settings
+
+from jobs import tasks
+from jobs.models import Job, Worker
+from jobs.processes.heartbeat import Heartbeat
+from jobs.tasks import HandOverFailed
+from jobs.workers.claim_order import WINDOW
+from jobs.workers.dispatcher import JobDispatcher
+from tests.support.execution import FakeEngine, ago, fill, registered
+from tests.support.factories import make_job, make_project
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_with_an_engine")]
+
+
+@pytest.fixture
+def _with_an_engine() -> Any:
+    with override_settings(JOBS={"TASK_BACKEND": "default", "BEAT_SECONDS": 0.2, "LEASE_SECONDS": 1}):
+        yield
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    engine = FakeEngine()
+    monkeypatch.setattr(tasks, "hand_over", engine.hand_over)
+    return engine
+
+
+def test_a_due_job_is_handed_over_once_and_after_the_commit(engine: FakeEngine):
+    job = make_job()
+    make_job(due_at=ago(-60))
+    dispatcher = JobDispatcher()
+
+    assert dispatcher.hand_over_once() == 1
+    assert dispatcher.hand_over_once() == 0
+
+    assert (engine.took, engine.in_transaction) == ([job.pk], [False])
+
+
+def test_a_job_is_handed_over_again_when_its_reservation_has_run_out(engine: FakeEngine):
+    job = make_job()
+    dispatcher = JobDispatcher()
+    dispatcher.hand_over_once()
+    Job.objects.update(reserved_until=ago(1))
+
+    dispatcher.hand_over_once()
+
+    assert engine.took == [job.pk, job.pk]
+
+
+def test_what_the_engine_does_not_take_is_as_if_it_had_not_been_touched(engine: FakeEngine):
+    jobs = [make_job() for _ in range(3)]
+    engine.refuses = {"touch"}
+
+    with pytest.raises(HandOverFailed):
+        JobDispatcher().hand_over_once()
+
+    assert engine.calls == 1, "one refusal is enough for a queue"
+    assert Job.objects.unreserved().count() == len(jobs)
+
+
+def test_a_queue_that_takes_nothing_keeps_no_other_from_its_jobs(engine: FakeEngine):
+    engine.refuses = {"elsewhere"}
+    with registered(lambda _: None, name="elsewhere", queue="elsewhere"):
+        broken, fine = make_job(action="elsewhere"), make_job()
+
+        with pytest.raises(HandOverFailed):
+            JobDispatcher().hand_over_once()
+
+    assert engine.took == [fine.pk]
+    assert list(Job.objects.unreserved()) == [broken]
+
+
+def test_a_queue_that_takes_nothing_hides_no_job_of_another_however_many_wait_for_it(engine: FakeEngine):
+    engine.refuses = {"elsewhere"}
+    project = make_project()
+    dispatcher = JobDispatcher()
+    with registered(lambda _: None, name="elsewhere", queue="elsewhere"):
+        fill(WINDOW + 50, project=project, action="elsewhere")
+        fine = fill(5, project=project, due_at=ago(1))
+
+        passes = [dispatcher._pass_safely() for _ in range(2)]
+
+    assert sorted(engine.took) == [job.pk for job in fine]
+    assert passes == [0, 0], "what was hidden is looked for at once"
+
+
+def test_while_the_engine_is_away_a_line_in_five_seconds_says_so_without_its_text(
+    engine: FakeEngine, caplog: pytest.LogCaptureFixture
+):
+    make_job()
+    engine.refuses = {"touch"}
+    dispatcher = JobDispatcher()
+
+    with caplog.at_level(logging.WARNING, logger="jobs"):
+        for _ in range(3):
+            dispatcher._pass_safely()
+
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.endswith("the engine takes no jobs: ConnectionError")
+
+
+# ---------------------------------------------------------------- the end
+
+
+def test_a_drain_ends_when_all_that_is_due_is_handed_over(engine: FakeEngine):
+    jobs = [make_job() for _ in range(3)]
+
+    status = JobDispatcher(drain=True).run()
+
+    assert status == 0
+    assert sorted(engine.took) == sorted(job.pk for job in jobs)
+    assert not Worker.objects.exists()
+
+
+def test_a_dispatcher_that_cannot_leave_in_time_is_ended(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
+    statuses: list[int] = []
+    ended = threading.Event()
+    monkeypatch.setattr("jobs.workers.dispatcher.EXIT_AT_THE_LATEST_SECONDS", 0.1)
+    monkeypatch.setattr(os, "_exit", lambda status: (statuses.append(status), ended.set()))
+    monkeypatch.setattr(Heartbeat, "leave", lambda _: ended.wait(5))
+    dispatcher = JobDispatcher()
+    dispatcher.stop()
+
+    dispatcher.run()
+
+    assert statuses[:1] == [3]
+
+
+def test_a_dispatcher_that_is_stopped_ends(engine: FakeEngine):
+    dispatcher = JobDispatcher()
+    dispatcher.stop()
+
+    assert dispatcher.run() == 0
+
+
+def test_a_dispatcher_that_is_stopped_hands_no_more_over_and_leaves_nothing_reserved(engine: FakeEngine):
+    jobs = [make_job() for _ in range(3)]
+    dispatcher = JobDispatcher()
+    dispatcher.stop()
+
+    dispatcher.hand_over_once()
+
+    assert engine.took == []
+    assert Job.objects.unreserved().count() == len(jobs)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_once_hands_over_and_says_how_many(engine: FakeEngine, capsys: pytest.CaptureFixture[str]):
+    make_job()
+
+    call_command("jobdispatcher", "--once")
+
+    assert capsys.readouterr().out == "Handed 1 jobs over.\n"
+
+
+def test_once_fails_if_the_engine_is_away_and_names_no_more_than_the_kind_of_error(engine: FakeEngine):
+    make_job()
+    engine.refuses = {"touch"}
+
+    with pytest.raises(CommandError, match="^the engine takes no jobs: ConnectionError$"):
+        call_command("jobdispatcher", "--once")
+
+
+def test_without_an_engine_there_is_nothing_to_dispatch_to():
+    with override_settings(JOBS={}), pytest.raises(CommandError, match="names no engine"):
+        call_command("jobdispatcher", "--once")

@@ -1,0 +1,57 @@
+"""A worker whose database is away for longer than it tries: its jobs go back in line, and nothing is counted."""
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+
+from jobs import actions
+from jobs.execution import runner
+from jobs.models import JobEvent
+from jobs.status import Status
+from jobs.workers.worker import JobWorker
+from tests.support.factories import make_job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+What = JobEvent.What
+
+
+def gone() -> OperationalError:
+    error = OperationalError("the connection is closed")
+    error.__cause__ = Exception()
+    error.__cause__.sqlstate = "08006"  # type: ignore[attr-defined]
+    return error
+
+
+def test_a_job_whose_outcome_could_not_be_recorded_is_run_again_uncounted(monkeypatch: pytest.MonkeyPatch):
+    job = make_job(action="touch")
+    run, calls = runner.run, []
+
+    def fail_once(*args: Any, **kwargs: Any) -> runner.Ran:
+        calls.append(args)
+        if len(calls) == 1:
+            raise gone()
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(runner, "run", fail_once)
+    status = JobWorker(threads=1, drain=True).run()
+
+    job.refresh_from_db()
+    assert status == 0
+    assert (job.status, job.attempt, job.failures, job.crashes) == (Status.COMPLETED, 2, 0, 0)
+    whats = list(job.events.values_list("what", flat=True))
+    assert whats == [What.CLAIMED, What.RELEASED, What.CLAIMED, What.COMPLETED]
+
+
+def test_a_worker_keeps_its_connection_from_job_to_job(monkeypatch: pytest.MonkeyPatch):
+    used: list[object] = []
+    monkeypatch.setattr(actions, "_registry", {})
+    actions.action("look", description="Look at the connection")(lambda job: used.append(connection.connection))
+    for _ in range(3):
+        make_job(action="look")
+
+    JobWorker(threads=1, drain=True).run()
+
+    assert len(used) == 3
+    assert used[0] is used[1] is used[2]

@@ -1,1 +1,0 @@
-"""The reference host: settings, pages, demo, logs."""

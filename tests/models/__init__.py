@@ -1,1 +1,0 @@
-"""The tables: what they refuse, and which index serves which query."""

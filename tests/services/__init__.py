@@ -1,1 +1,0 @@
-"""The use cases, through the services alone."""

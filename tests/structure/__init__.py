@@ -1,1 +1,0 @@
-"""Tests that read the code instead of running it."""

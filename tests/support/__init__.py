@@ -1,0 +1,1 @@
+"""What the tests share; named for what it is."""

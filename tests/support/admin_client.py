@@ -1,0 +1,64 @@
+"""Members of staff with exactly the permissions that a test names, and what they look at."""
+
+from itertools import count
+from typing import Any, Final
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+
+from jobs.models import JobEvent
+from tests.support.factories import LONG_AGO
+
+_number: Final = count(1)
+
+
+def make_staff(*codenames: str, superuser: bool = False) -> Any:
+    """Make a member of staff; permissions are named without their app: ``view_job``."""
+    user = get_user_model().objects.create_user(
+        f"staff-{next(_number)}@example.com", is_staff=True, is_superuser=superuser
+    )
+    permissions = Permission.objects.filter(content_type__app_label="jobs", codename__in=codenames)
+    assert len(permissions) == len(codenames)
+    user.user_permissions.set(permissions)
+    return user
+
+
+def client_of(user: Any | None, **how: Any) -> Client:
+    """Return a browser in which ``user`` has logged in, or nobody."""
+    client = Client(**how)
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+def with_permissions(*codenames: str) -> Client:
+    return client_of(make_staff(*codenames))
+
+
+def url(page: str, *args: Any) -> str:
+    """Return an address below the admin of our app: ``job_changelist``, ``job_cancel``, …"""
+    return reverse(f"admin:jobs_{page}", args=args)
+
+
+def text_of(response: Any) -> str:
+    return response.content.decode()
+
+
+def messages_of(response: Any) -> list[str]:
+    """Return what the user is told on the next page."""
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def page_of(client: Client, job: Any, query: str = "") -> str:
+    """Return a job's page as it is sent."""
+    response = client.get(url("job_change", job.pk) + query)
+    assert response.status_code == 200
+    return text_of(response)
+
+
+def add_event(job: Any, **what_matters: Any) -> JobEvent:
+    columns = {"at": LONG_AGO, "what": "failed", "to_status": "failed", "attempt": 1, "actor": "worker:host:1:aaaa"}
+    return JobEvent.objects.create(job=job, **{**columns, **what_matters})

@@ -1,0 +1,15 @@
+"""This host's actions: those of the tests, and an erasure under the name that ``DELETE …/users/{userId}`` looks for."""
+
+from jobs import JobContext, action
+from tests.support.hostapp import plain_actions as plain_actions
+
+
+@action(
+    "delete_user_data",
+    description="Delete user sessions of userId = {reference_id}",
+    public=True,
+    unique=True,
+    start="next_midnight",
+)
+def delete_user_data(job: JobContext) -> None:
+    """Do nothing: this host keeps nothing about users."""

@@ -1,0 +1,133 @@
+"""What tests of the engine stand on: rows to erase, contexts, and attempts run without a worker."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection
+from django.utils import timezone
+
+from jobs import JobContext, actions
+from jobs.execution import runner
+from jobs.execution.leases import Lease
+from jobs.lifecycle.statements import Fence
+from jobs.models import Job
+from jobs.status import Status
+from jobs.tasks import HandOverFailed
+from tests.support.factories import LONG_AGO, WORKER, fence_of, make_project, make_running_job
+from tests.support.hostapp.models import Ledger, Recording, Visit
+
+ANA: Final = "ana@example.com"
+BEN: Final = "ben@example.com"
+
+Handler = Callable[[JobContext], None]
+
+
+def make_visits(owner: str, count: int) -> None:
+    Visit.objects.bulk_create([Visit(owner=owner) for _ in range(count)], batch_size=5_000)
+
+
+def make_recordings(owner: str, count: int) -> list[Recording]:
+    rows = [Recording(owner=owner, payload="x" * 100) for _ in range(count)]
+    return Recording.objects.bulk_create(rows, batch_size=5_000)
+
+
+def ago(seconds: float) -> datetime:
+    return timezone.now() - timedelta(seconds=seconds)
+
+
+def make_expired_job(**what_matters: Any) -> Job:
+    return make_running_job(**{"lease_expires_at": ago(5), **what_matters})
+
+
+def fill(count: int, *, project: Any = None, **columns: Any) -> list[Job]:
+    """Insert so many due jobs of one project at once."""
+    project = project or make_project()
+    same = {"action": "touch", "reference_id": "a", "created_at": LONG_AGO, "start_at": LONG_AGO, "due_at": LONG_AGO}
+    return Job.objects.bulk_create([Job(project=project, **{**same, **columns}) for _ in range(count)])
+
+
+def lease_of(job: Job, stopping: threading.Event | None = None) -> Lease:
+    return Lease(fence=fence_of(job), stopping=stopping or threading.Event())
+
+
+def make_context(job: Job | None = None, **options: Any) -> JobContext:
+    """Return the context that an action of a running job would get."""
+    job = job or make_running_job()
+    return JobContext(job, lease=lease_of(job), **options)
+
+
+def write_in_chunk(context: JobContext) -> None:
+    """Write one line into the ledger, in a chunk that counts it."""
+    with context.chunk() as chunk:
+        Ledger.objects.create(job_id=context.id)
+        chunk.add("lines", 1)
+
+
+def as_somebody_else(context: JobContext, write: Callable[[], Any]) -> None:
+    """Write while the action runs, as another process would: past the guard."""
+    context._engine(write)
+
+
+@contextmanager
+def registered(handler: Handler, name: str = "trial", **options: Any) -> Iterator[str]:
+    """Register ``handler`` as an action for as long as the block lasts; give its name."""
+    register = actions.action(name, **{"description": "Try {reference_id}", **options})
+    register(handler)
+    try:
+        yield name
+    finally:
+        del actions._registry[name]
+
+
+class FakeEngine:
+    """Takes jobs, but for those of actions that it refuses."""
+
+    def __init__(self) -> None:
+        self.took: list[int] = []
+        self.in_transaction: list[bool] = []
+        self.refuses: set[str] = set()
+        self.calls = 0
+
+    def hand_over(self, job_id: int, *, action: str) -> None:
+        self.calls += 1
+        self.in_transaction.append(connection.in_atomic_block)
+        if action in self.refuses:
+            raise HandOverFailed(ConnectionError("amqp://guest:secret@broker is away"))
+        self.took.append(job_id)
+
+
+def nothing_next() -> Fence | None:
+    return None
+
+
+def attempt(
+    handler: Handler, job: Job | None = None, lease: Lease | None = None, **options: Any
+) -> tuple[runner.Ran, Job]:
+    """Run one attempt of ``handler``; return what the runner says and the row as it then stands."""
+    job = job or make_running_job(action="trial")
+    with registered(handler, name=job.action, **options):
+        ran = runner.run(job, lease=lease or lease_of(job), worker=WORKER, then=nothing_next)
+    job.refresh_from_db()
+    return ran, job
+
+
+def claim_again(job: Job) -> Job:
+    """Let a job that is back in line be claimed and begun now, whenever it is due."""
+    token = fence_of(job).lease_token
+    Job.objects.filter(pk=job.pk).update(due_at=job.created_at)
+    (claimed,) = runner.transitions.claim(
+        [job.pk], lease_token=token, worker=WORKER, lease=timedelta(seconds=45), begun_ids=[job.pk]
+    )
+    return claimed
+
+
+def finals_of(job: Job) -> int:
+    """Return how many of the job's events ended it; more than one convicts the engine."""
+    return job.events.filter(to_status__in=[status.value for status in Status if status.is_final]).count()
+
+
+def last_event(job: Job) -> Any:
+    return job.events.last()

@@ -1,0 +1,94 @@
+"""The reference host behind a real gunicorn, on the test database."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import connection
+
+from tests.support.source import ROOT
+
+START_SECONDS: Final = 30
+ANSWER_SECONDS: Final = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back over the socket; ``headers`` by lower-case name."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def database_url() -> str:
+    """Return the address of the test database, which another process can open."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{Path(database['NAME']).resolve()}"
+    login = ":".join(quote(str(database[part]), safe="") for part in ("USER", "PASSWORD") if database[part])
+    # A host that is a directory, as sockets have it, stands quoted in a URL.
+    where = f"{quote(database['HOST'] or '127.0.0.1', safe='')}:{database['PORT'] or 5432}"
+    return f"postgres://{login}@{where}/{database['NAME']}"
+
+
+@contextmanager
+def running_server(log: IO[bytes] | None = None) -> Iterator[int]:
+    """Serve the site; the value is the port. What it prints goes into ``log``, or where ours goes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE,
+            "DATABASE_URL": database_url(),
+            "SECRET_KEY": secrets.token_urlsafe(64),
+            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "INSECURE_HTTP": "1",
+        }
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:jobsite.gunicorn_conf", "--threads", "2"]
+        command += ["--bind", f"fd://{listener.fileno()}", "--access-logfile", os.devnull, "jobsite.wsgi"]
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=[listener.fileno()], stderr=log)
+        try:
+            wait_until_it_answers(port, server)
+            yield port
+        finally:
+            server.terminate()
+            server.wait(timeout=START_SECONDS)
+
+
+def wait_until_it_answers(port: int, server: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            send(port, b"GET /public/x/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"gunicorn did not start; its exit status is {server.poll()}")
+
+
+def send(port: int, request: bytes) -> Answer:
+    """Send bytes as they are, say that no more will come, and read to the end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection_:
+        connection_.sendall(request)
+        connection_.shutdown(socket.SHUT_WR)
+        received = b""
+        while part := connection_.recv(65536):
+            received += part
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    if not first.startswith("HTTP/"):
+        raise ConnectionError(f"no answer but {received!r}")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return Answer(status=int(first.split()[1]), headers=headers, body=body)

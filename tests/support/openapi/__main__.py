@@ -1,0 +1,22 @@
+"""Write the OpenAPI document anew: what ``make openapi`` does after a change of the API."""
+
+import os
+import sys
+
+import django
+
+
+def main() -> int:
+    """Generate and write; warnings of the generator end it."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    from jobs.api.openapi import DOCUMENT  # not before the apps are loaded
+    from tests.support.openapi.generate import as_text
+
+    DOCUMENT.write_text(as_text())
+    print(f"{DOCUMENT.name}: {DOCUMENT.stat().st_size:,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""What the document says of each operation beyond what the serializers tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from drf_spectacular.utils import OpenApiParameter
+
+from jobs.api.filters import SORTS, JobFilters
+from jobs.api.include import INCLUDABLE
+from jobs.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
+from jobs.api.serializers import NewJobSerializer
+from jobs.models import SCOPES
+from jobs.status import Status
+from tests.support.openapi.answers import BATCH, DETAILS, JOB, JOBS, KEY
+
+IN_PATH: Final = OpenApiParameter.PATH
+IN_HEADER: Final = OpenApiParameter.HEADER
+
+# What any call with a key may be answered.
+ALWAYS: Final = ("unauthorized", "missing_scope", "project_not_found", "too_many_requests", "internal_error")
+ALWAYS_AND_UNAVAILABLE: Final = (*ALWAYS, "unavailable")
+OF_A_CHANGE: Final = ("busy", "concurrent_change", "outcome_unknown")
+OF_A_BODY: Final = ("invalid_field", "unknown_action", "length_required", "payload_too_large", "unsupported_media_type")
+
+OF_CREATING: Final = (*ALWAYS_AND_UNAVAILABLE, *OF_A_BODY, "idempotency_key_reused", *OF_A_CHANGE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One call: ``success`` is status, body and sentence; ``errors`` are codes of the catalogue."""
+
+    id: str
+    summary: str
+    description: str
+    success: Sequence[tuple[int, Any, str]]
+    errors: Sequence[str]
+    scope: str = ""
+    parameters: Sequence[OpenApiParameter] = ()
+    request: Any = None
+
+    def __post_init__(self) -> None:
+        if self.scope and self.scope not in SCOPES:
+            raise ValueError(f"{self.id} needs a scope that no key has: {self.scope}")
+
+
+def query(name: str, kind: Any, description: str, **further: Any) -> OpenApiParameter:
+    """Return an optional query parameter."""
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=description, **further)
+
+
+# Parameters of the path are named as the routes name them; the generator turns them into the public spelling.
+PROJECT_KEY: Final = OpenApiParameter(
+    "project_key", str, IN_PATH, description="The key of one of the organization's projects."
+)
+JOB_ID: Final = OpenApiParameter("job_id", int, IN_PATH, description="The job ID.")
+USER_ID: Final = OpenApiParameter(
+    "user_id", str, IN_PATH, description="The user, percent-encoded: 1 to 256 bytes of UTF-8; slashes belong to it."
+)
+REQUEST_ID: Final = OpenApiParameter(
+    "X-Request-Id",
+    str,
+    IN_HEADER,
+    description="Yours, to find the request in logs and events; made here if absent or not well formed.",
+)
+
+LIMIT: Final = query(
+    "limit", int, f"Page size, 1-{LARGEST_LIMIT} (default: {DEFAULT_LIMIT}). Values outside the range fall back to it."
+)
+PAGE: Final = query("page", int, "Page number, starts at 1 (default: 1). Values < 1 fall back to 1.")
+STATUSES: Final = [status.value for status in Status]
+KINDS: Final[dict[str, Any]] = {
+    "status": {"type": "array", "items": {"type": "string", "enum": STATUSES}},
+    "action": {"type": "string", "minLength": 1, "maxLength": 100},
+    "referenceId": {"type": "string", "minLength": 1, "maxLength": 256},
+}
+FILTERS: Final = tuple(
+    query(name, KINDS.get(name, int), found.extra["help_text"]) for name, found in JobFilters.base_filters.items()
+)
+SORT: Final = query("sort", str, "The order; default: -jobId, the newest first.", enum=list(SORTS))
+CURSOR: Final = query(
+    "cursor", str, "Empty: start a walk over all; then follow the link `next`. `page` does not count beside it."
+)
+INCLUDE: Final = query("include", str, f"Members to add after the ten, separated by commas: {', '.join(INCLUDABLE)}.")
+IF_NONE_MATCH: Final = OpenApiParameter(
+    "If-None-Match", str, IN_HEADER, description="Entity tags of answers that you have: 304 if one is still right."
+)
+REASON: Final = query(
+    "reason", {"type": "string", "minLength": 1, "maxLength": 500}, "Why; kept in the job's events for all to read."
+)
+
+
+def header_of(status: int, name: str, kind: Any, description: str) -> OpenApiParameter:
+    """Return a header that answers with ``status`` have."""
+    return OpenApiParameter(name, kind, IN_HEADER, response=[status], description=description)
+
+
+IF_EXISTS: Final = query(
+    "ifExists", str, "`return`: answer 200 with the active job of a unique action instead of 409.", enum=["return"]
+)
+IDEMPOTENCY_KEY: Final = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    IN_HEADER,
+    description="1 to 255 visible ASCII characters, best a random UUID: the same key and body never create twice.",
+)
+REPLAYED: Final = header_of(201, "Idempotent-Replayed", str, "`true`: made by an earlier request with this key.")
+LOCATION: Final = header_of(201, "Location", str, "Where the job is.")
+LINK: Final = header_of(200, "Link", str, "RFC 8288: first, and prev and next where there is such a page; relative.")
+ETAG: Final = header_of(200, "ETag", str, "Of this body; weak.")
+ASK_AGAIN: Final = header_of(
+    200, "Retry-After", int, "Seconds after which to ask again; absent once the job has ended."
+)
+
+OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
+    ("GET", "/{projectKey}/jobs"): Operation(
+        id="listJobs",
+        summary="List all jobs",
+        description="Retrieve the jobs of a project, including completed and cancelled ones, newest first. Paginated.",
+        scope="read",
+        parameters=(LIMIT, PAGE, *FILTERS, SORT, CURSOR, LINK),
+        success=[(200, JOBS, "A page of jobs.")],
+        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field"),
+    ),
+    ("POST", "/{projectKey}/jobs"): Operation(
+        id="createJob",
+        summary="Create a job",
+        description="Ask for work. With the answer the job is durable and will be run.",
+        scope="create",
+        parameters=(IF_EXISTS, IDEMPOTENCY_KEY, LOCATION, REPLAYED),
+        request=NewJobSerializer,
+        success=[(201, JOB, "The new job."), (200, JOB, "With `ifExists=return`: the active job.")],
+        errors=(*OF_CREATING, "active_job_exists"),
+    ),
+    ("POST", "/{projectKey}/jobs/batch"): Operation(
+        id="createJobs",
+        summary="Create many jobs",
+        description="Ask for 1 to 1,000 jobs, all or none.",
+        scope="create",
+        parameters=(IDEMPOTENCY_KEY, REPLAYED),
+        request=BATCH,
+        success=[(201, JOBS, "The new jobs, in the order sent.")],
+        errors=(*OF_CREATING, "batch_conflict"),
+    ),
+    ("GET", "/{projectKey}/jobs/{jobId}"): Operation(
+        id="getJob",
+        summary="Get job details",
+        description="Return the job's status and metadata.",
+        scope="read",
+        parameters=(JOB_ID, INCLUDE, IF_NONE_MATCH, ETAG, ASK_AGAIN),
+        success=[(200, DETAILS, "The job."), (304, None, "You have it already.")],
+        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field", "job_not_found"),
+    ),
+    ("DELETE", "/{projectKey}/jobs/{jobId}"): Operation(
+        id="cancelJob",
+        summary="Cancel job",
+        description="Cancel a job that hasn't started or is still in progress. After a 200 it does nothing more.",
+        scope="cancel",
+        parameters=(JOB_ID, REASON),
+        success=[(200, JOB, "The cancelled job.")],
+        errors=(
+            *ALWAYS_AND_UNAVAILABLE,
+            "invalid_field",
+            "transition_refused",
+            "job_not_found",
+            "busy",
+            "outcome_unknown",
+        ),
+    ),
+    ("DELETE", "/{projectKey}/users/{userId}"): Operation(
+        id="eraseUser",
+        summary="Erase a user",
+        description="Ask for the erasure of all that is kept about a user.",
+        scope="create",
+        parameters=(USER_ID, IF_EXISTS),
+        success=[(200, JOB, "The job that will erase the user.")],
+        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field", "active_job_exists", *OF_A_CHANGE),
+    ),
+    ("GET", "/me"): Operation(
+        id="getKey",
+        summary="What this key is",
+        description="Return what the key is and may do. Any valid key may ask.",
+        success=[(200, KEY, "The key.")],
+        errors=[code for code in ALWAYS_AND_UNAVAILABLE if code not in ("missing_scope", "project_not_found")],
+    ),
+}

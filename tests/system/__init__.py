@@ -1,0 +1,1 @@
+"""Tests of whole processes: workers, brokers, browsers, hosts, deployment, chaos."""

@@ -1,0 +1,63 @@
+"""The overview keeps itself fresh in a real browser: only if asked to, and never where nobody looks."""
+
+from django.urls import reverse
+from playwright.sync_api import Browser, Page
+
+from tests.checks.conftest import Site
+from tests.support.browser_visits import Visit, visit
+
+MINUTE = 60_000
+# Playwright's pages are never hidden: one tells them, as the browser itself would.
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def watch(browser: Browser, site: Site, query: str) -> tuple[Visit, list[str]]:
+    """Open the overview with a clock that the test sets forward; the list tells what it asked for since."""
+    visitor = visit(browser, site.address)
+    visitor.page.clock.install()
+    visitor.open(f"{reverse('admin:jobs_job_overview')}{query}")
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: "/static/" in request.url or asked.append(request.url))
+    return visitor, asked
+
+
+def pass_a_minute(page: Page) -> None:
+    """Set the clock forward, and let answers arrive that were asked for."""
+    page.clock.run_for(MINUTE)
+    page.wait_for_load_state("networkidle")
+
+
+def test_it_is_not_refreshed_unless_it_is_asked_to(site: Site, browser: Browser):
+    visitor, asked = watch(browser, site, "")
+
+    pass_a_minute(visitor.page)
+
+    assert asked == []
+    assert visitor.page.inner_text("#jobs-overview-toggle") == "Refresh every 30 s"
+
+
+def test_it_is_refreshed_in_place_if_it_is_asked_to(site: Site, browser: Browser):
+    visitor, asked = watch(browser, site, "?refresh=30")
+    visitor.page.evaluate("document.getElementById('jobs-overview-live').firstElementChild.id = 'old'")
+
+    visitor.page.clock.run_for(MINUTE // 2 + 1_000)
+    visitor.page.wait_for_selector("#old", state="detached")
+
+    assert asked == [visitor.page.url]
+    assert visitor.complaints == []
+
+
+def test_it_is_not_refreshed_while_it_is_hidden_but_at_once_when_it_is_looked_at_again(site: Site, browser: Browser):
+    visitor, asked = watch(browser, site, "?refresh=30")
+    visitor.page.evaluate(HIDE, True)
+    pass_a_minute(visitor.page)
+    while_hidden = list(asked)
+
+    with visitor.page.expect_response("**/overview/?refresh=30"):
+        visitor.page.evaluate(HIDE, False)
+
+    assert while_hidden == []
+    assert len(asked) == 1

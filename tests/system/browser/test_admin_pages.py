@@ -1,0 +1,164 @@
+"""The admin's pages in a real browser: accessible in both themes, strict, narrow, and usable by keyboard alone."""
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Browser
+
+from jobs.models import Job
+from jobs.status import Status
+from tests.checks.conftest import Site
+from tests.support.admin_scenes import make_scene, paths, tour
+from tests.support.browser_visits import Visit, too_wide, unreachable_regions, violations, visit
+from tests.support.factories import make_job
+
+LIST = "admin:jobs_job_changelist"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible_strict_and_asks_nobody_else(site: Site, browser: Browser, scheme: Any):
+    scene = make_scene()
+    visitor = visit(browser, site.address, color_scheme=scheme, viewport={"width": 1280, "height": 900})
+
+    found = []
+    for place in tour(visitor, scene, site):
+        before = len(visitor.complaints)
+        found += [f"{place}: {each}" for each in violations(visitor.page)]
+        # What measures the page sets styles of its own on it, which the page's policy forbids.
+        del visitor.complaints[before:]
+
+    assert found == []
+    assert visitor.complaints == []
+
+
+def test_every_page_fits_a_narrow_window_and_what_scrolls_there_takes_the_focus(site: Site, browser: Browser):
+    scene = make_scene()
+    visitor = visit(browser, site.address, viewport={"width": 320, "height": 640})
+
+    found = {}
+    for place in tour(visitor, scene, site):
+        visitor.page.evaluate("document.querySelectorAll('#content details').forEach(each => each.open = true)")
+        if wrong := [*filter(None, [too_wide(visitor.page)]), *unreachable_regions(visitor.page)]:
+            found[place] = wrong
+
+    assert found == {}
+    assert visitor.complaints == []
+
+
+def test_texts_of_others_stay_texts(site: Site, browser: Browser):
+    scene = make_scene()
+    visitor = visit(browser, site.address)
+
+    bare = {}
+    for path in paths(scene, site):
+        visitor.open(path)
+        if found := texts_that_turn_their_surroundings(visitor):
+            bare[path] = found
+
+    assert bare == {}
+    assert visitor.complaints == []  # a script that ran would have opened a dialog
+    visitor.open(reverse("admin:jobs_job_change", args=[scene.jobs["failed"].pk]))
+    assert visitor.page.locator("bdi", has_text="=cmd()").count() >= 4
+
+
+def texts_that_turn_their_surroundings(visitor: Visit) -> list[str]:
+    """Return where the override of direction stands in nothing that ends it; headings do, as all blocks."""
+    return visitor.page.evaluate("""() => {
+        const texts = document.createTreeWalker(document.getElementById("content"), NodeFilter.SHOW_TEXT);
+        const found = [];
+        while (texts.nextNode()) {
+            const text = texts.currentNode;
+            const isolated = text.parentElement.closest("bdi, h2, input, textarea, option, title, desc, script");
+            if (text.data.includes("\\u202e") && !isolated) found.push(text.parentElement.outerHTML.slice(0, 160));
+        }
+        return found;
+    }""")
+
+
+def test_a_job_is_cancelled_by_keyboard_alone(site: Site, browser: Browser):
+    job = make_job()
+    visitor = visit(browser, site.address)
+    visitor.open(reverse(LIST))
+
+    visitor.tab_to("#result_list tbody th a")
+    visitor.enter()
+    visitor.tab_to("summary:has-text('Cancel')")
+    visitor.page.keyboard.press("Enter")
+    visitor.tab_to("input[name=reason]:visible")
+    visitor.page.keyboard.type("asked for on the phone")
+    visitor.enter()
+
+    job.refresh_from_db()
+    assert job.status == Status.CANCELLED
+    assert job.events.get().note == "asked for on the phone"
+    assert f"Cancelled job {job.pk}." in visitor.page.inner_text(".messagelist")
+
+
+def choose_by_keyboard(visitor: Visit, action: str) -> None:
+    """Come to the page that asks, once jobs are ticked; the actions stand above the list."""
+    visitor.page.focus("#content a")
+    visitor.tab_to("select[name=action]")
+    visitor.page.keyboard.type(action)
+    visitor.tab_to(".actions button")
+    visitor.enter()
+
+
+def test_ticked_jobs_are_cancelled_by_keyboard_alone(site: Site, browser: Browser):
+    project = make_job().project
+    job, other = make_job(project=project), make_job(project=project)
+    visitor = visit(browser, site.address)
+    visitor.open(reverse(LIST))
+
+    visitor.tab_to(f"input[name=_selected_action][value='{job.pk}']")
+    visitor.page.keyboard.press("Space")
+    choose_by_keyboard(visitor, "Cancel")
+    visitor.tab_to("input[name=reason]")
+    visitor.page.keyboard.type("asked for on the phone")
+    visitor.tab_to(".submit-row button")
+    visitor.enter()
+
+    job.refresh_from_db()
+    other.refresh_from_db()
+    assert (job.status, other.status) == (Status.CANCELLED, Status.SCHEDULED)
+    assert job.events.get().note == "asked for on the phone"
+
+
+def test_all_jobs_that_match_are_chosen_by_keyboard_alone(site: Site, browser: Browser):
+    make_scene()
+    visitor = visit(browser, site.address)
+    visitor.open(f"{reverse(LIST)}?status=scheduled")
+
+    visitor.tab_to("#action-toggle")
+    visitor.page.keyboard.press("Space")
+    visitor.page.focus("#content a")
+    visitor.tab_to(".actions .question a")
+    visitor.page.keyboard.press("Enter")
+    choose_by_keyboard(visitor, "Cancel")
+    visitor.tab_to(".submit-row button")
+    visitor.enter()
+
+    assert Job.objects.get(action="change_jobs").parameters["change"] == "cancel"
+    assert not Job.objects.filter(status=Status.CANCELLED, action="wait").exists()  # no worker is about
+
+
+def test_the_pages_work_without_scripts(site: Site, browser: Browser):
+    scene = make_scene()
+    visitor = visit(browser, site.address, java_script_enabled=False)
+
+    for path in paths(scene, site):
+        visitor.open(path)
+    visitor.open(reverse("admin:jobs_job_overview"))
+    toggle_shows = visitor.page.is_visible("#jobs-overview-toggle")
+    visitor.page.click("#jobs-figures summary")
+    table_shows = visitor.page.is_visible("#jobs-figures table")
+    held = scene.jobs["held"]
+    visitor.open(reverse("admin:jobs_job_change", args=[held.pk]))
+    visitor.page.click("summary:has-text('Resume')")
+    visitor.press("button:has-text('Resume the job')")
+
+    held.refresh_from_db()
+    assert not held.is_held
+    assert not toggle_shows
+    assert table_shows
+    assert visitor.complaints == []

@@ -1,0 +1,183 @@
+"""One caller of the REST API: creates jobs and cancels some; records each call before it is made and when answered.
+
+``python -m tests.system.chaos.client RECORD SEED TARGET``, with port and keys of the API in the
+environment; it ends when it is killed.
+"""
+
+import http.client
+import json
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import django
+from django.db import DatabaseError, connection
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.system.chaos.settings")
+PORT: Final = "CHAOS_PORT"
+KEYS: Final = "CHAOS_KEYS"
+PACE_SECONDS: Final = 0.02
+ANSWER_SECONDS: Final = 20
+SHARED_REFERENCES: Final = 4
+ACTIONS: Final = ("consume_verified", "consume_plain", "consume_once", "erase_items")
+CANCELS: Final = 0.3
+NOTHING_CHANGED: Final = ("busy", "unavailable")  # these two codes of a 503 promise it
+ONCE: Final = "once"  # instead of a seed: one call, the same for all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back; ``status`` 0 is no answer, or one that was cut off."""
+
+    status: int
+    body: dict[str, Any]
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it leaves open what was done."""
+        return self.status == 0 or (self.status >= 500 and self.body["code"] not in NOTHING_CHANGED)
+
+
+class Malformed(Exception):
+    """A whole answer came that is not as the API's answers are."""
+
+
+class Api:
+    """Calls the API over a connection a call, with the key of the project's organization."""
+
+    def __init__(self, *, port: int, keys: dict[str, str]) -> None:
+        self._port = port
+        self._keys = keys
+
+    def call(self, method: str, project: Any, path: str, body: dict[str, Any] | None = None) -> Answer:
+        """Make one call.
+
+        Raises:
+            Malformed: the answer is neither a job nor an error in the envelope.
+        """
+        headers = {"Authorization": f"Bearer {self._keys[project.key]}", "Content-Type": "application/json"}
+        sent = None if body is None else json.dumps(body)
+        line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS)
+        try:
+            line.request(method, f"/public/{project.key}/jobs{path}", body=sent, headers=headers)
+            response = line.getresponse()
+            received = response.read()
+        except (OSError, http.client.HTTPException):
+            return Answer(status=0, body={})
+        finally:
+            line.close()
+        try:
+            return read(response.status, received)
+        except (ValueError, KeyError, TypeError) as error:
+            raise Malformed(f"{response.status} {received!r}") from error
+
+
+def read(status: int, received: bytes) -> Answer:
+    """Return an answer that has what its status asks for: a job, or code, sentence and request id."""
+    body = json.loads(received)
+    for member in ("code", "error", "requestId") if status >= 400 else ("jobId", "status"):
+        (body if status >= 400 else body["data"])[member]
+    return Answer(status=status, body=body)
+
+
+class Client:
+    """Keeps about ``target`` jobs active, of all actions, in any of the projects."""
+
+    def __init__(self, record: Path, seed: str, target: int) -> None:
+        from jobs import get_project_model
+        from tests.system.chaos.records import Record
+
+        self._api = Api(port=int(os.environ[PORT]), keys=json.loads(os.environ[KEYS]))
+        self._record = Record(record)
+        self._random = random.Random(seed)
+        self._target = target
+        self.projects = list(get_project_model()._default_manager.all())
+        self._mine: list[tuple[int, str, Any]] = []
+
+    def run(self) -> None:
+        """Call until killed; an outage ends a look at the database, not the client."""
+        while True:
+            try:
+                self._call()
+            except DatabaseError:
+                connection.close()
+                time.sleep(PACE_SECONDS)
+
+    def _call(self) -> None:
+        from jobs.models import Job
+
+        if Job.objects.active().count() >= self._target:
+            time.sleep(PACE_SECONDS)
+            return
+        self.create(self._random.choice(ACTIONS), self._random.choice(self.projects), self._random.randint(5, 40))
+        if self._mine and self._random.random() < CANCELS:
+            self.cancel(*self._mine.pop(self._random.randrange(len(self._mine))))
+
+    def create(self, action: str, project: Any, items: int) -> None:
+        """Make items, and ask for a job that is to remove them."""
+        from tests.system.chaos.models import Item
+
+        intent = uuid4().hex
+        shared = action == "consume_once"
+        reference = f"shared-{project.pk}-{self._random.randrange(SHARED_REFERENCES)}" if shared else intent
+        Item.objects.bulk_create([Item(owner=reference) for _ in range(items)])
+        # The description carries the intent, so that a row without one, or two of one, are found.
+        wanted = {"action": action, "referenceId": reference, "description": intent}
+        self._record.write("create", intent=intent, items=items)
+        answer = self._ask("POST", project, "", wanted, intent=intent)
+        if answer.status == 201:
+            job = answer.body["data"]["jobId"]
+            self._record.write("created", intent=intent, job=job)
+            self._mine.append((job, reference, project))
+            del self._mine[:-8]
+        elif not answer.is_unknown:
+            self._record.write("refused", intent=intent, code=answer.body["code"])
+
+    def cancel(self, job: int, reference: str, project: Any) -> None:
+        """Ask for a cancel, once a job; note how much was done when the answer came."""
+        from tests.system.chaos.models import Effect, Item
+
+        self._record.write("cancel", job=job)
+        answer = self._ask("DELETE", project, f"/{job}", job=job)
+        if answer.status == 200:
+            self._record.write("cancelled", job=job)
+            effects = Effect.objects.filter(job_id=job).count()
+            left = Item.objects.filter(owner=reference).count()
+            self._record.write("seen_after_cancel", job=job, effects=effects, left=left)
+        elif answer.status and answer.status < 500:
+            # "… has already been completed": the contract has no other place for it.
+            told = answer.body["error"].rpartition(" ")[2]
+            self._record.write("cancel_refused", job=job, status=told, code=answer.body["code"])
+        elif not answer.is_unknown:
+            self._record.write("cancel_busy", job=job, code=answer.body["code"])
+
+    def _ask(self, method: str, project: Any, path: str, body: Any = None, **what: Any) -> Answer:
+        """Make a call; one whose outcome stays open is recorded so."""
+        try:
+            answer = self._api.call(method, project, path, body)
+        except Malformed as error:
+            self._record.write("malformed", **what, text=str(error))
+            return Answer(status=0, body={})
+        if answer.is_unknown:
+            self._record.write("unknown", **what, status=answer.status, code=answer.body.get("code", ""))
+        return answer
+
+
+def main() -> None:
+    """Set up and call."""
+    django.setup()
+    record, seed, target = sys.argv[1:]
+    client = Client(Path(record), seed, int(target))
+    if seed == ONCE:
+        client.create("consume_once", client.projects[0], items=4)
+    else:
+        client.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The reference host's settings for a database that is made for one run, with short leases."""
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+if not os.environ.get("DATABASE_URL"):
+    raise ImproperlyConfigured("Faults are injected into a database of their own: set DATABASE_URL")
+
+from jobsite.settings import *  # noqa: F403
+from jobsite.settings import INSTALLED_APPS
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.system.chaos"]
+JOBS = {
+    "BEAT_SECONDS": 0.2,
+    "LEASE_SECONDS": float(os.environ.get("CHAOS_LEASE_SECONDS", "1")),
+    "SWEEP_SECONDS": 0.3,
+    "REQUESTS_PER_MINUTE": None,
+}
+SECURE_SSL_REDIRECT = False
+ALLOWED_HOSTS = ["127.0.0.1"]
+
+if prefix := os.environ.get("CHAOS_QUEUE_PREFIX"):
+    TASKS = {
+        "default": {
+            "BACKEND": "jobs.contrib.celery.CeleryBackend",
+            "QUEUES": [],
+            "OPTIONS": {"app": "tests.system.engines.celeryapp.app", "queue_prefix": prefix},
+        }
+    }
+    JOBS |= {"TASK_BACKEND": "default", "RESERVE_SECONDS": 3}
+    CELERY_BROKER_URL = os.environ["TEST_BROKER_URL"]
+    CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+    CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

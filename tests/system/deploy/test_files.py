@@ -1,0 +1,263 @@
+"""The examples in ``docs/deploy`` agree with the code and with each other; ``test_deploy_processes`` runs them."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from django.core.management import get_commands, load_command_class
+
+import jobsite.settings
+from jobs.engines import engine_process
+from jobs.workers import dispatcher, worker
+from jobsite import gunicorn_conf
+from tests.support.deployment import (
+    COMPOSE,
+    DEPLOY,
+    HOME,
+    OFFERED,
+    ROOT,
+    UNITS,
+    apps,
+    command_lines,
+    lines_of,
+    setting_of,
+    stages,
+    variables_in,
+)
+from tests.support.source import sources
+
+DOCUMENTED: Final = {
+    name for line in re.findall(r"^``.*``$", jobsite.settings.__doc__ or "", re.MULTILINE) for name in line.split("``")
+} - {"", ", "}
+FOR_DEVELOPMENT: Final = {"DEBUG", "DEMO_PROJECT_KEY"}
+GUNICORNS: Final = {"WEB_CONCURRENCY"}
+COMPOSES: Final = {"POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "COMPOSE_PROFILES"}
+SERVICES: Final = [unit for unit in UNITS if unit.suffix == ".service"]
+# As `systemd-analyze security` counts: 0 is shut, 10 is open; a unit without any hardening has 9.6.
+MOST_EXPOSED: Final = 2.0
+
+
+# ---------------------------------------------------------------- the environment
+
+
+def test_the_settings_document_what_the_site_reads():
+    read = {
+        call.args[0].value
+        for source in sources("jobsite")
+        for call in ast.walk(source.tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+        if call.func.id in ("text", "words", "flag", "number") and call.args and isinstance(call.args[0], ast.Constant)
+    }
+
+    assert read == DOCUMENTED
+
+
+def test_every_variable_that_is_set_is_one_that_is_read():
+    in_compose = {name for app in apps().values() for name in app["environment"]}
+    in_example = set(variables_in(DEPLOY / "compose.env.example", commented=True))
+
+    assert in_compose <= DOCUMENTED | GUNICORNS
+    assert in_example - COMPOSES <= in_compose
+
+
+def test_the_example_for_systemd_shows_all_that_production_may_set():
+    shown = set(variables_in(DEPLOY / "systemd" / "jobs.env.example", commented=True))
+
+    assert shown == DOCUMENTED - FOR_DEVELOPMENT | GUNICORNS
+
+
+def test_what_compose_asks_for_is_in_its_example():
+    asked = {found["name"] for found in OFFERED.finditer((DEPLOY / "compose.yaml").read_text())}
+    shown = set(variables_in(DEPLOY / "compose.env.example", commented=True))
+
+    assert asked - shown == set()
+    assert shown - asked == {"COMPOSE_PROFILES"}
+
+
+def test_no_secret_stands_in_a_file():
+    secrets = ("SECRET_KEY", "POSTGRES_PASSWORD")
+    written = [*apps().values(), COMPOSE["services"]["db"]]
+    broker = COMPOSE["services"]["broker"]["environment"]
+
+    found = {value for service in written for name, value in service["environment"].items() if name in secrets}
+
+    assert found == {"${SECRET_KEY:?}", "${POSTGRES_PASSWORD:?}"}
+    assert broker["RABBITMQ_DEFAULT_PASS"] == "${RABBITMQ_PASSWORD:-}"
+    assert [variables_in(DEPLOY / "compose.env.example")[name] for name in secrets] == ["", ""]
+    for word, said in (instruction for stage in stages() for instruction in stage.instructions):
+        assert word not in ("ENV", "ARG") or not re.search(r"SECRET|PASSWORD|DATABASE_URL", said)
+
+
+# ---------------------------------------------------------------- commands
+
+
+@pytest.mark.parametrize("line", [line for line in map(" ".join, command_lines().values()) if "manage.py" in line])
+def test_every_command_is_there_with_its_options(line: str):
+    name, *options = line.partition("manage.py ")[2].partition(";")[0].split()
+
+    command = load_command_class(get_commands()[name], name)
+
+    parser = command.create_parser("manage.py", name)
+    parser.allow_abbrev = False
+    parser.parse_args(options)  # it exits where it does not know one
+
+
+def test_each_kind_of_process_is_there_in_both_ways_to_deploy():
+    lines = {where: " ".join(line) for where, line in command_lines().items()}
+
+    ours = ("jobworker", "prunejobs", "jobdispatcher")
+    others = ("gunicorn --config python:jobsite.gunicorn_conf", "celery --app jobsite worker")
+    for what in (*others, *(f"manage.py {name}" for name in ours)):
+        assert len([where for where, line in lines.items() if what in line]) == 2, what
+
+
+# ---------------------------------------------------------------- compose
+
+
+@pytest.mark.parametrize("name", apps())
+def test_containers_may_do_no_more_than_they_need(name: str):
+    app = apps()[name]
+
+    assert app["read_only"] is True
+    assert app["tmpfs"] == ["/tmp"]
+    assert app["cap_drop"] == ["ALL"]
+    assert app["security_opt"] == ["no-new-privileges:true"]
+    assert {"memory", "pids"} <= app["deploy"]["resources"]["limits"].keys()
+    # A first process that is not made for it ignores SIGTERM and keeps zombies.
+    assert app["init"] is True
+
+
+def test_nothing_starts_before_the_tables_are_there():
+    for name, app in apps().items():
+        conditions = {on: how["condition"] for on, how in app["depends_on"].items()}
+        expected = {"db": "service_healthy", "migrate": "service_completed_successfully"}
+        assert conditions == (expected if name != "migrate" else {"db": "service_healthy"}), name
+    assert apps()["migrate"]["restart"] == "no"
+    assert "healthcheck" in COMPOSE["services"]["db"]
+
+
+def test_only_what_serves_is_asked_whether_it_does():
+    assert [name for name, app in apps().items() if not app.get("healthcheck", {}).get("disable")] == ["web"]
+
+
+def test_nothing_but_the_site_can_be_reached_from_outside_and_that_from_this_machine_alone():
+    ports = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
+
+    assert ports == {"web": ["127.0.0.1:8000:8000"]}
+
+
+def test_everybody_gets_the_time_to_end_that_they_need():
+    needs = {
+        "web": gunicorn_conf.graceful_timeout,
+        "worker": worker.EXIT_AT_THE_LATEST_SECONDS,
+        "dispatcher": dispatcher.EXIT_AT_THE_LATEST_SECONDS,
+        "celery": engine_process.HAND_BACK_SECONDS,
+    }
+    graces = {name: app["stop_grace_period"] for name, app in apps().items() if name not in ("migrate", "prune")}
+    units = {
+        re.sub(r"^jobs-|@?\.service$", "", unit.name): setting_of(unit, "TimeoutStopSec")
+        for unit in SERVICES
+        if "prune" not in unit.name
+    }
+
+    assert graces.keys() == units.keys() == needs.keys()
+    assert all(int(graces[name].removesuffix("s")) > seconds + 2 for name, seconds in needs.items())
+    assert all(int(units[name]) > seconds + 2 for name, seconds in needs.items())
+
+
+def test_the_log_of_nginx_is_told_alike_in_the_configuration_and_on_the_page():
+    page = (ROOT / "docs" / "how-to" / "production.md").read_text()
+    (block,) = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
+
+    told = re.findall(r"^ {4}((?:map|log_format) .*)$", gunicorn_conf.__doc__ or "", re.MULTILINE)
+
+    assert [line.split()[0] for line in told] == ["map", "log_format"]
+    assert told == re.findall(r"^((?:map|log_format) .*)$", block, re.MULTILINE)
+
+
+# ---------------------------------------------------------------- the image
+
+
+def test_the_image_runs_as_a_user_that_is_not_root():
+    user = stages()[-1].last("USER")
+    words = [word for word, _ in stages()[-1].instructions]
+
+    assert re.fullmatch(r"[1-9][0-9]{4}:[1-9][0-9]{4}", user)
+    assert not {"RUN", "COPY", "ADD"} & set(words[words.index("USER") :])
+
+
+def test_the_image_starts_and_checks_without_a_shell():
+    assert stages()[-1].listed("CMD")[0] == "gunicorn"
+    assert "/livez" in stages()[-1].listed("HEALTHCHECK")[-1]
+
+
+def test_the_builder_sees_what_it_copies_and_nothing_else():
+    copied = {
+        source
+        for stage in stages()
+        for word, said in stage.instructions
+        if word == "COPY" and not said.startswith("--from")
+        for source in said.split()[:-1]
+    }
+    shown = set(re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+
+    assert copied == shown
+    assert all((ROOT / source).exists() for source in copied)
+
+
+# ---------------------------------------------------------------- systemd
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """The units, as if this checkout stood where they expect it, for systemd; without it tests fail in CI."""
+    if shutil.which("systemd-analyze") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("systemd-analyze is not installed here")
+    for unit in UNITS:
+        # A template can only be looked at as one of its instances.
+        path = tmp_path / unit.name.replace("@", "@1")
+        path.write_text(unit.read_text().replace(HOME, str(ROOT)))
+    return tmp_path
+
+
+def analyze(*arguments: Any) -> str:
+    done = subprocess.run(["systemd-analyze", *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_systemd_understands_the_units(installed: Path):
+    units = list(installed.iterdir())
+
+    assert len(units) == 6
+    # It warns of keys that it does not know, and exits with 0.
+    assert analyze("verify", "--man=no", *units) == ""
+
+
+@pytest.mark.parametrize("unit", [unit.name.replace("@", "@1") for unit in SERVICES])
+def test_the_services_are_shut_in(installed: Path, unit: str):
+    told = analyze("security", "--offline=yes", "--no-pager", installed / unit)
+    (exposure,) = re.findall(r"Overall exposure level for .*?: ([0-9.]+)", told)
+
+    assert float(exposure) <= MOST_EXPOSED
+
+
+def test_the_services_share_their_walls():
+    texts = [unit.read_text() for unit in SERVICES]
+    walls = [text.partition("# It may write")[2].partition("[Install]")[0].strip() for text in texts]
+
+    assert walls[0]
+    assert len(set(walls)) == 1
+
+
+def test_a_service_that_ends_is_started_again_for_ever():
+    for unit in SERVICES:
+        if "prune" not in unit.name:
+            assert setting_of(unit, "Restart") == "always"
+            assert ("StartLimitIntervalSec", "0") in lines_of(unit)
+            assert setting_of(unit, "KillSignal") == "SIGTERM"

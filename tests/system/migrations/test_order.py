@@ -1,0 +1,30 @@
+"""Which migration waits for which."""
+
+import json
+from typing import Final
+
+import pytest
+
+from tests.support.migration_databases import run
+
+PLAN: Final = """
+import django, json
+django.setup()
+from django.db.migrations.loader import MigrationLoader
+print(json.dumps([".".join(key) for key in MigrationLoader(None).graph.forwards_plan(("jobs", "0002_jobs"))]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "creates_project"),
+    [
+        ("tests.settings", "jobs.0001_organization"),
+        ("tests.settings_swapped", "swaphost.0001_workspace"),
+        # Not in its app's first migration: `run_before` puts it there.
+        ("tests.settings_derived", "derivedhost.0002_project"),
+    ],
+)
+def test_jobs_are_created_after_the_hosts_project(settings: str, creates_project: str):
+    plan = json.loads(run("-c", PLAN, settings=settings).stdout)
+
+    assert plan.index("jobs.0001_organization") <= plan.index(creates_project) < plan.index("jobs.0002_jobs")

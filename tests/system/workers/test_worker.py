@@ -1,0 +1,255 @@
+"""The embedded worker, as a process of its own: from start to every kind of end."""
+
+import signal
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import schedule_job
+from jobs.models import Job, JobEvent, Worker
+from jobs.status import Status
+from jobs.workers.worker import JobWorker
+from tests.support.concurrency import one_value, other_connection, postgresql_only, until
+from tests.support.execution import ANA, last_event, make_visits
+from tests.support.factories import make_job, make_project
+from tests.support.hostapp.models import Ledger, Visit
+from tests.support.worker_process import status_of, until_status, worker_process
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def progress_of(job: Job) -> int:
+    return Job.objects.values_list("progress_done", flat=True).get(pk=job.pk)
+
+
+# ---------------------------------------------------------------- running
+
+
+def test_a_worker_runs_what_is_due_and_what_becomes_due_and_nothing_else():
+    project = make_project()
+    due = [make_job(project=project, action="note") for _ in range(10)]
+    later = make_job(project=project, action="note", due_at=timezone.now() + timedelta(hours=1))
+
+    with worker_process() as worker:
+        for job in due:
+            until_status(job, Status.COMPLETED, worker=worker)
+        now = schedule_job("note", project=project, reference_id="now")
+        soon = schedule_job(
+            "note", project=project, reference_id="soon", start_at=timezone.now() + timedelta(seconds=1)
+        )
+        until_status(now, Status.COMPLETED, worker=worker)
+        until_status(soon, Status.COMPLETED, worker=worker)
+
+        assert worker.stop() == 0
+
+    assert soon.started_at >= soon.start_at
+    assert status_of(later) == Status.SCHEDULED
+    assert Ledger.objects.count() == 12
+
+
+def test_a_worker_shows_up_in_its_table_while_it_lives():
+    with worker_process() as worker:
+        until(Worker.objects.exists, what="the worker's row")
+        first = Worker.objects.get()
+        until(lambda: Worker.objects.get().beat_at > first.beat_at, what="a beat")
+
+        worker.stop()
+
+    assert not Worker.objects.exists()
+
+
+def test_a_worker_shows_up_until_its_jobs_have_come_to_their_next_chunk(monkeypatch: pytest.MonkeyPatch):
+    seen: list[bool] = []
+    monkeypatch.setattr("jobs.workers.worker.await_end", lambda *_, **__: seen.append(Worker.objects.exists()))
+    worker = JobWorker(threads=1)
+    worker._heartbeat.beat()
+
+    worker._hand_back([threading.Thread()])
+
+    assert (seen, Worker.objects.exists()) == ([True], False)
+
+
+def test_a_drain_runs_what_is_due_and_ends():
+    due = [make_job(action="note") for _ in range(30)]
+    later = make_job(action="note", due_at=timezone.now() + timedelta(hours=1))
+
+    with worker_process("--drain", "--threads", "2") as worker:
+        assert worker.wait() == 0
+
+    assert {status_of(job) for job in due} == {Status.COMPLETED}
+    assert status_of(later) == Status.SCHEDULED
+
+
+def test_a_drain_in_this_process_runs_what_is_due_and_ends():
+    jobs = [make_job(action=action) for action in ("note", "leak", "touch", "erase_visits")]
+
+    status = JobWorker(threads=2, drain=True).run()
+
+    assert status == 0
+    assert [status_of(job) for job in jobs] == [
+        Status.COMPLETED,
+        Status.FAILED,
+        Status.COMPLETED,
+        Status.COMPLETED,
+    ]
+    assert not Worker.objects.exists()
+
+
+def test_a_workers_log_names_no_reference():
+    canary = "canary@example.com"
+    jobs = [make_job(action=action, reference_id=canary) for action in ("leak", "note", "erase_visits", "was_removed")]
+
+    with worker_process("--drain") as worker:
+        worker.wait()
+
+        assert canary not in worker.log
+        assert f"job={jobs[0].pk}" in worker.log
+
+
+# ---------------------------------------------------------------- asked to end
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_running_job_is_handed_back_at_its_next_chunk(signum: signal.Signals):
+    job = make_job(action="note_for_ever")
+    with worker_process() as worker:
+        until(lambda: progress_of(job) >= 3, what="three chunks")
+
+        begun = time.monotonic()
+        worker.send(signum)
+        assert worker.wait() == 0
+        took = time.monotonic() - begun
+
+    job.refresh_from_db()
+    assert took < 5
+    assert (job.status, job.failures, job.crashes, job.attempt) == (Status.SCHEDULED, 0, 0, 1)
+    assert last_event(job).what == JobEvent.What.RELEASED
+    assert Ledger.objects.count() == job.progress_done
+
+
+def test_a_job_that_does_not_come_to_a_chunk_is_handed_back_in_time_all_the_same():
+    job = make_job(action="hang_long")
+    with worker_process() as worker:
+        until_status(job, Status.RUNNING)
+
+        begun = time.monotonic()
+        assert worker.stop() == 0
+        took = time.monotonic() - begun
+
+    job.refresh_from_db()
+    assert took < 10
+    assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
+
+
+def test_a_second_signal_ends_it_at_once():
+    job = make_job(action="hang_long")
+    with worker_process() as worker:
+        until_status(job, Status.RUNNING)
+        begun = time.monotonic()
+
+        # Two different ones: two of a kind may reach a process as one.
+        worker.send(signal.SIGTERM)
+        worker.send(signal.SIGINT)
+
+        assert worker.wait() in (128 + signal.SIGTERM, 128 + signal.SIGINT)
+        assert time.monotonic() - begun < 3
+
+    assert status_of(job) == Status.RUNNING
+
+
+# ---------------------------------------------------------------- ended, or cut off
+
+
+def test_the_job_of_a_killed_worker_is_completed_by_another_and_no_row_is_counted_twice():
+    make_visits(ANA, 1_000)
+    keys = {str(key) for key in Visit.objects.values_list("pk", flat=True)}
+    job = make_job(action="erase_visits_slowly", reference_id=ANA)
+    with worker_process() as worker:
+        until(lambda: progress_of(job) >= 100, what="some chunks")
+        worker.kill()
+    done_before = progress_of(job)
+
+    with worker_process() as worker:
+        until_status(job, Status.COMPLETED, worker=worker)
+        worker.stop()
+
+    lines = list(Ledger.objects.values_list("what", flat=True))
+    assert 100 <= done_before < 1_000
+    assert len(lines) == 1_000
+    assert set(lines) == keys
+    assert (job.progress_done, job.progress_total) == (1_000, 1_000)
+    assert job.receipt["stores"]["visits"]["done"] == 1_000
+    assert (job.attempt, job.crashes, job.failures) == (2, 1, 0)
+
+
+def test_a_job_that_kills_its_workers_is_given_up_and_takes_no_neighbour_with_it():
+    poison = make_job(action="die")
+    neighbours = [make_job(action="note") for _ in range(12)]
+    deaths = 0
+
+    while status_of(poison) != Status.FAILED and deaths < 4:
+        with worker_process() as worker:
+            until(lambda worker=worker: not worker.is_alive or status_of(poison) == Status.FAILED, what="an end")
+            deaths += not worker.is_alive
+
+    with worker_process() as worker:
+        for neighbour in neighbours:
+            until_status(neighbour, Status.COMPLETED, worker=worker)
+    poison.refresh_from_db()
+    assert (poison.status, poison.crashes, deaths) == (Status.FAILED, 3, 3)
+    assert poison.errors == "The worker running this job stopped unexpectedly 3 times, so it was given up."
+    # Only who had begun beside it, the first time, can have been counted.
+    assert {neighbour.failures for neighbour in neighbours} == {0}
+    assert sum(neighbour.crashes for neighbour in neighbours) <= 3
+    for neighbour in neighbours:
+        # Each chunk counts once; an action that a crash cut off, be it after its chunk, runs again.
+        lines = Ledger.objects.filter(job_id=neighbour.pk).count()
+        assert lines == neighbour.progress_done
+        assert 1 <= lines <= 1 + neighbour.crashes
+
+
+def test_a_job_that_makes_no_progress_loses_its_attempt_and_the_worker_is_replaced():
+    stuck, neighbour = make_job(action="hang"), make_job(action="note")
+    with worker_process() as worker:
+        until_status(neighbour, Status.COMPLETED)
+        begun = time.monotonic()
+        assert worker.wait() == 3
+        took = time.monotonic() - begun
+    stuck.refresh_from_db()
+    first = (stuck.status, stuck.failures, stuck.crashes)
+
+    with worker_process() as worker:
+        assert worker.wait() == 3
+
+    stuck.refresh_from_db()
+    assert first == (Status.SCHEDULED, 1, 0)
+    assert took < 5, "it waits for a thread that will never come back"
+    assert (stuck.status, stuck.errors) == (Status.FAILED, "The job made no progress for 1 seconds.")
+
+
+@postgresql_only
+def test_a_worker_survives_the_loss_of_all_its_connections():
+    job = make_job(action="note_for_ever")
+    ours = one_value("SELECT pg_backend_pid()")
+    cut = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid NOT IN (%s, pg_backend_pid())"
+    )
+    with worker_process() as worker:
+        for _ in range(3):
+            before = progress_of(job)
+            until(lambda before=before: progress_of(job) > before + 3, what="chunks")
+            with other_connection() as other, other.cursor() as cursor:
+                cursor.execute(cut, [ours])
+                assert cursor.fetchone()[0] >= 3
+        after = schedule_job("note", project=job.project, reference_id="a")
+        until_status(after, Status.COMPLETED, worker=worker)
+
+        assert worker.stop() == 0
+
+    job.refresh_from_db()
+    assert (job.failures, job.crashes) == (0, 0)
+    assert Ledger.objects.filter(job_id=job.pk).count() == job.progress_done

@@ -1,1 +1,0 @@
-"""What ``jobs.testing`` offers to host projects."""

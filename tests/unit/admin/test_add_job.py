@@ -1,0 +1,189 @@
+"""Adding a job: by the service that the API calls, for those with the permission, every refusal at its field."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.utils import timezone
+
+from jobs.exceptions import Busy
+from jobs.models import Job, JobEvent
+from jobs.status import Status
+from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url, with_permissions
+from tests.support.factories import make_job, make_project
+
+pytestmark = pytest.mark.django_db
+
+E_MAIL: Final = "shekar@example.com"
+
+
+@pytest.fixture
+def user() -> Any:
+    return make_staff("view_job", "add_job")
+
+
+@pytest.fixture
+def client(user: Any) -> Client:
+    return client_of(user)
+
+
+def add(client: Client, **fields: Any) -> Any:
+    given = {"action": "touch", "reference_id": E_MAIL, "start_at_0": "", "start_at_1": "", "description": "", **fields}
+    if "project" not in given:
+        given["project"] = make_project().pk
+    return client.post(url("job_add"), {"parameters": "", **given}, headers={"X-Request-Id": "r-1"})
+
+
+def errors_of(response: Any) -> dict[str, Any]:
+    assert response.status_code == 200
+    return dict(response.context["adminform"].form.errors)
+
+
+def test_a_job_is_scheduled_as_asked_for_and_shown(client: Client, user: Any):
+    project = make_project()
+
+    response = add(client, project=project.pk)
+
+    job = Job.objects.get()
+    assert (job.project_id, job.action, job.reference_id) == (project.pk, "touch", E_MAIL)
+    assert (job.status, job.parameters) == (Status.SCHEDULED, None)
+    assert job.description
+    assert response.url == url("job_change", job.pk)
+    assert messages_of(response) == [f"Job {job.pk} is scheduled."]
+    event = JobEvent.objects.get()
+    assert (event.what, event.actor, event.request_id) == ("scheduled", f"staff:{user.pk}", "r-1")
+
+
+def test_start_and_description_are_kept(client: Client):
+    add(client, start_at_0="2030-05-01", start_at_1="06:30:00", description="By phone")
+
+    job = Job.objects.get()
+    assert job.start_at == datetime(2030, 5, 1, 6, 30, tzinfo=UTC)
+    assert job.description == "By phone"
+
+
+def test_a_start_that_has_passed_means_now(client: Client):
+    add(client, start_at_0="2020-05-01", start_at_1="06:30:00")
+
+    assert abs(Job.objects.get().start_at - timezone.now()) < timedelta(minutes=1)
+
+
+def test_a_reference_is_kept_exactly(client: Client):
+    add(client, reference_id=" spaces are kept ")
+
+    assert Job.objects.get().reference_id == " spaces are kept "
+
+
+def test_parameters_go_through_the_action_s_own_checks(client: Client):
+    refused = add(client, action="touch_with", parameters='{"note": "x", "share": "many"}')
+    add(client, action="touch_with", parameters='{"note": "x", "share": 0.5}')
+
+    assert errors_of(refused) == {"parameters": ["parameters.share: A valid number is required."]}
+    assert Job.objects.get().parameters == {"note": "x", "share": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"project": ""}, "project"),
+        ({"project": "999999999"}, "project"),
+        ({"action": ""}, "action"),
+        ({"action": "unknown"}, "action"),
+        ({"reference_id": ""}, "reference_id"),
+        ({"reference_id": "  "}, "reference_id"),
+        ({"reference_id": "a\0b"}, "reference_id"),
+        ({"reference_id": "a\x07b"}, "reference_id"),
+        ({"reference_id": "ä" * 129}, "reference_id"),
+        ({"start_at_0": "2030-05-01"}, "start_at"),
+        ({"start_at_0": "soon", "start_at_1": "06:30"}, "start_at"),
+        ({"start_at_0": "9999-05-01", "start_at_1": "06:30"}, "start_at"),
+        ({"description": "x" * 1001}, "description"),
+        ({"description": "a\x07b"}, "description"),
+        ({"parameters": "{"}, "parameters"),
+        ({"parameters": "[" * 5000}, "parameters"),
+        ({"parameters": "[]"}, "parameters"),
+        ({"parameters": '{"a": 1}'}, "parameters"),
+    ],
+)
+def test_what_no_job_can_be_is_refused_at_its_field(client: Client, fields: dict[str, str], wrong: str):
+    assert set(errors_of(add(client, **fields))) == {wrong}
+    assert not Job.objects.exists()
+    assert not LogEntry.objects.exists()
+
+
+def test_an_active_job_in_the_way_is_named_and_no_second_one_made(client: Client):
+    project = make_project()
+    active = make_job(project=project, action="touch_once", reference_id=E_MAIL, unique_key=E_MAIL)
+
+    response = add(client, project=project.pk, action="touch_once")
+
+    assert set(errors_of(response)) == {"reference_id"}
+    assert f'<a href="{url("job_change", active.pk)}">{active.pk}</a>' in text_of(response)
+    assert Job.objects.count() == 1
+
+
+def test_others_in_the_way_are_told_and_the_form_is_kept(client: Client, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Busy
+
+    monkeypatch.setattr("jobs.admin.jobs.add.schedule_job", refuse)
+
+    response = add(client)
+
+    assert errors_of(response) == {"__all__": ["Others were in the way just now. Nothing was changed; try again."]}
+    assert E_MAIL in text_of(response)
+
+
+def test_the_log_names_the_job_and_no_person(client: Client, user: Any):
+    add(client, description=f"Delete {E_MAIL}")
+
+    entry = LogEntry.objects.get()
+    assert (entry.user_id, entry.object_repr) == (user.pk, f"job {Job.objects.get().pk}")
+    assert entry.get_change_message() == "Added."
+    assert not any(E_MAIL in str(row) for row in LogEntry.objects.values())
+
+
+def test_the_form_lists_no_projects_and_offers_the_registered_actions(client: Client):
+    make_project(name="Some shop")
+
+    html = text_of(client.get(url("job_add")))
+
+    assert "Some shop" not in html
+    assert '<option value="touch">touch</option>' in html
+    assert "jobs-events" not in html
+    assert 'aria-label="Date of the start"' in html
+
+
+def test_the_page_of_a_job_has_no_field_to_edit(client: Client):
+    add(client)
+
+    html = text_of(client.get(url("job_change", Job.objects.get().pk)))
+
+    assert 'name="reference_id"' not in html
+    assert 'name="project"' not in html
+    assert 'name="_save"' not in html
+
+
+@pytest.mark.parametrize("permissions", [(), ("view_job",), ("view_job", "change_job", "delete_job", "cancel_job")])
+def test_it_takes_the_permission_to_add_jobs(permissions: tuple[str, ...]):
+    client = with_permissions(*permissions)
+
+    assert client.get(url("job_add")).status_code == 403
+    assert add(client).status_code == 403
+    assert not Job.objects.exists()
+
+
+def test_those_who_may_not_see_jobs_are_led_to_the_start():
+    response = add(with_permissions("add_job"))
+
+    assert response.url == "/admin/"
+    assert Job.objects.exists()
+
+
+def test_adding_needs_the_csrf_token():
+    client = client_of(make_staff(superuser=True), enforce_csrf_checks=True)
+
+    assert add(client).status_code == 403
+    assert not Job.objects.exists()

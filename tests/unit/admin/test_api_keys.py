@@ -1,0 +1,199 @@
+"""API keys: made through the service, shown once, revoked, never changed and never deleted."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from jobs.models import ApiKey
+from jobs.services.tenants.api_keys import hash_secret
+from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url
+from tests.support.factories import make_key, make_organization, make_project
+
+pytestmark = pytest.mark.django_db
+
+SCRIPT: Final = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def user() -> Any:
+    return make_staff("view_apikey", "add_apikey", "revoke_apikey")
+
+
+@pytest.fixture
+def client(user: Any) -> Client:
+    return client_of(user)
+
+
+def add(client: Client, **fields: Any) -> Any:
+    given = {"name": "", "project": "", "scopes": ["read"], "lifetime_days": "", **fields}
+    if "organization" not in given:
+        given["organization"] = make_organization().pk
+    return client.post(url("apikey_add"), given)
+
+
+def errors_of(response: Any) -> dict[str, Any]:
+    assert response.status_code == 200
+    assert not ApiKey.objects.exists()
+    return dict(response.context["adminform"].form.errors)
+
+
+# ---------------------------------------------------------------- make
+
+
+def test_a_key_is_made_as_asked_for(client: Client, user: Any):
+    project = make_project()
+
+    add(
+        client,
+        organization=project.organization_id,
+        project=project.pk,
+        name="CRM",
+        scopes=["cancel", "read"],
+        lifetime_days="30",
+    )
+
+    key = ApiKey.objects.get()
+    assert (key.organization_id, key.project_id, key.name) == (project.organization_id, project.pk, "CRM")
+    assert (key.scopes, key.created_by_id) == (["read", "cancel"], user.pk)
+    assert timedelta(days=29, hours=23) < key.expires_at - timezone.now() < timedelta(days=30, minutes=1)
+
+
+def test_without_project_and_lifetime_it_opens_all_for_ever(client: Client):
+    add(client)
+
+    key = ApiKey.objects.get()
+    assert (key.project_id, key.expires_at) == (None, None)
+
+
+def test_the_secret_is_shown_once_and_kept_nowhere(client: Client):
+    response = add(client, name="CRM")
+
+    key = ApiKey.objects.get()
+    secret = response.context["secret"]
+    assert hash_secret(secret) == key.digest
+    assert text_of(response).count(secret) == 1
+    assert "no-store" in response["Cache-Control"]
+    stored = [str(response.headers), str(response.cookies), str(messages_of(response))]
+    stored += [str(session.get_decoded()) for session in Session.objects.all()]
+    stored += [str(row) for row in LogEntry.objects.values()] + [str(row) for row in ApiKey.objects.values()]
+    stored += [text_of(client.get(url(page))) for page in ("apikey_changelist", "apikey_add")]
+    stored += [text_of(client.get(url(page, key.pk))) for page in ("apikey_change", "apikey_history")]
+    assert not any(secret in place for place in stored)
+
+
+def test_the_log_says_that_a_key_was_made(client: Client, user: Any):
+    add(client)
+
+    entry = LogEntry.objects.get()
+    assert (entry.user_id, entry.object_id) == (user.pk, str(ApiKey.objects.get().pk))
+    assert entry.object_repr == str(ApiKey.objects.get())
+
+
+def test_a_project_of_another_organization_is_refused(client: Client):
+    response = add(client, project=make_project().pk)
+
+    assert errors_of(response) == {"project": ["is not of this organization"]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"scopes": []}, "scopes"),
+        ({"scopes": ["root"]}, "scopes"),
+        ({"lifetime_days": "0"}, "lifetime_days"),
+        ({"lifetime_days": "-1"}, "lifetime_days"),
+        ({"lifetime_days": "36501"}, "lifetime_days"),
+        ({"lifetime_days": "1" * 40}, "lifetime_days"),
+        ({"lifetime_days": "soon"}, "lifetime_days"),
+        ({"organization": ""}, "organization"),
+        ({"organization": "999999999"}, "organization"),
+        ({"project": "999999999"}, "project"),
+        ({"name": "a\0b"}, "name"),
+        ({"name": "x" * 201}, "name"),
+    ],
+)
+def test_what_no_key_can_be_is_refused_at_its_field(client: Client, fields: dict[str, Any], wrong: str):
+    assert set(errors_of(add(client, **fields))) == {wrong}
+
+
+def test_the_form_lists_no_organizations_and_no_projects(client: Client):
+    make_project(name="Some shop", organization=make_organization(name="Some customer"))
+
+    html = text_of(client.get(url("apikey_add")))
+
+    assert "Some shop" not in html
+    assert "Some customer" not in html
+
+
+def test_the_form_offers_the_narrowest_scope(client: Client):
+    form = client.get(url("apikey_add")).context["adminform"].form
+
+    assert form["scopes"].value() == ["read"]
+
+
+# ---------------------------------------------------------------- look
+
+
+def test_the_list_shows_what_tells_keys_apart(client: Client, user: Any):
+    project = make_project(name="Shop", organization=make_organization(name="Acme"))
+    made = make_key(organization=project.organization, project=project, name="CRM", scopes=["read"], created_by=user)
+
+    html = text_of(client.get(url("apikey_changelist")))
+
+    for expected in (made.key.prefix, "valid", "Acme", "Shop", "CRM", "read", user.username):
+        assert expected in html
+
+
+def test_a_key_that_no_longer_works_says_why(client: Client):
+    expired, revoked = make_key().key, make_key().key
+    ApiKey.objects.filter(pk=expired.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    ApiKey.objects.filter(pk=revoked.pk).update(revoked_at=timezone.now())
+
+    pages = [text_of(client.get(url("apikey_change", key.pk))) for key in (expired, revoked)]
+
+    assert "○</span> expired" in pages[0]
+    assert "⊘</span> revoked" in pages[1]
+
+
+def test_neither_secret_nor_digest_is_on_any_page(client: Client):
+    made = make_key()
+
+    pages = [client.get(url("apikey_changelist")), client.get(url("apikey_change", made.key.pk))]
+
+    assert made.key.prefix in text_of(pages[0])
+    for page in pages:
+        assert made.secret not in text_of(page)
+        assert made.key.digest not in text_of(page)
+
+
+def test_a_digest_cannot_be_guessed_through_an_address(client: Client):
+    assert client.get(url("apikey_changelist"), {"digest__startswith": "a"}).status_code == 400
+
+
+def test_names_stay_text(client: Client):
+    project = make_project(name=SCRIPT, organization=make_organization(name=SCRIPT))
+    key = make_key(organization=project.organization, project=project, name=SCRIPT).key
+
+    html = text_of(client.get(url("apikey_changelist"))) + text_of(client.get(url("apikey_change", key.pk)))
+
+    assert "<script>alert" not in html
+
+
+def test_the_list_costs_the_same_whatever_is_in_it(client: Client, user: Any):
+    def cost() -> int:
+        project = make_project()
+        make_key(organization=project.organization, project=project, created_by=user)
+        with CaptureQueriesContext(connection) as queries:
+            client.get(url("apikey_changelist"))
+        return len(queries)
+
+    cost()
+
+    assert cost() == cost()

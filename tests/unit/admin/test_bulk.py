@@ -1,0 +1,279 @@
+"""Many jobs at once: confirmed on a page that says what will happen, by those who may, and by nothing else."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client, override_settings
+from django.utils import timezone
+
+from jobs import conf, get_project_model
+from jobs.admin import JobAdmin
+from jobs.admin.jobs import bulk, change_list
+from jobs.models import ApiKey, Job, JobEvent, Worker
+from jobs.services.commands.pauses import pause_jobs
+from jobs.services.search.staff_filter import JobFilter
+from jobs.status import Status
+from jobs.testing import run_due_jobs
+from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url
+from tests.support.admin_selection import (
+    FUTURE,
+    PERMISSIONS,
+    choose,
+    choose_all,
+    client,
+    confirm,
+    fitting,
+    is_changed,
+    ordered,
+    staff_project,
+    user,
+)
+from tests.support.factories import LONG_AGO, make_job, make_key, make_organization, make_project
+
+__all__ = ["client", "staff_project", "user"]
+
+pytestmark = pytest.mark.django_db
+
+
+# ---------------------------------------------------------------- ticked
+
+
+@pytest.mark.parametrize("change", PERMISSIONS)
+def test_ticked_jobs_are_changed_once_it_is_confirmed(client: Client, user: Any, change: str):
+    chosen, other = [fitting(change), fitting(change)], fitting(change)
+
+    page = choose(client, change, *chosen)
+    asked_only = [is_changed(change, job) for job in chosen]
+    response = confirm(client, page, reason="the region is down")
+
+    assert asked_only == [False, False]
+    assert [is_changed(change, job) for job in (*chosen, other)] == [True, True, False]
+    assert response.url.startswith(url("job_changelist"))
+    events = JobEvent.objects.filter(note="the region is down")
+    assert {(event.actor, event.request_id) for event in events} == {(f"staff:{user.pk}", "r-1")}
+    assert LogEntry.objects.count() == 2
+
+
+def test_the_page_shows_which_jobs_and_how_many(client: Client):
+    jobs = [make_job(reference_id=f"user-{number}@example.com") for number in range(12)]
+
+    html = text_of(choose(client, "cancel", *jobs))
+
+    assert "<dd>12</dd>" in html
+    assert len(re.findall(r'<th scope="row"><a href', html)) == 10
+
+
+def test_references_are_masked_for_those_who_may_not_see_them():
+    job = make_job(reference_id="shekar@example.com")
+
+    html = text_of(choose(client_of(make_staff("view_job", "cancel_job")), "cancel", job))
+
+    assert "s•••••" in html
+    assert "shekar@" not in html
+
+
+def test_the_way_back_leads_to_the_same_filter(client: Client):
+    job = make_job()
+
+    page = choose(client, "cancel", job, query="?status=scheduled&p=1")
+
+    assert f"{url('job_changelist')}?status=scheduled" in text_of(page)
+    assert confirm(client, page).url == f"{url('job_changelist')}?status=scheduled&p=1"
+
+
+def test_a_job_that_ended_between_page_and_confirmation_is_told(client: Client):
+    job = make_job()
+    page = choose(client, "cancel", job)
+    Job.objects.filter(pk=job.pk).update(status="completed", finished_at=LONG_AGO)
+
+    assert messages_of(confirm(client, page)) == [f"Job {job.pk} was not cancelled: it had been completed meanwhile."]
+
+
+def test_an_order_of_staff_s_that_failed_is_not_retried_in_the_name_of_its_author(client: Client):
+    job = make_job(action="change_jobs", reference_id="cancel", status=Status.FAILED)
+
+    (told,) = messages_of(confirm(client, choose(client, "retry", job)))
+
+    words = "it changes jobs in the name of whoever asked for it; make the change anew instead"
+    assert told == f"Job {job.pk} was not retried: {words}."
+    assert not job.retries.exists()
+
+
+def test_a_reason_that_cannot_be_kept_is_asked_for_again(client: Client):
+    job = make_job()
+
+    response = confirm(client, choose(client, "cancel", job), reason="x" * 501)
+
+    assert response.status_code == 200
+    assert "at most 500 characters" in text_of(response)
+    assert not is_changed("cancel", job)
+
+
+# ---------------------------------------------------------------- all that match
+
+
+@pytest.mark.parametrize("change", PERMISSIONS)
+def test_all_that_match_become_a_job_with_the_filter_and_the_newest_id(
+    client: Client, user: Any, staff_project: Any, change: str
+):
+    jobs = [fitting(change, action="touch_once") for _ in range(3)]
+
+    page = choose_all(client, change, *jobs[:1], query="?action=touch_once")
+    make_job()
+    response = confirm(client, page, reason="the region is down")
+
+    job = Job.objects.get(action="change_jobs")
+    order = ordered()
+    assert response.url == url("job_change", job.pk)
+    assert job.project_id == staff_project.pk
+    assert (order.change, order.wanted) == (change, JobFilter(action="touch_once"))
+    assert order.highest_id == jobs[-1].pk
+    assert (order.reason, order.staff, order.request_id) == ("the region is down", str(user.pk), "r-1")
+    assert not any(is_changed(change, each) for each in jobs)
+    assert LogEntry.objects.get().object_id == str(job.pk)
+
+
+def test_the_receipt_of_that_job_shows_counts_and_no_ids(client: Client):
+    confirm(client, choose_all(client, "cancel", *(make_job(due_at=FUTURE) for _ in range(3))))
+    job = Job.objects.get(action="change_jobs")
+
+    ran = [each for each in run_due_jobs() if each.pk == job.pk]
+    html = text_of(client.get(url("job_change", job.pk)))
+
+    assert [each.status for each in ran] == [Status.COMPLETED]
+    assert set(ran[0].receipt["stores"]) == {"cancelled", "last scheduled job looked at"}
+    assert "cancelled" in html
+    assert "looked at" not in html
+
+
+def test_the_page_tells_count_filter_and_what_it_waits_for(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bulk.bulk_change, "MOST_COUNTED", 2)
+    jobs = [make_job() for _ in range(3)]
+
+    html = text_of(choose_all(client, "cancel", *jobs, query="?status=scheduled"))
+
+    assert "<dd>2+</dd>" in html
+    assert "<bdi>status: scheduled</bdi>" in html
+    assert "no worker" in html
+
+
+def test_the_page_tells_of_a_pause_and_of_nothing_if_all_is_well(client: Client):
+    Worker.objects.create(name="host:1:aaaa", started_at=timezone.now(), beat_at=timezone.now())
+    job = make_job()
+    well = text_of(choose_all(client, "cancel", job))
+    pause_jobs(reason="rest")
+
+    assert "It will not begin yet" not in well
+    assert "It will not begin yet: " in text_of(choose_all(client, "cancel", job))
+
+
+def test_spans_become_instants(client: Client):
+    job = make_job(created_at=timezone.now())
+
+    confirm(client, choose_all(client, "cancel", job, query="?created=1h"))
+
+    since = ordered().wanted.created_from
+    assert since is not None
+    assert timedelta(0) < timezone.now() - since - timedelta(hours=1) < timedelta(minutes=5)
+
+
+def test_whom_was_searched_for_is_not_stored(client: Client):
+    job = make_job(reference_id="shekar@example.com")
+
+    confirm(client, choose_all(client, "cancel", job, query="?q=shekar%40example.com"))
+
+    assert ordered().wanted == JobFilter(same_as=job.pk)
+    assert "shekar" not in str(Job.objects.filter(action="change_jobs").values_list("parameters", "description"))
+    assert "shekar" not in str(LogEntry.objects.values_list("object_repr", "change_message"))
+
+
+def test_where_nothing_can_be_changed_nothing_can_be_confirmed(client: Client):
+    job = make_job(status=Status.COMPLETED)
+
+    page = choose_all(client, "cancel", job)
+
+    assert "No job that matches can be changed so." in text_of(page)
+    assert 'name="asked"' not in text_of(page)
+
+
+def test_all_is_offered_beyond_one_page_with_a_bounded_number(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(change_list, "MOST_ROWS", 55)
+    one = text_of(client.get(url("job_changelist")))
+    project = make_project()
+    for _ in range(56):
+        make_job(project=project)
+
+    many = text_of(client.get(url("job_changelist")))
+
+    assert "that match" not in one
+    assert "Select all 55+ that match" in many
+
+
+# ---------------------------------------------------------------- the project of staff
+
+
+def test_a_host_with_projects_of_its_own_is_told_to_name_one(client: Client, monkeypatch: pytest.MonkeyPatch):
+    project = make_project()
+    jobs = [make_job(project=project) for _ in range(51)]
+    monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", "somebody.Else")
+
+    for settings in ({}, {"STAFF_PROJECT": "unknown"}):
+        with override_settings(JOBS=settings):
+            html = text_of(client.get(url("job_changelist")))
+            response = choose_all(client, "cancel", jobs[0])
+
+        assert "Select all 51" not in html
+        assert "STAFF_PROJECT" in html
+        assert "only rows that are ticked can be chosen" in messages_of(response)[-1]
+    assert not Job.objects.filter(action="change_jobs").exists()
+
+
+def test_a_project_that_vanished_before_the_confirmation_is_told(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", "somebody.Else")
+    page = choose_all(client, "cancel", make_job(), query="?status=scheduled")
+
+    with override_settings(JOBS={"STAFF_PROJECT": "gone"}):
+        response = confirm(client, page)
+
+    assert response.url == f"{url('job_changelist')}?status=scheduled"
+    assert messages_of(response) == [
+        "Nothing was changed: JOBS[“STAFF_PROJECT”] names no project any more for such a job."
+    ]
+    assert not Job.objects.filter(action="change_jobs").exists()
+
+
+def test_a_host_without_gets_one_on_first_use_and_no_key(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", conf.project_model_label())
+    with override_settings(JOBS={}):
+        page = choose_all(client, "cancel", make_job())
+        before = get_project_model()._default_manager.filter(name="Staff").count()
+        for _ in range(2):
+            confirm(client, page)
+
+    project = get_project_model()._default_manager.get(name="Staff")
+    assert before == 0
+    assert project.organization.name == "Staff"
+    assert set(Job.objects.filter(action="change_jobs").values_list("project", flat=True)) == {project.pk}
+    assert not ApiKey.objects.exists()
+
+
+def test_an_organization_of_that_name_that_has_keys_is_left_alone(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", conf.project_model_label())
+    make_key(organization=make_organization(name="Staff"))
+
+    with override_settings(JOBS={}):
+        choose_all(client, "cancel", make_job())
+
+    assert not Job.objects.filter(action="change_jobs").exists()
+
+
+def test_a_host_that_shows_some_jobs_only_has_no_all(client: Client, monkeypatch: pytest.MonkeyPatch):
+    mine, _ = make_job(), make_job()
+    monkeypatch.setattr(JobAdmin, "get_queryset", lambda *_: Job.objects.filter(pk=mine.pk), raising=False)
+
+    response = choose_all(client, "cancel", mine)
+
+    assert "only rows that are ticked" in messages_of(response)[0]

@@ -1,0 +1,224 @@
+"""The buttons of a job's page: offered by state and permission, guarded, logged without a person, and true."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from jobs.admin.jobs.buttons import STEPS
+from jobs.exceptions import Busy, ConcurrentChange, JobNotFound, OutcomeUnknown, StepRefused
+from jobs.models import HELD_UNTIL, Job, JobEvent
+from jobs.status import RefusalReason, Status
+from tests.support.admin_client import client_of, make_staff, messages_of, page_of, url, with_permissions
+from tests.support.factories import LONG_AGO, make_job
+from tests.support.interventions import LATER
+
+pytestmark = pytest.mark.django_db
+
+ANA: Final = "ana@example.com"
+EVERY: Final = ("view_job", "cancel_job", "retry_job", "run_job", "hold_job")
+# For each button: the permission, the use case, a job that it is for, its event, the answer and what is logged.
+BUTTONS: Final[dict[str, tuple[str, str, dict[str, Any], str, str, str]]] = {
+    "run": ("run_job", "run_job_now", {"due_at": LATER}, "advanced", "Job {id} is due now.", "Made due at once."),
+    "hold": ("hold_job", "hold_job", {}, "held", "Job {id} is held.", "Held."),
+    "resume": ("hold_job", "resume_job", {"due_at": HELD_UNTIL}, "resumed", "Job {id} is resumed.", "Resumed."),
+    "retry": (
+        "retry_job", "retry_job", {"status": Status.FAILED}, "retried",
+        "Job {id} is tried again by this job, {new}.", "Retried by job {new}.",
+    ),
+    "cancel": ("cancel_job", "cancel_job", {}, "cancelled", "Cancelled job {id}.", "Cancelled."),
+}  # fmt: skip
+OFFERED: Final = {
+    "due": ({}, {"hold", "cancel"}),
+    "later": ({"due_at": LATER}, {"run", "hold", "cancel"}),
+    "held": ({"due_at": HELD_UNTIL, "updated_at": LONG_AGO}, {"resume", "cancel"}),
+    "running": ({"status": Status.RUNNING}, {"cancel"}),
+    "completed": ({"status": Status.COMPLETED}, set()),
+    "failed": ({"status": Status.FAILED}, {"retry"}),
+    "redacted": ({"status": Status.FAILED, "reference_id": ""}, set()),
+    "cancelled": ({"status": Status.CANCELLED, "due_at": HELD_UNTIL}, set()),
+    "an order of staff's": ({"action": "change_jobs", "status": Status.RUNNING}, {"cancel"}),
+    "an order that failed": ({"action": "change_jobs", "status": Status.FAILED}, set()),
+}
+WORDS: Final = {
+    RefusalReason.ENDED: "it had been completed meanwhile",
+    RefusalReason.RUNNING: "a worker had begun it meanwhile",
+    RefusalReason.HELD: "it is held",
+    RefusalReason.NOT_HELD: "it is not held any more",
+    RefusalReason.DUE_ALREADY: "it is due already and waits for its turn",
+    RefusalReason.NOT_FAILED: "only a failed job can be retried, and this one is completed",
+    RefusalReason.RETRIED: "job 77 tries it again already",
+    RefusalReason.REDACTED: "it was redacted, and nobody knows any longer whom it was about",
+    RefusalReason.UNKNOWN_ACTION: "its action no longer exists",
+    RefusalReason.STAFF_ORDER: "it changes jobs in the name of whoever asked for it; make the change anew instead",
+    RefusalReason.ACTIVE_JOB: "job 77 for the same reference waits or runs",
+}
+
+
+@pytest.fixture
+def user() -> Any:
+    return make_staff(*EVERY)
+
+
+@pytest.fixture
+def client(user: Any) -> Client:
+    return client_of(user)
+
+
+def press(client: Client, name: str, job: Any, **fields: str) -> Any:
+    return client.post(url(f"job_{name}", getattr(job, "pk", job)), fields, headers={"X-Request-Id": "r-1"})
+
+
+def offered_on(html: str, job: Job) -> set[str]:
+    return {name for name in BUTTONS if f'action="{url(f"job_{name}", job.pk)}"' in html}
+
+
+def is_untouched(job: Job) -> bool:
+    before = (job.status, job.due_at, job.updated_at)
+    job.refresh_from_db()
+    same = (job.status, job.due_at, job.updated_at) == before and Job.objects.count() == 1
+    return same and not JobEvent.objects.exists() and not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize("state", OFFERED)
+def test_what_can_be_done_is_offered_and_nothing_else(client: Client, state: str):
+    columns, expected = OFFERED[state]
+    job = make_job(**columns)
+
+    assert offered_on(page_of(client, job), job) == expected
+
+
+@pytest.mark.parametrize("name", BUTTONS)
+def test_a_button_takes_its_step_and_says_so(client: Client, user: Any, name: str):
+    _, _, columns, what, answer, logged = BUTTONS[name]
+    job = make_job(reference_id=ANA, description=f"Delete {ANA}", **columns)
+
+    response = press(client, name, job, reason=f"{ANA} called us")
+
+    newest = Job.objects.latest("pk")
+    facts = {"id": job.pk, "new": newest.pk}
+    assert response.url == url("job_change", newest.pk)
+    assert messages_of(response) == [answer.format(**facts)]
+    event = JobEvent.objects.get(job=job)
+    assert (event.what, event.actor, event.request_id) == (what, f"staff:{user.pk}", "r-1")
+    assert JobEvent.objects.filter(note=f"{ANA} called us").count() == 1
+    entry = LogEntry.objects.get()
+    assert (entry.user_id, entry.object_id, entry.object_repr) == (user.pk, str(job.pk), f"job {job.pk}")
+    assert entry.get_change_message() == logged.format(**facts)
+
+
+@pytest.mark.parametrize("name", BUTTONS)
+def test_each_button_has_a_permission_of_its_own(name: str):
+    permission, _, columns, *_ = BUTTONS[name]
+    job = make_job(**columns)
+    others = with_permissions(*(one for one in EVERY if one != permission))
+    without_view = with_permissions(*EVERY[1:])
+
+    refused = [press(others, name, job), press(without_view, name, job), press(client_of(None), name, job)]
+
+    assert [response.status_code for response in refused] == [403, 403, 302]
+    assert "/login/" in refused[2].url
+    assert is_untouched(job)
+    assert name not in offered_on(page_of(others, job), job)
+    assert name in offered_on(page_of(with_permissions("view_job", permission), job), job)
+    assert press(with_permissions("view_job", permission), name, job).status_code == 302
+    assert JobEvent.objects.filter(job=job).exists()
+
+
+@pytest.mark.parametrize("name", BUTTONS)
+def test_a_link_or_a_forged_form_does_nothing(client: Client, user: Any, name: str):
+    job = make_job(**BUTTONS[name][2])
+
+    followed = client.get(url(f"job_{name}", job.pk))
+    forged = press(client_of(user, enforce_csrf_checks=True), name, job)
+
+    assert (followed.url, forged.status_code) == (url("job_change", job.pk), 403)
+    assert messages_of(followed) == []
+    assert is_untouched(job)
+
+
+@pytest.mark.parametrize("name", BUTTONS)
+@pytest.mark.parametrize("reason", ["a\0b", "a\x07b", "x" * 501])
+def test_a_reason_that_cannot_be_stored_changes_nothing(client: Client, name: str, reason: str):
+    job = make_job(**BUTTONS[name][2])
+
+    response = press(client, name, job, reason=reason)
+
+    assert len(messages_of(response)) == 1
+    assert is_untouched(job)
+
+
+@pytest.mark.parametrize("name", BUTTONS)
+@pytest.mark.parametrize("job_id", ["0", "9223372036854775808", "abc"])
+def test_a_job_that_cannot_exist_is_not_found(client: Client, name: str, job_id: str):
+    assert press(client, name, job_id).status_code == 404
+
+
+@pytest.mark.parametrize(("name", "state", "told"), [
+    ("hold", "running", "Job {id} was not held: a worker had begun it meanwhile."),
+    ("hold", "completed", "Job {id} was not held: it had been completed meanwhile."),
+    ("hold", "held", "Job {id} was not held: it is held."),
+    ("resume", "due", "Job {id} was not resumed: it is not held any more."),
+    ("run", "due", "Job {id} was not made due: it is due already and waits for its turn."),
+    ("run", "cancelled", "Job {id} was not made due: it had been cancelled meanwhile."),
+    ("retry", "completed", "Job {id} was not retried: only a failed job can be retried, and this one is completed."),
+    (
+        "retry", "an order that failed",
+        "Job {id} was not retried: it changes jobs in the name of whoever asked for it; make the change anew instead.",
+    ),
+    ("cancel", "failed", "Job {id} was not cancelled: it had failed meanwhile."),
+])  # fmt: skip
+def test_a_race_that_was_lost_is_told_as_it_was_and_not_logged(client: Client, name: str, state: str, told: str):
+    job = make_job(**OFFERED[state][0])
+
+    response = press(client, name, job)
+
+    assert response.url == url("job_change", job.pk)
+    assert messages_of(response) == [told.format(id=job.pk)]
+    assert is_untouched(job)
+
+
+def test_a_second_retry_names_the_job_that_does_it(client: Client):
+    job = make_job(status=Status.FAILED)
+    press(client, "retry", job)
+
+    response = press(client, "retry", job)
+
+    assert (
+        messages_of(response)[-1]
+        == f"Job {job.pk} was not retried: job {Job.objects.latest('pk').pk} tries it again already."
+    )
+    assert Job.objects.count() == 2
+
+
+@pytest.mark.parametrize("name", BUTTONS)
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Busy(), "busy just now and unchanged; try again in a moment"),
+        (ConcurrentChange(), "busy just now and unchanged; try again in a moment"),
+        (OutcomeUnknown(), "the database was lost while it was being saved, so look whether it was done or not"),
+        (JobNotFound(7), "there is no such job"),
+        *((StepRefused(7, why=why, status=Status.COMPLETED, other_job_id=77), words) for why, words in WORDS.items()),
+    ],
+    ids=lambda value: "" if isinstance(value, Exception) else value,
+)
+def test_whatever_a_service_says_is_told_in_words(
+    client: Client, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception, words: str
+):
+    def refuse(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setitem(STEPS, name, replace(STEPS[name], service=refuse))
+    job = make_job(**BUTTONS[name][2])
+
+    (message,) = messages_of(press(client, name, job))
+
+    assert message.endswith(f": {words}.")
+    assert is_untouched(job)
+
+
+def test_every_refusal_has_words():
+    assert set(WORDS) == set(RefusalReason)

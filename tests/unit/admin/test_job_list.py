@@ -1,0 +1,296 @@
+"""The jobs list: what it shows, finds and counts, and what it costs."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from jobs.admin.base import display
+from jobs.admin.jobs import change_list
+from jobs.status import Status
+from tests.support.admin_client import client_of, make_staff, text_of, url
+from tests.support.factories import LONG_AGO, make_job, make_project
+
+pytestmark = pytest.mark.django_db
+
+COLUMNS: Final = ("id", "status", "project", "action", "reference_id", "created_at", "start_at", "attempt")
+
+
+@pytest.fixture
+def client() -> Client:
+    return client_of(make_staff("view_job", "view_reference"))
+
+
+def listed(client: Client, **query: Any) -> list[int]:
+    """Return the ids that the list shows, in its order."""
+    response = client.get(url("job_changelist"), query)
+    assert response.status_code == 200, response
+    return [job.pk for job in response.context["cl"].result_list]
+
+
+def test_newest_first(client: Client):
+    first, second = make_job(), make_job()
+
+    assert listed(client) == [second.pk, first.pk]
+
+
+@pytest.mark.parametrize("column", range(len(COLUMNS) + 3))
+def test_no_column_without_an_index_sorts(client: Client, column: int):
+    make_job(created_at=LONG_AGO + timedelta(hours=1), action="a", reference_id="a")
+    make_job(created_at=LONG_AGO, action="b", reference_id="b")
+
+    with CaptureQueriesContext(connection) as queries:
+        listed(client, o=str(column))
+
+    orders = [query["sql"].rpartition("ORDER BY")[2] for query in queries if 'FROM "jobs_job"' in query["sql"]]
+    assert not any(f'"{name}"' in order for order in orders for name in COLUMNS[1:])
+
+
+def test_the_columns_say_what_staff_ask_for(client: Client):
+    job = make_job(status=Status.FAILED, reference_id="shekar@example.com")
+
+    html = text_of(client.get(url("job_changelist")))
+
+    for expected in (
+        str(job.pk),
+        "✗",
+        "failed",
+        str(job.project),
+        "touch",
+        "shekar@example.com",
+        "2025-01-01 12:00:00",
+    ):
+        assert expected in html
+
+
+def test_status_is_a_word_with_a_mark_for_every_status(client: Client):
+    for status in Status:
+        make_job(status=status)
+
+    html = text_of(client.get(url("job_changelist")))
+
+    for status in Status:
+        assert f'<span aria-hidden="true">{display.STATUS_MARKS[status]}</span> {status}</span>' in html
+
+
+# ---------------------------------------------------------------- search
+
+
+def test_search_by_id(client: Client):
+    wanted, _ = make_job(), make_job()
+
+    assert listed(client, q=str(wanted.pk)) == [wanted.pk]
+
+
+def test_search_by_exact_reference_over_all_projects(client: Client):
+    first, second = make_job(reference_id="a@example.com"), make_job(reference_id="a@example.com")
+    make_job(reference_id="aa@example.com")
+
+    assert listed(client, q=" a@example.com") == [second.pk, first.pk]
+
+
+def test_search_finds_no_part_of_a_reference_and_no_other_spelling(client: Client):
+    make_job(reference_id="shekar@example.com")
+
+    assert listed(client, q="shekar") == []
+    assert listed(client, q="SHEKAR@example.com") == []
+
+
+def test_search_keeps_the_spaces_of_a_reference_that_has_them(client: Client):
+    job = make_job(reference_id=" spaced ")
+
+    assert listed(client, q=" spaced ") == [job.pk]
+
+
+def test_a_number_is_an_id_or_a_reference(client: Client):
+    by_id = make_job()
+    by_reference = make_job(reference_id=str(by_id.pk))
+
+    assert listed(client, q=str(by_id.pk)) == [by_reference.pk, by_id.pk]
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "9223372036854775807",
+        "9223372036854775808",
+        "1" * 300,
+        "0",
+        "-1",
+        "１２",
+        "1e3",
+        "%",
+        "'",
+        "\\",
+        "�",
+        "x" * 5000,
+    ],
+)
+def test_search_for_what_cannot_exist_finds_nothing(client: Client, term: str):
+    make_job()
+
+    assert listed(client, q=term) == []
+
+
+def test_search_for_nul_says_so_instead_of_failing(client: Client):
+    make_job(reference_id="ab")
+
+    response = client.get(url("job_changelist"), {"q": "a\0b"})
+
+    assert response.status_code == 200
+    assert "Null characters are not allowed." in text_of(response)
+
+
+def test_the_help_text_says_what_is_searched(client: Client):
+    assert "by their whole reference, exactly as it was sent" in text_of(client.get(url("job_changelist")))
+
+
+# ---------------------------------------------------------------- filters
+
+
+def test_filter_by_status(client: Client):
+    jobs = {status: make_job(status=status) for status in Status}
+
+    for status, job in jobs.items():
+        assert listed(client, status=status.value) == [job.pk]
+
+
+def test_filter_by_action(client: Client):
+    make_job(action="touch")
+    wanted = make_job(action="touch_once")
+
+    assert listed(client, action="touch_once") == [wanted.pk]
+
+
+def test_filter_by_an_action_that_is_no_longer_registered(client: Client):
+    make_job()
+    old = make_job(action="a_former_action")
+
+    assert listed(client, action="a_former_action") == [old.pk]
+
+
+def test_filters_and_search_go_together(client: Client):
+    wanted = make_job(status=Status.FAILED, reference_id="a")
+    make_job(reference_id="a")
+    make_job(status=Status.FAILED, reference_id="b")
+
+    assert listed(client, status="failed", action="touch", q="a") == [wanted.pk]
+
+
+@pytest.mark.parametrize("value", ["erased", "", "\0", "x" * 300])
+@pytest.mark.parametrize("name", ["status", "action"])
+def test_a_filter_that_cannot_match_shows_nothing(client: Client, name: str, value: str):
+    make_job()
+
+    assert listed(client, **{name: value}) == []
+
+
+def test_the_filters_offer_the_statuses_and_the_registered_actions(client: Client):
+    filters = client.get(url("job_changelist")).context["cl"].filter_specs
+
+    offered = {spec.parameter_name: [value for value, _ in spec.lookup_choices] for spec in filters}
+    assert offered["status"] == [status.value for status in Status]
+    assert {"touch", "touch_once"} <= set(offered["action"])
+
+
+@pytest.mark.parametrize(
+    "lookup", ["reference_id__icontains", "description__regex", "project__name", "worker", "id__in"]
+)
+def test_an_address_cannot_carry_other_lookups(client: Client, lookup: str):
+    response = client.get(url("job_changelist"), {lookup: "1"})
+
+    assert response.status_code == 400
+
+
+# ---------------------------------------------------------------- what it costs
+
+
+def queries_of(client: Client, **query: Any) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        listed(client, **query)
+    return [query["sql"] for query in captured]
+
+
+def test_the_list_costs_the_same_whatever_is_in_it(client: Client):
+    make_job()
+    listed(client)
+    few = queries_of(client)
+    for _ in range(8):
+        make_job()
+
+    many = queries_of(client)
+
+    assert len(many) == len(few)
+    # The session, the user, two sorts of permissions, the clock, the ids of all pages, the rows of one,
+    # and why they wait: disabled organizations, pauses, the last beat. PostgreSQL: a transaction and its settings, too.
+    assert len(many) <= 15
+
+
+@pytest.mark.parametrize("query", [{}, {"status": "failed"}, {"action": "touch"}, {"q": "a"}, {"q": "1"}, {"p": "1"}])
+def test_no_count_is_unbounded_and_nothing_is_made_distinct(client: Client, query: dict[str, str]):
+    make_job()
+
+    statements = [sql for sql in queries_of(client, **query) if "jobs_job" in sql]
+
+    assert statements
+    for sql in statements:
+        assert "DISTINCT" not in sql
+        assert "LIMIT" in sql or "COUNT" not in sql
+    assert [f"LIMIT {change_list.MOST_ROWS + 1}" in sql for sql in statements].count(True) == 1
+
+
+def test_the_list_reads_no_long_texts(client: Client):
+    make_job()
+
+    (page,) = (sql for sql in queries_of(client) if '"jobs_job"."reference_id"' in sql)
+
+    for name in ("description", "errors", "parameters", "receipt"):
+        assert f'"{name}"' not in page
+
+
+def test_beyond_the_limit_the_list_says_more_than(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(change_list, "MOST_ROWS", 60)
+    project = make_project()
+    for _ in range(61):
+        make_job(project=project)
+
+    first, last = (client.get(url("job_changelist"), {"p": page}) for page in (1, 2))
+    beyond = client.get(url("job_changelist"), {"p": 3})
+
+    assert "more than these 60" in text_of(first)
+    assert len(last.context["cl"].result_list) == 10
+    assert beyond.status_code == 302
+
+
+def test_up_to_the_limit_the_list_says_how_many(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(change_list, "MOST_ROWS", 3)
+    for _ in range(3):
+        make_job()
+
+    html = text_of(client.get(url("job_changelist")))
+
+    assert "3 jobs" in html
+    assert "There are more" not in html
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "99999999999999999999", "x", "1.5"])
+def test_a_page_that_is_not_there_is_no_error(client: Client, page: str):
+    for _ in range(2):
+        make_job()
+
+    assert client.get(url("job_changelist"), {"p": page}).status_code in (200, 302)
+
+
+# ---------------------------------------------------------------- what others wrote
+
+
+def test_a_reference_stays_text(client: Client):
+    make_job(reference_id="<script>alert(1)</script>", action="touch")
+
+    html = text_of(client.get(url("job_changelist")))
+
+    assert "<script>alert" not in html
+    assert '<bdi class="jobs-text">&lt;script&gt;alert(1)&lt;/script&gt;</bdi>' in html

@@ -1,0 +1,273 @@
+"""A job's page: all of it to be read, nothing to be changed, and nothing that others wrote is more than text."""
+
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from jobs.models import HELD_UNTIL, Job
+from jobs.status import Status
+from tests.support.admin_client import add_event, client_of, make_staff, page_of, text_of, url, with_permissions
+from tests.support.factories import LONG_AGO, make_job, make_project, make_running_job
+
+pytestmark = pytest.mark.django_db
+
+SCRIPT: Final = "<script>alert(1)</script>"
+ANA: Final = "ana@example.com"
+RECEIPT: Final = {
+    "stores": {"events": {"found": 12345, "done": 12345, "left": 0}, "sessions": {"found": 40, "done": 30, "left": 10}},
+    "verified_at": "2025-01-01T12:34:56.789+00:00",
+}
+
+
+@pytest.fixture
+def client() -> Client:
+    return with_permissions("view_job", "view_reference")
+
+
+def test_the_page_shows_the_job(client: Client):
+    job = make_job(
+        status=Status.FAILED,
+        project=make_project(name="Shop"),
+        reference_id="shekar@example.com",
+        description="Delete user sessions",
+        errors="It went wrong.",
+        parameters={"note": "für Grüße"},
+        due_at=LONG_AGO + timedelta(minutes=5),
+        failures=3,
+    )
+
+    html = page_of(client, job)
+
+    organization = job.project.organization.name
+    for expected in ("✗", "Shop", organization, "shekar@example.com", "Delete user sessions", "It went wrong."):
+        assert expected in html
+    assert "host:1:aaaa" in html
+    assert "2025-01-01 12:05:00 UTC" in html
+    assert "&quot;note&quot;: &quot;für Grüße&quot;" in html
+
+
+@pytest.mark.parametrize("status", Status)
+def test_the_page_has_no_fields_to_fill_in(client: Client, status: Status):
+    html = page_of(client, make_job(status=status))
+
+    assert "<select" not in html
+    assert "<textarea" not in html
+    assert 'name="_save"' not in html
+
+
+def test_progress_is_told_in_numbers(client: Client):
+    known = page_of(client, make_running_job(progress_done=1200, progress_total=5000))
+    unknown = page_of(client, make_running_job(progress_done=1200))
+    nothing = page_of(client, make_running_job(progress_total=0))
+
+    assert "1,200 of 5,000 (24\N{NO-BREAK SPACE}%)" in known
+    assert "1,200 done" in unknown
+    assert "0 of 0" in nothing
+
+
+def test_progress_beyond_what_was_expected_is_no_more_than_all(client: Client):
+    html = page_of(client, make_running_job(progress_done=7, progress_total=5))
+
+    assert "7 of 5 (100\N{NO-BREAK SPACE}%)" in html
+
+
+def test_the_receipt_is_a_table(client: Client):
+    html = page_of(client, make_job(status=Status.COMPLETED, receipt=RECEIPT))
+
+    assert '<tr><th scope="row"><bdi>events</bdi></th><td>12,345</td><td>12,345</td><td>0</td></tr>' in html
+    assert '<tr><th scope="row"><bdi>sessions</bdi></th><td>40</td><td>30</td><td>10</td></tr>' in html
+    assert "Verified at" in html
+    assert "2025-01-01 12:34:56 UTC" in html
+
+
+def test_a_held_job_shows_no_time_at_which_it_is_due(client: Client):
+    html = page_of(client, make_job(due_at=HELD_UNTIL, updated_at=LONG_AGO))
+
+    assert "9999" not in html
+
+
+# ---------------------------------------------------------------- what others wrote
+
+
+def test_what_others_wrote_stays_text():
+    job = make_job(
+        status=Status.FAILED,
+        reference_id=SCRIPT,
+        description=SCRIPT,
+        errors=SCRIPT,
+        worker=SCRIPT,
+        parameters={SCRIPT: SCRIPT},
+        receipt={"stores": {SCRIPT: {"found": 1, "done": 1, "left": 0}}},
+        project=make_project(name=SCRIPT),
+    )
+    make_job(reference_id=SCRIPT, action=SCRIPT, project=job.project)
+    add_event(job, what="claimed", actor=f"worker:{SCRIPT}", to_status="running")
+    add_event(job, from_status="running", note=SCRIPT, detail=SCRIPT, actor=SCRIPT, request_id=SCRIPT)
+    client = client_of(make_staff(superuser=True))
+
+    html = page_of(client, job) + text_of(client.get(url("job_changelist")))
+
+    assert "<script>alert" not in html
+    assert html.count("&lt;script&gt;alert") >= 12
+
+
+@pytest.mark.parametrize("text", ["\u202egnp.exe", '=cmd()|"/c calc"!A1', "{% now %} {{ x }} {0} {at} %s %(id)s"])
+def test_what_turns_or_computes_elsewhere_is_isolated_and_shown_as_it_is(client: Client, text: str):
+    job = make_job(status=Status.FAILED, reference_id=text, description=text, errors=text, worker=text)
+    add_event(job, what="claimed", actor=f"worker:{text}", to_status="running")
+    add_event(job, from_status="running", note=text, request_id=text)
+
+    html = page_of(client, job)
+
+    escaped = text.replace('"', "&quot;")
+    assert html.count(escaped) >= 8
+    assert html.count(escaped) == html.count(f"<bdi>{escaped}</bdi>") + html.count(f'"jobs-text">{escaped}</bdi>')
+
+
+# ---------------------------------------------------------------- whom it is about
+
+
+def test_without_the_permission_the_reference_is_nowhere_on_the_page():
+    job = make_job(
+        status=Status.FAILED,
+        reference_id=ANA,
+        description=f"Delete {ANA}",
+        errors=f"{ANA.upper()} is locked",
+        parameters={"who": ANA},
+        receipt={"stores": {f"rows of {ANA}": {"found": 1, "done": 1, "left": 0}}},
+    )
+    make_job(reference_id=ANA, project=job.project)
+    add_event(job, what="claimed", actor="worker:a", to_status="running")
+    add_event(job, from_status="running", note=f"{ANA} is locked", request_id=ANA, detail=f"KeyError: {ANA}")
+
+    masked = page_of(with_permissions("view_job", "view_job_detail"), job)
+    full = page_of(with_permissions("view_job", "view_job_detail", "view_reference"), job)
+
+    assert "ana@" not in masked.lower()
+    for expected in (
+        "a•••••</bdi>", "Delete a•••••", "Failed at", "a••••• is locked", "KeyError: a•••••",
+        "you may not see references", "rows of a•••••",
+    ):  # fmt: skip
+        assert expected in masked
+    assert full.lower().count(ANA) >= 9
+    assert "•••••" not in full
+
+
+def test_a_reference_cut_by_the_end_of_a_long_note_does_not_show_its_first_part():
+    reference = "abcdefgh" * 32
+    for length in range(740, 1012, 16):
+        job = make_job(reference_id=reference)
+        add_event(job, note="x" * (length - 256) + reference * 3)
+
+        html = page_of(with_permissions("view_job"), job)
+
+        assert "abcdefgh" not in html
+
+
+def test_neither_title_nor_links_nor_history_name_the_reference(client: Client):
+    job = make_job(reference_id=ANA, description=f"Delete {ANA}")
+    make_job(reference_id=ANA)
+    came_from = f"?_changelist_filters=q%3D{ANA.replace('@', '%2540')}%26status%3Dfailed"
+
+    html = text_of(client.get(url("job_change", job.pk) + came_from))
+    history = text_of(client.get(url("job_history", job.pk)))
+
+    assert ANA not in html[: html.index("</title>")]
+    assert not [part for part in html.split('href="')[1:] if "ana" in part[: part.index('"')].lower()]
+    assert "status%3Dfailed" in html
+    assert "ana" not in history
+
+
+# ---------------------------------------------------------------- other jobs
+
+
+def test_the_same_reference_s_other_jobs_are_listed_over_all_projects_the_newest_ten(client: Client):
+    job = make_job(reference_id=ANA)
+    others = [make_job(reference_id=ANA, action=f"act_{number}") for number in range(11)]
+    stranger = make_job(reference_id="ana@example.co")
+
+    html = page_of(client, job)
+
+    listed = [other.pk for other in [*others, stranger] if f'<a href="{url("job_change", other.pk)}"' in html]
+    assert listed == [other.pk for other in others[1:]]
+    assert f'href="{url("job_changelist")}?same_as={job.pk}"' in html
+
+
+def test_a_redacted_job_has_no_others(client: Client):
+    make_job(reference_id="", status=Status.COMPLETED)
+
+    html = page_of(client, make_job(reference_id="", status=Status.COMPLETED))
+
+    assert "Other jobs" not in html
+
+
+def test_a_retry_and_the_job_it_tries_again_name_each_other(client: Client):
+    first = make_job(status=Status.FAILED, reference_id="a")
+    second = make_job(retry_of=first, reference_id="b")
+
+    assert f'<dt>Retry of</dt><dd><a href="{url("job_change", first.pk)}">job {first.pk}</a>' in page_of(client, second)
+    assert f'<dt>Retried by</dt><dd><a href="{url("job_change", second.pk)}">' in page_of(client, first)
+
+
+@pytest.mark.parametrize("job_id", ["0", "9223372036854775808", "1" * 100, "abc", "_00"])
+def test_a_job_that_cannot_exist_is_no_error(client: Client, job_id: str):
+    response = client.get(url("job_change", job_id))
+
+    assert response.status_code == 302
+
+
+# ---------------------------------------------------------------- what it costs
+
+
+def make_long_history(job: Job, events: int) -> None:
+    staff = make_staff()
+    error = "It went wrong & worse. " * 43
+    for number in range(events // 2):
+        add_event(job, what="claimed", to_status="running", attempt=number)
+        actor = f"staff:{staff.pk}" if number % 2 else "worker:host:1:aaaa"
+        add_event(
+            job, what="retrying", from_status="running", to_status="scheduled", attempt=number, actor=actor,
+            note=error, detail="Trace\n" * 3_000, request_id="8d9e6c1e-1f0f-4f5e-9a53-0d2f7cfb0f52",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [Status.SCHEDULED, Status.FAILED])
+def test_a_page_with_a_long_history_takes_few_queries_and_is_not_large(status: Status):
+    client = with_permissions("view_job", "view_reference", "view_job_detail", "cancel_job", "hold_job", "retry_job")
+    error = "Broken. " * 124 if status is Status.FAILED else None
+    job = make_job(
+        status=status, errors=error, description="Delete. " * 120, reference_id=ANA, receipt=RECEIPT,
+        parameters={f"key_{number}": "x" * 40 for number in range(100)},
+    )  # fmt: skip
+    for _ in range(12):
+        make_job(reference_id=ANA)
+    make_long_history(job, 200)
+    page_of(client, job)
+
+    with CaptureQueriesContext(connection) as queries:
+        html = page_of(client, job)
+
+    assert len(queries) <= 12, [query["sql"][:200] for query in queries]
+    assert len(html.encode()) <= 60 * 1024
+
+
+def test_the_page_costs_the_same_however_many_events_there_are(client: Client):
+    job = make_job()
+    add_event(job)
+    page_of(client, job)
+
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            page_of(client, job)
+        return len(queries)
+
+    few = cost()
+    for _ in range(9):
+        add_event(job)
+        make_job(reference_id=job.reference_id)
+
+    assert cost() == few

@@ -1,0 +1,43 @@
+"""What is shown of a reference to those who may not see it."""
+
+import pytest
+
+from jobs.admin.base.masking import masked, may_see_references, without_reference
+from tests.support.admin_client import make_staff
+
+
+@pytest.mark.parametrize(
+    ("reference", "shown"),
+    [("shekar@example.com", "s•••••"), ("x", "x•••••"), ("", ""), ("Ünal", "Ü•••••"), ("1234567890", "1•••••")],
+)
+def test_the_first_character_is_shown_and_not_even_the_length(reference: str, shown: str):
+    assert masked(reference) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Delete shekar@example.com", "Delete s•••••"),
+        ("SHEKAR@example.com, Shekar@Example.Com", "s•••••, s•••••"),
+        ("Delete shekar@exampleXcom", "Delete shekar@exampleXcom"),
+        ("", ""),
+    ],
+)
+def test_every_occurrence_in_a_text_is_masked_in_whatever_case(text: str, shown: str):
+    assert without_reference(text, "shekar@example.com") == shown
+
+
+def test_nothing_in_a_reference_is_a_pattern():
+    assert without_reference(r"a.c abc \1", r"\1") == r"a.c abc \•••••"
+    assert without_reference("abc a.c", "a.c") == "abc a•••••"
+
+
+def test_a_redacted_job_has_nothing_to_mask():
+    assert without_reference("Redacted.", "") == "Redacted."
+
+
+@pytest.mark.django_db
+def test_references_are_for_those_with_the_permission():
+    assert may_see_references(make_staff("view_job", "view_reference"))
+    assert may_see_references(make_staff(superuser=True))
+    assert not may_see_references(make_staff("view_job", "view_job_detail"))

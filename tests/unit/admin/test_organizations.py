@@ -1,0 +1,216 @@
+"""An organization's page: its jobs by project, and the button that shuts it out."""
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from jobs.exceptions import InvalidField
+from jobs.models import Organization
+from jobs.services.reports import summaries
+from jobs.services.tenants.api_keys import find_access
+from jobs.services.tenants.projects import disable_organization
+from jobs.status import Status
+from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url, with_permissions
+from tests.support.factories import make_job, make_key, make_organization, make_project
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def user() -> Any:
+    return make_staff("view_organization", "disable_organization", "view_job")
+
+
+@pytest.fixture
+def client(user: Any) -> Client:
+    return client_of(user)
+
+
+def is_disabled(organization: Organization) -> bool:
+    return Organization.objects.get(pk=organization.pk).disabled_at is not None
+
+
+# ---------------------------------------------------------------- disable, enable
+
+
+def test_the_button_disables_and_its_keys_open_nothing(client: Client, user: Any):
+    made = make_key()
+    organization = made.key.organization
+
+    response = client.post(url("organization_disable", organization.pk))
+
+    assert is_disabled(organization)
+    assert find_access(made.secret, project_key="x") is None
+    assert response.url == url("organization_change", organization.pk)
+    assert messages_of(response) == [
+        "Disabled: its API keys are refused from now on, and no job of its projects is begun."
+    ]
+    entry = LogEntry.objects.get()
+    assert (entry.user_id, entry.object_id, entry.get_change_message()) == (user.pk, str(organization.pk), "Disabled.")
+
+
+def test_the_button_enables_and_its_keys_work_again(client: Client, user: Any):
+    made = make_key()
+    organization = made.key.organization
+    disable_organization(organization.name)
+
+    response = client.post(url("organization_enable", organization.pk))
+
+    assert not is_disabled(organization)
+    assert find_access(made.secret, project_key="x")
+    assert messages_of(response) == ["Enabled: its API keys work again, and its jobs go on."]
+    entry = LogEntry.objects.get()
+    assert (entry.user_id, entry.get_change_message()) == (user.pk, "Enabled.")
+
+
+def test_the_page_has_the_one_button_that_fits_and_says_what_it_means(client: Client):
+    organization = make_organization()
+    enabled = text_of(client.get(url("organization_change", organization.pk)))
+    disable_organization(organization.name)
+
+    disabled = text_of(client.get(url("organization_change", organization.pk)))
+
+    verbs = ("disable", "enable")
+    buttons = [
+        [f'action="{url(f"organization_{verb}", organization.pk)}"' in page for verb in verbs]
+        for page in (enabled, disabled)
+    ]
+    assert buttons == [[True, False], [False, True]]
+    assert "API keys are refused (401)" in enabled
+    assert "This organization is disabled" in disabled
+
+
+@pytest.mark.parametrize("verb", ["disable", "enable"])
+def test_doing_it_again_says_so_and_is_not_logged(client: Client, verb: str):
+    organization = make_organization()
+    if verb == "disable":
+        disable_organization(organization.name)
+    before = Organization.objects.get().disabled_at
+
+    response = client.post(url(f"organization_{verb}", organization.pk))
+
+    told = {"disable": "The organization was disabled before.", "enable": "The organization was not disabled."}
+    assert messages_of(response) == [told[verb]]
+    assert Organization.objects.get().disabled_at == before
+    assert not LogEntry.objects.exists()
+
+
+def test_one_that_was_renamed_meanwhile_is_told_and_not_logged(client: Client, monkeypatch: pytest.MonkeyPatch):
+    def refuse(name: str) -> None:
+        raise InvalidField("organization", "there is none")
+
+    monkeypatch.setattr("jobs.admin.organizations.disable_organization", refuse)
+
+    response = client.post(url("organization_disable", make_organization().pk))
+
+    assert messages_of(response) == ["Nothing was changed: the organization has another name by now. Try again."]
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize("verb", ["disable", "enable"])
+@pytest.mark.parametrize("permissions", [(), ("view_organization", "change_organization"), ("disable_organization",)])
+def test_it_takes_a_permission_of_its_own(verb: str, permissions: tuple[str, ...]):
+    client = with_permissions(*permissions)
+    organization = make_organization()
+
+    page = text_of(client.get(url("organization_change", organization.pk)))
+    response = client.post(url(f"organization_{verb}", organization.pk))
+
+    assert response.status_code == 403
+    assert "jobs-disable" not in page
+    assert not is_disabled(organization)
+
+
+def test_following_a_link_disables_nothing(client: Client):
+    organization = make_organization()
+
+    response = client.get(url("organization_disable", organization.pk))
+
+    assert response.url == url("organization_change", organization.pk)
+    assert not is_disabled(organization)
+
+
+def test_disabling_needs_the_csrf_token():
+    client = client_of(make_staff(superuser=True), enforce_csrf_checks=True)
+    organization = make_organization()
+
+    assert client.post(url("organization_disable", organization.pk)).status_code == 403
+    assert not is_disabled(organization)
+
+
+def test_one_that_is_gone_is_not_found(client: Client):
+    assert client.post(url("organization_disable", 1)).status_code == 404
+
+
+# ---------------------------------------------------------------- its jobs
+
+
+def test_the_page_counts_the_jobs_of_each_project_and_leads_to_them(client: Client):
+    project = make_project(name="<script>alert(1)</script>")
+    late = make_job(project=project)
+    failed = make_job(project=project, status=Status.FAILED)
+
+    html = text_of(client.get(url("organization_change", project.organization_id)))
+
+    assert f'href="{url("job_changelist")}?project={project.pk}"' in html
+    assert f'href="{url("job_changelist")}?project={project.pk}&amp;status=failed">1</a>' in html
+    assert f'href="{url("job_change", late.pk)}"><time' in html
+    assert f'href="{url("job_change", failed.pk)}">job {failed.pk}</a>' in html
+    assert "<script>alert" not in html
+
+
+def test_a_count_beyond_the_bound_says_that_there_are_more(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(summaries, "MOST_COUNTED", 2)
+    monkeypatch.setattr("jobs.admin.base.job_summary.MOST_COUNTED", 2)
+    project = make_project()
+    for _ in range(3):
+        make_job(project=project)
+
+    assert ">2+</a>" in text_of(client.get(url("organization_change", project.organization_id)))
+
+
+def test_those_who_may_not_see_jobs_are_told_nothing_of_them():
+    project = make_project()
+    make_job(project=project)
+
+    html = text_of(with_permissions("view_organization").get(url("organization_change", project.organization_id)))
+
+    assert "jobs-summary" not in html
+
+
+def test_an_organization_without_projects_says_so(client: Client):
+    assert "It has no projects yet." in text_of(client.get(url("organization_change", make_organization().pk)))
+
+
+def test_page_and_list_cost_the_same_whatever_is_there(client: Client):
+    organization = make_organization()
+
+    def cost() -> int:
+        for status in Status:
+            make_job(project=make_project(organization=organization), status=status)
+        with CaptureQueriesContext(connection) as queries:
+            client.get(url("organization_change", organization.pk))
+            client.get(url("organization_changelist"))
+        return len(queries)
+
+    cost()
+
+    assert cost() == cost()
+
+
+def test_the_list_says_who_is_disabled_since_when_and_counts_no_jobs(client: Client):
+    organization = make_organization()
+    disable_organization(organization.name)
+    make_job(project=make_project(organization=organization))
+
+    with CaptureQueriesContext(connection) as queries:
+        html = text_of(client.get(url("organization_changelist")))
+
+    since = Organization.objects.get().disabled_at
+    assert since is not None
+    assert since.isoformat() in html
+    assert not any("jobs_job" in query["sql"] for query in queries)

@@ -1,0 +1,281 @@
+"""The overview: what it says, to whom, and what it costs."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from django.test import Client, override_settings
+
+from jobs.db import clock
+from jobs.db.connection import home
+from jobs.models import Job, Worker
+from jobs.services.commands.pauses import pause_jobs
+from jobs.services.reports import overview as reads
+from jobs.services.tenants.projects import disable_organization
+from jobs.status import Status
+from tests.support.admin_client import client_of, make_staff, text_of, url, with_permissions
+from tests.support.admin_overview import MINUTE, page_of, words_of
+from tests.support.ended_jobs import make_ended
+from tests.support.factories import make_job, make_project, make_running_job
+from tests.support.source import ROOT
+
+pytestmark = pytest.mark.django_db
+
+OVERVIEW: Final = ROOT / "jobs/templates/admin/jobs/job/overview.html"
+SCRIPT: Final = "<script>alert(1)</script>"
+RIGHT_TO_LEFT: Final = "\u202egnol"
+
+
+@pytest.fixture
+def client() -> Client:
+    return with_permissions("view_job")
+
+
+@pytest.fixture
+def now() -> datetime:
+    return clock.read(home())
+
+
+# ---------------------------------------------------------------- who, and how to get there
+
+PEOPLE: Final[dict[str, tuple[Callable[[], Any], int]]] = {
+    "anonymous": (lambda: None, 302),
+    "no permission": (make_staff, 403),
+    "cancel without view": (lambda: make_staff("cancel_job"), 403),
+    "view": (lambda: make_staff("view_job"), 200),
+    "superuser": (lambda: make_staff(superuser=True), 200),
+}
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+def test_only_those_who_may_view_jobs_see_it(who: str):
+    make, status = PEOPLE[who]
+
+    assert client_of(make()).get(url("job_overview")).status_code == status
+
+
+def test_it_can_only_be_read(client: Client):
+    assert client.post(url("job_overview")).status_code == 405
+    assert client.head(url("job_overview")).status_code == 200
+
+
+def test_the_list_and_a_job_s_page_lead_to_it(client: Client):
+    job = make_job()
+
+    for page in (url("job_changelist"), url("job_change", job.pk)):
+        assert f'href="{url("job_overview")}"' in text_of(client.get(page))
+
+
+def test_its_breadcrumbs_end_with_its_name(client: Client):
+    # What stands between them is drawn by the style sheet since Django 6.1.
+    assert re.search(r"Home (› )?Jobs (› )?Jobs (› )?Overview", words_of(page_of(client)))
+
+
+def test_its_links_lead_to_the_jobs(client: Client, now: datetime):
+    failed = make_ended(now, status=Status.FAILED)
+    due = make_job(due_at=now - 10 * MINUTE)
+
+    html = page_of(client)
+
+    for job in (failed, due):
+        assert f'href="{url("job_change", job.pk)}"' in html
+    for status in Status:
+        assert f'href="{url("job_changelist")}?status={status.value}"' in html
+
+
+@pytest.mark.parametrize("query", [{"span": "8d"}, {"span": SCRIPT}, {"refresh": "1"}, {"refresh": SCRIPT}, {"x": "y"}])
+def test_what_an_address_cannot_mean_is_left_out(client: Client, query: dict[str, str]):
+    html = page_of(client, **query)
+
+    assert '<a href="?span=24h" aria-current="page">' in html
+    assert "data-seconds" not in html
+    assert SCRIPT not in html
+
+
+def test_the_span_and_the_refreshing_stand_in_the_address(client: Client):
+    html = page_of(client, span="1h", refresh="30")
+
+    assert '<a href="?span=1h&amp;refresh=30" aria-current="page">Last hour</a>' in html
+    assert '<a href="?span=7d&amp;refresh=30">Last 7 days</a>' in html
+    assert re.search(r'<a id="jobs-overview-toggle" href="\?span=1h" hidden data-seconds="30">', html)
+
+
+def test_without_javascript_refreshing_is_not_offered(client: Client):
+    assert re.search(r'<a id="jobs-overview-toggle" href="\?span=24h&amp;refresh=30" hidden>', page_of(client))
+
+
+# ---------------------------------------------------------------- what it says
+
+
+def test_an_empty_site_reads_well(client: Client):
+    words = words_of(page_of(client))
+
+    for expected in (
+        "No worker is alive: none has given a sign of life in the last 1 min.",
+        "No job has ended since",
+        "No worker has been seen for a day. Jobs wait until one is started: manage.py jobworker",
+        "No job has failed.",
+        "Nothing is paused.",
+    ):
+        assert expected in words
+    assert "None" not in words
+
+
+def test_all_is_well_where_a_worker_lives(client: Client, now: datetime):
+    Worker.objects.create(name="host:1:aaaa", started_at=now, beat_at=now)
+
+    words = words_of(page_of(client))
+
+    assert "All is well" in words
+    assert "host:1:aaaa ● alive" in words
+
+
+def test_a_dispatcher_is_told_from_those_that_run_jobs(client: Client, now: datetime):
+    Worker.objects.create(name="host:2:bbbb", kind=Worker.Kind.DISPATCHER, started_at=now, beat_at=now - 5 * MINUTE)
+
+    words = words_of(page_of(client))
+
+    assert "No worker is alive" in words
+    assert "Dispatchers, which hand jobs to an engine and run none; with the last sign of life: host:2:bbbb" in words
+    assert "host:2:bbbb , 5 min ago" in words
+    assert "silent" not in words
+
+
+@override_settings(JOBS={"TASK_BACKEND": "default"})
+def test_where_an_engine_runs_the_jobs_a_dispatcher_is_missed(client: Client, now: datetime):
+    Worker.objects.create(name="host:1:aaaa", kind=Worker.Kind.ENGINE, started_at=now, beat_at=now)
+
+    words = words_of(page_of(client))
+
+    assert "No dispatcher is alive, so no job is handed to the engine that is to run it." in words
+    assert "All is well" not in words
+
+
+def test_what_is_wrong_is_said_in_sentences(client: Client, now: datetime):
+    project = make_project()
+    late = make_job(project=project, due_at=now - 8 * MINUTE)
+    lost = make_running_job(project=project, lease_expires_at=now - 10 * MINUTE)
+    for _ in range(11):
+        make_ended(now, project=project, status=Status.FAILED)
+
+    words = words_of(page_of(client))
+
+    assert f"Job {late.pk} (touch) should have started 8 min ago; 5 min would be usual at most." in words
+    assert "No worker is alive" in words
+    assert "1 job was lost by its worker and nobody has put it back in line." in words
+    assert "11 jobs failed in the last hour." in words
+    assert "All is well" not in words
+    assert f"{lost.worker} ○ silent none recorded" in words
+
+
+def test_counts_are_bounded_and_say_so(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("jobs.services.reports.overview.MOST_COUNTED", 3)
+    monkeypatch.setattr("jobs.admin.jobs.overview.MOST_COUNTED", 3)
+    project = make_project()
+    for _ in range(4):
+        make_job(project=project)
+    for _ in range(3):
+        make_running_job(project=project)
+
+    words = words_of(page_of(client))
+
+    assert "3+ ○ scheduled 3 ▶ running 0 ✓ completed" in words
+
+
+def test_what_a_pause_holds_back_is_told_apart(client: Client, now: datetime):
+    held = make_job(due_at=now - 90 * MINUTE)
+    pause_jobs(reason="The index is rebuilt", action="touch")
+
+    words = words_of(page_of(client))
+
+    assert f"Oldest job that is due, but held back {held.pk} touch , overdue for 1 h 30 min" in words
+    assert "jobs of action touch The index is rebuilt" in words
+
+
+def test_workers_are_listed_with_their_jobs(client: Client, now: datetime):
+    Worker.objects.create(name="host:1:aaaa", started_at=now, beat_at=now - 5 * MINUTE)
+    project = make_project()
+    jobs = [make_running_job(project=project, worker="host:1:aaaa", begun_at=now - 3 * MINUTE) for _ in range(7)]
+    Job.objects.filter(pk=jobs[0].pk).update(action="about_to")
+
+    words = words_of(page_of(client))
+
+    assert "host:1:aaaa ○ silent 5 min ago" in words
+    assert f"{jobs[0].pk} about_to , for 3 min" in words
+    assert "and 2 more" in words
+    assert f"{jobs[5].pk} touch" not in words
+
+
+def test_a_failure_is_told_without_its_reference_whoever_looks(now: datetime):
+    job = make_ended(
+        now,
+        status=Status.FAILED,
+        reference_id="ana@example.com",
+        errors="The store refused Ana@Example.com twice.\nTraceback of ana@example.com",
+    )
+
+    html = page_of(client_of(make_staff(superuser=True)))
+
+    assert f"{job.pk}</a>" in html
+    assert "The store refused ••••• twice." in html
+    assert "example.com</bdi>" not in html
+    assert "Traceback" not in html
+    assert "ana@" not in html.lower()
+
+
+def test_a_long_error_is_cut(client: Client, now: datetime):
+    make_ended(now, status=Status.FAILED, errors="x" * 10_000)
+
+    assert f">{'x' * 200}…<" in page_of(client)
+
+
+def test_it_says_if_not_all_is_counted_yet(client: Client, now: datetime, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reads, "MOST_UNCOUNTED", 3)
+    for _ in range(5):
+        make_ended(now)
+
+    assert "not all are counted yet" in words_of(page_of(client))
+
+
+def test_a_disabled_organization_holds_its_jobs_back(client: Client, now: datetime):
+    job = make_job(due_at=now - 20 * MINUTE)
+    disable_organization(job.project.organization.name)
+
+    words = words_of(page_of(client))
+
+    assert f"held back {job.pk}" in words
+    assert "should have started" not in words
+
+
+# ---------------------------------------------------------------- what others wrote, and other languages
+
+
+def test_what_others_wrote_stays_text_and_turns_nothing_around(client: Client, now: datetime):
+    project = make_project(name=f"{SCRIPT}{RIGHT_TO_LEFT}")
+    make_ended(now, status=Status.FAILED, action=SCRIPT, errors=f"{SCRIPT}{RIGHT_TO_LEFT}", project=project)
+    make_job(project=project, action=SCRIPT, due_at=now - 20 * MINUTE)
+    make_running_job(project=project, action=SCRIPT, worker=SCRIPT)
+    pause_jobs(reason=f"{SCRIPT}=cmd()", project=make_project())
+
+    html = page_of(client)
+
+    escaped = "&lt;script&gt;alert(1)&lt;/script&gt;"
+    assert SCRIPT not in html
+    assert html.count(escaped) >= 8
+    for text in re.findall(rf"(?:<bdi[^>]*>[^<]*|[^<>]*){re.escape(escaped)}", html):
+        assert text.startswith("<bdi"), text
+
+
+TEMPLATES: Final = [*ROOT.glob("jobs/templates/admin/jobs/job/overview*/*.html"), OVERVIEW]
+NOT_READ: Final = (
+    r"{% block bodyclass.*?endblock %}|{% blocktranslate.*?{% endblocktranslate %}"
+    r"|{%.*?%}|{{.*?}}|{#.*?#}|<code>.*?</code>|<[^>]*>|&\w+;"
+)
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_all_that_is_read_can_be_translated(template: Path):
+    assert not re.findall(r"\w+", re.sub(NOT_READ, " ", template.read_text(), flags=re.DOTALL))

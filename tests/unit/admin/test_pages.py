@@ -1,0 +1,138 @@
+"""What all pages of our admin keep to."""
+
+import re
+from html.parser import HTMLParser
+from typing import Any, Final
+
+import pytest
+from django.test import Client
+from django.urls import resolve
+
+from jobs.models import JobEvent, Pause, Project
+from tests.support.admin_client import client_of, make_staff, text_of, url
+from tests.support.admin_overview import words_of
+from tests.support.factories import LONG_AGO, make_key, make_project, make_running_job
+
+pytestmark = pytest.mark.django_db
+
+INLINE: Final = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>\s*\S|<style|\sstyle=|\son[a-z]+=|javascript:", re.IGNORECASE)
+OUTSIDE: Final = re.compile(r"(?:src|href|action)=[\"'](?:https?:)?//", re.IGNORECASE)
+
+
+@pytest.fixture
+def client() -> Client:
+    return client_of(make_staff(superuser=True))
+
+
+def every_page(client: Client) -> dict[str, Any]:
+    project = make_project()
+    key = make_key(organization=project.organization, project=project).key
+    receipt = {"stores": {"events": {"found": 2, "done": 1, "left": 1}}, "verified_at": LONG_AGO.isoformat()}
+    job = make_running_job(project=project, receipt=receipt, progress_done=1, progress_total=2, parameters={"a": "b"})
+    event = {"what": "claimed", "to_status": "running", "attempt": 1, "actor": "worker:a", "note": "n", "detail": "d"}
+    JobEvent.objects.create(job=job, at=LONG_AGO, **event)
+    pause = Pause.objects.create(reason="x", created_at=LONG_AGO, created_by="system")
+    rows = {"job": job.pk, "apikey": key.pk, "organization": project.organization_id, "pause": pause.pk}
+    if not Project._meta.swapped:
+        rows["project"] = project.pk
+    addresses = [url(f"{model}_changelist") for model in rows]
+    addresses += [url(f"{model}_{page}", pk) for model, pk in rows.items() for page in ("change", "history")]
+    addresses += [url(f"{model}_add") for model in rows]
+    addresses += [url("job_overview")]
+    pages = {address: client.get(address) for address in addresses}
+    form = {"organization": project.organization_id, "project": "", "name": "", "scopes": ["read"], "lifetime_days": ""}
+    tick = {"action": "revoke_selected", "index": 0, "_selected_action": [key.pk]}
+    return {
+        **pages,
+        "the new key": client.post(url("apikey_add"), form),
+        "whether to revoke": client.post(url("apikey_changelist"), tick),
+        "the key that replaces": client.post(url("apikey_rotate", key.pk), {"overlap_hours": 24}),
+    }
+
+
+def test_a_strict_content_security_policy_has_nothing_to_forbid(client: Client):
+    for address, page in every_page(client).items():
+        assert page.status_code == 200, address
+        assert not INLINE.findall(text_of(page)), address
+        assert not OUTSIDE.findall(text_of(page)), address
+
+
+def test_every_page_has_our_style(client: Client):
+    for address, page in every_page(client).items():
+        if not address.endswith("/history/"):
+            assert text_of(page).count('href="/static/jobs/admin.css"') == 1, address
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("job_changelist", "job_add", "job_cancel", "apikey_changelist", "apikey_add", "apikey_revoke"),
+        *("apikey_rotate", "organization_disable", "organization_enable", "pause_add", "pause_resume"),
+    ],
+)
+def test_a_change_is_never_part_of_a_transaction_of_the_whole_request(page: str):
+    address = url(page, *([] if page.endswith(("changelist", "add")) else [1]))
+
+    assert "default" in resolve(address).func._non_atomic_requests
+
+
+class Forms(HTMLParser):
+    """How deep forms stand in forms, and what each that posts to an address of ours sends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.depth = self.deepest = 0
+        self.sent: dict[str, set[str]] = {}
+        self._action = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag == "form":
+            self.depth += 1
+            self.deepest = max(self.depth, self.deepest)
+            self._action = found.get("action") or ""
+        elif tag in ("input", "button") and self.depth:
+            self.sent.setdefault(self._action, set()).add(found.get("name") or tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.depth -= tag == "form"
+
+
+def test_what_is_sent_by_a_button_belongs_to_a_form_of_its_own(client: Client):
+    job = make_running_job()
+    forms = Forms()
+
+    forms.feed(text_of(client.get(url("job_change", job.pk))))
+
+    assert (forms.depth, forms.deepest) == (0, 1)
+    assert forms.sent[url("job_cancel", job.pk)] == {"csrfmiddlewaretoken", "reason", "button"}
+
+
+def test_spaces_around_an_id_are_no_part_of_it(client: Client):
+    job = make_running_job()
+
+    assert client.get(url("job_change", f" {job.pk} ")).status_code == 200
+
+
+def test_the_pages_that_ask_first_have_the_breadcrumbs_of_their_version_of_django(client: Client):
+    job, key = make_running_job(), make_key().key
+    cancel = client.post(url("job_changelist"), {"action": "cancel_selected", "_selected_action": [job.pk]})
+    revoke = client.post(url("apikey_changelist"), {"action": "revoke_selected", "_selected_action": [key.pk]})
+
+    for page, name in ((cancel, "Jobs (› )?Cancel these jobs"), (revoke, "API keys (› )?Revoke API keys")):
+        assert "admin/change_form.html" in [template.name for template in page.templates]
+        assert re.search(rf"Home (› )?Jobs (› )?{name}", words_of(text_of(page)))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [("job", "Jobs"), ("apikey", "API keys"), ("organization", "Organizations"), ("project", "Projects")],
+)
+def test_the_search_box_is_named_in_words_and_not_by_a_picture_alone(client: Client, model: str, words: str):
+    if model == "project" and Project._meta.swapped:
+        pytest.skip("the host has a model of its own for projects")
+
+    html = text_of(client.get(url(f"{model}_changelist")))
+
+    labels = re.findall(r'<label for="searchbar"[^>]*>(.*?)</label>', html)
+    assert labels[0] == words

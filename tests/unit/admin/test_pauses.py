@@ -1,0 +1,249 @@
+"""Pauses: seen by those who may, made and lifted through the services by those who may do that."""
+
+from typing import Any, Final
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from jobs.models import Pause
+from jobs.services.commands.pauses import scope_of
+from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url, with_permissions
+from tests.support.factories import LONG_AGO, make_project
+
+pytestmark = pytest.mark.django_db
+
+WHY: Final = "The <b>disk</b> is full."
+
+
+def make_pause(**what_matters: Any) -> Pause:
+    columns = {"action": "touch", "reason": WHY, "created_at": LONG_AGO, "created_by": "system", **what_matters}
+    return Pause.objects.create(**columns)
+
+
+@pytest.fixture
+def user() -> Any:
+    return make_staff("view_pause", "add_pause", "delete_pause")
+
+
+@pytest.fixture
+def client(user: Any) -> Client:
+    return client_of(user)
+
+
+def pause(client: Client, **fields: Any) -> Any:
+    return client.post(url("pause_add"), {"action": "touch", "project": "", "reason": WHY, **fields})
+
+
+# ---------------------------------------------------------------- look
+
+
+def test_the_list_and_the_page_say_what_is_paused_and_why():
+    made = make_pause(project=make_project())
+    client = with_permissions("view_pause")
+
+    for address in (url("pause_changelist"), url("pause_change", made.pk)):
+        html = text_of(client.get(address))
+        assert f"jobs of action touch in project {made.project.key}" in html
+        assert "The &lt;b&gt;disk&lt;/b&gt; is full." in html
+
+
+def test_each_scope_is_told_as_the_commands_tell_it(client: Client):
+    project = make_project()
+    made = [make_pause(action=action, project=within) for action in ("touch", None) for within in (project, None)]
+
+    html = text_of(client.get(url("pause_changelist")))
+
+    for each in made:
+        assert f">{scope_of(each)}<" in html
+
+
+def test_staff_are_named_where_they_still_exist_and_by_number_elsewhere():
+    author = make_staff()
+    author.username = "<i>ana</i>"
+    author.save()
+    made = make_pause(created_by=f"staff:{author.pk}")
+    gone = make_pause(created_by="staff:987654", action="erase")
+    client = with_permissions("view_pause")
+
+    listed = text_of(client.get(url("pause_changelist")))
+
+    assert ">&lt;i&gt;ana&lt;/i&gt;<" in listed
+    assert ">staff 987654<" in listed
+    assert ">&lt;i&gt;ana&lt;/i&gt;<" in text_of(client.get(url("pause_change", made.pk)))
+    assert ">staff 987654<" in text_of(client.get(url("pause_change", gone.pk)))
+
+
+def test_the_names_of_a_page_take_one_query(django_assert_max_num_queries: Any):
+    client = with_permissions("view_pause")
+    make_pause(created_by=f"staff:{make_staff().pk}")
+    with CaptureQueriesContext(connection) as of_one:
+        client.get(url("pause_changelist"))
+    for action in ("a", "b", "c"):
+        make_pause(created_by=f"staff:{make_staff().pk}", action=action)
+
+    with django_assert_max_num_queries(len(of_one)):
+        client.get(url("pause_changelist"))
+
+
+def test_without_the_permission_they_are_not_shown():
+    make_pause()
+
+    assert with_permissions("view_job").get(url("pause_changelist")).status_code == 403
+
+
+@pytest.mark.parametrize("page", ["pause_add", "pause_resume"])
+def test_those_who_may_only_look_have_no_button_and_are_refused(page: str):
+    made = make_pause()
+    client = with_permissions("view_pause", "change_pause")
+
+    listed = text_of(client.get(url("pause_changelist"))) + text_of(client.get(url("pause_change", made.pk)))
+    response = client.post(url(page, *([] if page == "pause_add" else [made.pk])), {"action": "*", "reason": "Other"})
+
+    assert response.status_code == 403
+    assert "jobs-resume" not in listed
+    assert "resume_selected" not in listed
+    assert url("pause_add") not in listed
+    assert Pause.objects.get().reason == WHY
+
+
+@pytest.mark.parametrize("page", ["pause_change", "pause_delete"])
+def test_nobody_edits_or_deletes_one(page: str):
+    made = make_pause()
+    client = client_of(make_staff(superuser=True))
+
+    response = client.post(url(page, made.pk), {"reason": "Other", "post": "yes"})
+
+    assert response.status_code == 403
+    assert Pause.objects.get().reason == WHY
+
+
+# ---------------------------------------------------------------- pause
+
+
+def test_an_action_is_paused_in_one_project(client: Client, user: Any):
+    project = make_project()
+
+    response = pause(client, project=project.pk)
+
+    made = Pause.objects.get()
+    assert (made.action, made.project_id, made.reason) == ("touch", project.pk, WHY)
+    assert made.created_by == f"staff:{user.pk}"
+    assert response.url == url("pause_changelist")
+    what = f"jobs of action touch in project {project.key}"
+    assert messages_of(response) == [f"Paused {what}. Running jobs go on."]
+    entry = LogEntry.objects.get()
+    assert (entry.user_id, entry.get_change_message()) == (user.pk, f"Paused {what}.")
+
+
+def test_all_jobs_are_paused_only_if_that_is_said(client: Client):
+    refused = pause(client, action="")
+    pause(client, action="*")
+
+    assert set(refused.context["adminform"].form.errors) == {"action"}
+    made = Pause.objects.get()
+    assert (made.action, made.project_id) == (None, None)
+
+
+def test_the_log_has_no_reason(client: Client):
+    pause(client, reason="mehdi@example.com asked")
+
+    assert not any("mehdi" in str(row) for row in LogEntry.objects.values())
+
+
+def test_what_was_paused_before_takes_the_new_reason(client: Client):
+    make_pause()
+
+    pause(client, reason="Another one.")
+
+    assert Pause.objects.get().reason == "Another one."
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"action": "unknown"}, "action"),
+        ({"project": "999999999"}, "project"),
+        ({"reason": ""}, "reason"),
+        ({"reason": "  "}, "reason"),
+        ({"reason": "a\0b"}, "reason"),
+        ({"reason": "a\x07b"}, "reason"),
+        ({"reason": "x" * 501}, "reason"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_its_field(client: Client, fields: dict[str, str], wrong: str):
+    response = pause(client, **fields)
+
+    assert set(response.context["adminform"].form.errors) == {wrong}
+    assert not Pause.objects.exists()
+    assert not LogEntry.objects.exists()
+
+
+def test_the_form_lists_no_projects(client: Client):
+    make_project(name="Some shop")
+
+    assert "Some shop" not in text_of(client.get(url("pause_add")))
+
+
+def test_those_who_may_not_see_pauses_are_led_to_the_start():
+    response = pause(with_permissions("add_pause"))
+
+    assert response.url == "/admin/"
+    assert Pause.objects.exists()
+
+
+# ---------------------------------------------------------------- resume
+
+
+def test_the_button_resumes(client: Client, user: Any):
+    made, other = make_pause(), make_pause(action="erase")
+    page = text_of(client.get(url("pause_change", made.pk)))
+
+    response = client.post(url("pause_resume", made.pk))
+
+    assert f'action="{url("pause_resume", made.pk)}"' in page
+    assert list(Pause.objects.all()) == [other]
+    assert response.url == url("pause_changelist")
+    assert messages_of(response) == ["Resumed jobs of action touch. What another pause covers stays paused."]
+    entry = LogEntry.objects.get()
+    assert (entry.user_id, entry.get_change_message()) == (user.pk, "Resumed jobs of action touch.")
+
+
+def test_the_list_action_resumes_what_is_ticked(client: Client):
+    made = [make_pause(action=name) for name in ("a", "b", "c")]
+    chosen = {"action": "resume_selected", "index": 0, "_selected_action": [each.pk for each in made[:2]]}
+
+    client.post(url("pause_changelist"), chosen)
+
+    assert list(Pause.objects.all()) == made[2:]
+
+
+def test_one_that_somebody_else_has_lifted_is_told_and_not_logged(client: Client, monkeypatch: pytest.MonkeyPatch):
+    made = make_pause()
+    monkeypatch.setattr("jobs.admin.pauses.resume_jobs", lambda **_: False)
+
+    response = client.post(url("pause_resume", made.pk))
+
+    assert messages_of(response) == ["Somebody else has resumed jobs of action touch just now."]
+    assert not LogEntry.objects.exists()
+
+
+def test_one_that_is_gone_is_not_found(client: Client):
+    assert client.post(url("pause_resume", 1)).status_code == 404
+
+
+def test_following_a_link_resumes_nothing(client: Client):
+    made = make_pause()
+
+    client.get(url("pause_resume", made.pk))
+
+    assert Pause.objects.exists()
+
+
+def test_resuming_needs_the_csrf_token():
+    client = client_of(make_staff(superuser=True), enforce_csrf_checks=True)
+
+    assert client.post(url("pause_resume", make_pause().pk)).status_code == 403
+    assert Pause.objects.exists()

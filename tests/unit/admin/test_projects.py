@@ -1,0 +1,215 @@
+"""Organizations and projects in the admin."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from jobs.admin.base.display import moment
+from jobs.models import Job, Organization, Project
+from jobs.services.tenants.projects import disable_organization
+from jobs.status import Status
+from tests.support.admin_client import client_of, make_staff, text_of, url, with_permissions
+from tests.support.factories import make_job, make_key, make_organization, make_project
+
+pytestmark = pytest.mark.django_db
+ours = pytest.mark.skipif(
+    bool(Project._meta.swapped), reason="this host has a project model of its own, and its own admin"
+)
+
+
+@pytest.fixture
+def client() -> Client:
+    return client_of(make_staff(superuser=True))
+
+
+def test_an_organization_is_made_and_renamed(client: Client):
+    client.post(url("organization_add"), {"name": "Acme"})
+    made = Organization.objects.get()
+
+    client.post(url("organization_change", made.pk), {"name": "Acme Ltd"})
+
+    assert Organization.objects.get().name == "Acme Ltd"
+
+
+def test_an_organization_shows_since_when_it_is_disabled_and_no_form_changes_it(client: Client):
+    organization = make_organization()
+    disable_organization(organization.name)
+    before = Organization.objects.get().disabled_at
+
+    shown = text_of(client.get(url("organization_change", organization.pk)))
+    client.post(url("organization_change", organization.pk), {"name": "Acme", "disabled_at_0": "", "disabled_at_1": ""})
+
+    assert before is not None
+    assert moment(before) in shown
+    assert Organization.objects.get().disabled_at == before
+
+
+@ours
+def test_a_project_is_made_with_a_key_of_its_own(client: Client):
+    form = text_of(client.get(url("project_add")))
+    client.post(url("project_add"), {"organization": make_organization().pk, "name": "Shop", "key": "chosen"})
+
+    project = Project.objects.get()
+    assert "key" not in form.partition('id="project_form"')[2].partition("field-name")[0]
+    assert len(project.key) == 20
+
+
+@ours
+def test_key_and_organization_of_a_project_stay(client: Client):
+    project = make_project()
+    sent = {"name": "New name", "key": "x" * 20, "organization": make_organization().pk}
+
+    client.post(url("project_change", project.pk), sent)
+
+    changed = Project.objects.get()
+    assert changed.name == "New name"
+    assert (changed.key, changed.organization_id) == (project.key, project.organization_id)
+    assert project.key in text_of(client.get(url("project_change", project.pk)))
+
+
+@ours
+@pytest.mark.parametrize("term", ["Shop", "sho", "Acme"])
+def test_projects_are_found_by_name_and_organization(client: Client, term: str):
+    wanted = make_project(name="Shop", organization=make_organization(name="Acme"))
+    make_project(name="Other", organization=make_organization(name="Others"))
+
+    found = client.get(url("project_changelist"), {"q": term}).context["cl"].result_list
+
+    assert [project.pk for project in found] == [wanted.pk]
+
+
+@ours
+def test_a_project_with_jobs_is_kept_and_its_jobs_are_not_loaded(client: Client):
+    project = make_project()
+    for _ in range(3):
+        make_job(project=project)
+
+    with CaptureQueriesContext(connection) as queries:
+        shown = client.get(url("project_delete", project.pk))
+        client.post(url("project_delete", project.pk), {"post": "yes"})
+
+    assert f"the jobs of {project}" in text_of(shown)
+    assert Project.objects.filter(pk=project.pk).exists()
+    about_jobs = [query["sql"] for query in queries if 'FROM "jobs_job"' in query["sql"]]
+    assert len(about_jobs) == 2
+    assert all("LIMIT 1" in sql for sql in about_jobs)
+
+
+@ours
+def test_a_project_with_keys_is_kept_as_they_are_history(client: Client):
+    project = make_project()
+    make_key(organization=project.organization, project=project)
+
+    response = client.post(url("project_delete", project.pk), {"post": "yes"})
+
+    assert response.status_code == 403
+    assert Project.objects.filter(pk=project.pk).exists()
+
+
+@ours
+def test_a_project_that_nothing_hangs_on_can_be_deleted(client: Client):
+    project = make_project()
+
+    client.post(url("project_delete", project.pk), {"post": "yes"})
+
+    assert not Project.objects.exists()
+
+
+def test_an_organization_with_projects_is_kept(client: Client):
+    project = make_project()
+
+    shown = client.get(url("organization_delete", project.organization_id))
+    client.post(url("organization_delete", project.organization_id), {"post": "yes"})
+
+    assert f"the projects of {project.organization}" in text_of(shown)
+    assert Organization.objects.exists()
+
+
+@ours
+def test_nothing_is_deleted_by_ticking(client: Client):
+    project = make_project()
+    chosen = {"action": "delete_selected", "_selected_action": [project.pk], "post": "yes"}
+
+    client.post(url("project_changelist"), chosen)
+    client.post(url("organization_changelist"), {**chosen, "_selected_action": [project.organization_id]})
+
+    assert Project.objects.exists()
+
+
+@ours
+def test_seeing_jobs_allows_nothing_about_projects():
+    client = with_permissions("view_job", "cancel_job")
+    project = make_project()
+
+    pages = [
+        url("project_changelist"),
+        url("project_change", project.pk),
+        url("organization_changelist"),
+        url("organization_add"),
+    ]
+
+    assert [client.get(page).status_code for page in pages] == [403] * 4
+    assert not Job.objects.exists()
+
+
+@ours
+def test_the_list_of_projects_costs_the_same_whatever_is_in_it(client: Client):
+    def cost() -> int:
+        make_project()
+        with CaptureQueriesContext(connection) as queries:
+            client.get(url("project_changelist"))
+        return len(queries)
+
+    cost()
+
+    assert cost() == cost()
+
+
+@ours
+def test_the_page_tells_how_its_jobs_stand_and_what_failed_last(client: Client):
+    project = make_project()
+    late = make_job(project=project)
+    failed = make_job(
+        project=project,
+        status=Status.FAILED,
+        errors="<b>It</b> went wrong for M@example.com.\nSecond line.",
+        reference_id="m@example.com",
+    )
+
+    html = text_of(client.get(url("project_change", project.pk)))
+
+    assert f'href="{url("job_changelist")}?project={project.pk}&amp;status=failed">1</a>' in html
+    assert f'href="{url("job_change", late.pk)}"><time' in html
+    assert f'href="{url("job_change", failed.pk)}">{failed.pk}</a>' in html
+    assert "&lt;b&gt;It&lt;/b&gt; went wrong for m•••••.</bdi>" in html
+    assert "Second line" not in html
+    assert "m@example.com" not in html.lower()
+
+
+@ours
+def test_those_who_may_not_see_jobs_are_told_nothing_of_them():
+    project = make_project()
+    make_job(project=project, status=Status.FAILED)
+
+    html = text_of(with_permissions("view_project").get(url("project_change", project.pk)))
+
+    assert project.key in html
+    assert "jobs-summary" not in html
+    assert "It went wrong." not in html
+
+
+@ours
+def test_the_page_costs_the_same_however_many_jobs_there_are(client: Client):
+    project = make_project()
+
+    def cost() -> int:
+        for status in Status:
+            make_job(project=project, status=status)
+        with CaptureQueriesContext(connection) as queries:
+            client.get(url("project_change", project.pk))
+        return len(queries)
+
+    cost()
+
+    assert cost() == cost()

@@ -1,0 +1,182 @@
+"""Why a job is where it is, in one sentence, and how fast it gets on."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from django.utils.html import strip_tags
+
+from jobs.actors import Actor
+from jobs.admin.jobs.state_sentence import pace_of
+from jobs.models import HELD_UNTIL, Job, Pause, Worker
+from jobs.services.commands.interventions import hold_job
+from jobs.status import Status
+from tests.support.admin_client import add_event, make_staff, url, with_permissions
+from tests.support.factories import LONG_AGO, make_job, make_running_job
+
+pytestmark = pytest.mark.django_db
+
+LATER: Final = datetime(2999, 1, 1, tzinfo=UTC)
+AT: Final = "2025-01-01 12:00:00 UTC"
+
+
+@pytest.fixture
+def client() -> Client:
+    return with_permissions("view_job", "view_reference")
+
+
+def why(client: Client, job: Job) -> str:
+    """Return the sentence as people read it; instants of this test run stand as ``now``."""
+    sentence = strip_tags(str(client.get(url("job_change", job.pk)).context["page"]["why"]))
+    return re.sub(r"20(?!25)\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", "now", sentence)
+
+
+def make_worker(*, seconds_ago: float) -> None:
+    beat_at = timezone.now() - timedelta(seconds=seconds_ago)
+    Worker.objects.create(name=f"host:{seconds_ago}", started_at=LONG_AGO, beat_at=beat_at)
+
+
+def test_it_waits_for_its_start_or_its_next_attempt(client: Client):
+    start, retry = make_job(start_at=LATER, due_at=LATER), make_job(attempt=2, due_at=LATER)
+
+    assert why(client, start) == "Waits for its start at 2999-01-01 00:00:00 UTC."
+    assert why(client, retry) == "Attempt 2 did not end it; the next one is due at 2999-01-01 00:00:00 UTC."
+
+
+def test_it_is_held_by_somebody_with_a_reason(client: Client):
+    user = make_staff()
+    job = make_job()
+    hold_job(job.pk, project=job.project, actor=Actor(kind="staff", name=str(user.pk)), reason="They ask.")
+    unexplained = make_job(due_at=HELD_UNTIL, updated_at=LONG_AGO)
+
+    name = user.get_username()
+    assert why(client, job) == f"Held by {name} since now; it waits until it is resumed. Reason: They ask."
+    assert why(client, unexplained) == f"Held by somebody since {AT}; it waits until it is resumed."
+
+
+def test_it_waits_for_its_organization_a_pause_a_worker_or_its_turn(client: Client):
+    job = make_job()
+    found = [why(client, job)]
+    make_worker(seconds_ago=3_600)
+    found.append(why(client, job))
+    make_worker(seconds_ago=1)
+    found.append(why(client, job))
+    Pause.objects.create(reason="Wait.", created_at=LONG_AGO, created_by="staff:1")
+    found.append(why(client, job))
+    type(job.project.organization).objects.update(disabled_at=LONG_AGO)
+    found.append(why(client, job))
+
+    assert found == [
+        f"Due since {AT}, but there is no worker to be seen.",
+        f"Due since {AT}, but no worker is alive; the last one was seen at now.",
+        f"Due since {AT}; it waits for its turn, and workers are alive.",
+        f"Covered by a pause since {AT}; it waits until that is lifted.",
+        f"Its organization is disabled since {AT}; until it is enabled again, none of its jobs is run.",
+    ]
+
+
+def test_it_runs_with_or_without_progress_stands_in_line_or_seems_lost(client: Client):
+    later = LONG_AGO + timedelta(seconds=9)
+    lost = {"lease_expires_at": LONG_AGO}
+
+    assert [
+        why(client, make_running_job(attempt=2, progress_at=LONG_AGO - timedelta(days=1))),
+        why(client, make_running_job(progress_at=later)),
+        why(client, make_running_job(begun_at=None)),
+        why(client, make_running_job(**lost)),
+    ] == [
+        f"Attempt 2 runs on host:1:aaaa since {AT}; no progress so far.",
+        f"Attempt 1 runs on host:1:aaaa since {AT}; its last progress was at 2025-01-01 12:00:09 UTC.",
+        "Attempt 1 was claimed by host:1:aaaa and stands in its line.",
+        f"Attempt 1 was with host:1:aaaa, which seems lost: its lease ran out at {AT}. It will be rescued.",
+    ]
+
+
+def test_it_has_been_completed_with_or_without_a_last_look(client: Client):
+    verified = {"stores": {}, "verified_at": "2025-01-01T11:59:59+00:00"}
+
+    assert [
+        why(client, make_job(status=Status.COMPLETED)),
+        why(client, make_job(status=Status.COMPLETED, receipt=verified)),
+    ] == [
+        f"Completed at {AT}.",
+        f"Completed at {AT}; the last look, at 2025-01-01 11:59:59 UTC, found nothing left.",
+    ]
+
+
+def test_it_has_failed_and_the_error_is_told_but_for_whom_it_was_about(client: Client):
+    job = make_job(status=Status.FAILED, attempt=3, reference_id="ana", errors="\nAna is locked.\nReally.")
+
+    assert why(client, job) == f"Failed at {AT}, with attempt 3: Ana is locked."
+    assert why(with_permissions("view_job"), job) == f"Failed at {AT}, with attempt 3: a••••• is locked."
+
+
+def test_it_was_cancelled_by_somebody_with_a_reason(client: Client):
+    by_key, by_unknown = make_job(status=Status.CANCELLED), make_job(status=Status.CANCELLED)
+    add_event(by_key, what="cancelled", actor="key:jsk_3fG7a2Qx", note="Not <b>now</b>.", to_status="cancelled")
+
+    sentence = str(client.get(url("job_change", by_key.pk)).context["page"]["why"])
+
+    assert "Not &lt;b&gt;now&lt;/b&gt;." in sentence
+    assert why(client, by_key).startswith(f"Cancelled by API key jsk_3fG7a2Qx… at {AT}. Reason: Not")
+    assert why(client, by_unknown) == f"Cancelled by somebody at {AT}."
+
+
+# ---------------------------------------------------------------- how fast it gets on
+
+
+def running(**columns: Any) -> Job:
+    lease = {"lease_token": uuid4(), "lease_expires_at": LATER, "worker": "a"}
+    times = {"started_at": LONG_AGO, "begun_at": LONG_AGO}
+    return Job(**{"status": Status.RUNNING.value, "attempt": 1, **lease, **times, **columns})
+
+
+def test_the_pace_is_what_was_done_since_the_attempt_began_and_tells_when_it_ends():
+    pace = pace_of(running(progress_done=50, progress_total=200), now=LONG_AGO + timedelta(seconds=100))
+
+    assert pace is not None
+    assert (pace.per_second, pace.ends_at) == (0.5, LONG_AGO + timedelta(seconds=400))
+
+
+def test_from_the_second_attempt_on_the_pace_counts_from_the_first_claim():
+    job = running(progress_done=50, attempt=2, begun_at=LONG_AGO + timedelta(seconds=90))
+
+    pace = pace_of(job, now=LONG_AGO + timedelta(seconds=100))
+
+    assert pace is not None
+    assert (pace.per_second, pace.ends_at) == (0.5, None)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"progress_done": 0},
+        {"progress_done": 5, "begun_at": None},
+        {"progress_done": 5, "begun_at": LONG_AGO + timedelta(seconds=99.5)},
+        {"progress_done": 5, "status": "completed"},
+    ],
+)
+def test_where_nothing_can_be_said_there_is_no_pace(columns: dict[str, Any]):
+    assert pace_of(running(**columns), now=LONG_AGO + timedelta(seconds=100)) is None
+
+
+@pytest.mark.parametrize("total", [None, 5, 4, 10**18])
+def test_an_end_that_nobody_can_name_is_not_named(total: int | None):
+    pace = pace_of(running(progress_done=5, progress_total=total), now=LONG_AGO + timedelta(days=100))
+
+    assert pace is not None
+    assert pace.ends_at is None
+
+
+def test_pace_and_end_stand_on_the_page(client: Client):
+    begun = timezone.now() - timedelta(seconds=1_000)
+    job = make_running_job(begun_at=begun, started_at=begun, progress_done=5_000, progress_total=10_000)
+
+    page = client.get(url("job_change", job.pk))
+
+    assert page.context["page"]["rate"] in ("5.0", "4.9")
+    assert re.search(r"about (5\.0|4\.9) per second · expected to end in 16 min, at ", page.content.decode())

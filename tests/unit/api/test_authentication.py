@@ -1,0 +1,227 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs.models import ApiKey
+from jobs.services.tenants.api_keys import checksum, make_secret, revoke_api_key
+from jobs.services.tenants.projects import disable_organization, enable_organization
+from tests.support.api_client import Api
+from tests.support.factories import make_job, make_key, make_project
+
+MALFORMED = [
+    "",
+    "x",
+    "jsk_",
+    "jsk_" + "a" * 38,
+    "JSK_" + "a" * 38,
+    "é" * 42,
+    "jsk_" + "\xff" * 38,
+    "a b",
+    '"x"',
+    "x" * 5000,
+]
+
+
+def call(api: Api, authorization: str | None, project_key: str | None = None):
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return api.client.get(f"/public/{project_key or api.project.key}/jobs", headers=headers)
+
+
+def body_of(response) -> dict[str, str]:
+    """Return an error's body without the id, which is another for each request."""
+    return {name: value for name, value in response.json().items() if name != "requestId"}
+
+
+def assert_refused(response) -> None:
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == "Bearer"
+    assert list(response.json()) == ["error", "code", "requestId"]
+    assert response.json()["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "bEaReR ", "Bearer   "])
+def test_the_scheme_is_read_in_any_case(api: Api, scheme: str):
+    assert call(api, f"{scheme}{api.secret}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}",
+        "Token {}",
+        "Basic {}",
+        "Bearer{}",
+        "Bearer\t{}",
+        "Bearer {0} {0}",
+        "Bearer {0},{0}",
+        "Bearer: {}",
+        "Bearer <{}>",
+    ],
+)
+def test_another_form_of_the_header_is_refused(api: Api, form: str):
+    assert_refused(call(api, form.format(api.secret)))
+
+
+def test_without_a_header_the_answer_is_the_same(api: Api):
+    response = call(api, None)
+
+    assert_refused(response)
+    assert body_of(response) == body_of(call(api, f"Bearer {make_secret()}"))
+
+
+@pytest.mark.parametrize("secret", MALFORMED)
+def test_a_malformed_key_is_refused_without_a_query(api: Api, secret: str, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        response = call(api, f"Bearer {secret}")
+
+    assert_refused(response)
+
+
+def test_a_key_with_one_wrong_character_is_refused_without_a_query(api: Api, django_assert_num_queries):
+    wrong = api.secret[:10] + ("a" if api.secret[10] != "a" else "b") + api.secret[11:]
+
+    with django_assert_num_queries(0):
+        response = call(api, f"Bearer {wrong}")
+
+    assert_refused(response)
+
+
+def test_wrong_keys_of_every_kind_get_the_same_answer(api: Api):
+    revoked = make_key(organization=api.project.organization)
+    revoke_api_key(revoked.key.prefix)
+    expired = make_key(organization=api.project.organization)
+    ApiKey.objects.filter(pk=expired.key.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    body = "a" * 32
+
+    answers = [
+        call(api, f"Bearer {key}") for key in (revoked.secret, expired.secret, f"jsk_{body}{checksum(body)}", "x")
+    ]
+
+    assert {answer.status_code for answer in answers} == {401}
+    assert len({str(body_of(answer)) for answer in answers}) == 1
+
+
+def test_a_revocation_holds_from_the_next_request_on(api: Api):
+    before = call(api, f"Bearer {api.secret}")
+
+    revoke_api_key(api.secret[:12])
+
+    assert before.status_code == 200
+    assert_refused(call(api, f"Bearer {api.secret}"))
+
+
+def test_a_key_expires(api: Api):
+    key = make_key(organization=api.project.organization, lifetime=timedelta(days=1))
+    before = call(api, f"Bearer {key.secret}")
+
+    ApiKey.objects.filter(pk=key.key.pk).update(expires_at=timezone.now())
+
+    assert before.status_code == 200
+    assert_refused(call(api, f"Bearer {key.secret}"))
+
+
+@pytest.mark.parametrize(
+    "project_key", ["unknown", "%00", "a%00", "%FF", "%F0%9F%92%A9", "%0A", "x" * 300, "a%25", "'", "..."]
+)
+def test_a_project_that_cannot_be_is_not_found(api: Api, project_key: str):
+    response = call(api, f"Bearer {api.secret}", project_key)
+
+    assert response.status_code == 404
+    assert body_of(response) == {"error": "project not found", "code": "project_not_found"}
+
+
+def test_a_foreign_project_looks_like_an_unknown_one(api: Api):
+    foreign = make_project()
+    job = make_job(project=foreign)
+    secret = f"Bearer {api.secret}"
+    paths = ("jobs", f"jobs/{job.pk}", "jobs/abc")
+
+    for path in paths:
+        seen = api.client.get(f"/public/{foreign.key}/{path}", headers={"Authorization": secret})
+        unseen = api.client.get(f"/public/{'0' * 20}/{path}", headers={"Authorization": secret})
+
+        assert seen.status_code == unseen.status_code == 404
+        assert body_of(seen) == body_of(unseen)
+        assert sorted(seen.headers) == sorted(unseen.headers)
+
+
+def test_a_key_bound_to_a_project_opens_no_other(api: Api):
+    other = make_project(organization=api.project.organization)
+    bound = make_key(organization=api.project.organization, project=api.project)
+
+    assert call(api, f"Bearer {bound.secret}").status_code == 200
+    refused, unknown = call(api, f"Bearer {bound.secret}", other.key), call(api, f"Bearer {bound.secret}", "0" * 20)
+    assert refused.status_code == unknown.status_code == 404
+    assert body_of(refused) == body_of(unknown)
+    assert sorted(refused.headers) == sorted(unknown.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/jobs"), ("POST", "/jobs"), ("GET", "/jobs/{}"), ("DELETE", "/jobs/{}"), ("DELETE", "/users/x")],
+)
+def test_a_key_bound_to_a_project_sees_another_of_its_organization_as_unknown(api: Api, method: str, path: str):
+    other = make_project(organization=api.project.organization)
+    job = make_job(project=other)
+    bound = make_key(organization=api.project.organization, project=api.project)
+    headers = {"Authorization": f"Bearer {bound.secret}", "X-Request-Id": "same"}
+
+    answers = [
+        api.client.generic(method, f"/public/{key}{path.format(job.pk)}", headers=headers)
+        for key in (other.key, "0" * 20)
+    ]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].content == answers[1].content
+    job.refresh_from_db()
+    assert job.status == "scheduled"
+
+
+def test_a_key_of_a_disabled_organization_is_any_wrong_key(api: Api):
+    headers = {"Authorization": f"Bearer {api.secret}", "X-Request-Id": "same"}
+    disable_organization(api.project.organization.name)
+
+    own = api.client.get(f"/public/{api.project.key}/jobs", headers=headers)
+    wrong = api.client.get(f"/public/{api.project.key}/jobs", headers={**headers, "Authorization": "Bearer x"})
+    enable_organization(api.project.organization.name)
+
+    assert_refused(own)
+    assert own.content == wrong.content
+    assert sorted(own.headers.items()) == sorted(wrong.headers.items())
+    assert call(api, f"Bearer {api.secret}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("GET", "/jobs", "read"),
+        ("GET", "/jobs/1", "read"),
+        ("DELETE", "/jobs/1", "cancel"),
+        ("POST", "/jobs", "create"),
+        ("DELETE", "/users/x", "create"),
+    ],
+)
+def test_each_call_needs_its_scope(api: Api, method: str, path: str, scope: str):
+    others = [word for word in ("read", "create", "cancel") if word != scope]
+    lacking = make_key(organization=api.project.organization, scopes=others)
+    having = make_key(organization=api.project.organization, scopes=[scope])
+
+    api.secret = lacking.secret
+    refused = api.call(method, path)
+    api.secret = having.secret
+    passed = api.call(method, path)
+
+    assert refused.status_code == 403
+    assert refused.json()["code"] == "missing_scope"
+    assert refused.json()["error"] == f"this API key lacks the scope '{scope}'"
+    assert passed.status_code != 403
+
+
+def test_the_use_of_a_key_is_noted_once_a_minute(api: Api):
+    call(api, f"Bearer {api.secret}")
+    first = ApiKey.objects.get().last_used_at
+    call(api, f"Bearer {api.secret}")
+
+    assert first is not None
+    assert ApiKey.objects.get().last_used_at == first

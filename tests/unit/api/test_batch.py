@@ -1,0 +1,224 @@
+"""``POST …/jobs/batch``: many jobs at once, all or none."""
+
+import json
+from typing import Any
+
+import pytest
+
+from jobs.api.parsing import MAX_BATCH_BYTES
+from jobs.models import Job, JobEvent
+from jobs.status import Status
+from tests.support.api_client import Api
+from tests.support.factories import make_job, make_key, make_project
+
+MIDNIGHT_2100 = 4_102_444_800_000
+
+
+def member(reference_id: str, **further: Any) -> dict[str, Any]:
+    return {"action": "touch_publicly", "referenceId": reference_id, **further}
+
+
+def once(reference_id: str) -> dict[str, Any]:
+    return member(reference_id, action="touch_publicly_once")
+
+
+def send(api: Api, *members: Any, **further: Any) -> Any:
+    return api.post("/jobs/batch", {"jobs": list(members)}, **further)
+
+
+def refused(api: Api, body: Any) -> tuple[int, str, Any]:
+    """Send a batch that must be refused; return status, code and details."""
+    before = list(Job.objects.values())
+    response = api.post("/jobs/batch", body)
+    assert list(Job.objects.values()) == before
+    told = response.json()
+    return response.status_code, told["code"], told.get("details")
+
+
+def test_the_jobs_are_created_and_told_in_the_order_sent(api: Api):
+    wanted = [once("b"), member("x"), once("a"), member("w", startAt=MIDNIGHT_2100, description="Later"), member("x")]
+
+    response = send(api, *wanted)
+
+    data = response.json()["data"]
+    assert response.status_code == 201
+    assert [(job["action"], job["referenceId"]) for job in data] == [
+        (one["action"], one["referenceId"]) for one in wanted
+    ]
+    assert (data[3]["startAt"], data[3]["description"]) == (MIDNIGHT_2100, "Later")
+    assert "Location" not in response
+    assert sorted(data, key=lambda job: -job["jobId"]) == api.get("/jobs").json()["data"]
+
+
+def test_each_has_an_event_of_the_caller(api: Api):
+    response = send(api, member("a"), member("b"), headers={"X-Request-Id": "r-1"})
+
+    ids = {job["jobId"] for job in response.json()["data"]}
+    events = JobEvent.objects.values_list("job_id", "what", "to_status", "actor", "request_id")
+    actor = f"key:{api.project.organization.api_keys.get().prefix}"
+    assert set(events) == {(pk, "scheduled", "scheduled", actor, "r-1") for pk in ids}
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_one_to_a_thousand_are_taken(api: Api, size: int):
+    response = send(api, *(member(f"user-{number}") for number in range(size)))
+
+    told = [(job["jobId"], job["referenceId"]) for job in response.json()["data"]]
+    assert response.status_code == 201
+    assert [reference_id for _, reference_id in told] == [f"user-{number}" for number in range(size)]
+    assert dict(told) == dict(Job.objects.values_list("pk", "reference_id"))
+    assert JobEvent.objects.values("job").distinct().count() == JobEvent.objects.count() == size
+
+
+@pytest.mark.parametrize("jobs", [[], [member("x")] * 1001, {}, None, "x", 5])
+def test_another_number_is_refused(api: Api, jobs: Any):
+    assert refused(api, {"jobs": jobs}) == (400, "invalid_field", {"field": "jobs"})
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "jobs"),
+        ({"jobs": [member("x")], "atomic": False}, "body"),
+        ([member("x")], "body"),
+        (b"{", "body"),
+        (b'{"jobs": [], "jobs": []}', "body"),
+        (b'{"jobs": ' + b"[" * 33 + b"]" * 33 + b"}", "body"),
+    ],
+)
+def test_a_body_of_another_form_is_refused(api: Api, body: Any, field: str):
+    assert refused(api, body) == (400, "invalid_field", {"field": field})
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        ({"action": "touch_publicly"}, "jobs[3].referenceId"),
+        (member(""), "jobs[3].referenceId"),
+        (member("x" * 257), "jobs[3].referenceId"),
+        (member("a\0"), "jobs[3].referenceId"),
+        (member("x", startAt="x"), "jobs[3].startAt"),
+        (member("x", startAt=253_370_764_800_001), "jobs[3].startAt"),
+        (member("x", description=""), "jobs[3].description"),
+        (member("x", parameters={}), "jobs[3].parameters"),
+        (member("x", action="touch_publicly_with", parameters={"note": "x", "ranges": [{}]}),
+         "jobs[3].parameters.ranges[0].least"),
+        (member("x", status="running"), "jobs[3]"),
+        ([], "jobs[3]"),
+        (None, "jobs[3]"),
+    ],
+)  # fmt: skip
+def test_a_bad_member_is_named_and_none_is_created(api: Api, bad: Any, field: str):
+    good = [member("a"), member("b"), once("c")]
+
+    assert refused(api, {"jobs": [*good, bad, bad]}) == (400, "invalid_field", {"field": field})
+
+
+@pytest.mark.parametrize("action", ["touch", "unknown"])
+def test_an_internal_action_does_not_exist_here_either(api: Api, action: str):
+    body = {"jobs": [member("a"), member("x", action=action)]}
+
+    assert refused(api, body) == (400, "unknown_action", {"field": "jobs[1].action"})
+
+
+def test_every_conflict_is_named_also_those_within(api: Api):
+    active = make_active(api, "a")
+    make_active(api, "ended", status=Status.COMPLETED)
+    make_job(project=make_project(), action="touch_publicly_once", reference_id="b", unique_key="b")
+
+    body = {"jobs": [once("b"), once("a"), member("a"), once("b"), once("a"), once("ended"), member("a"), once("b")]}
+
+    assert refused(api, body) == (
+        409,
+        "batch_conflict",
+        {
+            "conflicts": [
+                {"index": 1, "jobId": active.pk},
+                {"index": 3, "sameAs": 0},
+                {"index": 4, "jobId": active.pk},
+                {"index": 7, "sameAs": 0},
+            ]
+        },
+    )
+
+
+def make_active(api: Api, reference_id: str, **further: Any) -> Job:
+    return make_job(
+        project=api.project,
+        action="touch_publicly_once",
+        reference_id=reference_id,
+        unique_key=reference_id,
+        **further,
+    )
+
+
+def test_active_jobs_alone_are_conflicts_too(api: Api):
+    running = make_active(api, "a", status=Status.RUNNING)
+
+    response = send(api, once("x"), once("a"))
+
+    assert response.json()["error"] == "1 of the 2 jobs are there already, or twice in this batch; none was created"
+    assert response.json()["details"] == {"conflicts": [{"index": 1, "jobId": running.pk}]}
+
+
+def test_a_thousand_conflicts_are_named(api: Api):
+    wanted = [once(f"user-{number}") for number in range(1000)]
+    first = send(api, *wanted).json()["data"]
+
+    told = refused(api, {"jobs": wanted})[2]
+
+    assert told["conflicts"] == [{"index": index, "jobId": job["jobId"]} for index, job in enumerate(first)]
+
+
+def test_a_repeated_call_is_answered_with_its_jobs_in_their_order(api: Api):
+    wanted = [once("b"), member("x"), once("a")]
+    headers = {"Idempotency-Key": "a"}
+    first = send(api, *wanted, headers=headers)
+
+    again = send(api, *wanted, headers=headers)
+
+    assert (again.status_code, again["Idempotent-Replayed"]) == (201, "true")
+    assert again.json() == first.json()
+    assert Job.objects.count() == 3
+    assert send(api, *wanted, member("y"), headers=headers).status_code == 422
+
+
+def test_a_mebibyte_is_accepted_and_one_byte_more_is_not(api: Api):
+    body = json.dumps({"jobs": [member("x")]}).encode()
+    padding = b" " * (MAX_BATCH_BYTES - len(body))
+
+    too_large = api.post("/jobs/batch", body + padding + b" ")
+
+    assert too_large.status_code == 413
+    assert too_large.json()["error"] == "the body must be at most 1048576 bytes"
+    assert api.post("/jobs/batch", body + padding).status_code == 201
+
+
+def test_a_key_without_the_scope_creates_nothing(api: Api):
+    api.secret = make_key(organization=api.project.organization, scopes=["read", "cancel"]).secret
+
+    assert refused(api, {"jobs": [member("x")]})[:2] == (403, "missing_scope")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"])
+def test_the_batch_is_no_job(api: Api, method: str):
+    response = api.call(method, "/jobs/batch")
+
+    assert response.status_code == 405
+    assert response["Allow"] == "POST"
+
+
+def test_the_key_is_checked_before_the_method_and_the_project_before_the_body(api: Api):
+    foreign = Api(project=make_project(), secret=api.secret)
+    nobody = Api(project=api.project, secret="wrong")
+
+    assert nobody.get("/jobs/batch").status_code == 401
+    assert foreign.get("/jobs/batch").status_code == 405
+    assert foreign.post("/jobs/batch", b"x", content_type="text/plain").status_code == 404
+    assert api.post("/jobs/batch", b"x" * 2_000_000, content_type="text/plain").status_code == 415
+
+
+def test_what_looks_like_it_is_an_id_still(api: Api):
+    for path in ("/jobs/Batch", "/jobs/batch1", "/jobs/batch%00"):
+        assert api.get(path).status_code == 400
+    assert api.post("/jobs/batch/", {"jobs": [member("x")]}).status_code == 404

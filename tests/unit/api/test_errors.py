@@ -1,0 +1,201 @@
+import json
+import logging
+from unittest.mock import patch
+
+import pytest
+from django.core.signals import got_request_exception
+from django.db import DataError, IntegrityError, InterfaceError, InternalError, OperationalError
+from django.test import override_settings
+
+from jobs import exceptions
+from jobs.api.errors import RAISED_ON, STATUS, status_of_jobs_error
+from jobs.exceptions import JobsError
+from jobs.status import Status
+from tests.support.api_client import Api
+from tests.support.factories import make_job, make_key, make_project
+
+
+def below(kind: type[JobsError]) -> list[type[JobsError]]:
+    return [found for child in kind.__subclasses__() for found in (child, *below(child)) if "jobs." in child.__module__]
+
+
+@pytest.mark.parametrize("kind", below(JobsError))
+def test_every_error_of_ours_has_an_answer(kind: type[JobsError]):
+    assert status_of_jobs_error(kind) in {400, 404, 409, 422, 503, RAISED_ON}
+
+
+def test_no_answer_is_for_an_error_that_does_not_exist():
+    assert set(STATUS) <= {found for found in vars(exceptions).values() if isinstance(found, type)}
+
+
+class Broken(Exception):
+    """What nobody foresaw."""
+
+
+def answer_when(error: Exception, api: Api):
+    """Return the answer to a GET whose service raises."""
+    api.client.raise_request_exception = False
+    with patch("jobs.api.views.get_job_and_time", side_effect=error):
+        return api.get("/jobs/1")
+
+
+@pytest.mark.parametrize(
+    "error", [Broken("secret"), exceptions.ActionMisused("x"), exceptions.JobFailed("x"), JobsError("x")]
+)
+def test_what_nobody_foresaw_is_a_500_in_the_envelope_and_is_reported(api: Api, error: Exception, caplog):
+    seen = []
+    got_request_exception.connect(receiver := lambda **further: seen.append(further))
+
+    response = answer_when(error, api)
+
+    got_request_exception.disconnect(receiver)
+    assert response.status_code == 500
+    assert list(response.json()) == ["error", "code", "requestId"]
+    assert response.json()["code"] == "internal_error"
+    assert len(seen) == 1
+    assert [record.exc_info[1] for record in caplog.records if record.levelno == logging.ERROR] == [error]
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_500_is_json_in_debug_mode_too(api: Api, debug: bool):
+    with override_settings(DEBUG=debug):
+        response = answer_when(Broken("secret"), api)
+
+    assert response["Content-Type"] == "application/json"
+    assert b"secret" not in response.content
+
+
+class Sqlstate(Exception):
+    """A driver's error."""
+
+    def __init__(self, sqlstate: str) -> None:
+        self.sqlstate = sqlstate
+        super().__init__("key (reference_id)=(shekar@example.com)")
+
+
+def caused(kind: type[Exception], sqlstate: str) -> Exception:
+    error = kind("key (reference_id)=(shekar@example.com)")
+    error.__cause__ = Sqlstate(sqlstate)
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        caused(OperationalError, "08006"),
+        caused(OperationalError, "57P01"),
+        caused(OperationalError, "53300"),
+        caused(InternalError, "25006"),
+        caused(OperationalError, "40001"),
+        caused(OperationalError, "40P01"),
+        caused(OperationalError, "55P03"),
+        caused(OperationalError, "57014"),
+        InterfaceError("connection already closed"),
+    ],
+)
+def test_a_database_in_trouble_is_a_503_to_be_tried_again(api: Api, error: Exception, caplog):
+    response = answer_when(error, api)
+
+    assert response.status_code == 503
+    assert response.json()["code"] == "unavailable"
+    assert int(response["Retry-After"]) > 0
+    assert "shekar" not in caplog.text + response.content.decode()
+
+
+@pytest.mark.parametrize("error", [IntegrityError("x"), DataError("x"), caused(OperationalError, "42P01")])
+def test_a_mistake_of_ours_in_the_database_is_a_500(api: Api, error: Exception):
+    assert answer_when(error, api).status_code == 500
+
+
+def test_an_outage_while_the_key_is_looked_up_is_a_503(api: Api):
+    with patch("jobs.api.authentication.find_access", side_effect=InterfaceError("gone")):
+        response = api.get("/jobs")
+
+    assert response.status_code == 503
+    assert response.json()["code"] == "unavailable"
+
+
+def test_the_request_id_is_the_callers_if_it_is_well_formed(api: Api):
+    response = api.get("/jobs/0", headers={"X-Request-Id": "a.B-9_" * 20})
+
+    assert response.json()["requestId"] == response["X-Request-Id"] == "a.B-9_" * 20
+
+
+@pytest.mark.parametrize("sent", ["", " ", "a b", "é", "a\x00", "<b>", "a" * 129, "a,b", "a\tb"])
+def test_another_request_id_is_replaced(api: Api, sent: str):
+    response = api.get("/jobs/0", headers={"X-Request-Id": sent})
+
+    assert response.json()["requestId"] == response["X-Request-Id"] != sent
+    assert response["X-Request-Id"].isalnum()
+
+
+def test_successes_carry_a_request_id_too(api: Api):
+    assert len({api.get("/jobs")["X-Request-Id"] for _ in range(2)}) == 2
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "TRACE", "DELETE", "FOO", "CONNECT", "PROPFIND"])
+def test_a_wrong_method_names_those_that_are_allowed(api: Api, method: str):
+    response = api.call(method, "/jobs")
+
+    assert response.status_code == 405
+    assert response.json()["code"] == "method_not_allowed"
+    assert {"GET", "POST"} <= set(response["Allow"].split(", ")) <= {"GET", "HEAD", "POST"}
+
+
+def test_checks_come_in_the_documented_order(api: Api):
+    foreign = make_project()
+    reader = make_key(organization=api.project.organization, scopes=["read"]).secret
+    job = make_job(project=api.project)
+
+    def status(method: str, project: str, path: str, secret: str, **further) -> int:
+        headers = {"Authorization": f"Bearer {secret}"}
+        return api.client.generic(method, f"/public/{project}{path}", headers=headers, **further).status_code
+
+    ours, theirs = api.project.key, foreign.key
+    broken = {"data": b"x" * 100_000, "content_type": "text/plain"}
+    assert status("PUT", theirs, "/nowhere", "wrong") == 404  # route, before the key
+    assert status("PUT", theirs, "/jobs/abc", "wrong") == 401  # key, before the method
+    assert status("PUT", theirs, "/jobs/abc", reader) == 405  # method, before the scope
+    assert status("DELETE", theirs, "/jobs/abc", reader) == 403  # scope, before the project
+    assert status("DELETE", theirs, "/jobs/abc", api.secret) == 404  # project, before the id
+    assert status("DELETE", ours, "/jobs/abc", api.secret) == 400  # id
+    assert status("DELETE", ours, "/jobs/0", api.secret) == 404  # job
+    assert status("POST", theirs, "/jobs", api.secret, **broken) == 404  # project, before the content type
+    assert status("POST", ours, "/jobs", api.secret, **broken) == 415  # content type, before the size
+    assert status("DELETE", ours, f"/jobs/{job.pk}", api.secret) == 200
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "*/*", "application/xml", "application/json;q=0", "", "x", "text/html;q=x"]
+)
+def test_json_is_answered_whatever_is_accepted(api: Api, accept: str):
+    for path in ("/jobs", "/jobs?format=api", "/jobs/abc?format=xml", "/nowhere"):
+        response = api.get(path, headers={"Accept": accept})
+
+        assert response["Content-Type"] == "application/json"
+        assert json.loads(response.content)
+
+
+def test_the_field_to_blame_is_told_apart_in_the_words_of_the_contract(api: Api):
+    told = api.post("/jobs", {"action": "touch_publicly", "referenceId": "x", "startAt": 10**15}).json()
+
+    assert list(told) == ["error", "code", "requestId", "details"]
+    assert told["details"] == {"field": "startAt"}
+    assert api.get("/jobs/abc").json()["details"] == {"field": "jobId"}
+    assert api.post("/jobs", b"[]").json()["details"] == {"field": "body"}
+    assert api.post("/jobs", {"action": "x", "referenceId": "x"}).json()["details"] == {"field": "action"}
+
+
+def test_the_job_in_the_way_is_told_as_it_would_be_by_itself(api: Api):
+    api.delete("/users/shekar")
+
+    told = api.delete("/users/shekar").json()
+
+    assert list(told) == ["error", "code", "requestId", "details"]
+    assert told["details"] == {"job": api.get("/jobs").json()["data"][0]}
+
+
+def test_an_error_without_more_to_tell_has_no_details(api: Api):
+    job = make_job(project=api.project, status=Status.COMPLETED)
+
+    assert list(api.delete(f"/jobs/{job.pk}").json()) == ["error", "code", "requestId"]

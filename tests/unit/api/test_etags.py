@@ -1,0 +1,204 @@
+"""Following one job to its end: ``ETag``, ``If-None-Match``, ``Retry-After``."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jobs.api.etags import etag_of, is_known
+from jobs.models import Job, JobEvent, Worker
+from jobs.services.search.jobs import get_job_and_time
+from jobs.services.tenants.api_keys import revoke_api_key
+from jobs.status import Status
+from tests.support.api_client import Api
+from tests.support.factories import LONG_AGO, make_job, make_key
+
+ETAG = 'W/"0123456789abcdef"'
+EVERYTHING = "include=progress,receipt,events,attempts"
+
+
+def follow(api: Api, job: Job, etag: str, query: str = "") -> Any:
+    return api.get(f"/jobs/{job.pk}?{query}", headers={"If-None-Match": etag})
+
+
+# ---------------------------------------------------------------- If-None-Match, as the RFC has it
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        ETAG,
+        ETAG.removeprefix("W/"),
+        "*",
+        " \t* ",
+        f'"a",{ETAG}',
+        f'W/"a" , \t{ETAG},, "b"',
+        f",, {ETAG} ,",
+        f'"a,b",{ETAG}',
+        f'"W/\\",{ETAG}',
+        f'"\xe9",{ETAG}',
+        f'"",{ETAG}',
+    ],
+)
+def test_a_tag_is_known_in_every_well_formed_list(field: str):
+    assert is_known(ETAG, field)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "",
+        ",",
+        '""',
+        '"other"',
+        ETAG.removeprefix("W/").strip('"'),
+        f"w/{ETAG.removeprefix('W/')}",
+        ETAG.rstrip('"'),
+        f"{ETAG} {ETAG}",
+        f"{ETAG};{ETAG}",
+        f"{ETAG}, other",
+        f"*, {ETAG}",
+        f"{ETAG}, *",
+        f'"a b", {ETAG}',
+        f'"a\x00", {ETAG}',
+        f'"x,{ETAG},y"',
+        f"W/ {ETAG.removeprefix('W/')}",
+        f"{ETAG}\n",
+    ],
+)
+def test_another_tag_or_a_malformed_field_names_nothing(field: str):
+    assert not is_known(ETAG, field)
+
+
+@pytest.mark.parametrize("field", ['"a",' * 20_000 + "x", ", " * 40_000 + "x", '"' * 80_000, ("W/" * 40_000)])
+def test_a_long_field_takes_time_in_proportion(field: str):
+    begun = time.perf_counter()
+
+    assert not is_known(ETAG, field)
+    assert time.perf_counter() - begun < 1
+
+
+# ---------------------------------------------------------------- the answers
+
+
+@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize("query", ["", EVERYTHING])
+def test_what_the_caller_has_already_is_not_sent_again(api: Api, status: Status, query: str):
+    job = make_job(project=api.project, status=status)
+    first = api.get(f"/jobs/{job.pk}?{query}")
+
+    again = follow(api, job, first["ETag"], query)
+
+    assert first.status_code == 200
+    assert first["ETag"] == etag_of(first.content)
+    assert (again.status_code, again.content) == (304, b"")
+    assert not {"Content-Type", "Content-Length"} & set(again.headers)
+    for name in ("ETag", "Cache-Control", "Retry-After"):
+        assert again.headers.get(name) == first.headers.get(name), name
+    assert again["X-Request-Id"]
+    assert again["Cache-Control"] == "private, no-cache"
+
+
+def test_a_head_is_answered_alike(api: Api):
+    job = make_job(project=api.project)
+    etag = api.get(f"/jobs/{job.pk}")["ETag"]
+
+    head = api.call("HEAD", f"/jobs/{job.pk}")
+
+    assert (head.status_code, head["ETag"]) == (200, etag)
+    assert api.call("HEAD", f"/jobs/{job.pk}", headers={"If-None-Match": "*"}).status_code == 304
+
+
+def test_a_change_is_sent(api: Api):
+    job = make_job(project=api.project)
+    etag = api.get(f"/jobs/{job.pk}")["ETag"]
+    api.delete(f"/jobs/{job.pk}")
+
+    response = follow(api, job, etag)
+
+    assert response.status_code == 200
+    assert response.json()["data"]["status"] == "cancelled"
+    assert response["ETag"] != etag
+
+
+def test_a_change_of_what_was_included_is_sent_to_those_who_asked_for_it(api: Api):
+    job = make_job(project=api.project, status=Status.RUNNING)
+    plain, with_progress = api.get(f"/jobs/{job.pk}")["ETag"], api.get(f"/jobs/{job.pk}?include=progress")["ETag"]
+    Job.objects.filter(pk=job.pk).update(progress_done=1)
+
+    assert plain != with_progress
+    assert follow(api, job, plain).status_code == 304
+    assert follow(api, job, with_progress, "include=progress").status_code == 200
+
+
+def test_a_worker_s_beat_changes_nothing_that_was_included(api: Api):
+    """Else a job that waits would look changed with every look."""
+    job = make_job(project=api.project)
+    _, now = get_job_and_time(job.pk, project=api.project)
+    Worker.objects.create(name="host:1:aaaa", started_at=LONG_AGO, beat_at=now - timedelta(seconds=9))
+    etag = api.get(f"/jobs/{job.pk}?{EVERYTHING}")["ETag"]
+    Worker.objects.update(beat_at=now)
+
+    assert follow(api, job, etag, EVERYTHING).status_code == 304
+
+
+def test_a_malformed_field_gets_the_whole_answer(api: Api):
+    job = make_job(project=api.project)
+    etag = api.get(f"/jobs/{job.pk}")["ETag"]
+
+    assert follow(api, job, f"{etag}, nonsense").status_code == 200
+
+
+def test_the_key_and_the_job_are_checked_before_anything_is_called_unchanged(api: Api):
+    job = make_job(project=api.project)
+    foreign = make_job()
+
+    assert follow(api, foreign, "*").status_code == 404
+    assert follow(api, job, "*", "include=nonsense").status_code == 400
+    api.secret = make_key(organization=api.project.organization, scopes=["cancel"]).secret
+    assert follow(api, job, "*").status_code == 403
+    revoke_api_key(api.secret[:12])
+    assert follow(api, job, "*").status_code == 401
+
+
+def test_other_answers_know_no_condition(api: Api):
+    job = make_job(project=api.project)
+
+    assert api.get("/jobs", headers={"If-None-Match": "*"}).status_code == 200
+    assert api.delete(f"/jobs/{job.pk}", headers={"If-None-Match": "*"}).status_code == 200
+
+
+# ---------------------------------------------------------------- Retry-After
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status.is_final])
+def test_nobody_is_told_to_ask_again_for_a_job_that_has_ended(api: Api, status: Status):
+    assert not api.get(f"/jobs/{make_job(project=api.project, status=status).pk}").has_header("Retry-After")
+
+
+@pytest.mark.parametrize(("wait", "hint"), [(-60, 3), (1, 3), (30, 30), (59.5, 60), (61, 60), (10**8, 60)])
+def test_a_job_that_waits_is_worth_a_look_when_it_is_due_and_once_a_minute(api: Api, wait: float, hint: int):
+    job = make_job(project=api.project)
+    _, now = get_job_and_time(job.pk, project=api.project)
+    Job.objects.filter(pk=job.pk).update(due_at=now + timedelta(seconds=wait))
+
+    seconds = int(api.get(f"/jobs/{job.pk}")["Retry-After"])
+
+    assert hint - 5 <= seconds <= hint
+    assert seconds >= 3
+
+
+def test_a_running_job_is_worth_a_look_soon(api: Api):
+    assert api.get(f"/jobs/{make_job(project=api.project, status=Status.RUNNING).pk}")["Retry-After"] == "3"
+
+
+def test_only_a_look_at_one_job_has_the_hint(api: Api):
+    job = make_job(project=api.project)
+    created = api.post("/jobs", {"action": "delete_user_data", "referenceId": "shekar@example.com"})
+
+    assert created.status_code == 201
+    assert not created.has_header("Retry-After")
+    assert not api.get("/jobs").has_header("Retry-After")
+    assert not api.delete(f"/jobs/{job.pk}").has_header("Retry-After")
+    assert JobEvent.objects.filter(job=job, what="cancelled").exists()

@@ -1,0 +1,146 @@
+"""Filters and ``sort`` of the list, as integrators spell them."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from jobs.status import Status
+from tests.support.api_client import Api
+from tests.support.factories import LONG_AGO, make_job
+from tests.unit.api.test_list_jobs import ids_of
+
+MS = 1_735_732_800_000  # LONG_AGO
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("status=failed", [3]),
+        ("status=failed&status=scheduled", [3, 0]),
+        ("status=failed&status=failed", [3]),
+        ("action=erase", [4, 1]),
+        ("action=unheard-of", []),
+        ("referenceId=a%2Bb%40example.com", [2]),
+        ("referenceId=a", []),
+        (f"createdFrom={MS + 2000}", [4, 3, 2]),
+        (f"createdTo={MS + 2000}", [1, 0]),
+        (f"createdFrom={MS + 1000}&createdTo={MS + 3000}", [2, 1]),
+        (f"createdFrom={MS + 3000}&createdTo={MS + 1000}", []),
+        (f"startFrom={MS - 2000}", [2, 1, 0]),
+        (f"startTo=%2B{MS - 2000}", [4, 3]),
+        ("createdFrom=-1", [4, 3, 2, 1, 0]),
+        ("sort=jobId", [0, 1, 2, 3, 4]),
+        ("sort=startAt", [4, 3, 2, 1, 0]),
+        ("sort=-startAt", [0, 1, 2, 3, 4]),
+        ("sort=-jobId&sort=nonsense", [4, 3, 2, 1, 0]),
+        ("action=erase&action=touch", [4, 1]),
+        (f"action=erase&status=cancelled&createdFrom={MS}&sort=startAt", [4]),
+    ],
+)
+def test_the_list_is_what_was_asked_for(api: Api, query: str, expected: list[int]):
+    statuses = [Status.SCHEDULED, Status.RUNNING, Status.COMPLETED, Status.FAILED, Status.CANCELLED]
+    jobs = [
+        make_job(
+            project=api.project,
+            status=status,
+            action="erase" if number in (1, 4) else "touch",
+            reference_id="a+b@example.com" if number == 2 else "b",
+            created_at=LONG_AGO + number * SECOND,
+            start_at=LONG_AGO - number * SECOND,
+        )
+        for number, status in enumerate(statuses)
+    ]
+
+    assert ids_of(api.get(f"/jobs?{query}")) == [jobs[number].pk for number in expected]
+
+
+@pytest.mark.parametrize("sort", ["jobId", "-jobId", "startAt", "-startAt"])
+def test_another_project_s_jobs_stay_unseen_whatever_is_asked_for(api: Api, sort: str):
+    make_job(reference_id="x", status=Status.FAILED)
+    asked = f"status=failed&action=touch&referenceId=x&createdFrom=0&startFrom=0&sort={sort}"
+
+    assert api.get(f"/jobs?{asked}").json() == {"data": []}
+
+
+TIMES = ["createdFrom", "createdTo", "startFrom", "startTo"]
+BEYOND = ["253402300800000", "-62135596800001", "9" * 3000, "9223372036854775808"]
+NO_INTEGERS = ["", "x", "1.0", "1e3", "1_0", "%D9%A1", "%201", "2025-01-01", "%00", "0x1"]
+
+
+@pytest.mark.parametrize("name", TIMES)
+@pytest.mark.parametrize("value", [*NO_INTEGERS, *BEYOND])
+def test_a_time_that_is_none_is_refused_by_its_name(api: Api, name: str, value: str):
+    answer = refused(api.get(f"/jobs?{name}={value}"), name)
+
+    assert "must be an integer" in answer or "instant" in answer or "must not be empty" in answer
+
+
+@pytest.mark.parametrize("name", TIMES)
+@pytest.mark.parametrize("value", ["253402300799999", "-62135596800000", "0"])
+def test_a_time_at_the_end_of_the_calendar_is_compared(api: Api, name: str, value: str):
+    make_job(project=api.project)
+
+    assert api.get(f"/jobs?{name}={value}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cure"),
+    [
+        ("status", "", "must not be empty"),
+        ("status", "done", "scheduled, running, completed, failed, cancelled"),
+        ("status", "FAILED", "must be one of"),
+        ("status", "failed,running", "repeat the parameter"),
+        ("status", "failed&status=x", "must be one of"),
+        ("status", "failed&status=", "must not be empty"),
+        ("status", "%00", "must be one of"),
+        ("action", "", "must not be empty"),
+        ("action", "%00", "control characters"),
+        ("action", "a" * 101, "at most 100 characters"),
+        ("referenceId", "", "must not be empty"),
+        ("referenceId", "%20", "must not be blank"),
+        ("referenceId", "a%00b", "control characters"),
+        ("referenceId", "%C3%A4" * 129, "at most 256 bytes"),
+        ("sort", "", "jobId, -jobId, startAt, -startAt"),
+        ("sort", "createdAt", "must be one of"),
+        ("sort", "%2BjobId", "must be one of"),
+        ("sort", "jobId,startAt", "must be one of"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_its_name_and_the_cure(api: Api, name: str, value: str, cure: str):
+    assert cure in refused(api.get(f"/jobs?{name}={value}"), name)
+
+
+def refused(response: Any, name: str) -> str:
+    """Return the sentence of a 400 that names a parameter."""
+    body = response.json()
+    assert (response.status_code, body["code"]) == (400, "invalid_field")
+    assert body["error"].startswith(f"{name}: ")
+    return str(body["error"])
+
+
+def test_the_value_of_a_refused_reference_is_not_repeated(api: Api):
+    body = api.get(f"/jobs?referenceId={quote('jane@example.com' + chr(7))}").content.decode()
+
+    assert "jane" not in body
+
+
+@pytest.mark.parametrize("value", ["%ED%A0%80", "%FF", "%C3", "%EF%BF%BD", "%F0%9F%98%80", "'%3B--", "%25", "_", "%5C"])
+def test_bytes_and_marks_that_mean_something_elsewhere_match_nothing(api: Api, value: str):
+    make_job(project=api.project)
+
+    assert api.get(f"/jobs?referenceId={value}").json() == {"data": []}
+
+
+def test_a_bad_page_or_limit_beside_filters_falls_back_as_ever(api: Api):
+    job = make_job(project=api.project)
+
+    assert ids_of(api.get("/jobs?limit=0&page=x&status=scheduled")) == [job.pk]
+
+
+def test_a_filter_is_judged_only_once_the_caller_may_see_the_project(api: Api):
+    api.secret = "jsk_" + "a" * 38
+
+    assert api.get("/jobs?status=x").status_code == 401

@@ -1,0 +1,200 @@
+"""What a host may replace, and that the rule between tenants stays whatever it does."""
+
+from typing import Any, Final
+
+import pytest
+from django.core.cache import cache
+from django.test import Client, override_settings
+
+from jobs.models import Job
+from jobs.services.tenants.projects import disable_organization
+from tests.support.api_client import Api
+from tests.support.factories import make_job, make_key, make_project
+from tests.support.hostapp.api_hooks import OneAtMost
+
+pytestmark = pytest.mark.django_db
+
+HOOKS: Final = "tests.support.hostapp.api_hooks"
+LOGIN: Final = {"AUTHENTICATION": f"{HOOKS}.Login"}
+
+
+@pytest.fixture(autouse=True)
+def _nobody_counted_yet() -> None:
+    cache.clear()
+
+
+def ask(path: str, *, method: str = "GET", project: Any, user: str = "7", **further: Any) -> Any:
+    """Call as a user of the host's, of the organization of ``project``."""
+    headers = {"Authorization": f"Login {user}@{project.organization.pk}", **further.pop("headers", {})}
+    return Client().generic(method, f"/public/{path}", headers=headers, **further)
+
+
+def create(project: Any, *, user: str, reference_id: str = "x@example.com", key: str = "k1") -> Any:
+    body = f'{{"action": "touch_publicly", "referenceId": "{reference_id}"}}'
+    further = {"data": body, "content_type": "application/json", "headers": {"Idempotency-Key": key}}
+    return ask(f"{project.key}/jobs", method="POST", project=project, user=user, **further)
+
+
+# ---------------------------------------------------------------- who calls
+
+
+@override_settings(JOBS=LOGIN)
+def test_a_host_with_its_own_login_opens_the_projects_of_its_organization():
+    project = make_project()
+    job = make_job(project=project)
+
+    listed = ask(f"{project.key}/jobs", project=project)
+    cancelled = ask(f"{project.key}/jobs/{job.pk}?reason=mistake", method="DELETE", project=project)
+    followed = ask(f"{project.key}/jobs/{job.pk}?include=events", project=project)
+
+    assert [found["jobId"] for found in listed.json()["data"]] == [job.pk]
+    assert cancelled.json()["data"]["status"] == "cancelled"
+    assert job.events.get().actor == "user:7"
+    (event,) = followed.json()["data"]["events"]
+    assert event["by"] == "user"
+    assert event["note"] == "mistake"
+
+
+@override_settings(JOBS=LOGIN)
+def test_with_a_login_another_tenants_project_is_like_one_that_does_not_exist():
+    project, foreign = make_project(), make_project()
+    same_id = {"headers": {"X-Request-Id": "the-same"}}
+
+    theirs = ask(f"{foreign.key}/jobs", project=project, **same_id)
+    unknown = ask(f"{'0' * 20}/jobs", project=project, **same_id)
+    impossible = ask("a%00b/jobs", project=project, **same_id)
+
+    assert theirs.status_code == 404
+    assert theirs.content == unknown.content == impossible.content
+
+
+@override_settings(JOBS=LOGIN, REST_FRAMEWORK={"UNAUTHENTICATED_TOKEN": "builtins.object"})
+@pytest.mark.parametrize("credentials", ["", "Bearer jsk_x", "Login mehdi@1"])
+def test_who_is_not_known_gets_the_usual_401(credentials: str):
+    project = make_project()
+
+    answer = Client().get(f"/public/{project.key}/jobs", headers={"Authorization": credentials})
+
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "unauthorized"
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert b"mehdi" not in answer.content
+
+
+@override_settings(JOBS=LOGIN)
+def test_a_disabled_organization_is_shut_out_however_its_users_are_known():
+    project = make_project()
+    disable_organization(project.organization.name)
+
+    assert ask(f"{project.key}/jobs", project=project).status_code == 401
+    assert ask("me", project=project).status_code == 401
+
+
+@override_settings(JOBS=LOGIN)
+def test_me_tells_a_user_its_organization_and_scopes():
+    project = make_project()
+
+    told = ask("me", project=project).json()["data"]
+
+    assert told["organization"] == project.organization.name
+    assert told["scopes"] == ["read", "create", "cancel"]
+    assert (told["keyPrefix"], told["name"], told["project"], told["expiresAt"]) == ("", "", None, None)
+
+
+@override_settings(JOBS=LOGIN)
+def test_a_repeated_call_is_told_by_its_user():
+    project = make_project()
+
+    first, again = create(project, user="7"), create(project, user="7")
+    other = create(project, user="8")
+
+    assert (first.status_code, again.status_code, other.status_code) == (201, 201, 201)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert first.json()["data"]["jobId"] == again.json()["data"]["jobId"] != other.json()["data"]["jobId"]
+    assert Job.objects.count() == 2
+
+
+@override_settings(JOBS={**LOGIN, "REQUESTS_PER_MINUTE": 1})
+def test_each_user_has_a_quota_of_its_own():
+    project = make_project()
+
+    statuses = [ask(f"{project.key}/jobs", project=project, user=user).status_code for user in ("7", "7", "8")]
+
+    assert statuses == [200, 429, 200]
+
+
+@override_settings(JOBS={"AUTHENTICATION": f"{HOOKS}.NoCaller"})
+def test_a_class_that_names_no_caller_is_told_what_it_must_return():
+    with pytest.raises(TypeError, match=r"must return \(user, Caller\)"):
+        ask("me", project=make_project())
+
+
+# ---------------------------------------------------------------- what they may do
+
+
+@override_settings(JOBS={"PERMISSION": f"{HOOKS}.OfficeHours"})
+def test_a_host_may_allow_less_than_the_scopes_do(api: Api):
+    job = make_job(project=api.project)
+
+    answer = api.delete(f"/jobs/{job.pk}")
+
+    assert answer.status_code == 403
+    assert answer.json()["code"] == "forbidden"
+    assert api.get("/jobs").status_code == 200
+    assert Job.objects.get().status == "scheduled"
+
+
+@override_settings(JOBS={"PERMISSION": f"{HOOKS}.Everybody"})
+def test_a_host_may_ask_for_no_scope(api: Api):
+    secret = make_key(organization=api.project.organization, scopes=["cancel"]).secret
+
+    assert Api(project=api.project, secret=secret).get("/jobs").status_code == 200
+
+
+# ---------------------------------------------------------------- how often
+
+
+@override_settings(JOBS={"THROTTLE": f"{HOOKS}.OneAtMost", "REQUESTS_PER_MINUTE": 1})
+def test_a_host_may_count_requests_by_its_own_measure(api: Api, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(OneAtMost, "seen", set())
+
+    first, second = api.get("/jobs"), api.get("/jobs")
+
+    assert first.status_code == 200
+    assert "RateLimit" not in first.headers
+    assert second.status_code == 429
+    assert second.headers["Retry-After"] == "7"
+    assert second.json()["code"] == "too_many_requests"
+
+
+# ---------------------------------------------------------------- which project
+
+
+@override_settings(JOBS={"FIND_PROJECT": f"{HOOKS}.by_name"})
+def test_a_host_may_find_projects_by_something_else_than_their_key(api: Api):
+    api.project.name = "web-shop"
+    api.project.save()
+    job = make_job(project=api.project)
+    headers = {"Authorization": f"Bearer {api.secret}"}
+
+    answer = Client().get(f"/public/web-shop/jobs/{job.pk}", headers=headers)
+
+    assert answer.json()["data"]["jobId"] == job.pk
+    assert Client().get(f"/public/{api.project.key}/jobs", headers=headers).status_code == 404
+
+
+@override_settings(JOBS={"FIND_PROJECT": f"{HOOKS}.by_name"})
+def test_a_project_that_the_host_finds_for_the_wrong_caller_stays_hidden(api: Api):
+    foreign, sister = make_project(name="foreign"), make_project(name="sister", organization=api.project.organization)
+    bound = make_key(organization=api.project.organization, project=api.project).secret
+
+    def answer(name: str, secret: str) -> Any:
+        headers = {"Authorization": f"Bearer {secret}", "X-Request-Id": "the-same"}
+        found = Client().get(f"/public/{name}/jobs", headers=headers)
+        return found.status_code, found.content
+
+    unknown = answer("nowhere", api.secret)
+    assert unknown[0] == 404
+    assert answer(foreign.name, api.secret) == unknown
+    assert answer(sister.name, bound) == unknown
+    assert answer(sister.name, api.secret)[0] == 200

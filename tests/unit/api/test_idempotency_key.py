@@ -1,0 +1,243 @@
+"""``Idempotency-Key``: a request that is sent again creates nothing, and is answered as the first was."""
+
+import hashlib
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from jobs.models import Job, JobEvent
+from jobs.services.commands.prune import delete_jobs, redact_jobs
+from jobs.status import Status
+from tests.support.api_client import Api
+from tests.support.factories import make_key, make_project
+from tests.support.hostapp import plain_actions
+
+VALID = {"action": "touch_publicly", "referenceId": "shekar@example.com"}
+UNIQUE = {"action": "touch_publicly_once", "referenceId": "shekar@example.com"}
+PLAIN = "!#$%&'()*+-./09:;<=>?@AZ[]^_`az{|}~"
+KEY = "8e03978e-40d5-43e8-bc93-6894a57f9324"
+
+
+def post(api: Api, body: Any = VALID, *, key: str = KEY, path: str = "/jobs") -> Any:
+    return api.post(path, body, headers={"Idempotency-Key": key})
+
+
+def assert_replays(response: Any, first: Any) -> None:
+    assert response.status_code == first.status_code == 201
+    assert response["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first
+    assert response["Location"] == first["Location"]
+    assert response.json() == first.json()
+
+
+def end(status: Status = Status.COMPLETED) -> None:
+    """End every job, as its worker would."""
+    Job.objects.update(status=status.value, finished_at=timezone.now() - timedelta(days=2))
+
+
+@pytest.mark.parametrize("body", [VALID, UNIQUE], ids=["any", "unique"])
+def test_the_same_request_is_answered_with_the_same_job(api: Api, body: Any):
+    first = post(api, body)
+
+    assert_replays(post(api, body), first)
+    assert Counter(job=Job.objects.count(), event=JobEvent.objects.count()) == Counter(job=1, event=1)
+
+
+def test_the_job_is_answered_as_it_now_stands(api: Api):
+    first = post(api).json()["data"]
+    api.delete(f"/jobs/{first['jobId']}")
+
+    again = post(api)
+
+    assert again["Idempotent-Replayed"] == "true"
+    assert again.json()["data"] == api.get(f"/jobs/{first['jobId']}").json()["data"]
+    assert again.json()["data"]["status"] == "cancelled"
+
+
+def test_a_unique_job_that_has_ended_is_answered_and_no_second_is_created(api: Api):
+    first = post(api, UNIQUE)
+    end()
+
+    assert post(api, UNIQUE).json()["data"]["jobId"] == first.json()["data"]["jobId"]
+    assert Job.objects.count() == 1
+
+
+def test_without_a_key_the_same_request_creates_a_second_job(api: Api):
+    assert [api.post("/jobs", VALID).status_code for _ in range(2)] == [201, 201]
+    assert list(Job.objects.values_list("call_digest", "call_body", "call_index")) == [(None, None, None)] * 2
+
+
+def test_another_key_creates_another_job(api: Api):
+    assert post(api, key="a").json()["data"]["jobId"] != post(api, key="b").json()["data"]["jobId"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {**VALID, "referenceId": "mehdi@example.com"},
+        b'{"action":"touch_publicly","referenceId":"shekar@example.com"}',
+        b"{",
+        {"jobs": [VALID]},
+    ],
+)
+def test_a_key_that_came_with_another_body_is_refused(api: Api, other: Any):
+    first = post(api)
+
+    response = post(api, other)
+
+    assert response.status_code == 422
+    assert list(response.json()) == ["error", "code", "requestId"]
+    assert response.json()["code"] == "idempotency_key_reused"
+    assert_replays(post(api), first)
+
+
+def test_a_key_is_for_one_endpoint(api: Api):
+    body = {"jobs": [VALID]}
+    assert post(api, body, path="/jobs/batch").status_code == 201
+
+    assert post(api, body).status_code == 422
+    assert Job.objects.count() == 1
+
+
+def test_keys_of_others_are_others(api: Api):
+    sibling = make_project(organization=api.project.organization)
+    secret = make_key(organization=api.project.organization).secret
+    stranger = make_project()
+    callers = [
+        api,
+        Api(project=sibling, secret=api.secret),
+        Api(project=api.project, secret=secret),
+        Api(project=stranger, secret=make_key(organization=stranger.organization).secret),
+    ]
+
+    answers = [post(caller, {**VALID, "referenceId": f"user-{index}"}) for index, caller in enumerate(callers)]
+
+    assert [answer.status_code for answer in answers] == [201] * 4
+    assert not any("Idempotent-Replayed" in answer for answer in answers)
+    assert Job.objects.count() == 4
+
+
+def test_a_refused_request_leaves_its_key_free(api: Api):
+    api.post("/jobs", UNIQUE)
+
+    refused = [post(api, {}), post(api, b"{"), post(api, {**VALID, "startAt": "x"}), post(api, UNIQUE)]
+    created = post(api)
+
+    assert [answer.status_code for answer in refused] == [400, 400, 400, 409]
+    assert created.status_code == 201
+    assert "Idempotent-Replayed" not in created
+
+
+def test_a_replay_does_not_depend_on_what_is_accepted_today(api: Api, monkeypatch: pytest.MonkeyPatch):
+    first = post(api)
+    monkeypatch.delitem(plain_actions.action.__globals__["_registry"], "touch_publicly")
+
+    assert_replays(post(api), first)
+
+
+@pytest.mark.parametrize(
+    ("sent", "same"),
+    [
+        ("a", '"a"'),
+        ("a", ' "a" '),
+        (PLAIN, f'"{PLAIN}"'),
+        ('"a,b"', ' "a,b"'),
+        (r'"\"\\"', r'"\"\\"'),
+        ("x" * 255, f'"{"x" * 255}"'),
+    ],
+)
+def test_a_key_is_the_same_in_quotes_and_without(api: Api, sent: str, same: str):
+    first = post(api, key=sent)
+
+    assert_replays(post(api, key=same), first)
+
+
+def test_an_escape_stands_for_one_character(api: Api):
+    post(api, key=r'"\\"')
+
+    (digest,) = Job.objects.values_list("call_digest", flat=True)
+    assert digest == hashlib.sha256(f"{api_key_id(api)}:\\".encode()).hexdigest()
+
+
+def api_key_id(api: Api) -> int:
+    return api.project.organization.api_keys.get().pk
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *("", '""', " ", "a b", '"a b"', '"a', 'a"', 'a"b', "a\\b", r'"\a"', '"a" "b"', '"a","b"', "a,b", "a, b"),
+        *('"a";x=1', "é", "\x7f", "a\tb", "x" * 256, f'"{"x" * 256}"', "\xff", "x" * 100_000, "'a b'", '"a"b'),
+    ],
+)
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/batch"])
+def test_what_is_no_key_is_refused_by_name(api: Api, path: str, sent: str):
+    response = post(api, key=sent, path=path)
+
+    assert response.status_code == 400
+    assert response.json()["details"] == {"field": "Idempotency-Key"}
+    assert response.json()["error"].startswith("Idempotency-Key: must be one string of 1 to 255 ")
+    assert not Job.objects.exists()
+
+
+def test_what_is_stored_tells_neither_key_nor_body(api: Api):
+    raw = b'{"action": "touch_publicly", "referenceId": "shekar@example.com"}'
+    post(api, raw, key="secret")
+
+    stored = Job.objects.values("call_digest", "call_body").get()
+
+    guesses = [hashlib.sha256(sent).hexdigest() for sent in (b"secret", raw, b"job\n" + raw)]
+    assert not set(stored.values()) & set(guesses)
+    assert [len(value) for value in stored.values()] == [64, 64]
+
+
+def test_equal_bodies_under_two_keys_have_two_fingerprints(api: Api):
+    post(api, key="a")
+    post(api, key="b")
+
+    assert Job.objects.values("call_body").distinct().count() == 2
+
+
+def test_a_redacted_job_still_answers_its_call(api: Api):
+    first = post(api).json()["data"]
+    end()
+    redact_jobs(timezone.now() - timedelta(days=1))
+
+    again = post(api)
+
+    assert again.status_code == 201
+    assert again.json()["data"]["jobId"] == first["jobId"]
+    assert again.json()["data"]["referenceId"] == ""
+    assert post(api, {**VALID, "referenceId": "x"}).status_code == 422
+
+
+def test_with_the_row_its_call_is_forgotten(api: Api):
+    first = post(api).json()["data"]
+    end()
+    delete_jobs(timezone.now() - timedelta(days=1))
+
+    again = post(api)
+
+    assert "Idempotent-Replayed" not in again
+    assert again.json()["data"]["jobId"] != first["jobId"]
+
+
+def test_other_methods_take_no_notice_of_a_key(api: Api):
+    job = post(api).json()["data"]
+    headers = {"Idempotency-Key": "a b"}
+
+    assert api.get(f"/jobs/{job['jobId']}", headers=headers).status_code == 200
+    assert api.delete("/users/shekar", headers=headers).status_code == 200
+
+
+def test_the_key_is_judged_after_the_project_and_before_the_body(api: Api):
+    broken = {"content_type": "text/plain", "headers": {"Idempotency-Key": "a b"}}
+    foreign = Api(project=make_project(), secret=api.secret)
+
+    assert foreign.post("/jobs", b"x", **broken).status_code == 404
+    assert api.post("/jobs?ifExists=x", b"x", **broken).json()["details"] == {"field": "ifExists"}
+    assert api.post("/jobs", b"x", **broken).json()["details"] == {"field": "Idempotency-Key"}
+    assert api.post("/jobs", b"x", content_type="text/plain").status_code == 415

@@ -1,0 +1,100 @@
+"""``GET /public/me``: a key asks what it is."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobs.models import ApiKey
+from jobs.services.tenants.api_keys import rotate_api_key
+from tests.integration.api.test_query_counts import statements_of
+from tests.support.api_client import Api
+from tests.support.factories import make_key
+
+pytestmark = pytest.mark.django_db
+
+
+def ask(api: Api, secret: str, method: str = "GET"):
+    return api.client.generic(method, "/public/me", headers={"Authorization": f"Bearer {secret}"})
+
+
+def test_it_tells_whose_the_key_is_and_what_it_may_do(api: Api):
+    organization = api.project.organization
+    made = make_key(organization=organization, name="CI", scopes=["cancel"])
+
+    answer = ask(api, made.secret)
+
+    assert answer.status_code == 200
+    assert list(answer.json()["data"].items()) == [
+        ("organization", organization.name),
+        ("keyPrefix", made.secret[:12]),
+        ("name", "CI"),
+        ("scopes", ["cancel"]),
+        ("project", None),
+        ("expiresAt", None),
+    ]
+
+
+def test_a_bound_key_names_its_project_and_a_limited_one_its_end(api: Api):
+    organization = api.project.organization
+    made = make_key(organization=organization, project=api.project, lifetime=timedelta(days=1))
+    ApiKey.objects.filter(pk=made.key.pk).update(expires_at=datetime(2040, 1, 1, tzinfo=UTC))
+
+    told = ask(api, made.secret).json()["data"]
+
+    assert told["project"] == api.project.key
+    assert told["expiresAt"] == 2_208_988_800_000
+
+
+@pytest.mark.parametrize("secret", ["x", "jsk_" + "a" * 38])
+def test_a_wrong_key_is_refused(api: Api, secret: str):
+    assert ask(api, secret).status_code == 401
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_other_methods_are_refused_after_the_key(api: Api, method: str):
+    allowed = ask(api, api.secret, method)
+
+    assert allowed.status_code == 405
+    assert allowed["Allow"] == "GET, HEAD"
+    assert ask(api, "x", method).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/public/me/", "/public/me/x", "/public/Me"])
+def test_the_path_is_this_one_alone(api: Api, path: str):
+    assert api.client.get(path, headers={"Authorization": f"Bearer {api.secret}"}).status_code == 404
+
+
+def test_a_project_called_me_keeps_its_routes(api: Api):
+    type(api.project)._default_manager.filter(pk=api.project.pk).update(key="me")
+
+    answer = api.client.get("/public/me/jobs", headers={"Authorization": f"Bearer {api.secret}"})
+
+    assert answer.json() == {"data": []}
+
+
+@pytest.mark.parametrize(("is_bound", "statements"), [(False, 1), (True, 2)])
+def test_it_costs_a_statement_and_one_more_for_the_project(api: Api, is_bound: bool, statements: int):
+    made = make_key(organization=api.project.organization, project=api.project if is_bound else None)
+    ask(api, made.secret)
+
+    assert len(statements_of(lambda: ask(api, made.secret))) == statements
+
+
+def test_a_key_within_its_overlap_still_answers_and_says_until_when(api: Api):
+    old = make_key(organization=api.project.organization)
+    new = rotate_api_key(old.key.prefix, overlap=timedelta(hours=1))
+
+    told = [ask(api, secret).json()["data"]["expiresAt"] for secret in (old.secret, new.secret)]
+
+    assert told[0] is not None
+    assert told[1] is None
+
+
+def test_after_its_overlap_a_key_is_refused_like_any_wrong_one(api: Api):
+    old = make_key(organization=api.project.organization)
+    rotate_api_key(old.key.prefix, overlap=timedelta(0))
+
+    answers = [ask(api, secret) for secret in (old.secret, "x")]
+
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert len({answer.json()["error"] for answer in answers}) == 1

@@ -1,0 +1,269 @@
+"""Limits of requests: by key, and by address if the key is wrong; counted in the cache alone."""
+
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
+from django.test import Client, override_settings
+
+from jobs.api import throttling
+from jobs.models import ApiKey
+from jobs.services.tenants.api_keys import revoke_api_key
+from tests.integration.api.test_query_counts import statements_of
+from tests.support import api_costs
+from tests.support.api_client import Api
+from tests.support.factories import make_key
+from tests.support.source import ROOT
+
+pytestmark = pytest.mark.django_db
+
+
+@contextmanager
+def limits(**settings: Any) -> Iterator[None]:
+    """Only the limits that are named."""
+    with override_settings(JOBS={"REQUESTS_PER_MINUTE": None, "FAILED_KEYS_PER_MINUTE": None, **settings}):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def window(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
+    """A window of its own for each test; called, it sets how many seconds later it is."""
+
+    def later(seconds: float) -> None:
+        monkeypatch.setattr(throttling.time, "time", lambda: api_costs.NOON + seconds)
+
+    later(0)
+    monkeypatch.setattr(throttling._Warned, "at", None)
+    caches["default"].clear()
+    yield later
+    caches["default"].clear()
+
+
+def assert_too_many(answer: Any, *, seconds: int) -> None:
+    assert answer.status_code == 429
+    assert list(answer.json()) == ["error", "code", "requestId"]
+    assert answer.json()["code"] == "too_many_requests"
+    assert answer["Retry-After"] == str(seconds)
+    assert "WWW-Authenticate" not in answer
+
+
+def fail(address: str = "192.0.2.1", **meta: str) -> Any:
+    return Client().get("/public/x/jobs", headers={"Authorization": "Bearer x"}, REMOTE_ADDR=address, **meta)
+
+
+def statuses(*answers: Any) -> list[int]:
+    return [answer.status_code for answer in answers]
+
+
+# ---------------------------------------------------------------- by key
+
+
+def test_beyond_its_limit_a_key_is_refused_until_the_next_minute(api: Api, window: Callable[[float], None]):
+    with limits(REQUESTS_PER_MINUTE=2):
+        answers = [api.get("/jobs") for _ in range(3)]
+        window(41.4)
+        still = api.get("/jobs")
+        window(41.5)
+        again = api.get("/jobs")
+
+    assert statuses(*answers, still, again) == [200, 200, 429, 429, 200]
+    assert_too_many(answers[2], seconds=42)
+    assert_too_many(still, seconds=1)
+
+
+def test_each_answer_to_a_valid_key_tells_what_is_left(api: Api):
+    with limits(REQUESTS_PER_MINUTE=3):
+        answers = [api.get("/jobs"), api.get("/jobs/1"), api.call("PUT", "/jobs"), api.get("/jobs")]
+
+    assert statuses(*answers) == [200, 404, 405, 429]
+    assert {answer["RateLimit-Policy"] for answer in answers} == {'"key";q=3;w=60'}
+    assert [answer["RateLimit"] for answer in answers] == [f'"key";r={left};t=42' for left in (2, 1, 0, 0)]
+
+
+def test_keys_are_counted_apart(api: Api):
+    other = Api(project=api.project, secret=make_key(organization=api.project.organization).secret)
+
+    with limits(REQUESTS_PER_MINUTE=1):
+        answers = [api.get("/jobs"), api.get("/jobs"), other.get("/jobs")]
+
+    assert statuses(*answers) == [200, 429, 200]
+
+
+def test_method_and_scope_are_refused_before_the_limit_and_the_project_after_it(api: Api):
+    reader = make_key(organization=api.project.organization, scopes=["read"])
+    api.secret = reader.secret
+
+    with limits(REQUESTS_PER_MINUTE=1):
+        api.get("/jobs")
+        wrong_method, no_scope = api.call("PUT", "/jobs"), api.post("/jobs", {})
+        unknown = api.client.get("/public/unknown/jobs", headers={"Authorization": f"Bearer {api.secret}"})
+
+    assert statuses(wrong_method, no_scope, unknown) == [405, 403, 429]
+
+
+def test_a_refusal_costs_the_look_for_the_key_alone(api: Api):
+    with limits(REQUESTS_PER_MINUTE=1):
+        api.get("/jobs")
+
+        assert len(statements_of(lambda: api.get("/jobs"))) == 1
+
+
+def test_without_a_limit_nothing_is_counted_or_told(api: Api):
+    with limits():
+        answers = [api.get("/jobs") for _ in range(3)]
+
+    assert statuses(*answers) == [200] * 3
+    assert not [answer for answer in answers if "RateLimit" in answer or "RateLimit-Policy" in answer]
+
+
+def test_the_limits_of_a_host_that_says_nothing(api: Api):
+    with override_settings(JOBS={}):
+        answer = api.get("/jobs")
+
+    assert answer["RateLimit-Policy"] == '"key";q=600;w=60'
+
+
+# ---------------------------------------------------------------- by address
+
+
+def test_an_address_with_too_many_wrong_keys_is_refused_until_the_next_minute(window: Callable[[float], None]):
+    with limits(FAILED_KEYS_PER_MINUTE=2):
+        answers = [fail() for _ in range(3)]
+        window(42)
+        again = fail()
+
+    assert statuses(*answers, again) == [401, 401, 429, 401]
+    assert_too_many(answers[2], seconds=42)
+    assert not [answer for answer in answers if "RateLimit" in answer]
+
+
+def test_a_request_without_a_key_counts_as_well_and_so_does_every_kind_of_wrong_one(api: Api):
+    revoked = make_key()
+    revoke_api_key(revoked.key.prefix)
+
+    with limits(FAILED_KEYS_PER_MINUTE=3):
+        answers = [
+            api.client.get("/public/x/jobs", headers=headers)
+            for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": f"Bearer {revoked.secret}"}, {})
+        ]
+
+    assert statuses(*answers) == [401, 401, 401, 429]
+
+
+def test_a_valid_key_is_not_locked_out_by_failures_from_its_address(api: Api):
+    with limits(FAILED_KEYS_PER_MINUTE=1, REQUESTS_PER_MINUTE=10):
+        refused = [fail("127.0.0.1") for _ in range(20)]
+        served = [api.get("/jobs") for _ in range(5)]
+
+    assert refused[-1].status_code == 429
+    assert statuses(*served) == [200] * 5
+    assert served[-1]["RateLimit"] == '"key";r=5;t=42'
+
+
+def test_the_address_is_that_which_connected_whatever_the_request_claims():
+    with limits(FAILED_KEYS_PER_MINUTE=1):
+        answers = [fail(HTTP_X_FORWARDED_FOR=f"198.51.100.{number}") for number in range(3)]
+
+    assert statuses(*answers) == [401, 429, 429]
+
+
+def test_addresses_are_counted_apart():
+    with limits(FAILED_KEYS_PER_MINUTE=1):
+        answers = [fail("192.0.2.1"), fail("192.0.2.2"), fail("192.0.2.1")]
+
+    assert statuses(*answers) == [401, 401, 429]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "203.0.113.9", "192.0.2.1"),
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        (2, "198.51.100.1,  203.0.113.9 ,10.0.0.1", "203.0.113.9"),
+        (3, "203.0.113.9, 10.0.0.1", "192.0.2.1"),
+        (1, "", "192.0.2.1"),
+        (1, "203.0.113.9, unknown", "192.0.2.1"),
+        (1, "203.0.113.9:4711", "192.0.2.1"),
+        (1, "1" * 5000, "192.0.2.1"),
+        (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        (1, "::ffff:203.0.113.9", "203.0.113.9"),
+    ],
+)
+def test_the_address_is_the_one_that_the_outermost_trusted_proxy_saw(proxies: int, forwarded: str, address: str):
+    with limits(TRUSTED_PROXIES=proxies):
+        found = throttling.client_address({"REMOTE_ADDR": "192.0.2.1", "HTTP_X_FORWARDED_FOR": forwarded})
+
+    assert found == address
+
+
+@pytest.mark.parametrize("meta", [{}, {"REMOTE_ADDR": ""}, {"REMOTE_ADDR": "unix:"}])
+def test_a_server_that_knows_no_address_has_all_in_one(meta: dict[str, str]):
+    assert throttling.client_address(meta) == ""
+
+
+# ---------------------------------------------------------------- caches
+
+
+class BrokenCache(LocMemCache):
+    """A cache whose server is away."""
+
+    def add(self, *_: Any, **__: Any) -> bool:
+        raise ConnectionError("redis://user:password@cache.example is away")
+
+
+BROKEN = {"default": {"BACKEND": f"{__name__}.BrokenCache"}}
+NOWHERE = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1"}}
+
+
+@pytest.mark.parametrize("broken", [BROKEN, NOWHERE])
+def test_while_the_cache_fails_all_are_answered_and_the_log_says_so_once_a_minute(
+    api: Api, broken: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    now = time.monotonic()
+    with override_settings(CACHES=broken), limits(REQUESTS_PER_MINUTE=1, FAILED_KEYS_PER_MINUTE=1):
+        answers = [api.get("/jobs"), api.get("/jobs"), fail(), fail()]
+        monkeypatch.setattr(throttling.time, "monotonic", lambda: now + 61)
+        api.get("/jobs")
+
+    assert statuses(*answers) == [200, 200, 401, 401]
+    assert not [answer for answer in answers if "RateLimit" in answer]
+    warnings = [record for record in caplog.records if record.name == "jobs.api.throttling"]
+    assert [record.levelno for record in warnings] == [logging.WARNING] * 2
+    assert not [record for record in warnings if "password" in record.getMessage()]
+
+
+def test_of_many_at_once_exactly_as_many_pass_as_the_limit_says():
+    assert api_costs.count_in_threads(LocMemCache("exact", {}), limit=60, name="a") == 60
+
+
+def test_with_redis_exactly_as_many_pass_over_several_processes():
+    try:
+        redis.Redis.from_url(api_costs.REDIS).ping()
+    except redis.exceptions.ConnectionError:
+        missing = "there is no Redis on 127.0.0.1:6379, and no other cache here is shared by processes"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    command = [sys.executable, "-m", "tests.support.api_costs", f"test:{secrets.token_hex(8)}"]
+
+    processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    counts = [int(process.communicate(timeout=60)[0]) for process in processes]
+
+    assert sum(counts) == api_costs.LIMIT
+
+
+def test_a_key_counts_under_its_number_and_never_under_its_secret(api: Api):
+    with limits(REQUESTS_PER_MINUTE=5):
+        api.get("/jobs")
+
+    (name,) = caches["default"]._cache
+    assert f"jobs:key:{ApiKey.objects.get().pk}:" in name

@@ -1,0 +1,219 @@
+"""``Link`` and ``cursor``: from one page of the list to the next."""
+
+import base64
+import random
+import re
+import zlib
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import pytest
+
+from jobs.models import Job
+from jobs.status import Status
+from tests.support.api_client import Api
+from tests.support.factories import LONG_AGO, make_job
+from tests.unit.api.test_list_jobs import ids_of
+
+SORTS = ["jobId", "-jobId", "startAt", "-startAt"]
+_LINK = re.compile(r'<([^>]*)>; rel="([a-z]+)"')
+
+
+def links_of(response: Any) -> dict[str, str]:
+    """Return the targets by relation, as they stand in the header."""
+    return {rel: target for target, rel in _LINK.findall(response["Link"])}
+
+
+def walk(api: Api, query: str, rel: str = "next") -> Iterator[Any]:
+    """Give the answer to ``query`` and to every link that follows."""
+    while True:
+        response = api.get(f"/jobs{query}")
+        assert response.status_code == 200
+        yield response
+        if rel not in links_of(response):
+            return
+        query = links_of(response)[rel]
+
+
+@pytest.fixture
+def five(api: Api) -> Api:
+    for number in range(5):
+        make_job(project=api.project, start_at=LONG_AGO + timedelta(seconds=number // 2))
+    return api
+
+
+def test_without_another_page_the_only_link_is_first(five: Api):
+    assert links_of(five.get("/jobs")) == {"first": "?page=1"}
+    assert links_of(five.get("/jobs?limit=5")) == {"first": "?limit=5&page=1"}
+
+
+def test_next_is_there_only_if_a_further_job_is(five: Api):
+    assert links_of(five.get("/jobs?limit=2"))["next"] == "?limit=2&page=2"
+    assert links_of(five.get("/jobs?limit=2&page=2")) == {
+        "first": "?limit=2&page=1", "prev": "?limit=2&page=1", "next": "?limit=2&page=3",
+    }  # fmt: skip
+    assert "next" not in links_of(five.get("/jobs?limit=2&page=3"))
+    assert links_of(five.get("/jobs?limit=2&page=9"))["prev"] == "?limit=2&page=8"
+
+
+def test_the_last_page_that_is_full_has_no_next(five: Api):
+    assert "next" not in links_of(five.get("/jobs?limit=1&page=5"))
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_pages_and_walks_by_their_links_give_the_whole_list(five: Api, sort: str):
+    whole = ids_of(five.get(f"/jobs?sort={sort}"))
+
+    for start in (f"?limit=2&sort={sort}", f"?limit=2&sort={sort}&cursor="):
+        assert [job_id for response in walk(five, start) for job_id in ids_of(response)] == whole
+    backwards = [ids_of(response) for response in walk(five, f"?limit=2&page=3&sort={sort}", "prev")]
+    assert [job_id for page in reversed(backwards) for job_id in page] == whole
+
+
+def test_links_repeat_what_matters_and_nothing_else(five: Api):
+    make_job(project=five.project, reference_id="a&b=c d>\u00e4", status=Status.FAILED)
+    asked = "?token=secret&limit=1&page=3&status=failed&status=failed&status=scheduled&sort=startAt&createdFrom=5&x="
+
+    first = links_of(five.get(f"/jobs{asked}"))["first"]
+
+    assert parse_qs(urlsplit(first).query) == {
+        "limit": ["1"], "page": ["1"], "status": ["failed", "scheduled"], "sort": ["startAt"], "createdFrom": ["5"],
+    }  # fmt: skip
+
+
+def test_a_reference_in_a_link_means_the_same(five: Api):
+    reference = 'a&b=c d>,;"\u00e4+%'
+    jobs = [make_job(project=five.project, reference_id=reference).pk for _ in range(3)]
+
+    found = [
+        job_id
+        for response in walk(five, "?limit=1&referenceId=a%26b%3Dc%20d%3E%2C%3B%22%C3%A4%2B%25")
+        for job_id in ids_of(response)
+    ]
+
+    assert found == jobs[::-1]
+
+
+@pytest.mark.parametrize("limit", ["0", "201", "x", "9" * 3000])
+def test_a_limit_that_fell_back_is_repeated_as_what_it_became(five: Api, limit: str):
+    assert links_of(five.get(f"/jobs?limit={limit}")) == {"first": "?limit=50&page=1"}
+
+
+def test_links_are_right_under_any_prefix(five: Api):
+    target = links_of(five.get("/jobs?limit=2"))["next"]
+
+    assert urljoin("https://api.example.org/v2/p/KEY/jobs?limit=2", target) == (
+        "https://api.example.org/v2/p/KEY/jobs?limit=2&page=2"
+    )
+
+
+def test_an_impossible_page_has_links_and_no_next(five: Api):
+    links = links_of(five.get(f"/jobs?page={10**30}"))
+
+    assert set(links) == {"first", "prev"}
+
+
+def test_beside_a_cursor_the_page_does_not_count(five: Api):
+    assert ids_of(five.get("/jobs?cursor=&page=3&limit=2")) == ids_of(five.get("/jobs?limit=2"))
+    assert "page" not in five.get("/jobs?cursor=&page=3&limit=2")["Link"]
+
+
+def test_a_walk_goes_one_way_and_ends_without_next(five: Api):
+    answers = list(walk(five, "?limit=2&cursor="))
+
+    assert [set(links_of(answer)) for answer in answers] == [{"first", "next"}, {"first", "next"}, {"first"}]
+    assert links_of(answers[2])["first"] == "?limit=2&cursor="
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_a_walk_beside_inserts_and_deletes_repeats_and_loses_nothing(api: Api, sort: str):
+    chance = random.Random(7)
+    starts = dict(insert(api, chance) for _ in range(40))
+    stays = set(starts)
+    seen: list[int] = []
+
+    for number, response in enumerate(walk(api, f"?limit=3&cursor=&sort={sort}")):
+        seen += ids_of(response)
+        if number < 8:
+            starts.update(insert(api, chance) for _ in range(2))
+            # Above all the job that the cursor stands on.
+            gone = {seen[-1], chance.choice(sorted(stays))}
+            Job.objects.filter(pk__in=gone).delete()
+            stays -= gone
+
+    assert len(seen) == len(set(seen))
+    assert stays <= set(seen)
+    keys = [(starts[job_id], job_id) if "startAt" in sort else (0, job_id) for job_id in seen]
+    assert keys == sorted(keys, reverse=sort.startswith("-"))
+
+
+def insert(api: Api, chance: random.Random) -> tuple[int, int]:
+    """Insert a job; return its id and when it starts."""
+    second = chance.randrange(5)
+    return make_job(project=api.project, start_at=LONG_AGO + timedelta(seconds=second)).pk, second
+
+
+def cursor_of(response: Any) -> str:
+    return parse_qs(urlsplit(links_of(response)["next"]).query)["cursor"][0]
+
+
+def forged(text: str) -> str:
+    """Return a cursor of that content with the right check sum."""
+    return packed(f"{text}.{zlib.crc32(text.encode()):08x}")
+
+
+def packed(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+BROKEN = [
+    "x", "AAAA", "%00", "%FF", "%E2%82%AC", "%0A", "=", "====", "a" * 5000, "9" * 20, "-1", "1",
+    packed("1.-jobId..5.00000000"), packed("1.-jobId..5"), forged("2.-jobId..5"), forged("1.-jobId..0"),
+    forged("1.-jobId..-5"), forged("1.-jobId..9223372036854775808"), forged("1.-jobId..05"), forged("1.-jobId.7.5"),
+    forged("1.-startAt..5"), forged("1.-jobId..٥"), forged("1.-jobId..5") + "=", forged("1.-jobId..5") + "%0A",
+    forged("1.nonsense..5"), forged("1.-jobId..5.6"), forged("1..5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cursor", BROKEN, ids=range(len(BROKEN)))
+@pytest.mark.parametrize("sort", ["-jobId", "startAt"])
+def test_a_broken_cursor_is_refused(five: Api, cursor: str, sort: str):
+    response = five.get(f"/jobs?cursor={cursor}&sort={sort}")
+
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("cursor: is ")
+
+
+@pytest.mark.parametrize("start", ["9" * 18, "-" + "9" * 18, "", "x", "1e3", "253402300800000000"])
+def test_a_cursor_with_an_impossible_start_is_refused(five: Api, start: str):
+    assert five.get(f"/jobs?sort=startAt&cursor={forged(f'1.startAt.{start}.5')}").status_code == 400
+
+
+def test_a_cursor_that_lost_a_character_is_refused(five: Api):
+    cursor = cursor_of(five.get("/jobs?limit=2&cursor="))
+
+    for place in range(len(cursor)):
+        assert five.get(f"/jobs?cursor={cursor[:place]}{cursor[place + 1 :]}").status_code == 400
+
+
+def test_a_cursor_is_of_one_sort(five: Api):
+    cursor = cursor_of(five.get("/jobs?limit=2&cursor="))
+
+    response = five.get(f"/jobs?cursor={cursor}&sort=jobId")
+
+    assert response.status_code == 400
+    assert "keep the sort" in response.json()["error"]
+
+
+def test_a_cursor_of_another_project_is_but_a_place(five: Api):
+    cursor = cursor_of(five.get("/jobs?limit=2&cursor="))
+    foreign = make_job()
+
+    assert foreign.pk not in ids_of(five.get(f"/jobs?cursor={cursor}"))
+
+
+def test_a_cursor_at_either_end_of_what_can_be_is_taken(five: Api):
+    assert len(ids_of(five.get(f"/jobs?cursor={forged(f'1.-jobId..{2**63 - 1}')}"))) == 5
+    assert ids_of(five.get(f"/jobs?cursor={forged('1.-jobId..1')}")) == []

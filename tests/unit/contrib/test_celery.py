@@ -1,0 +1,116 @@
+"""The backend on Celery, without a broker: what a message says, and what a worker makes of one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+pytest.importorskip("celery", reason="the package celery is not here")
+
+import celery
+from kombu import Queue
+
+from jobs import tasks
+from jobs.contrib import celery as ours
+from jobs.contrib.celery import CeleryBackend, run_task
+from jobs.engines import engine_process
+from tests.support.execution import registered
+
+app = celery.Celery("trial", broker="memory://", set_as_current=False)
+app.conf.task_queues = [Queue("default", max_priority=10), Queue("site.default", max_priority=4), Queue("plain")]
+SETTINGS: Any = {"BACKEND": "jobs.contrib.celery.CeleryBackend", "QUEUES": [], "OPTIONS": {"app": f"{__name__}.app"}}
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What is sent, instead of sending it."""
+    found: list[dict[str, Any]] = []
+    monkeypatch.setattr(app, "send_task", lambda name, **options: found.append({"name": name, **options}))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _engine() -> Iterator[None]:
+    with override_settings(JOBS={"TASK_BACKEND": "default"}, TASKS={"default": SETTINGS}):
+        tasks._task_for.cache_clear()
+        yield
+    tasks._task_for.cache_clear()
+
+
+def test_a_message_names_the_task_and_its_arguments_and_waits_for_the_broker(sent: list[dict[str, Any]]):
+    tasks.hand_over(7, action="note")
+
+    (message,) = sent
+    assert message["name"] == "jobs.contrib.celery.run_task"
+    assert message["args"] == ("jobs.tasks.run_job", [7], {})
+    assert (message["queue"], message["serializer"], message["ignore_result"]) == ("default", "json", True)
+    assert message["confirm_timeout"] == 5
+    assert app.conf.broker_transport_options["confirm_publish"] is True
+
+
+@pytest.mark.parametrize(("priority", "mapped"), [(-100, 0), (-60, 2), (0, 5), (60, 8), (100, 10)])
+def test_a_higher_priority_is_a_higher_one_of_the_queue(sent: list[dict[str, Any]], priority: int, mapped: int):
+    with registered(lambda _: None, name="trial_of_priority", priority=priority):
+        tasks.hand_over(7, action="trial_of_priority")
+
+    assert sent[0]["priority"] == mapped
+
+
+def test_a_queue_without_priorities_is_sent_none(sent: list[dict[str, Any]]):
+    with registered(lambda _: None, name="trial_of_priority", queue="plain", priority=60):
+        tasks.hand_over(7, action="trial_of_priority")
+
+    assert "priority" not in sent[0]
+
+
+def test_several_sites_on_one_broker_have_queues_of_their_own(sent: list[dict[str, Any]]):
+    with override_settings(
+        TASKS={"default": {**SETTINGS, "OPTIONS": {**SETTINGS["OPTIONS"], "queue_prefix": "site."}}}
+    ):
+        tasks._task_for.cache_clear()
+        tasks.hand_over(7, action="note")
+
+    assert (sent[0]["queue"], sent[0]["priority"]) == ("site.default", 2)
+
+
+def test_a_backend_without_an_app_is_refused_and_says_what_it_needs():
+    with pytest.raises(ImproperlyConfigured, match=r"needs OPTIONS = \{'app': "):
+        CeleryBackend("default", {"BACKEND": "x", "OPTIONS": {}})
+
+
+def test_the_task_is_acknowledged_when_it_has_ended_and_again_if_its_worker_dies():
+    task = app.tasks["jobs.contrib.celery.run_task"]
+
+    assert (task.acks_late, task.reject_on_worker_lost, task.ignore_result, task.max_retries) == (True, True, True, 0)
+
+
+def test_a_worker_calls_the_task_that_the_message_names(monkeypatch: pytest.MonkeyPatch):
+    called: list[int] = []
+    monkeypatch.setattr(
+        engine_process, "current", lambda: type("EngineProcess", (), {"run": lambda self, pk: called.append(pk)})()
+    )
+    monkeypatch.setattr(tasks, "run_job", tasks._as_task("default", "default"))
+
+    run_task("jobs.tasks.run_job", [7], {})
+
+    assert called == [7]
+
+
+@pytest.mark.parametrize("path", ["os.system", "jobs.tasks.check_engine"])
+def test_a_message_cannot_make_a_worker_call_just_any_function(path: str):
+    with pytest.raises(ImproperlyConfigured, match="is not a task"):
+        run_task(path, ["true"], {})
+
+
+def test_the_processes_of_a_worker_see_its_end(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(engine_process, "_is_stop_asked", None)
+    ours._begin()
+    assert engine_process._is_stop_asked is not None
+    assert not engine_process._is_stop_asked()
+
+    ours._end()
+
+    assert engine_process._is_stop_asked()
+    ours._begin()

@@ -1,0 +1,241 @@
+"""What the pages of the reference say is the code's: each setting, option, command and name once, and no other."""
+
+import argparse
+import inspect
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from django.core.management import load_command_class
+from django.core.management.base import DjangoHelpFormatter
+from django.dispatch import Signal
+from django.utils.module_loading import import_string
+
+import jobs
+import jobs.checks
+import jobs.exceptions
+import jobs.management.commands
+import jobs.models
+import jobs.signals
+import jobs.testing
+import jobs.testing.fixtures
+from jobs import JobContext, actions, conf
+from jobs.execution.chunks import Chunk
+from jobs.models import Job
+from jobs.testing import make_job, run_due_jobs
+from tests.support.source import ROOT
+
+README: Final = (ROOT / "README.md").read_text()
+# What the runner asks of a context; actions have no business with it.
+FOR_THE_RUNNER: Final = {"guarded", "finish_verified", "has_verifications", "stopped"}
+COMMANDS: Final = sorted(path.stem for path in Path(jobs.management.commands.__path__[0]).glob("[!_]*.py"))
+# How the page of actions spells defaults that have no short name in Python.
+SPELLED: Final = {
+    inspect.Parameter.empty: "required",
+    None: "none",
+    (): "none",
+    timedelta(seconds=30): "30 s",
+    timedelta(minutes=10): "10 min",
+}
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / "reference" / f"{name}.md").read_text()
+
+
+def sections(text: str) -> list[tuple[str, str]]:
+    """Return the headings of the second level, each with what stands under it."""
+    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)[1:]
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def section(text: str, heading: str) -> str:
+    found = [under for name, under in sections(text) if name == heading]
+    assert len(found) == 1, f"{len(found)} sections are called {heading}"
+    return found[0]
+
+
+def assert_same(documented: Iterable[Any], real: Iterable[Any]) -> None:
+    """Compare what a page has with what there is, each once; the order is the page's own."""
+    page_has, there_is = Counter(list(documented)), Counter(list(real))
+    assert there_is
+    assert (page_has - there_is, there_is - page_has) == (Counter(), Counter()), "on the page alone; lacking there"
+
+
+def rows(text: str, heading: str = r"[^|]+") -> list[list[str]]:
+    """Return the cells of the rows below each table head whose first cell is ``heading``."""
+    tables = re.findall(rf"^\| {heading} \|.*\n\|[-|]+\|\n((?:\|.*\n?)+)", text, re.MULTILINE)
+    return [re.split(r" \| ", line.strip("| ")) for table in tables for line in table.splitlines()]
+
+
+def shown(value: object) -> str:
+    """Return a default as our pages show it."""
+    return repr(value).replace("'", '"')
+
+
+def test_every_setting_is_there_once_with_its_default_and_no_other():
+    found = [(cells[0].strip("`"), cells[1].strip("`")) for cells in rows(page("settings"), "key")]
+
+    assert_same(found, [(each.name.upper(), shown(each.default)) for each in fields(conf.JobsSettings)])
+
+
+def test_every_option_of_an_action_is_there_with_its_default_and_no_other():
+    parameters = [each for each in inspect.signature(actions.action).parameters.values() if each.name != "name"]
+    found = [(cells[0].strip("`"), cells[1].strip("`")) for cells in rows(page("actions"), "option")]
+
+    assert_same(found, [(each.name, SPELLED.get(each.default) or shown(each.default)) for each in parameters])
+
+
+def test_all_that_an_action_sees_is_there_and_no_more():
+    found = [cells[0].strip("`") for cells in rows(section(page("actions"), "What an action sees"), "name")]
+    public = {name: value for name, value in vars(JobContext).items() if name[0] != "_" and name not in FOR_THE_RUNNER}
+
+    assert_same(
+        found,
+        (f"job.{name if isinstance(value, property) else call(name, value)}" for name, value in public.items()),
+    )
+    assert {name for name in vars(Chunk) if name[0] != "_"} == {"add"}
+    assert f"`chunk.{call('add', Chunk.add)}`" in page("actions")
+
+
+def call(name: str, function: Callable[..., Any]) -> str:
+    """Return how a function is called: its parameters, without types, and without defaults that are no plain values."""
+    shown_parameters = []
+    star = False
+    for each in inspect.signature(function).parameters.values():
+        if each.name == "self":
+            continue
+        if each.kind is each.KEYWORD_ONLY and not star:
+            star = True
+            shown_parameters.append("*")
+        default = ""
+        if each.default is not each.empty:
+            is_plain = each.default is None or isinstance(each.default, str | int | float)
+            default = f"={shown(each.default)}" if is_plain else "=…"
+        stars = "**" if each.kind is each.VAR_KEYWORD else ""
+        shown_parameters.append(f"{stars}{each.name}{default}")
+    return f"{name}({', '.join(shown_parameters)})"
+
+
+def test_every_command_is_there_and_no_other():
+    assert_same((name for name, _ in sections(page("commands"))), COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_a_command_is_there_with_its_default_and_no_other(name: str):
+    found = [(cells[0].strip("`"), cells[1].strip("`")) for cells in rows(section(page("commands"), name), "option")]
+
+    assert_same(found, options_of(name))
+
+
+def options_of(name: str) -> list[tuple[str, str]]:
+    """Return the options that are the command's own, not Django's, each with its default as the page spells it."""
+    parser = argparse.ArgumentParser(formatter_class=DjangoHelpFormatter)
+    load_command_class("jobs", name).add_arguments(parser)
+    own = [each for each in parser._actions if not isinstance(each, argparse._HelpAction)]
+    return [(each.option_strings[0] if each.option_strings else each.dest.upper(), _default(each)) for each in own]
+
+
+def _default(option: argparse.Action) -> str:
+    if option.required:
+        return "required"
+    if option.nargs == 0:
+        return "off"
+    return str(option.default) if option.default not in (None, "", []) else "none"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_readme_names_every_command(name: str):
+    assert f"`{name}`" in README
+
+
+@pytest.mark.django_db
+def test_every_signal_is_there_with_what_is_sent():
+    heard: list[dict[str, Any]] = []
+
+    def note(**sent: Any) -> None:
+        heard.append(sent)
+
+    jobs.signals.job_finished.connect(note, sender=Job)
+    try:
+        make_job("touch")
+        run_due_jobs()
+    finally:
+        jobs.signals.job_finished.disconnect(note, sender=Job)
+
+    (sent,) = heard
+    found = [cells[0].strip("`") for cells in rows(section(page("signals"), "job_finished"), "argument")]
+    assert_same(found, sent)
+    signals = [name for name, value in vars(jobs.signals).items() if isinstance(value, Signal)]
+    assert_same((name for name, _ in sections(page("signals"))), signals)
+
+
+@pytest.mark.parametrize(("heading", "module"), [("jobs", jobs), ("jobs.testing", jobs.testing)])
+def test_every_public_name_is_there_as_it_is_called_and_no_other(heading: str, module: Any):
+    found = [cells[0].strip("`") for cells in rows(section(page("python"), heading), "name")]
+
+    assert_same((re.match(r"\w+", each)[0] for each in found), module.__all__)
+    for each in found:
+        name, bracket, _ = each.partition("(")
+        if bracket and not each.endswith("(…)"):
+            assert each == call(name, getattr(module, name))
+
+
+def test_every_exception_is_there_with_its_code_and_no_other():
+    found = [
+        (cells[0].strip("`"), cells[1].strip("`")) for cells in rows(section(page("python"), "jobs.exceptions"), "name")
+    ]
+    ours = (jobs.exceptions.JobsError, jobs.exceptions.JobStopped)
+    kinds = [each for each in vars(jobs.exceptions).values() if isinstance(each, type) and issubclass(each, ours)]
+
+    assert_same(found, [(kind.__name__, kind.code) for kind in kinds])
+
+
+def test_every_fixture_is_there_and_no_other():
+    found = [cells[0].strip("`") for cells in rows(section(page("python"), "jobs.testing"), "fixture")]
+    source = inspect.getsource(jobs.testing.fixtures)
+
+    assert_same(found, re.findall(r"@pytest\.fixture\ndef (\w+)", source))
+
+
+def test_the_models_and_their_columns_are_the_code_s():
+    text = section(page("python"), "jobs.models")
+    names = [re.match(r"`(\w+)", cells[0])[1] for cells in rows(text, "name")]
+    columns = {name for cells in rows(text, "column of `Job`") for name in re.findall(r"`(\w+)`", cells[0])}
+
+    assert set(names) <= set(jobs.models.__all__)
+    assert len(names) == len(set(names))
+    assert columns
+    assert columns <= {field.name for field in Job._meta.get_fields()}
+
+
+def test_every_place_to_hook_in_is_there():
+    found = [cells[0].strip("`") for cells in rows(section(page("python"), "Places to hook in"), "name")]
+    mixins = [f"jobs.admin.{name}" for name in jobs.admin.__all__ if name.endswith("Mixin")]
+
+    assert set(mixins) <= set(found)
+    for path in found:
+        assert _resolve(path), path
+
+
+def _resolve(path: str) -> Any:
+    return __import__(path, fromlist=["_"]) if path.endswith("urls") else import_string(path)
+
+
+def test_every_system_check_is_there_with_when_it_is_made_and_no_other():
+    source = "".join(path.read_text() for path in Path(jobs.checks.__file__).parent.glob("*.py"))
+    made = {
+        code: ("deploy=True" in how, "Tags.database" in how)
+        for how, code in re.findall(r"@register\(([^)]*)\)\ndef .*?\(``(jobs\.[EW]\d+)``\)", source, re.DOTALL)
+    }
+    found = [
+        (cells[0].strip("`"), ("--deploy" in cells[1], "--database" in cells[1])) for cells in rows(page("checks"))
+    ]
+
+    assert_same(found, made.items())
+    assert set(made) == set(re.findall(r'id="(jobs\.[EW]\d+)"', source))

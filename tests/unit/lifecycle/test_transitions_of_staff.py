@@ -1,0 +1,203 @@
+"""Staff's steps as transitions: what they change, whom they refuse, and that no worker takes a held job."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from jobs.db import clock
+from jobs.lifecycle import transitions
+from jobs.models import HELD_UNTIL, Job, JobEvent
+from jobs.services.commands.schedule import LATEST_START
+from jobs.status import RefusalReason, Status
+from jobs.workers.claim_order import ClaimOrder, seconds_to_next
+from tests.support.concurrency import statements
+from tests.support.factories import LONG_AGO, WORKER, make_job, make_project, make_running_job
+from tests.support.interventions import LATER, REFUSED, STAFF, STEPS, Step
+from tests.support.transitions import LEASE, T, changes_of, events_of, row_of
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+
+
+def event(**what_matters: Any) -> dict[str, Any]:
+    by_staff = {"at": T, "actor": "staff:7", "request_id": "request-7", "note": "They asked.", "detail": ""}
+    waiting = {"from_status": "scheduled", "to_status": "scheduled", "attempt": 0}
+    return {**by_staff, **waiting, **what_matters}
+
+
+@pytest.mark.parametrize("due_at", [LONG_AGO, LATER])
+def test_a_held_job_is_due_at_no_time(due_at: datetime):
+    job = make_job(due_at=due_at)
+    before = row_of(job)
+
+    assert transitions.hold(job.pk, project=job.project, actor=STAFF, reason="They asked.", now=T)
+
+    assert changes_of(job, before) == {"due_at": HELD_UNTIL, "updated_at": T}
+    assert events_of(job) == [event(what="held")]
+    job.refresh_from_db()
+    assert job.is_held
+
+
+@pytest.mark.parametrize(("start_at", "due_at"), [(T - DAY, T), (T, T), (T + DAY, T + DAY)])
+def test_a_resumed_job_is_due_at_its_start_or_now(start_at: datetime, due_at: datetime):
+    job = make_job(start_at=start_at, due_at=HELD_UNTIL, attempt=2)
+    before = row_of(job)
+
+    assert transitions.resume(job.pk, project=job.project, actor=STAFF, reason="They asked.", now=T)
+
+    assert changes_of(job, before) == {"due_at": due_at, "updated_at": T}
+    assert events_of(job) == [event(what="resumed", attempt=2)]
+    job.refresh_from_db()
+    assert not job.is_held
+
+
+def test_a_job_run_now_is_due_now_and_its_start_stays_what_was_asked_for():
+    job = make_job(start_at=T + DAY, due_at=T + DAY)
+    before = row_of(job)
+
+    assert transitions.advance(job.pk, project=job.project, actor=STAFF, reason="They asked.", now=T)
+
+    assert changes_of(job, before) == {"due_at": T, "updated_at": T}
+    assert events_of(job) == [event(what="advanced")]
+
+
+@pytest.mark.parametrize(("step", "status", "due_at", "why"), REFUSED, ids=str)
+def test_a_step_that_is_refused_changes_nothing(step: Step, status: Status, due_at: datetime, why: RefusalReason):
+    job = make_job(status=status, due_at=due_at)
+    before = row_of(job)
+
+    assert not step.take(job)
+
+    assert changes_of(job, before) == {}
+    assert events_of(job) == []
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_step_is_not_taken_for_another_project_nor_twice_nor_with_other_jobs(step: Step):
+    job, other = step.make(), step.make()
+    before = row_of(other)
+
+    by_others = step.take(job, project=make_project())
+    first, second = step.take(job), step.take(job)
+
+    assert (by_others, first, second) == (False, True, False)
+    assert changes_of(other, before) == {}
+    assert len(events_of(job)) == 1
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_step_is_told_by_the_database_s_clock(step: Step):
+    job = step.make()
+    started = clock.read(connection)
+
+    assert step.take(job, now=clock.NOW)
+
+    row, (told,) = row_of(job), events_of(job)
+    assert started <= row["updated_at"] <= told["at"] <= clock.read(connection)
+    assert row["due_at"] == HELD_UNTIL or started <= row["due_at"] <= told["at"]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_step_starts_with_its_write(step: Step):
+    job = step.make()
+
+    with statements(without=("SAVEPOINT", "RELEASE")) as sent:
+        step.take(job)
+
+    assert len(sent) == 1 if connection.vendor == "postgresql" else sent[0].startswith("UPDATE")
+
+
+def test_no_start_that_can_be_asked_for_is_as_late_as_a_held_job():
+    assert LATEST_START < HELD_UNTIL
+    for hours in (-14, 14):  # every time zone on earth can show it
+        assert HELD_UNTIL + timedelta(hours=hours)
+
+
+def test_no_worker_takes_or_waits_for_a_held_job():
+    job = make_job()
+    transitions.hold(job.pk, project=job.project, actor=STAFF)
+
+    claimed = transitions.claim([job.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE)
+
+    assert claimed == []
+    assert ClaimOrder().candidates() == []
+    assert seconds_to_next() is None
+
+
+def test_a_held_job_is_claimed_once_it_is_resumed():
+    job = make_job(due_at=HELD_UNTIL)
+    transitions.resume(job.pk, project=job.project, actor=STAFF)
+
+    assert seconds_to_next() == 0
+    assert [found.job_id for found in ClaimOrder().candidates()] == [job.pk]
+
+
+def test_held_and_waiting_jobs_are_told_apart():
+    held, due, late = make_job(due_at=HELD_UNTIL), make_job(), make_job(due_at=LATER)
+    ended = make_job(status=Status.CANCELLED, due_at=HELD_UNTIL)
+
+    assert list(Job.objects.held()) == [held]
+    assert set(Job.objects.waiting()) == {due, late}
+    assert (held.is_held, due.is_held, late.is_held, ended.is_held) == (True, False, False, False)
+
+
+# ---------------------------------------------------------------- many at once
+
+
+def test_of_many_those_that_wait_or_run_are_cancelled():
+    jobs = {status: make_job(status=status) for status in Status}
+    held, other = make_job(due_at=HELD_UNTIL), make_job()
+    running = jobs[Status.RUNNING]
+
+    moved = transitions.cancel_many(
+        [held.pk, *(job.pk for job in jobs.values()), 10**9], actor=STAFF, reason="They asked.", now=T
+    )
+
+    assert moved == sorted([jobs[Status.SCHEDULED].pk, running.pk, held.pk])
+    assert set(Job.objects.filter(pk__in=moved).values_list("status", flat=True)) == {"cancelled"}
+    assert row_of(other)["status"] == "scheduled"
+    assert events_of(running) == [event(what="cancelled", from_status="running", to_status="cancelled", attempt=1)]
+    assert events_of(held) == [event(what="cancelled", to_status="cancelled")]
+    assert JobEvent.objects.count() == 3
+
+
+def test_of_many_those_that_wait_for_an_instant_are_made_due():
+    late, later = make_job(due_at=T + DAY), make_job(due_at=LATER)
+    others = [make_job(due_at=T), make_job(due_at=HELD_UNTIL), make_running_job(due_at=LATER)]
+
+    moved = transitions.advance_many(
+        [later.pk, late.pk, *(job.pk for job in others)], actor=STAFF, reason="They asked.", now=T
+    )
+
+    assert moved == [late.pk, later.pk]
+    assert {row_of(job)["due_at"] for job in (late, later)} == {T}
+    assert events_of(late) == events_of(later) == [event(what="advanced")]
+    assert JobEvent.objects.count() == 2
+
+
+@pytest.mark.parametrize("many", [transitions.cancel_many, transitions.advance_many])
+def test_of_none_none_is_moved(many: Any):
+    job = make_job(due_at=LATER)
+
+    assert many([], actor=STAFF) == []
+    assert row_of(job)["status"] == "scheduled"
+
+
+def test_a_retry_is_told_in_the_events_of_both_and_the_failed_row_stays():
+    failed = make_job(status=Status.FAILED, attempt=3)
+    before = row_of(failed)
+    retry = Job(
+        project=failed.project, action="touch", reference_id="a", retry_of=failed, created_at=T, start_at=T, due_at=T
+    )
+
+    transitions.schedule_retries([retry], actor=STAFF, reason="They asked.")
+
+    assert changes_of(failed, before) == {}
+    assert row_of(retry)["retry_of_id"] == failed.pk
+    assert events_of(retry) == [event(what="scheduled", from_status="")]
+    note = f"Job {retry.pk} tries it again."
+    assert events_of(failed) == [event(what="retried", from_status="failed", to_status="failed", attempt=3, note=note)]

@@ -1,0 +1,208 @@
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from jobs.models import ApiKey, Organization, Project
+from jobs.services.tenants.api_keys import find_access
+from jobs.services.tenants.projects import get_project_model
+from tests.support.factories import LONG_AGO, make_key, make_project
+
+pytestmark = pytest.mark.django_db
+
+named_projects = pytest.mark.skipif(get_project_model() is not Project, reason="the host has a Project of its own")
+
+
+def run(*words: str) -> str:
+    """Run a command; return what it prints on stdout."""
+    output = StringIO()
+    call_command(*words, stdout=output, stderr=StringIO())
+    return output.getvalue()
+
+
+def run_json(*words: str) -> dict[str, Any]:
+    """Run a command with ``--json``; its output is one object and a line break."""
+    printed = run(*words, "--json")
+    assert printed.endswith("}\n")
+    assert printed.count("\n") == 1
+    return json.loads(printed)
+
+
+def refusal(*words: str) -> str:
+    with pytest.raises(CommandError) as caught:
+        run(*words)
+    return str(caught.value)
+
+
+@named_projects
+class TestCreateProject:
+    def test_a_project_and_its_organization_are_made(self):
+        made = run_json("createproject", "Shop", "--organization", "Acme")
+
+        project = Project.objects.get()
+        assert made == {"projectId": project.pk, "projectKey": project.key, "name": "Shop", "organization": "Acme"}
+        assert project.organization.name == "Acme"
+
+    def test_an_organization_that_exists_is_used(self):
+        run("createproject", "Shop", "--organization", "Acme")
+        run("createproject", "Blog", "--organization", "Acme")
+
+        assert Organization.objects.count() == 1
+
+    def test_without_json_both_are_printed_for_people(self):
+        printed = run("createproject", "Shop", "--organization", "Acme")
+
+        project = Project.objects.get()
+        assert printed == f"projectId:  {project.pk}\nprojectKey: {project.key}\n"
+
+    def test_a_name_that_is_taken_is_refused(self):
+        run("createproject", "Shop", "--organization", "Acme")
+
+        assert refusal("createproject", "Shop", "--organization", "Acme") == (
+            "name: Acme has a project of this name already"
+        )
+
+    @pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 201])
+    def test_a_name_that_cannot_be_is_refused_and_nothing_made(self, name: str):
+        assert refusal("createproject", name, "--organization", "Acme").startswith("name: must ")
+        assert refusal("createproject", "Shop", "--organization", name).startswith("organization: must ")
+        assert not Organization.objects.exists()
+
+
+class TestCreateApiKey:
+    def test_the_key_is_shown_and_works(self):
+        project = make_project()
+
+        made = run_json("createapikey", "--organization", project.organization.name)
+
+        access = find_access(made["key"], project_key=project.key)
+        assert access is not None
+        assert access.project == project
+        assert made["prefix"] == made["key"][:12] == access.key.prefix
+        assert made["scopes"] == ["read", "create", "cancel"]
+        assert made["expiresAt"] is made["projectKey"] is None
+
+    def test_every_option_is_kept(self):
+        project = make_project()
+        options = ["--name", "CI", "--project", project.key, "--scopes", "cancel, read", "--expires-in", "30"]
+
+        made = run_json("createapikey", "--organization", project.organization.name, *options)
+
+        key = ApiKey.objects.get()
+        assert (key.name, key.project, key.scopes) == ("CI", project, ["read", "cancel"])
+        assert key.expires_at is not None
+        assert (key.expires_at - key.created_at).total_seconds() == pytest.approx(30 * 86_400, abs=5)
+        assert made["expiresAt"] == key.expires_at.isoformat(timespec="seconds")
+
+    def test_without_json_the_key_alone_is_on_stdout(self):
+        project = make_project()
+
+        printed = run("createapikey", "--organization", project.organization.name)
+
+        assert find_access(printed.strip(), project_key=project.key)
+
+    @pytest.mark.parametrize(
+        ("options", "sentence"),
+        [
+            (["--scopes", "write"], "scopes: must be some of read, create, cancel, not write"),
+            (["--scopes", ""], "scopes: must be some of read, create, cancel"),
+            (["--expires-in", "0"], "lifetime: must be above 0 and at most 36,500 days"),
+            (["--expires-in", "-1"], "lifetime: must be above 0 and at most 36,500 days"),
+            (["--expires-in", "99999999999999"], "--expires-in takes a number of days from 1 to 36500"),
+            (["--project", "unknown"], "project not found"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_in_a_sentence(self, options: list[str], sentence: str):
+        organization = make_project().organization.name
+
+        assert refusal("createapikey", "--organization", organization, *options) == sentence
+        assert not ApiKey.objects.exists()
+
+    def test_a_foreign_project_is_not_found(self):
+        ours, theirs = make_project(), make_project()
+
+        assert refusal("createapikey", "--organization", ours.organization.name, "--project", theirs.key) == (
+            "project not found"
+        )
+
+    def test_an_unknown_organization_is_named(self):
+        assert refusal("createapikey", "--organization", "Nobody") == "organization: there is none called 'Nobody'"
+
+
+class TestListApiKeys:
+    def test_keys_are_listed_without_their_secrets(self):
+        made = make_key(name="CI", scopes=["read"])
+
+        listed = run_json("listapikeys")["data"]
+
+        assert [(key["prefix"], key["name"], key["scopes"]) for key in listed] == [(made.secret[:12], "CI", ["read"])]
+        assert made.secret not in run("listapikeys") + json.dumps(listed)
+        assert made.key.digest not in json.dumps(listed)
+
+    def test_those_of_one_organization_can_be_picked(self):
+        make_key()
+        mine = make_key()
+
+        listed = run_json("listapikeys", "--organization", mine.key.organization.name)["data"]
+
+        assert [key["prefix"] for key in listed] == [mine.key.prefix]
+
+    def test_for_people_it_is_a_table(self):
+        made = make_key(name="CI")
+        run("revokeapikey", make_key().key.prefix)
+
+        heading, revoked, valid = run("listapikeys").splitlines()
+
+        assert heading.startswith("PREFIX")
+        assert "revoked" in revoked
+        assert valid.startswith(made.key.prefix)
+        assert valid.endswith("CI")
+
+    def test_a_key_that_is_over_is_not_called_valid(self):
+        ApiKey.objects.filter(pk=make_key().key.pk).update(expires_at=LONG_AGO)
+
+        assert "expired 2025-01-01" in run("listapikeys")
+
+    @pytest.mark.parametrize(("left", "state"), [(timedelta(hours=1), "expires"), (timedelta(hours=-1), "expired")])
+    def test_the_databases_clock_says_whether_a_key_is_over(
+        self, monkeypatch: pytest.MonkeyPatch, left: timedelta, state: str
+    ):
+        now = timezone.now()
+        ApiKey.objects.filter(pk=make_key().key.pk).update(expires_at=now + left)
+        monkeypatch.setattr(timezone, "now", lambda: now + left * 2)  # this host's clock, wrong by two hours
+
+        assert f" {state} " in run("listapikeys")
+
+    def test_none_is_said(self):
+        assert run("listapikeys") == "There are no API keys.\n"
+        assert run_json("listapikeys") == {"data": []}
+
+    def test_an_unknown_organization_is_named(self):
+        assert "'Nobody'" in refusal("listapikeys", "--organization", "Nobody")
+
+
+class TestRevokeApiKey:
+    def test_the_key_opens_nothing_any_more(self):
+        project = make_project()
+        made = make_key(organization=project.organization)
+
+        told = run_json("revokeapikey", made.key.prefix)
+
+        assert told["prefix"] == made.key.prefix
+        assert told["revokedAt"]
+        assert find_access(made.secret, project_key=project.key) is None
+
+    def test_again_changes_nothing(self):
+        made = make_key()
+
+        assert run_json("revokeapikey", made.key.prefix) == run_json("revokeapikey", made.key.prefix)
+
+    @pytest.mark.parametrize("prefix", ["", "jsk_unknown", "%", "x" * 100])
+    def test_an_unknown_prefix_is_refused(self, prefix: str):
+        make_key()
+
+        assert refusal("revokeapikey", prefix) == "no API key has this prefix"

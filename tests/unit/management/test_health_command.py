@@ -1,0 +1,233 @@
+"""``jobhealth``, ``pausejobs``, ``resumejobs`` and ``prunejobs`` as people and monitors call them."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+from django.test.utils import override_settings
+from django.utils import timezone
+
+from jobs.models import Job, Pause, Worker
+from jobs.services.commands.pauses import pause_jobs
+from jobs.status import Status
+from tests.support.factories import LONG_AGO, make_job, make_project, make_running_job
+
+pytestmark = pytest.mark.django_db
+
+PERSONAL = "shekar@example.com"
+
+
+def run(*words: str) -> tuple[str, int]:
+    """Run a command; return what it prints on stdout, and its exit status."""
+    output = StringIO()
+    try:
+        call_command(*words, stdout=output, stderr=StringIO())
+    except SystemExit as end:
+        return output.getvalue(), int(str(end.code))
+    return output.getvalue(), 0
+
+
+def refusal(*words: str) -> str:
+    with pytest.raises(CommandError) as caught:
+        run(*words)
+    return str(caught.value)
+
+
+def make_worker(**what_matters: Any) -> None:
+    now = timezone.now()
+    Worker.objects.create(**{"name": "host:1:aaaa", "started_at": now, "beat_at": now, **what_matters})
+
+
+class TestJobHealth:
+    def test_healthy_is_ok_and_exits_0(self):
+        make_worker()
+
+        printed, status = run("jobhealth")
+
+        assert status == 0
+        assert printed.endswith("OK\n")
+        assert "host:1:aaaa, last beat 0 s ago" in printed
+
+    def test_beyond_a_bound_it_says_which_and_exits_1(self):
+        printed, status = run("jobhealth")
+
+        assert status == 1
+        assert "PROBLEM: workers alive: 0" in printed
+        assert "OK" not in printed
+
+    @pytest.mark.parametrize(
+        ("option", "enough"),
+        [
+            ("--max-overdue", "1e9"),
+            ("--max-beat-age", "1000"),
+            ("--min-workers", "0"),
+            ("--max-expired", "1"),
+            ("--max-failures", "11"),
+        ],
+    )
+    def test_every_bound_can_be_given(self, option: str, enough: str):
+        now = timezone.now()
+        project = make_project()
+        make_job(project=project)
+        make_worker(beat_at=now - timedelta(minutes=5))
+        make_running_job(project=project, lease_expires_at=LONG_AGO)
+        for _ in range(11):
+            make_job(status=Status.FAILED, finished_at=now, project=project)
+        strict, _ = run("jobhealth", "--json")
+
+        lenient, _ = run("jobhealth", option, enough, "--json")
+
+        assert len(json.loads(strict)["problems"]) == 4
+        assert len(json.loads(lenient)["problems"]) == 3
+
+    def test_json_is_one_object_with_all_that_was_seen(self):
+        make_worker()
+        project = make_project()
+        overdue, running = make_job(project=project), make_running_job(project=project)
+        pause_jobs(project=make_project(), reason="A look at it")
+
+        printed, status = run("jobhealth", "--json")
+
+        seen = json.loads(printed)
+        assert printed.count("\n") == 1
+        assert (status, seen["ok"]) == (1, False)
+        assert seen["oldestOverdue"]["jobId"] == overdue.pk
+        assert seen["oldestRunning"]["jobId"] == running.pk
+        assert seen["oldestPaused"] is None
+        assert (seen["expiredLeases"], seen["unrescuedLeases"], seen["failuresLastHour"]) == (0, 0, 0)
+        assert (seen["workersAlive"], [worker["worker"] for worker in seen["workers"]]) == (1, ["host:1:aaaa"])
+        assert [pause["reason"] for pause in seen["pauses"]] == ["A look at it"]
+
+    @pytest.mark.parametrize("options", [[], ["--json"]])
+    def test_it_names_no_person(self, options: list[str]):
+        texts = {"reference_id": PERSONAL, "description": PERSONAL, "parameters": {"a": PERSONAL}}
+        project = make_project()
+        make_job(project=project, **texts)
+        make_running_job(project=project, lease_expires_at=LONG_AGO, **texts)
+        make_job(project=project, status=Status.FAILED, finished_at=timezone.now(), **{**texts, "errors": PERSONAL})
+
+        printed, _ = run("jobhealth", "--max-failures", "0", *options)
+
+        assert PERSONAL not in printed
+
+    @pytest.mark.parametrize("options", [[], ["--json"]])
+    def test_a_database_that_does_not_answer_is_told_from_what_is_late(
+        self, options: list[str], monkeypatch: pytest.MonkeyPatch
+    ):
+        def away() -> None:
+            raise OperationalError("password=secret")
+
+        monkeypatch.setattr("jobs.management.commands.jobhealth.check_health", away)
+
+        printed, status = run("jobhealth", *options)
+
+        assert status == 2
+        assert "the database does not answer" in printed
+        assert "secret" not in printed
+
+
+class TestPauseJobs:
+    def test_it_pauses_and_says_what(self):
+        project = make_project()
+
+        printed, _ = run("pausejobs", "--action", "touch", "--project", project.key, "--reason", "The disk is full.")
+
+        pause = Pause.objects.get()
+        assert (pause.action, pause.project, pause.reason) == ("touch", project, "The disk is full.")
+        assert printed.startswith(f"Paused jobs of action touch in project {project.key} since 20")
+
+    def test_what_cannot_be_is_refused_in_a_sentence(self):
+        assert refusal("pausejobs", "--project", "unknown", "--reason", "x") == "project not found"
+        assert refusal("pausejobs", "--action", "tuoch", "--reason", "x") == "action: is not an action known here"
+        assert refusal("pausejobs", "--reason", " ") == "reason: must not be blank"
+        assert not Pause.objects.exists()
+
+    def test_a_reason_must_be_given(self):
+        assert "--reason" in refusal("pausejobs")
+
+
+class TestResumeJobs:
+    def test_it_lifts_one_pause_and_tells_which_are_left(self):
+        run("pausejobs", "--action", "touch", "--reason", "One")
+        run("pausejobs", "--reason", "Two")
+
+        printed, _ = run("resumejobs", "--action", "touch")
+
+        assert printed == "Resumed jobs of action touch.\nStill paused: all jobs – Two\n"
+
+    def test_what_was_not_paused_is_said(self):
+        printed, status = run("resumejobs", "--action", "touch")
+
+        assert (printed, status) == ("Nothing to resume: jobs of action touch was not paused.\n", 0)
+
+    def test_all_are_lifted(self):
+        run("pausejobs", "--action", "touch", "--reason", "One")
+        run("pausejobs", "--reason", "Two")
+
+        printed, _ = run("resumejobs", "--all")
+
+        assert printed == "Lifted 2 pauses.\n"
+        assert not Pause.objects.exists()
+
+    def test_all_and_one_at_once_is_refused(self):
+        assert "--all" in refusal("resumejobs", "--all", "--action", "touch")
+        assert refusal("resumejobs", "--project", "unknown") == "project not found"
+
+
+class TestPruneJobs:
+    @pytest.fixture(autouse=True)
+    def retention(self, settings: Any) -> None:
+        settings.JOBS = {"RETENTION_DAYS": 30}
+
+    def test_it_redacts_and_counts(self):
+        job = make_job(status=Status.COMPLETED)
+
+        printed, _ = run("prunejobs")
+
+        job.refresh_from_db()
+        assert job.reference_id == ""
+        assert printed.startswith("1 jobs that ended before 20")
+        assert "were redacted, with 0 events." in printed
+
+    def test_it_deletes_if_told_to(self):
+        make_job(status=Status.COMPLETED)
+
+        printed, _ = run("prunejobs", "--delete", "--batch-size", "1", "--json")
+
+        told = json.loads(printed)
+        assert (told["mode"], told["dryRun"], told["jobs"], told["events"], told["kept"]) == ("delete", False, 1, 0, 0)
+        assert not Job.objects.exists()
+
+    @pytest.mark.parametrize("options", [[], ["--delete"]])
+    def test_a_dry_run_changes_nothing(self, options: list[str]):
+        job = make_job(status=Status.COMPLETED)
+
+        printed, _ = run("prunejobs", "--dry-run", *options)
+
+        assert printed.startswith("1 jobs that ended before")
+        assert "nothing was changed" in printed
+        assert Job.objects.filter(pk=job.pk, reference_id=job.reference_id).exists()
+
+    @override_settings(JOBS={})
+    def test_without_a_retention_it_is_refused(self):
+        make_job(status=Status.COMPLETED)
+
+        assert refusal("prunejobs") == "RETENTION_DAYS: is not set in JOBS, so jobs are kept for ever"
+
+    def test_a_batch_size_that_cannot_be_is_refused(self):
+        assert refusal("prunejobs", "--batch-size", "0") == "batch_size: must be from 1 to 5,000"
+
+    def test_a_busy_database_is_told_without_its_words(self, monkeypatch: pytest.MonkeyPatch):
+        class Locked(Exception):
+            sqlite_errorcode = 5
+
+        def busy(*_: Any, **__: Any) -> None:
+            raise OperationalError("values of rows") from Locked()
+
+        monkeypatch.setattr("jobs.management.commands.prunejobs.redact_jobs", busy)
+
+        assert refusal("prunejobs") == "The database was busy or away; what was done is kept. Run it again."

@@ -1,0 +1,172 @@
+"""Every hot query is served by its index, and no index is without a query."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from django.db import connection
+from django.db.models import Index, QuerySet
+
+from jobs import list_jobs
+from jobs.models import Job
+from jobs.status import Status
+from tests.support.concurrency import postgresql_only
+from tests.support.factories import make_project
+
+pytestmark = pytest.mark.django_db
+
+PROJECTS: Final = 250
+JOBS: Final = 50_000
+
+COLUMNS_OF: Final = {
+    "jobs_job_list": ["project", "id"],
+    "jobs_job_list_by_status": ["project", "status", "id"],
+    "jobs_job_list_by_action": ["project", "action", "id"],
+    "jobs_job_list_by_reference": ["project", "reference_id", "id"],
+    "jobs_job_list_by_start": ["project", "start_at", "id"],
+    "jobs_job_list_by_status_start": ["project", "status", "start_at", "id"],
+    "jobs_job_blocks_of_created": ["project", "id >> 14", "created_at", "id"],
+    "jobs_job_blocks_of_start": ["project", "id >> 14", "start_at", "id"],
+    "jobs_job_due": ["due_at", "id"],
+    "jobs_job_due_of_project": ["project", "due_at", "id"],
+    "jobs_job_reserved": ["reserved_until"],
+    "jobs_job_leases": ["lease_expires_at"],
+    "jobs_job_by_status": ["status", "id"],
+    "jobs_job_by_reference": ["reference_id", "id"],
+    "jobs_job_failures": ["finished_at"],
+    "jobs_job_to_redact": ["finished_at", "id"],
+}
+WRITTEN_BY_BEATS_AND_PROGRESS: Final = {
+    "lease_expires_at", "progress_done", "progress_total", "progress_at", "receipt", "updated_at",
+}  # fmt: skip
+
+
+FILL: Final = """
+    INSERT INTO jobs_job (project_id, action, reference_id, description, status, created_at, start_at, due_at,
+        attempt, crashes, failures, progress_done, receipt, finished_at, worker, lease_token, lease_expires_at)
+    SELECT %s + (number * 7919) %% %s, 'touch', 'user-' || number, 'Touch', kind, now(), now(),
+        now() + (number - 60) * interval '1 s', 1, 0, 0, 0, '{{}}',
+        CASE kind WHEN 'completed' THEN now() END,
+        CASE kind WHEN 'scheduled' THEN NULL ELSE 'host:1:aaaa' END,
+        CASE kind WHEN 'running' THEN gen_random_uuid() END,
+        CASE kind WHEN 'running' THEN now() + (number - 100) * interval '1 s' END
+    FROM generate_series(1, %s) AS number, LATERAL (SELECT {kind} AS kind) AS kinds
+"""
+# Nearly all have ended, some wait, a few of these are due, a few run.
+KIND: Final = "CASE WHEN number <= 2000 THEN 'scheduled' WHEN number <= 2040 THEN 'running' ELSE 'completed' END"
+
+
+@pytest.fixture(scope="module")
+def many_jobs(django_db_setup: None, django_db_blocker: Any) -> Iterator[list[Any]]:
+    """A table with the shape of one in use; its projects."""
+    with django_db_blocker.unblock():
+        projects = [make_project() for _ in range(PROJECTS)]
+        with connection.cursor() as cursor:
+            cursor.execute(FILL.format(kind=KIND), [projects[0].pk, PROJECTS, JOBS])
+            cursor.execute("ANALYZE jobs_job")
+    yield projects
+    with django_db_blocker.unblock():
+        Job.objects.all()._raw_delete(Job.objects.db)
+        for project in projects:
+            project.delete()
+            project.organization.delete()
+
+
+def plan_of(rows: QuerySet[Job]) -> str:
+    return str(rows.explain())
+
+
+@postgresql_only
+def test_the_list_of_a_project_uses_its_index(many_jobs: list[Any]):
+    plan = plan_of(list_jobs(project=many_jobs[3])[:50])
+
+    assert "Index Scan Backward using jobs_job_list on" in plan
+    assert "Sort" not in plan
+
+
+@postgresql_only
+def test_the_list_by_status_uses_its_index(many_jobs: list[Any]):
+    plan = plan_of(list_jobs(project=many_jobs[3]).filter(status=Status.RUNNING)[:50])
+
+    assert "jobs_job_list_by_status" in plan or "jobs_job_leases" in plan
+    assert "Seq Scan" not in plan
+
+
+@postgresql_only
+def test_due_jobs_come_from_the_due_index_in_order(many_jobs: list[Any]):
+    plan = plan_of(Job.objects.due().order_by("due_at", "pk")[:200])
+
+    assert "using jobs_job_due on" in plan
+    assert "Sort" not in plan
+
+
+@postgresql_only
+def test_the_next_due_time_is_one_look_into_the_due_index(many_jobs: list[Any]):
+    waiting = Job.objects.filter(status=Status.SCHEDULED).order_by("due_at", "pk").values_list("due_at")
+
+    assert "using jobs_job_due on" in plan_of(waiting[:1])
+
+
+@postgresql_only
+def test_expired_leases_come_from_the_leases_index(many_jobs: list[Any]):
+    assert "jobs_job_leases" in plan_of(Job.objects.expired())
+
+
+@postgresql_only
+def test_all_running_jobs_come_from_the_leases_index(many_jobs: list[Any]):
+    plan = plan_of(Job.objects.filter(status=Status.RUNNING).order_by())
+
+    assert "jobs_job_leases" in plan or "jobs_job_by_status" in plan
+    assert "Seq Scan" not in plan
+
+
+@postgresql_only
+def test_the_active_job_of_a_reference_comes_from_the_unique_index(many_jobs: list[Any]):
+    active = Job.objects.in_project(many_jobs[0]).active()
+
+    plan = plan_of(active.filter(action="touch", unique_key="user-1"))
+
+    assert "jobs_job_one_active" in plan
+
+
+@postgresql_only
+def test_staff_find_a_reference_over_all_projects_by_its_index(many_jobs: list[Any]):
+    assert "jobs_job_by_reference" in plan_of(Job.objects.filter(reference_id="user-77").order_by("-pk")[:100])
+
+
+@postgresql_only
+def test_staff_page_through_a_status_by_its_index(many_jobs: list[Any]):
+    plan = plan_of(Job.objects.filter(status=Status.SCHEDULED).order_by("-pk")[:100])
+
+    assert "jobs_job_by_status" in plan or "Index Scan Backward using jobs_job_pkey" in plan
+    assert "Seq Scan" not in plan
+
+
+def test_the_model_has_these_indexes_and_no_other():
+    assert {index.name: columns_of(index) for index in Job._meta.indexes} == COLUMNS_OF
+
+
+def columns_of(index: Index) -> list[str]:
+    """Return the columns, and what is computed of them."""
+    return index.fields or [re.sub(r"(?:F|Value)\((\w+)\)", r"\1", str(part)) for part in index.expressions]
+
+
+def test_the_table_has_the_model_s_indexes_and_no_other():
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, "jobs_job")
+
+    indexes = {name for name, what in found.items() if what["index"] and not what["primary_key"] and not what["unique"]}
+    assert indexes == set(COLUMNS_OF)
+    assert {name for name, what in found.items() if what["unique"] and not what["primary_key"]} == {
+        "jobs_job_one_active",
+        "jobs_job_one_of_call",
+        "jobs_job_one_retry",
+    }
+
+
+def test_a_column_that_beats_or_progress_write_is_in_the_index_of_leases_alone():
+    indexed = {field for name, fields in COLUMNS_OF.items() if name != "jobs_job_leases" for field in fields}
+
+    assert indexed.isdisjoint(WRITTEN_BY_BEATS_AND_PROGRESS)
+    assert not any(field.db_index or field.unique for field in Job._meta.fields if not field.primary_key)

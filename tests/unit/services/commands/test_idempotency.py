@@ -1,0 +1,61 @@
+"""How a call is remembered and found again."""
+
+import pytest
+from django.db import connection
+
+from jobs.models import Job
+from jobs.services.commands.idempotency import find_replay, identify_request
+from tests.support.factories import LONG_AGO, make_job, make_key, make_project
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_call_is_told_by_key_holder_endpoint_and_body():
+    one, other = (str(make_key().key.pk) for _ in range(2))
+
+    call = identify_request("k", caller=one, endpoint="job", body=b"x")
+
+    assert call == identify_request("k", caller=one, endpoint="job", body=b"x")
+    assert call.digest != identify_request("l", caller=one, endpoint="job", body=b"x").digest
+    assert call.digest != identify_request("k", caller=other, endpoint="job", body=b"x").digest
+    for further in ({"endpoint": "batch", "body": b"x"}, {"endpoint": "job", "body": b"y"}):
+        same_key = identify_request("k", caller=one, **further)
+        assert (same_key.digest, same_key.body != call.body) == (call.digest, True)
+
+
+def test_no_call_has_no_replay_and_costs_nothing(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert find_replay(None, project=None) is None
+
+
+def test_jobs_that_were_deleted_are_missing_from_the_replay():
+    project = make_project()
+    call = identify_request("k", caller="1", endpoint="batch", body=b"x")
+    first, second, third = (
+        make_job(project=project, call_digest=call.digest, call_body=call.body, call_index=index) for index in range(3)
+    )
+    second.delete()
+
+    replay = find_replay(call, project=project)
+
+    assert replay is not None
+    assert list(replay.jobs) == [first, third]
+
+
+def test_the_look_up_uses_the_constraint_s_index_however_many_jobs_there_are():
+    project = make_project()
+    columns = {"project": project, "action": "touch", "created_at": LONG_AGO, "start_at": LONG_AGO, "due_at": LONG_AGO}
+    Job.objects.bulk_create(
+        Job(**columns, reference_id=f"{n}", call_digest=f"{n:064}" if n % 2 else None, call_body="b", call_index=0)
+        for n in range(4000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+    found = Job.objects.in_project(project).filter(call_digest=f"{77:064}").order_by("call_index")
+    plan = found.explain()
+
+    assert found.get().reference_id == "77"
+    assert "jobs_job_one_of_call" in plan
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan

@@ -1,0 +1,190 @@
+"""``hold_job``, ``resume_job`` and ``run_job_now``: what they return, whom they refuse, and what callers are told."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from jobs.actors import Actor
+from jobs.db import clock
+from jobs.exceptions import Busy, InvalidField, JobNotFound, StepRefused
+from jobs.lifecycle import transitions
+from jobs.models import HELD_UNTIL, Job
+from jobs.services.commands.cancel import cancel_job
+from jobs.services.commands.interventions import hold_job, resume_job
+from jobs.services.reports.health import check_health
+from jobs.services.reports.history import get_history
+from jobs.services.reports.wait_reasons import Wait, Waiting, explain_wait
+from jobs.services.search.jobs import get_job_and_time
+from jobs.status import RefusalReason, Status
+from tests.support.concurrency import statements
+from tests.support.factories import make_job, make_project
+from tests.support.interventions import LATER, REFUSED, STAFF, STEPS, Step
+from tests.support.transitions import changes_of, events_of, row_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_step_returns_the_job_as_it_now_stands_and_tells_who_took_it(step: Step):
+    job = step.make()
+    before = row_of(job)
+
+    returned = step.serve(job.pk, project=job.project, actor=STAFF, reason="They asked.")
+
+    assert set(changes_of(job, before)) == {"due_at", "updated_at"}
+    assert row_of(job) == {column: getattr(returned, column) for column in before}
+    (event,) = events_of(job)
+    assert (event["what"], event["from_status"], event["to_status"]) == (step.what, "scheduled", "scheduled")
+    assert (event["actor"], event["request_id"], event["note"]) == ("staff:7", "request-7", "They asked.")
+
+
+@pytest.mark.parametrize(("step", "status", "due_at", "why"), REFUSED, ids=str)
+def test_a_job_that_cannot_take_the_step_is_refused_and_why(
+    step: Step, status: Status, due_at: datetime, why: RefusalReason
+):
+    job = make_job(status=status, due_at=due_at)
+    before = row_of(job)
+
+    with pytest.raises(StepRefused) as refused:
+        step.serve(job.pk, project=job.project)
+
+    assert (refused.value.job_id, refused.value.why, refused.value.status) == (job.pk, why, status)
+    assert refused.value.other_job_id is None
+    assert changes_of(job, before) == {}
+    assert events_of(job) == []
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+@pytest.mark.parametrize("reason", [" ", "a\0b", "a\nb", "\ud800", "x" * 501])
+def test_a_reason_that_cannot_be_kept_changes_nothing(step: Step, reason: str):
+    job = step.make()
+    before = row_of(job)
+
+    with pytest.raises(InvalidField) as refused:
+        step.serve(job.pk, project=job.project, reason=reason)
+
+    assert refused.value.field == "reason"
+    assert changes_of(job, before) == {}
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_another_project_s_job_is_not_found(step: Step):
+    job = step.make()
+    before = row_of(job)
+
+    with pytest.raises(JobNotFound):
+        step.serve(job.pk, project=make_project(organization=job.project.organization))
+
+    assert changes_of(job, before) == {}
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+@pytest.mark.parametrize("job_id", [0, -1, 2**63, 10**30])
+def test_an_id_that_cannot_be_costs_no_statement(step: Step, job_id: int):
+    project = make_project()
+
+    with statements() as sent, pytest.raises(JobNotFound):
+        step.serve(job_id, project=project)
+
+    assert sent == []
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_job_that_could_take_the_step_by_the_time_it_is_looked_at_is_tried_again(
+    step: Step, monkeypatch: pytest.MonkeyPatch
+):
+    job = step.make()
+    tries = []
+
+    def miss_once(*arguments: Any, **named: Any) -> bool:
+        tries.append(named)
+        return len(tries) > 1 and step.move(*arguments, **named)
+
+    monkeypatch.setattr(transitions, step.move.__name__, miss_once)
+
+    step.serve(job.pk, project=job.project)
+
+    assert len(tries) == 2
+    assert len(events_of(job)) == 1
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_a_job_that_changes_each_time_is_busy(step: Step, monkeypatch: pytest.MonkeyPatch):
+    job = step.make()
+    monkeypatch.setattr(transitions, step.move.__name__, lambda *_, **__: False)
+
+    with pytest.raises(Busy):
+        step.serve(job.pk, project=job.project)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+def test_workers_are_woken_for_a_job_that_may_be_due_now(step: Step, monkeypatch: pytest.MonkeyPatch):
+    woken: list[str] = []
+    monkeypatch.setattr("jobs.services.commands.interventions.notify_due", lambda: woken.append("woken"))
+    job = step.make()
+
+    step.serve(job.pk, project=job.project)
+    with pytest.raises(StepRefused):
+        step.serve(job.pk, project=job.project)
+
+    assert woken == ([] if step.name == "hold" else ["woken"])
+
+
+@pytest.mark.parametrize("step", STEPS, ids=str)
+@pytest.mark.parametrize(("actor", "shown"), [("key", "They asked."), ("staff", None), ("system", None)])
+def test_integrators_learn_of_the_step_and_not_what_staff_wrote(step: Step, actor: Any, shown: str | None):
+    job = step.make()
+    step.serve(job.pk, project=job.project, actor=Actor(kind=actor, name="1"), reason="They asked.")
+
+    (told,) = get_history(job).events
+
+    assert (told.what, told.was, told.to, told.note) == (step.what, "scheduled", "scheduled", shown)
+
+
+def test_a_held_job_waits_to_be_resumed_since_it_was_held_and_whatever_else_is_in_its_way():
+    job = make_job(due_at=LATER)
+    held = hold_job(job.pk, project=job.project)
+    type(job.project.organization).objects.update(disabled_at=held.updated_at)
+
+    _, now = get_job_and_time(job.pk, project=job.project)
+
+    assert explain_wait(held, now=now) == Wait(what=Waiting.HELD, since=held.updated_at)
+
+
+def test_a_held_job_is_not_overdue():
+    hold_job(make_job().pk, project=Job.objects.get().project)
+
+    health = check_health()
+
+    assert (health.oldest_overdue, health.oldest_paused) == (None, None)
+
+
+def test_a_held_job_can_be_cancelled_and_is_then_held_no_longer():
+    job = make_job(due_at=HELD_UNTIL)
+
+    cancelled = cancel_job(job.pk, project=job.project)
+
+    assert not cancelled.is_held
+    with pytest.raises(StepRefused) as refused:
+        resume_job(job.pk, project=job.project)
+    assert refused.value.why is RefusalReason.ENDED
+
+
+def test_a_job_held_before_its_start_waits_for_it_when_it_is_resumed():
+    job = make_job(start_at=LATER, due_at=LATER)
+    hold_job(job.pk, project=job.project)
+
+    resumed = resume_job(job.pk, project=job.project)
+
+    assert resumed.due_at == LATER
+
+
+def test_a_job_resumed_after_its_start_is_due_now():
+    job = make_job()
+    hold_job(job.pk, project=job.project)
+
+    resumed = resume_job(job.pk, project=job.project)
+
+    assert abs(resumed.due_at - clock.read(connection)) < timedelta(minutes=1)

@@ -1,0 +1,212 @@
+"""What a look at the jobs' health sees, and what is beyond bounds."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+
+from jobs.db import clock
+from jobs.db.connection import home
+from jobs.models import Job, Worker
+from jobs.services.commands.pauses import pause_jobs
+from jobs.services.reports.health import Bounds, check_health
+from jobs.status import Status
+from tests.support.factories import make_job, make_project, make_running_job
+
+pytestmark = pytest.mark.django_db
+
+
+def ago(seconds: float) -> Any:
+    return clock.read(home()) - timedelta(seconds=seconds)
+
+
+def make_worker(name: str = "host:1:aaaa", *, beat: float = 0, kind: Worker.Kind = Worker.Kind.WORKER) -> None:
+    Worker.objects.create(name=name, kind=kind, started_at=ago(3600), beat_at=ago(beat))
+
+
+def test_an_idle_site_with_a_worker_is_healthy():
+    make_worker()
+    make_job(due_at=ago(-60))
+
+    health = check_health()
+
+    assert health.problems(Bounds()) == []
+    assert health.oldest_overdue is health.oldest_paused is health.oldest_running is None
+    assert (health.expired_leases, health.unrescued, health.failures) == (0, 0, 0)
+
+
+def test_the_oldest_overdue_job_is_named_and_beyond_its_bound_a_problem():
+    make_job(due_at=ago(30))
+    oldest = make_job(due_at=ago(400))
+    make_worker()
+
+    health = check_health()
+
+    assert health.oldest_overdue is not None
+    assert (health.oldest_overdue.job_id, health.oldest_overdue.action) == (oldest.pk, "touch")
+    assert health.oldest_overdue.seconds == pytest.approx(400, abs=5)
+    assert health.problems(Bounds()) == [f"job {oldest.pk} (touch) is 400 s overdue; at most 300 s are allowed"]
+    assert health.problems(Bounds(max_overdue=500)) == []
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_what_is_paused_is_told_apart_and_is_no_problem(everything: bool):
+    make_worker()
+    held = make_job(due_at=ago(4000))
+    free = make_job(action="other", due_at=ago(10))
+    pause_jobs(reason="A look at it", action=None if everything else "touch")
+
+    health = check_health()
+
+    assert health.oldest_paused is not None
+    assert health.oldest_paused.job_id == held.pk
+    assert (health.oldest_overdue and health.oldest_overdue.job_id) == (None if everything else free.pk)
+    assert [pause.reason for pause in health.pauses] == ["A look at it"]
+    assert health.problems(Bounds()) == []
+
+
+def test_the_oldest_running_job_is_the_one_begun_first():
+    make_running_job(begun_at=ago(5))
+    oldest = make_running_job(begun_at=ago(50))
+    make_running_job(begun_at=None)
+
+    running = check_health().oldest_running
+
+    assert running is not None
+    assert running.job_id == oldest.pk
+    assert running.seconds == pytest.approx(50, abs=5)
+
+
+def test_an_expired_lease_is_a_problem_once_somebody_should_have_rescued_its_job():
+    make_worker()
+    make_running_job()
+    make_running_job(lease_expires_at=ago(5))
+    just_expired = check_health()
+    make_running_job(lease_expires_at=ago(40))
+
+    health = check_health()
+
+    assert (just_expired.expired_leases, just_expired.unrescued) == (1, 0)
+    assert just_expired.problems(Bounds()) == []
+    assert (health.expired_leases, health.unrescued) == (2, 1)
+    assert health.problems(Bounds()) == ["expired leases that nobody rescued: 1, 0 allowed"]
+    assert health.problems(Bounds(max_expired=1)) == []
+
+
+def test_a_worker_without_a_beat_is_not_alive():
+    make_worker("silent", beat=120)
+
+    health = check_health()
+
+    assert health.problems(Bounds()) == ["workers alive: 0 with a beat in the last 60 s, 1 wanted"]
+    assert health.problems(Bounds(max_beat_age=200)) == []
+    assert health.problems(Bounds(min_workers=0)) == []
+
+
+def test_a_dead_worker_beside_a_living_one_is_listed_last_and_no_problem():
+    make_worker("silent", beat=120)
+    make_worker("beating", beat=3)
+
+    health = check_health()
+
+    assert [beat.worker for beat in health.workers] == ["beating", "silent"]
+    assert health.alive(Bounds()) == 1
+    assert health.problems(Bounds()) == []
+
+
+def test_failures_count_for_an_hour():
+    make_worker()
+    for age in (10, 3500, 3700):
+        make_job(status=Status.FAILED, finished_at=ago(age))
+    make_job(status=Status.COMPLETED, finished_at=ago(10))
+
+    health = check_health()
+
+    assert health.failures == 2
+    assert health.problems(Bounds(max_failures=1)) == ["failures in the last hour: 2, 1 allowed"]
+
+
+def test_failures_beyond_the_bound_are_more_than_it_and_those_at_it_are_not(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("jobs.services.reports.health.MOST_COUNTED", 2)
+    make_worker()
+    for _ in range(2):
+        make_job(status=Status.FAILED, finished_at=ago(10))
+    at_the_bound = check_health()
+    for _ in range(2):
+        make_job(status=Status.FAILED, finished_at=ago(10))
+
+    beyond = check_health()
+
+    assert at_the_bound.problems(Bounds(max_failures=1)) == ["failures in the last hour: 2, 1 allowed"]
+    assert beyond.problems(Bounds(max_failures=1)) == ["failures in the last hour: more than 2, 1 allowed"]
+
+
+def test_a_look_has_a_fixed_number_of_queries_each_with_its_index():
+    fill_table()
+    pause_jobs(action="touch", reason="A look at it", project=make_project())
+    with CaptureQueriesContext(connection) as captured:
+        check_health()
+    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+
+    plans = []
+    for query in captured.captured_queries:
+        if '"jobs_job"' in query["sql"]:
+            with connection.cursor() as cursor:
+                cursor.execute(f"{explain} {query['sql'].replace('%', '%%')}", ())
+                plans.append("\n".join(str(row) for row in cursor.fetchall()))
+
+    assert len(captured) <= 10
+    assert len(plans) == 5
+    assert not [plan for plan in plans if "Seq Scan on jobs_job" in plan or "SCAN jobs_job" in plan]
+    assert any("jobs_job_failures" in plan for plan in plans)
+
+
+def fill_table() -> None:
+    """Insert enough jobs of all kinds that reading the whole table would cost more than an index."""
+    project, old = make_project(), ago(90_000)
+    rows = {"project": project, "action": "touch", "created_at": old, "start_at": old, "due_at": old}
+    ended = {"status": "completed", "finished_at": old, "attempt": 1, "worker": "w"}
+    jobs = [Job(reference_id=f"user-{n}", **rows, **ended) for n in range(4_000)]
+    jobs += [Job(reference_id=f"user-{n}", **rows, **{**ended, "status": "failed"}) for n in range(1_000)]
+    jobs += [Job(reference_id=f"user-{n}", **rows) for n in range(1_000)]
+    Job.objects.bulk_create(jobs, batch_size=1_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def test_a_dispatcher_runs_no_jobs_and_is_told_apart():
+    make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER)
+
+    health = check_health()
+
+    assert [beat.worker for beat in health.dispatchers] == ["host:2:bbbb"]
+    assert health.problems(Bounds()) == ["workers alive: 0 with a beat in the last 60 s, 1 wanted"]
+
+
+@override_settings(JOBS={"TASK_BACKEND": "default"})
+def test_where_an_engine_runs_the_jobs_a_dispatcher_must_live():
+    make_worker(kind=Worker.Kind.ENGINE)
+    make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER, beat=100)
+
+    problems = check_health().problems(Bounds())
+
+    assert problems == ["dispatchers alive: 0 with a beat in the last 60 s, 1 wanted"]
+    make_worker("host:3:cccc", kind=Worker.Kind.DISPATCHER)
+    assert check_health().problems(Bounds()) == []
+
+
+@override_settings(JOBS={"TASK_BACKEND": "default"})
+def test_a_crowd_of_the_engine_s_processes_hides_no_dispatcher(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("jobs.services.reports.health.MOST_WORKERS", 2)
+    make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER, beat=10)
+    for number in range(3):
+        make_worker(f"host:3:{number}", kind=Worker.Kind.ENGINE)
+
+    health = check_health()
+
+    assert [beat.worker for beat in health.dispatchers] == ["host:2:bbbb"]
+    assert len(health.workers) == 2
+    assert health.problems(Bounds()) == []

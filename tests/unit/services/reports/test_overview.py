@@ -1,0 +1,254 @@
+"""What the overview reads: workers' figures and the rest, added up, at a bounded cost."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import pytest
+from django.db import connection
+
+from jobs.db import clock
+from jobs.db.connection import home
+from jobs.models import Statistic, Worker
+from jobs.services.reports import overview as reads
+from jobs.services.reports.overview import SPANS, Overview, get_overview
+from jobs.stats import rollup
+from jobs.status import Status
+from tests.support.concurrency import statements
+from tests.support.ended_jobs import make_ended
+from tests.support.factories import make_job, make_project, make_running_job
+from tests.unit.services.reports.test_health import fill_table
+
+pytestmark = pytest.mark.django_db
+
+HOUR: Final = timedelta(hours=1)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return clock.read(home())
+
+
+def look(span: str = "24h") -> Overview:
+    return get_overview(SPANS[span])
+
+
+def roll_up_all() -> None:
+    while rollup.roll_up():
+        pass
+
+
+# ---------------------------------------------------------------- what ended
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_the_periods_follow_each_other_from_before_the_span_until_after_now(span: str):
+    overview = look(span)
+
+    now, periods, step = overview.health.checked_at, overview.periods, SPANS[span].step
+    assert periods[0].since <= now - SPANS[span].length < periods[1].since
+    assert periods[-1].since <= now < periods[-1].until
+    assert [period.until for period in periods[:-1]] == [period.since for period in periods[1:]]
+    assert {period.until - period.since for period in periods} == {step}
+
+
+@pytest.mark.parametrize("span", SPANS)
+def test_it_is_the_same_whether_workers_have_counted_or_not(span: str, now: datetime):
+    for number in range(60):
+        status = Status.FAILED if number % 5 == 0 else Status.CANCELLED if number % 7 == 0 else Status.COMPLETED
+        make_ended(now - number * timedelta(minutes=53), status=status, ran=number, waited=number / 2)
+
+    before = look(span)
+    roll_up_all()
+    after = look(span)
+
+    assert before.total.counts.ended > 0
+    assert before.total.counts == after.total.counts
+    assert [period.counts for period in before.periods] == [period.counts for period in after.periods]
+    assert Statistic.objects.count() > 10
+
+
+def test_what_ended_since_workers_counted_last_is_added(now: datetime):
+    make_ended(now - timedelta(minutes=20))
+    roll_up_all()
+    make_ended(now)
+
+    overview = look("1h")
+
+    assert overview.total.counts.completed == 2
+    assert sum(period.counts.completed for period in overview.periods[-2:]) == 1
+
+
+def test_the_share_of_failures_leaves_cancelled_jobs_out(now: datetime):
+    for status in (Status.FAILED, Status.COMPLETED, Status.COMPLETED, Status.COMPLETED, Status.CANCELLED):
+        make_ended(now - timedelta(minutes=20), status=status)
+
+    assert look().total.failure_share == 0.25
+    assert look("1h").periods[-1].failure_share is None
+
+
+def test_percentiles_are_about_right(now: datetime):
+    for number in range(1, 101):
+        make_ended(now - timedelta(minutes=20), ran=number, waited=10 * number)
+
+    total = look().total
+
+    for found, true in (
+        (total.run_median, 50),
+        (total.run_p95, 95),
+        (total.wait_median, 500),
+        (total.wait_p95, 950),
+    ):
+        assert found is not None
+        assert found.total_seconds() == pytest.approx(true, rel=0.2)
+
+
+def test_of_too_many_uncounted_jobs_the_newest_are_counted_and_it_says_since_when(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reads, "MOST_UNCOUNTED", 10)
+    for number in range(25):
+        make_ended(now - number * timedelta(minutes=2))
+
+    overview = look("1h")
+
+    assert overview.total.counts.completed == 10
+    assert overview.complete_again is not None
+    assert abs(overview.complete_again - (now - 20 * timedelta(minutes=1))) < timedelta(milliseconds=2)
+    assert overview.incomplete_since == overview.periods[0].since
+
+
+def test_up_to_the_bound_all_are_counted_and_nothing_is_said(now: datetime, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reads, "MOST_UNCOUNTED", 10)
+    for number in range(10):
+        make_ended(now - number * timedelta(minutes=2))
+
+    overview = look("1h")
+
+    assert overview.total.counts.completed == 10
+    assert overview.incomplete_since is overview.complete_again is None
+
+
+# ---------------------------------------------------------------- how things stand
+
+
+def test_jobs_are_counted_by_status_up_to_one_above_the_bound(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reads, "MOST_COUNTED", 2)
+    project = make_project()
+    for _ in range(4):
+        make_job(project=project)
+    make_running_job(project=project)
+
+    counts = look().by_status
+
+    assert counts == {**dict.fromkeys(Status, 0), Status.SCHEDULED: 3, Status.RUNNING: 1}
+
+
+def test_workers_are_shown_with_the_jobs_they_hold(now: datetime):
+    Worker.objects.create(name="alive", started_at=now, beat_at=now)
+    Worker.objects.create(name="silent", started_at=now, beat_at=now - 2 * timedelta(minutes=1))
+    job = make_running_job(worker="alive", begun_at=None)
+
+    workers = look().workers
+
+    assert [(worker.name, worker.is_alive) for worker in workers] == [("alive", True), ("silent", False)]
+    assert [(held.job_id, held.begun_at) for held in workers[0].jobs] == [(job.pk, None)]
+    assert workers[1].jobs == []
+
+
+def test_a_worker_without_a_row_is_known_by_its_jobs():
+    job = make_running_job(worker="forgotten")
+
+    (worker,) = look().workers
+
+    assert (worker.name, worker.beat_seconds, worker.is_alive) == ("forgotten", None, False)
+    assert [held.job_id for held in worker.jobs] == [job.pk]
+
+
+def test_no_more_running_jobs_are_read_than_can_be_shown(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reads, "MOST_RUNNING", 2)
+    project = make_project()
+    for _ in range(3):
+        make_running_job(project=project, worker="busy")
+
+    overview = look()
+
+    assert len(overview.workers[0].jobs) == 2
+    assert overview.running_unlisted
+
+
+def test_the_latest_failures_come_first_with_the_first_line_of_their_errors(now: datetime):
+    project = make_project()
+    for number in range(12):
+        make_job(
+            project=project,
+            status=Status.FAILED,
+            finished_at=now - number * HOUR,
+            errors=f"\nIt went wrong {number}.\nAnd so on.",
+        )
+    make_ended(now)
+
+    failures = look().failures
+
+    assert [failure.error for failure in failures] == [f"It went wrong {number}." for number in range(10)]
+    assert {failure.project for failure in failures} == {str(project)}
+
+
+# ---------------------------------------------------------------- what it costs
+
+
+def plans_of(executed: list[str]) -> list[str]:
+    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+    plans = []
+    for sql in executed:
+        if '"jobs_job"' in sql:
+            with connection.cursor() as cursor:
+                cursor.execute(f"{explain} {sql.replace('%', '%%')}", ())
+                plans.append(sql + "\n" + "\n".join(str(row) for row in cursor.fetchall()))
+    return plans
+
+
+def test_no_query_reads_the_table_of_jobs(now: datetime, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reads, "MOST_COUNTED", 100)
+    fill_table()
+    roll_up_all()
+    make_ended(now)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+    with statements() as executed:
+        look("7d")
+
+    plans = plans_of(executed)
+    assert len(plans) >= 10
+    assert not [plan for plan in plans if "Seq Scan on jobs_job" in plan or "SCAN jobs_job" in unindexed(plan)]
+
+
+def unindexed(plan: str) -> str:
+    """Return the lines of a plan of SQLite that name no index."""
+    return "\n".join(line for line in plan.splitlines() if "INDEX" not in line)
+
+
+def test_the_queries_are_as_many_whatever_there_is(now: datetime):
+    with statements() as few:
+        look()
+    for number in range(30):
+        make_ended(now - number * HOUR, status=Status.FAILED)
+        make_running_job(worker=f"w{number}")
+    roll_up_all()
+
+    with statements() as many:
+        look()
+
+    assert len(many) == len(few) <= 20
+
+
+def test_every_count_of_jobs_is_bounded(now: datetime):
+    make_ended(now)
+    with statements() as executed:
+        look()
+
+    counts = [sql for sql in executed if "COUNT" in sql and '"jobs_job"' in sql]
+
+    assert len(counts) >= 7
+    for sql in counts:
+        assert "LIMIT" in sql or '"finished_at" >= ' in sql or '"lease_expires_at" < ' in sql, sql

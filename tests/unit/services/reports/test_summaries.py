@@ -1,0 +1,114 @@
+"""How the jobs of projects stand: bounded, in one query, and of these projects alone."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from jobs.services.reports import summaries
+from jobs.services.reports.summaries import newest_failures, summarize_organization, summarize_project
+from jobs.status import Status
+from tests.support.factories import LONG_AGO, make_job, make_organization, make_project
+
+pytestmark = pytest.mark.django_db
+
+
+def test_jobs_are_counted_by_status_and_those_of_others_are_not():
+    project = make_project()
+    for status in Status:
+        make_job(project=project, status=status)
+        make_job(status=status)
+    make_job(project=project, status=Status.FAILED)
+
+    summary = summarize_project(project)
+
+    assert summary.counts == {**dict.fromkeys(Status, 1), Status.FAILED: 2}
+
+
+def test_a_count_ends_one_above_its_bound(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(summaries, "MOST_COUNTED", 2)
+    project = make_project()
+    for _ in range(5):
+        make_job(project=project)
+
+    assert summarize_project(project).counts[Status.SCHEDULED] == 3
+
+
+def test_the_oldest_job_that_is_due_is_named():
+    project = make_project()
+    make_job(project=project, due_at=LONG_AGO + timedelta(days=1))
+    oldest = make_job(project=project, due_at=LONG_AGO)
+    make_job(project=project, due_at=timezone.now() + timedelta(days=1))
+    make_job(project=project, due_at=LONG_AGO - timedelta(days=1), status=Status.COMPLETED)
+    make_job(due_at=LONG_AGO - timedelta(days=1))
+
+    summary = summarize_project(project)
+
+    assert (summary.late_id, summary.late_since) == (oldest.pk, LONG_AGO)
+
+
+def test_of_a_project_without_jobs_there_is_nothing_to_tell():
+    summary = summarize_project(make_project())
+
+    assert set(summary.counts.values()) == {0}
+    assert (summary.late_id, summary.late_since, summary.failed_id) == (None, None, None)
+
+
+def test_the_newest_failure_is_named_and_the_newest_few_are_listed():
+    project = make_project()
+    failed = [make_job(project=project, status=Status.FAILED) for _ in range(summaries.MOST_FAILURES + 1)]
+    make_job(status=Status.FAILED)
+
+    assert summarize_project(project).failed_id == failed[-1].pk
+    assert [job.pk for job in newest_failures(project)] == [job.pk for job in failed[:0:-1]]
+
+
+def test_of_whom_the_failures_are_about_only_the_reference_is_read_to_be_masked_in_errors():
+    project = make_project()
+    make_job(project=project, status=Status.FAILED)
+
+    with CaptureQueriesContext(connection) as queries:
+        newest_failures(project)
+
+    assert "parameters" not in queries[0]["sql"]
+    assert "description" not in queries[0]["sql"]
+
+
+def test_an_organization_is_told_project_by_project_in_one_query():
+    organization = make_organization()
+    projects = [make_project(organization=organization) for _ in range(2)]
+    make_job(project=projects[0])
+    make_job(project=make_project())
+
+    with CaptureQueriesContext(connection) as queries:
+        summary = summarize_organization(organization)
+
+    told = {each.project.pk: each.counts[Status.SCHEDULED] for each in summary.projects}
+    assert told == {projects[0].pk: 1, projects[1].pk: 0}
+    assert not summary.is_cut
+    # Beside the settings of the planner.
+    assert len([query for query in queries if "jobs_job" in query["sql"]]) == 1
+
+
+def test_an_organization_with_many_projects_is_told_in_part(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(summaries, "MOST_PROJECTS", 2)
+    organization = make_organization()
+    for _ in range(3):
+        make_project(organization=organization)
+
+    summary = summarize_organization(organization)
+
+    assert (len(summary.projects), summary.is_cut) == (2, True)
+
+
+def test_no_count_is_without_a_limit():
+    with CaptureQueriesContext(connection) as queries:
+        summarize_project(make_project())
+        summarize_organization(make_organization())
+
+    counting = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+    assert len(counting) == 2
+    for sql in counting:
+        assert sql.count("COUNT(") == sql.count(f"LIMIT {summaries.MOST_COUNTED + 1}") == len(Status)

@@ -1,0 +1,100 @@
+"""``get_job`` and ``list_jobs``: one project's jobs, and what reading them costs."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jobs import get_job, list_jobs
+from jobs.db import clock
+from jobs.exceptions import JobNotFound
+from jobs.services.search.jobs import get_job_and_time
+from jobs.status import Status
+from tests.support.concurrency import statements
+from tests.support.factories import make_job, make_project
+
+pytestmark = pytest.mark.django_db
+
+IMPOSSIBLE = [0, -1, 2**63, 10**30, -(10**30)]
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_job_is_found_in_its_project_whatever_its_status(status: Status):
+    job = make_job(status=status)
+
+    assert get_job(job.pk, project=job.project) == job
+
+
+def test_another_project_s_job_is_not_found():
+    job = make_job()
+
+    with pytest.raises(JobNotFound, match="^job not found$"):
+        get_job(job.pk, project=make_project(organization=job.project.organization))
+
+
+@pytest.mark.parametrize("job_id", [*IMPOSSIBLE, 2**63 - 1])
+def test_an_id_that_no_job_has_is_not_found(job_id: int):
+    with pytest.raises(JobNotFound) as unknown:
+        get_job(job_id, project=make_project())
+
+    assert unknown.value.job_id == job_id
+
+
+def test_a_look_tells_the_time_of_the_database_in_the_same_statement():
+    job = make_job()
+    before = clock.read(connection)
+
+    with statements() as made:
+        found, looked_at = get_job_and_time(job.pk, project=job.project)
+
+    assert found == job
+    assert before <= looked_at <= clock.read(connection)
+    assert len(made) == 1
+
+
+def test_a_look_at_what_another_project_has_finds_nothing():
+    with pytest.raises(JobNotFound):
+        get_job_and_time(make_job().pk, project=make_project())
+
+
+def test_getting_a_job_takes_one_statement_and_an_impossible_one_none():
+    job = make_job()
+    project = job.project
+
+    with statements() as sent:
+        get_job(job.pk, project=project)
+    with statements() as sent_for_impossible, pytest.raises(JobNotFound):
+        get_job(0, project=project)
+
+    assert len(sent) == 1
+    assert sent_for_impossible == []
+
+
+def test_the_list_is_the_project_s_own_newest_first():
+    project = make_project()
+    jobs = [make_job(project=project, status=status) for status in Status]
+    make_job(project=make_project(organization=project.organization))
+
+    assert list(list_jobs(project=project)) == jobs[::-1]
+
+
+def test_the_list_of_a_project_without_jobs_is_empty():
+    make_job()
+
+    assert list(list_jobs(project=make_project())) == []
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_list_takes_one_statement_however_long_it_is_and_none_until_it_is_read(count: int):
+    project = make_project()
+    for _ in range(count):
+        make_job(project=project)
+
+    with CaptureQueriesContext(connection) as before:
+        jobs = list_jobs(project=project).filter(status=Status.SCHEDULED)[:50]
+    with statements() as sent:
+        read = [(job.pk, job.description, job.project_id) for job in jobs]
+
+    assert len(before) == 0
+    assert len(read) == count
+    assert len(sent) == 1
+    assert "COUNT" not in sent[0].upper()

@@ -1,0 +1,174 @@
+"""``list_page`` against a plain model: the same jobs filtered, sorted and cut by Python."""
+
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, Final
+
+import pytest
+
+from jobs.models import Job
+from jobs.services.search import api_sql
+from jobs.services.search.api_pages import list_page
+from jobs.services.search.api_query import JobOrder, JobSearch, Place
+from jobs.status import Status
+from tests.support.concurrency import statements
+from tests.support.factories import LONG_AGO, make_job, make_project
+
+ROWS: Final = 240
+MINUTE: Final = timedelta(minutes=1)
+ORDERS: Final = [JobOrder(by_start=start, descending=down) for start in (False, True) for down in (False, True)]
+
+
+def at(minute: int) -> datetime:
+    return LONG_AGO + minute * MINUTE
+
+
+SEARCHES: Final[dict[str, dict[str, Any]]] = {
+    "all": {},
+    "one status": {"statuses": frozenset({Status.FAILED})},
+    "two statuses": {"statuses": frozenset({Status.FAILED, Status.SCHEDULED})},
+    "every status": {"statuses": frozenset(Status)},
+    "an action": {"action": "erase"},
+    "an unknown action": {"action": "no such action"},
+    "a reference": {"reference_id": "user-3"},
+    "an unknown reference": {"reference_id": "nobody"},
+    "created from": {"created_from": at(150)},
+    "created to": {"created_to": at(60)},
+    "created between": {"created_from": at(80), "created_to": at(120)},
+    "created never": {"created_from": at(120), "created_to": at(80)},
+    "start from": {"start_from": at(20)},
+    "start to": {"start_to": at(5)},
+    "start between": {"start_from": at(3), "start_to": at(9)},
+    "status and action": {"statuses": frozenset({Status.COMPLETED}), "action": "erase"},
+    "statuses and created": {
+        "statuses": frozenset({Status.COMPLETED, Status.CANCELLED}), "created_from": at(50), "created_to": at(200),
+    },
+    "action and start": {"action": "touch", "start_from": at(10)},
+    "reference and status": {"reference_id": "user-1", "statuses": frozenset({Status.COMPLETED})},
+    "created and start": {"created_to": at(200), "start_from": at(10)},
+    "all at once": {
+        "statuses": frozenset({Status.COMPLETED, Status.FAILED}), "action": "erase", "reference_id": "user-1",
+        "created_from": at(10), "created_to": at(220), "start_from": at(1), "start_to": at(29),
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def jobs(django_db_setup: None, django_db_blocker: Any) -> Iterator[list[Job]]:
+    """Rows of one project, many with the same start, created in no order of ids; between them, another project's."""
+    chance = random.Random(20)
+    with django_db_blocker.unblock():
+        project, other = make_project(), make_project()
+        made = [
+            make_job(
+                project=chance.choice([project, project, project, other]),
+                status=chance.choice([*Status, Status.COMPLETED, Status.COMPLETED]),
+                action=chance.choice(["touch", "erase"]),
+                reference_id=f"user-{chance.randrange(8)}",
+                created_at=at(number + chance.choice([0, 0, 0, -60, 60])),
+                start_at=at(chance.randrange(30)),
+            )
+            for number in range(ROWS)
+        ]
+    yield [job for job in made if job.project == project]
+    with django_db_blocker.unblock():
+        Job.objects.filter(pk__in=[job.pk for job in made]).delete()
+        for one in (project, other):
+            one.delete()
+            one.organization.delete()
+
+
+def model_of(jobs: list[Job], search: JobSearch) -> list[int]:
+    """Return the ids that a search must find, in order."""
+    found = [
+        job
+        for job in jobs
+        if (search.statuses is None or job.status in search.statuses)
+        and search.action in (None, job.action)
+        and search.reference_id in (None, job.reference_id)
+        and (search.created_from is None or job.created_at >= search.created_from)
+        and (search.created_to is None or job.created_at < search.created_to)
+        and (search.start_from is None or job.start_at >= search.start_from)
+        and (search.start_to is None or job.start_at < search.start_to)
+    ]
+    by_start = search.order.by_start
+    found.sort(key=lambda job: (job.start_at, job.pk) if by_start else job.pk, reverse=search.order.descending)
+    return [job.pk for job in found]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
+@pytest.mark.parametrize("what", SEARCHES)
+def test_pages_by_number_are_the_cuts_of_the_model(jobs: list[Job], what: str, order: JobOrder):
+    search = JobSearch(**SEARCHES[what], order=order)
+    expected = model_of(jobs, search)
+
+    for limit in (1, 7, 200):
+        for number in (0, 1, 2, 5, 40):
+            page = list_page(search, project=jobs[0].project, limit=limit, offset=number * limit)
+
+            assert [job.pk for job in page.jobs] == expected[number * limit : (number + 1) * limit]
+            assert page.has_more is (len(expected) > (number + 1) * limit)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
+@pytest.mark.parametrize("what", SEARCHES)
+def test_a_walk_gives_the_model_from_end_to_end(jobs: list[Job], what: str, order: JobOrder):
+    search = JobSearch(**SEARCHES[what], order=order)
+
+    assert walked(search, jobs[0].project, limit=7) == model_of(jobs, search)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
+@pytest.mark.parametrize("what", SEARCHES)
+def test_it_is_the_same_where_no_filter_is_narrow_and_blocks_are_many(
+    jobs: list[Job], what: str, order: JobOrder, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(api_sql, "NARROW", dict.fromkeys(api_sql.NARROW, 3))
+    monkeypatch.setattr(api_sql, "BLOCK_BITS", 3)
+    monkeypatch.setattr(api_sql, "BLOCK", "id >> 3")
+    search = JobSearch(**SEARCHES[what], order=order)
+    expected = model_of(jobs, search)
+
+    page = list_page(search, project=jobs[0].project, limit=7, offset=3)
+
+    assert [job.pk for job in page.jobs] == expected[3:10]
+    assert walked(search, jobs[0].project, limit=7) == expected
+
+
+def walked(search: JobSearch, project: Any, *, limit: int) -> list[int]:
+    found: list[int] = []
+    after = None
+    for _ in count():
+        page = list_page(search, project=project, limit=limit, after=after)
+        found += [job.pk for job in page.jobs]
+        if not page.has_more:
+            return found
+        last = page.jobs[-1]
+        after = Place(job_id=last.pk, start_at=last.start_at if search.order.by_start else None)
+    raise AssertionError
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("what", SEARCHES)
+def test_a_page_takes_one_statement_and_counts_nothing(jobs: list[Job], what: str):
+    project = jobs[0].project
+    for order in ORDERS:
+        with statements() as sent:
+            page = list_page(JobSearch(**SEARCHES[what], order=order), project=project, limit=50)
+            assert all(job.status for job in page.jobs)
+
+        assert len(sent) == 1
+        assert "COUNT(" not in sent[0].upper()
+
+
+@pytest.mark.django_db
+def test_a_page_where_no_table_reaches_takes_no_statement(jobs: list[Job]):
+    with statements() as sent:
+        page = list_page(JobSearch(), project=jobs[0].project, limit=200, offset=2**62 + 1)
+
+    assert (list(page.jobs), page.has_more, sent) == ([], False, [])

@@ -1,0 +1,230 @@
+"""Who may import whom inside `jobs`, read from the import statements."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from typing import Final
+
+import pytest
+
+from tests.support.source import Source, sources
+
+# From top to bottom; a module may import those of its own line and of the lines below it.
+# A package stands for all that is in it. `CONTRIBUTING.md` shows the same table.
+LAYERS: Final = (
+    ("api", "admin", "management", "middleware", "job_actions"),  # doors; each may import only itself
+    ("workers", "contrib"),  # contrib: what a host may plug in
+    ("tasks",),
+    ("engines",),
+    ("processes",),
+    ("services",),
+    ("execution",),
+    ("lifecycle", "stats"),
+    ("models",),
+    ("db",),
+    ("http", "conf", "status", "exceptions", "actions", "signals", "actors", "failpoints", "logging"),
+)
+DOORS: Final = LAYERS[0]
+
+# These may import any of the others; of the others, none imports these.
+FREE: Final = ("apps", "checks", "testing")
+
+# What one door may take from another: (from, to) and why.
+BETWEEN_DOORS: Final[dict[tuple[str, str], str]] = {}
+
+# Where a library may be imported at all.
+LIBRARIES: Final = {
+    "django.http": (*DOORS, "http"),
+    "django.shortcuts": ("admin",),
+    "django.tasks": ("engines",),
+    "django_filters": ("api",),
+    "django_tasks": ("engines",),
+    "celery": ("contrib",),
+    "kombu": ("contrib",),
+    "rest_framework": ("api", "job_actions"),
+}
+
+# The settings of Django that may be read outside `conf`: this is how a foreign key names the user model.
+DJANGO_SETTINGS: Final = {"AUTH_USER_MODEL"}
+
+# What only `transitions` writes, and `moves` for it.
+STATUS_AND_LEASE: Final = {"status", "lease_token", "lease_expires_at", "attempt", "begun_at", "finished_at", "due_at"}
+
+JOBS: Final = [source for source in sources("jobs") if "migrations" not in source.path.parts]
+MODULES: Final = {source.module for source in JOBS}
+LEVELS: Final = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def place_of(module: str) -> str:
+    """Return the part of `jobs` that a module belongs to: ``api`` for ``jobs.api.views``, ```` for ``jobs``."""
+    return module.partition(".")[2].partition(".")[0]
+
+
+def imports_within_jobs() -> Iterator[tuple[Source, str, int]]:
+    for source in JOBS:
+        for found in source.imports():
+            target = found.target(MODULES)
+            if target.partition(".")[0] == "jobs":
+                yield source, target, found.line
+
+
+def is_below(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def test_every_module_has_a_place_in_the_layers():
+    places = {place_of(source.module) for source in JOBS} - {""}
+
+    unknown = places - LEVELS.keys() - set(FREE)
+
+    assert not unknown, f"say in LAYERS, and in the style guide's table, where these belong: {sorted(unknown)}"
+
+
+def test_imports_point_down():
+    wrong = [
+        f"{source}:{line} imports {target} from above"
+        for source, target, line in imports_within_jobs()
+        if place_of(source.module) in LEVELS and not is_at_most_beside(place_of(target), place_of(source.module))
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def is_at_most_beside(target: str, here: str) -> bool:
+    """Whether a layer stands no higher than another; `jobs` itself leads up to all public names."""
+    return target in LEVELS and LEVELS[target] >= LEVELS[here]
+
+
+def test_doors_do_not_import_each_other():
+    wrong = [
+        f"{source}:{line} imports {target}, another door"
+        for source, target, line in imports_within_jobs()
+        if place_of(source.module) in DOORS and place_of(target) in DOORS
+        if place_of(source.module) != place_of(target) and (source.module, target) not in BETWEEN_DOORS
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_module_imports_itself_by_a_detour():
+    graph: dict[str, set[str]] = {}
+    for source, target, _ in imports_within_jobs():
+        if target != source.package:  # a package's own modules may take from it what it defines before it loads them
+            graph.setdefault(source.module, set()).add(target)
+
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+def test_imports_inside_jobs_are_relative():
+    wrong = [
+        f"{source}:{found.line}"
+        for source in JOBS
+        for found in source.imports()
+        if is_below(found.origin, "jobs") and not found.relative
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_jobs_does_not_know_the_reference_host_or_the_tests():
+    wrong = [
+        f"{source}:{found.line} imports {found.origin}"
+        for source in sources("jobs")
+        for found in source.imports()
+        if is_below(found.origin, "jobsite") or is_below(found.origin, "tests")
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_imports_outside_jobs_are_absolute():
+    wrong = [
+        f"{source}:{found.line}"
+        for source in sources("jobsite", "tests", "manage.py")
+        for found in source.imports()
+        if found.relative
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(("library", "places"), LIBRARIES.items())
+def test_a_library_is_imported_only_where_it_belongs(library: str, places: tuple[str, ...]):
+    wrong = [
+        f"{source}:{found.line} imports {found.origin}"
+        for source in JOBS
+        for found in source.imports()
+        if (is_below(found.origin, library) or is_below(f"{found.origin}.{found.name}", library))
+        and place_of(source.module) not in (*places, *FREE)
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_conf_reads_the_settings():
+    wrong = [
+        f"{source}:{line} reads settings.{name}"
+        for source in JOBS
+        if place_of(source.module) not in ("conf", *FREE)
+        for name, line in settings_read_by(source)
+        if name not in DJANGO_SETTINGS
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def settings_read_by(source: Source) -> Iterator[tuple[str, int]]:
+    """Give the settings that are read; ``?`` if the object is used in a way that hides which."""
+    settings = (
+        {"settings"}
+        if any((found.origin, found.name) == ("django.conf", "settings") for found in source.imports())
+        else set()
+    )
+    attributes = [node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)]
+    plain = {id(node.value) for node in attributes}
+    for attribute in attributes:
+        if isinstance(attribute.value, ast.Name) and attribute.value.id in settings:
+            yield attribute.attr, attribute.lineno
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Name) and node.id in settings and id(node) not in plain:
+            yield "?", node.lineno
+        if isinstance(node, ast.ImportFrom) and node.module == "django.conf":
+            yield from (("?", node.lineno) for alias in node.names if alias.asname)
+
+
+def test_only_transitions_changes_a_status_or_a_lease():
+    wrong = [
+        f"{source}:{line} writes {', '.join(sorted(columns))}"
+        for source in JOBS
+        if place_of(source.module) != "lifecycle"
+        for columns, line in columns_written_by(source)
+        if columns & STATUS_AND_LEASE
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def columns_written_by(source: Source) -> Iterator[tuple[set[str], int]]:
+    """Give the columns that ``update``, ``save`` and their kin name, and the attributes set on other objects."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in ("update", "update_or_create", "aupdate", "aupdate_or_create"):
+                yield {keyword.arg for keyword in node.keywords if keyword.arg} | texts_in(node), node.lineno
+            if node.func.attr in ("bulk_update", "abulk_update", "save", "asave"):
+                yield texts_in(node), node.lineno
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                if isinstance(target, ast.Attribute) and not (
+                    isinstance(target.value, ast.Name) and target.value.id == "self"
+                ):
+                    yield {target.attr}, node.lineno
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "update jobs_job " in node.value.lower():
+            yield {"status"}, node.lineno
+
+
+def texts_in(node: ast.AST) -> set[str]:
+    return {inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant) and isinstance(inner.value, str)}

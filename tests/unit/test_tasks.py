@@ -1,0 +1,125 @@
+"""The seam to Django Tasks: what it asks for, what it refuses, and that it needs nothing where no engine is named."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Any, Final
+
+import pytest
+from django.test import override_settings
+
+import jobs.engines
+from jobs import tasks
+from jobs.checks.settings import check_engine
+from tests.support.execution import registered
+from tests.support.source import ROOT
+
+needs_tasks: Final = pytest.mark.skipif(
+    not find_spec("django_tasks") and not find_spec("django.tasks"), reason="neither Django 6 nor django-tasks is here"
+)
+
+
+def with_engine(**backend: Any) -> Any:
+    where = "django.tasks" if find_spec("django.tasks") else "django_tasks"
+    tasks_setting = {"default": {"BACKEND": f"{where}.backends.dummy.DummyBackend", **backend}}
+    return override_settings(JOBS={"TASK_BACKEND": "default"}, TASKS=tasks_setting)
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Any:
+    yield
+    tasks._task_for.cache_clear()
+
+
+def test_without_an_engine_the_task_is_a_plain_function_and_nothing_is_imported_for_it():
+    program = (
+        "import sys, django; django.setup(); from jobs import tasks; "
+        "print(type(tasks.run_job).__name__, [n for n in sys.modules if n.startswith(('django_tasks.b', 'celery'))])"
+    )
+    environment = {"DJANGO_SETTINGS_MODULE": "jobsite.settings", "DATABASE_URL": "sqlite:///:memory:"}
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    assert done.stdout == "function []\n", done.stderr
+
+
+def test_without_an_engine_there_is_nothing_to_check():
+    assert check_engine() == []
+
+
+@needs_tasks
+@pytest.mark.parametrize(("knows_priorities", "priority"), [(True, 50), (False, 0)])
+def test_a_job_is_sent_by_its_action_s_queue_and_by_its_priority_where_the_engine_knows_any(
+    knows_priorities: bool, priority: int, monkeypatch: pytest.MonkeyPatch
+):
+    with with_engine(QUEUES=["default", "far"]), registered(lambda _: None, name="far", queue="far", priority=50):
+        monkeypatch.setattr(type(tasks._backend("default")), "supports_priority", knows_priorities)
+        # Where an engine is named, it is a task from the import on; Django 6 looks it up by its path.
+        monkeypatch.setattr(tasks, "run_job", tasks._as_task("default", "default"))
+        tasks.hand_over(7, action="far")
+        tasks.hand_over(8, action="gone")
+
+        sent = tasks._backend("default").results
+
+    assert [(one.args, one.task.queue_name, one.task.priority) for one in sent] == [
+        ([7], "far", priority),
+        ([8], "default", 0),
+    ]
+
+
+@needs_tasks
+def test_a_job_of_an_action_that_is_not_registered_goes_to_a_queue_that_the_engine_has(monkeypatch: pytest.MonkeyPatch):
+    with with_engine(QUEUES=["slow", "fast"]):
+        monkeypatch.setattr(tasks, "run_job", tasks._as_task("default", "fast"))
+        tasks.hand_over(8, action="gone")
+
+        (sent,) = tasks._backend("default").results
+
+    assert (sent.args, sent.task.queue_name) == ([8], "fast")
+
+
+@needs_tasks
+def test_what_the_engine_refuses_is_told_with_its_cause():
+    with (
+        with_engine(QUEUES=["default"]),
+        registered(lambda _: None, name="far", queue="far"),
+        pytest.raises(tasks.HandOverFailed) as failed,
+    ):
+        tasks.hand_over(7, action="far")
+
+    assert type(failed.value.cause).__name__.startswith("InvalidTask")
+
+
+@needs_tasks
+def test_a_queue_that_the_engine_does_not_have_is_an_error_at_start():
+    with with_engine(QUEUES=["default"]), registered(lambda _: None, name="far", queue="far"):
+        found = [(error.id, error.msg) for error in check_engine()]
+
+    assert found == [("jobs.E020", "The backend 'default' in TASKS has no queue 'elsewhere', 'far'.")]
+
+
+@needs_tasks
+def test_an_engine_that_allows_all_queues_is_fine():
+    with with_engine(QUEUES=[]):
+        assert check_engine() == []
+
+
+@needs_tasks
+def test_an_alias_that_is_not_there_is_an_error_at_start():
+    with with_engine(), override_settings(JOBS={"TASK_BACKEND": "nowhere"}):
+        (error,) = check_engine()
+
+    assert error.id == "jobs.E020"
+    assert error.msg.startswith("TASKS has no backend 'nowhere' that works: ")
+
+
+def test_where_django_tasks_are_not_installed_an_engine_is_an_error_at_start(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, "jobs.engines.compat", raising=False)
+    monkeypatch.delattr(jobs.engines, "compat", raising=False)
+    for name in [n for n in sys.modules if n.partition(".")[0] == "django_tasks"] + ["django_tasks", "django.tasks"]:
+        monkeypatch.setitem(sys.modules, name, None)
+
+    with override_settings(JOBS={"TASK_BACKEND": "default"}):
+        (error,) = check_engine()
+
+    assert (error.id, error.msg) == ("jobs.E020", "Django Tasks are not installed.")

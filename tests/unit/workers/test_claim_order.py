@@ -1,0 +1,207 @@
+"""Who is claimed next: fair between organizations, bounded in what is looked at."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from jobs.lifecycle import transitions
+from jobs.models import Job
+from jobs.status import Status
+from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder, seconds_to_next
+from tests.support.factories import LONG_AGO, WORKER, make_job, make_organization, make_project, make_running_job
+
+pytestmark = pytest.mark.django_db
+
+THREADS = 4
+
+
+def make_due_jobs(project: Any, count: int, *, due_at: datetime = LONG_AGO) -> None:
+    """Insert jobs due a millisecond after each other."""
+    waiting = {"project": project, "action": "touch", "reference_id": "a", "created_at": LONG_AGO, "start_at": due_at}
+    due = (due_at + timedelta(milliseconds=number) for number in range(count))
+    Job.objects.bulk_create([Job(due_at=at, **waiting) for at in due], batch_size=1_000)
+
+
+def claim(job_ids: list[int], *, lease_token: UUID) -> list[Job]:
+    return transitions.claim(job_ids, lease_token=lease_token, worker=WORKER, lease=timedelta(seconds=45))
+
+
+def ids_of(order: ClaimOrder) -> list[int]:
+    return [candidate.job_id for candidate in order.candidates()]
+
+
+def turns(*, until: int, ends_at_once: bool, threads: int = THREADS) -> list[Any]:
+    """Claim for ``threads`` again and again; return the organizations in the order of their turns."""
+    order, seen, owner_of = ClaimOrder(), [], {}
+    while len(seen) < until:
+        candidates = order.candidates()[:threads]
+        owner_of.update({candidate.job_id: candidate.organization_id for candidate in candidates})
+        claimed = claim([candidate.job_id for candidate in candidates], lease_token=uuid4())
+        order.note_served(candidates)
+        seen += [owner_of[job.pk] for job in claimed]
+        if ends_at_once:
+            Job.objects.filter(pk__in=[job.pk for job in claimed]).delete()
+    return seen
+
+
+# ---------------------------------------------------------------- fairness
+
+
+@pytest.mark.parametrize("threads", [1, THREADS])
+@pytest.mark.parametrize("ends_at_once", [True, False], ids=["jobs end at once", "jobs last"])
+def test_a_flood_of_one_organization_hides_none_of_49_others(ends_at_once: bool, threads: int):
+    make_due_jobs(make_project(), 3_000)
+    for _ in range(49):
+        make_due_jobs(make_project(), 2, due_at=LONG_AGO + timedelta(days=1))
+
+    served = turns(until=200, ends_at_once=ends_at_once, threads=threads)
+
+    assert len(set(served)) == 50
+
+
+def test_a_flood_spread_over_many_projects_hides_nobody_either():
+    flooding = make_organization()
+    for _ in range(150):
+        make_due_jobs(make_project(organization=flooding), 10)
+    for _ in range(49):
+        make_due_jobs(make_project(), 1, due_at=LONG_AGO + timedelta(days=1))
+
+    served = turns(until=200, ends_at_once=True)
+
+    assert len(set(served)) == 50
+
+
+def test_organizations_with_the_fewest_running_jobs_come_first():
+    busy, busier, idle = make_project(), make_project(), make_project()
+    make_running_job(project=busy)
+    for _ in range(2):
+        make_running_job(project=busier)
+    first, second, third = (make_job(project=project).pk for project in (busier, busy, idle))
+
+    assert ids_of(ClaimOrder()) == [third, second, first]
+
+
+def test_an_organizations_projects_share_its_turn():
+    big = make_organization()
+    mine = [make_job(project=make_project(organization=big)).pk for _ in range(3)]
+    other = make_job(project=make_project(), due_at=LONG_AGO + timedelta(hours=1)).pk
+
+    assert ids_of(ClaimOrder()) == [mine[0], other, *mine[1:]]
+
+
+def test_among_equals_the_longest_due_comes_first_and_then_the_lowest_id():
+    project = make_project()
+    later, sooner, same = (
+        make_job(project=project, due_at=LONG_AGO + timedelta(seconds=wait)).pk for wait in (5, 0, 0)
+    )
+
+    assert ids_of(ClaimOrder()) == [sooner, same, later]
+
+
+# ---------------------------------------------------------------- bounds
+
+
+def test_what_is_not_due_or_not_waiting_is_no_candidate():
+    make_job(due_at=timezone.now() + timedelta(minutes=1))
+    for status in set(Status) - {Status.SCHEDULED}:
+        make_job(status=status)
+
+    assert ids_of(ClaimOrder()) == []
+
+
+def test_however_many_wait_a_bounded_number_is_looked_at_and_none_twice():
+    for _ in range(PROJECTS + 5):
+        make_due_jobs(make_project(), 6)
+
+    candidates = ids_of(ClaimOrder())
+
+    assert len(candidates) <= WINDOW + PROJECTS * PER_PROJECT
+    assert not [pk for pk, count in Counter(candidates).items() if count > 1]
+
+
+def test_finding_candidates_costs_five_statements_at_most():
+    make_due_jobs(make_project(), 1_000)
+    make_due_jobs(make_project(), 10)
+    order = ClaimOrder()
+
+    with CaptureQueriesContext(connection) as captured:
+        order.candidates()
+
+    assert len(captured) <= 5
+
+
+def test_beyond_the_window_the_first_jobs_of_each_project_are_found_in_turn():
+    flood = make_project()
+    make_due_jobs(flood, WINDOW)
+    due_at = LONG_AGO + timedelta(days=1)
+    projects = [make_project() for _ in range(PROJECTS + 20)]
+    for project in projects:
+        make_due_jobs(project, PER_PROJECT + 2, due_at=due_at)
+    order, seen = ClaimOrder(), set()
+
+    for _ in range(2):
+        seen.update(ids_of(order))
+
+    heads = Job.objects.filter(pk__in=seen).exclude(project=flood)
+    per_project = Counter(heads.values_list("project_id", flat=True))
+    assert per_project == {project.pk: PER_PROJECT for project in projects}
+    assert max(heads.values_list("due_at", flat=True)) == due_at + timedelta(milliseconds=PER_PROJECT - 1)
+
+
+def test_the_search_beyond_the_window_starts_again_after_the_last_project():
+    make_due_jobs(make_project(), WINDOW)
+    late = make_job(due_at=LONG_AGO + timedelta(days=1))
+    order = ClaimOrder()
+
+    assert all(late.pk in ids_of(order) for _ in range(3))
+
+
+def test_the_hot_queries_use_their_indexes():
+    for _ in range(30):
+        make_due_jobs(make_project(), 200)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    with CaptureQueriesContext(connection) as captured:
+        ClaimOrder().candidates()
+        seconds_to_next()
+    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+
+    plans = []
+    for query in captured.captured_queries:
+        if "jobs_job" in query["sql"]:
+            with connection.cursor() as cursor:
+                cursor.execute(f"{explain} {query['sql'].replace('%', '%%')}", ())
+                plans.append("\n".join(str(row) for row in cursor.fetchall()))
+
+    assert len(plans) == 5
+    assert not [plan for plan in plans if "Seq Scan on jobs_job" in plan or "SCAN jobs_job" in plan]
+
+
+# ---------------------------------------------------------------- the claim
+
+
+def test_a_claim_takes_what_is_free_among_the_named_and_nothing_else():
+    free, taken, other = make_job(), make_running_job(), make_job()
+
+    claimed = claim([free.pk, taken.pk], lease_token=uuid4())
+
+    other.refresh_from_db()
+    assert claimed == [free]
+    assert other.status == Status.SCHEDULED
+
+
+def test_the_next_due_time_is_that_of_the_job_that_waits_the_shortest():
+    assert seconds_to_next() is None
+    make_job(due_at=timezone.now() + timedelta(minutes=10))
+    make_job(due_at=timezone.now() + timedelta(minutes=5))
+    soon = seconds_to_next()
+    make_job()
+
+    assert 290 < soon < 301
+    assert seconds_to_next() == 0

@@ -1,0 +1,108 @@
+"""How many jobs a process takes: what it can begin within about a second, and a suspect alone."""
+
+from datetime import timedelta
+
+import pytest
+
+from jobs.workers import prefetch as prefetch_module
+from jobs.workers.claim_order import Candidate
+from jobs.workers.prefetch import MOST_AT_ONCE, NO_ROOM_SECONDS, ROOM_SECONDS, SOLO_PATIENCE_SECONDS, PrefetchLimit
+from tests.support.factories import LONG_AGO
+
+
+def make_candidates(count: int, *, action: str = "touch", crashes: int = 0, first: int = 1) -> list[Candidate]:
+    return [
+        Candidate(
+            job_id=number,
+            action=action,
+            project_id=1,
+            organization_id=1,
+            due_at=LONG_AGO + timedelta(seconds=number),
+            crashes=crashes,
+        )
+        for number in range(first, first + count)
+    ]
+
+
+def test_an_action_of_unknown_pace_is_taken_for_idle_threads_only():
+    candidates = make_candidates(10)
+
+    chosen = PrefetchLimit().choose(candidates, idle=3, quick=4, has_leases=False)
+
+    assert chosen == candidates[:3]
+
+
+def test_quick_actions_are_taken_ahead_for_a_second_of_every_quick_thread():
+    prefetch = PrefetchLimit()
+    prefetch.learn("touch", 0.1)
+
+    chosen = prefetch.choose(make_candidates(90), idle=0, quick=2, has_leases=True)
+
+    assert 18 <= len(chosen) <= 20
+
+
+def test_however_quick_they_are_not_more_than_the_most_is_taken():
+    prefetch = PrefetchLimit()
+    prefetch.learn("touch", 0.000_01)
+
+    chosen = prefetch.choose(make_candidates(600), idle=4, quick=4, has_leases=False)
+
+    assert len(chosen) == MOST_AT_ONCE
+
+
+def test_one_slow_job_ends_the_claiming_ahead_at_once_and_quick_ones_restore_it_bit_by_bit():
+    prefetch, candidates = PrefetchLimit(), make_candidates(90)
+    prefetch.learn("touch", 0.01)
+    prefetch.learn("touch", 5.0)
+    after_slow = prefetch.choose(candidates, idle=1, quick=1, has_leases=False)
+    for _ in range(20):
+        prefetch.learn("touch", 0.01)
+
+    restored = prefetch.choose(candidates, idle=1, quick=1, has_leases=False)
+
+    assert len(after_slow) == 1
+    assert len(restored) > 20
+
+
+def test_the_order_of_the_candidates_is_kept_behind_a_slow_one():
+    prefetch = PrefetchLimit()
+    prefetch.learn("quick", 0.01)
+    candidates = make_candidates(1, action="slow") + make_candidates(5, action="quick", first=2)
+
+    assert prefetch.choose(candidates, idle=0, quick=1, has_leases=True) == []
+
+
+def test_a_job_that_a_worker_died_of_is_taken_alone_by_a_process_that_holds_nothing():
+    suspect = make_candidates(1, crashes=1, first=2)
+    candidates = make_candidates(1) + suspect + make_candidates(5, first=3)
+
+    chosen = PrefetchLimit().choose(candidates, idle=4, quick=4, has_leases=False)
+
+    assert chosen == suspect
+
+
+def test_a_busy_process_passes_over_a_suspect_and_after_a_while_makes_room_for_it():
+    prefetch = PrefetchLimit()
+    candidates = make_candidates(1, crashes=1) + make_candidates(3, first=2)
+    at_first = prefetch.choose(candidates, idle=4, quick=4, has_leases=True)
+    prefetch._solo_since -= SOLO_PATIENCE_SECONDS + 1
+
+    later = prefetch.choose(candidates, idle=4, quick=4, has_leases=True)
+
+    assert at_first == candidates[1:]
+    assert later == []
+
+
+def test_the_room_made_for_one_that_runs_alone_is_not_made_for_ever(monkeypatch: pytest.MonkeyPatch):
+    prefetch, now = PrefetchLimit(), [1_000.0]
+    monkeypatch.setattr(prefetch_module.time, "monotonic", lambda: now[0])
+    waiting = make_candidates(1, crashes=1) + make_candidates(1, first=2)
+
+    taken = []
+    for _ in range(int(ROOM_SECONDS + NO_ROOM_SECONDS)):
+        taken.append(prefetch.choose(waiting, idle=1, quick=1, has_leases=True))
+        now[0] += 1
+
+    assert [one.job_id for one in taken[0]] == [2]
+    assert [len(chosen) for chosen in taken].count(0) in (ROOM_SECONDS - 1, ROOM_SECONDS)
+    assert [one.job_id for one in taken[-1]] == [2]
