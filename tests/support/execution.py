@@ -1,4 +1,4 @@
-"""What tests of the engine stand on: rows to erase, contexts, and attempts run without a worker."""
+"""Runs attempts of jobs without a worker, and makes what they need: rows to erase, leases, contexts, actions."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -38,12 +38,12 @@ def ago(seconds: float) -> datetime:
     return timezone.now() - timedelta(seconds=seconds)
 
 
-def make_expired_job(**what_matters: Any) -> Job:
-    return make_running_job(**{"lease_expires_at": ago(5), **what_matters})
+def make_expired_job(**columns: Any) -> Job:
+    return make_running_job(**{"lease_expires_at": ago(5), **columns})
 
 
-def fill(count: int, *, project: Any = None, **columns: Any) -> list[Job]:
-    """Insert so many due jobs of one project at once."""
+def make_due_jobs(count: int, *, project: Any = None, **columns: Any) -> list[Job]:
+    """Insert ``count`` due jobs of one project in one statement."""
     project = project or make_project()
     same = {"action": "touch", "reference_id": "a", "created_at": LONG_AGO, "start_at": LONG_AGO, "due_at": LONG_AGO}
     return Job.objects.bulk_create([Job(project=project, **{**same, **columns}) for _ in range(count)])
@@ -54,26 +54,26 @@ def lease_of(job: Job, stopping: threading.Event | None = None) -> Lease:
 
 
 def make_context(job: Job | None = None, **options: Any) -> JobContext:
-    """Return the context that an action of a running job would get."""
+    """Return the context that the action of a running job gets."""
     job = job or make_running_job()
     return JobContext(job, lease=lease_of(job), **options)
 
 
 def write_in_chunk(context: JobContext) -> None:
-    """Write one line into the ledger, in a chunk that counts it."""
+    """Insert one row into the ledger, in a chunk that counts it."""
     with context.chunk() as chunk:
         Ledger.objects.create(job_id=context.id)
         chunk.add("lines", 1)
 
 
-def as_somebody_else(context: JobContext, write: Callable[[], Any]) -> None:
-    """Write while the action runs, as another process would: past the guard."""
+def write_as_another_process(context: JobContext, write: Callable[[], Any]) -> None:
+    """Call ``write`` while an action runs, without the guard that keeps the action itself from writing."""
     context._engine(write)
 
 
 @contextmanager
-def registered(handler: Handler, name: str = "trial", **options: Any) -> Iterator[str]:
-    """Register ``handler`` as an action for as long as the block lasts; give its name."""
+def registered_action(handler: Handler, name: str = "trial", **options: Any) -> Iterator[str]:
+    """Register ``handler`` as an action until the block ends; yield its name."""
     register = actions.action(name, **{"description": "Try {reference_id}", **options})
     register(handler)
     try:
@@ -83,7 +83,7 @@ def registered(handler: Handler, name: str = "trial", **options: Any) -> Iterato
 
 
 class FakeEngine:
-    """Takes jobs, but for those of actions that it refuses."""
+    """An engine that records the jobs it takes; it refuses those of the actions in ``refuses``."""
 
     def __init__(self) -> None:
         self.took: list[int] = []
@@ -99,23 +99,23 @@ class FakeEngine:
         self.took.append(job_id)
 
 
-def nothing_next() -> Fence | None:
+def no_next_job() -> Fence | None:
     return None
 
 
-def attempt(
+def run_attempt(
     handler: Handler, job: Job | None = None, lease: Lease | None = None, **options: Any
 ) -> tuple[runner.Ran, Job]:
-    """Run one attempt of ``handler``; return what the runner says and the row as it then stands."""
+    """Run one attempt of ``handler``; return the runner's answer and the row afterwards."""
     job = job or make_running_job(action="trial")
-    with registered(handler, name=job.action, **options):
-        ran = runner.run(job, lease=lease or lease_of(job), worker=WORKER, then=nothing_next)
+    with registered_action(handler, name=job.action, **options):
+        ran = runner.run(job, lease=lease or lease_of(job), worker=WORKER, then=no_next_job)
     job.refresh_from_db()
     return ran, job
 
 
 def claim_again(job: Job) -> Job:
-    """Let a job that is back in line be claimed and begun now, whenever it is due."""
+    """Claim and begin a job that is back in the queue, whenever it is due."""
     token = fence_of(job).lease_token
     Job.objects.filter(pk=job.pk).update(due_at=job.created_at)
     (claimed,) = runner.transitions.claim(
@@ -124,8 +124,8 @@ def claim_again(job: Job) -> Job:
     return claimed
 
 
-def finals_of(job: Job) -> int:
-    """Return how many of the job's events ended it; more than one convicts the engine."""
+def count_final_events(job: Job) -> int:
+    """Count the events that ended the job; more than one is an error of the engine."""
     return job.events.filter(to_status__in=[status.value for status in Status if status.is_final]).count()
 
 

@@ -1,4 +1,4 @@
-"""Rows for tests: valid as they are, and different only in what a test names."""
+"""Makes rows for tests: valid by default; a test passes only the columns that matter to it."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -20,25 +20,25 @@ WORKER: Final = Actor(kind="worker", name="host:1:aaaa")
 _number: Final = count(1)
 
 
-def make_organization(**what_matters: Any) -> Organization:
-    return Organization.objects.create(**{"name": f"Organization {next(_number)}", **what_matters})
+def make_organization(**columns: Any) -> Organization:
+    return Organization.objects.create(**{"name": f"Organization {next(_number)}", **columns})
 
 
-def make_project(**what_matters: Any) -> Any:
-    organization = what_matters.pop("organization", None) or make_organization()
+def make_project(**columns: Any) -> Any:
+    organization = columns.pop("organization", None) or make_organization()
     name = f"Project {next(_number)}"
-    return get_project_model()._default_manager.create(**{"organization": organization, "name": name, **what_matters})
+    return get_project_model()._default_manager.create(**{"organization": organization, "name": name, **columns})
 
 
-def make_key(**what_matters: Any) -> NewKey:
+def make_key(**columns: Any) -> NewKey:
     """Make an API key; ``.secret`` is what a client sends. Takes what ``create_api_key`` takes."""
-    organization = what_matters.pop("organization", None) or make_organization()
-    return create_api_key(organization=organization, **what_matters)
+    organization = columns.pop("organization", None) or make_organization()
+    return create_api_key(organization=organization, **columns)
 
 
-def make_job(*, status: Status = Status.SCHEDULED, **what_matters: Any) -> Job:
-    """Insert a job in any status, without events; the other columns are such as that status has."""
-    columns = {
+def make_job(*, status: Status = Status.SCHEDULED, **columns: Any) -> Job:
+    """Insert a job in any status, without events; its other columns fit that status."""
+    values = {
         "action": "touch",
         "reference_id": f"user-{next(_number)}@example.com",
         "description": "Touch a user",
@@ -46,33 +46,28 @@ def make_job(*, status: Status = Status.SCHEDULED, **what_matters: Any) -> Job:
         "start_at": LONG_AGO,
         "due_at": LONG_AGO,
         **_columns_of(status),
-        **what_matters,
+        **columns,
     }
-    if "project" not in columns and "project_id" not in columns:
-        columns["project"] = make_project()
-    return Job.objects.create(status=status.value, **columns)
+    if "project" not in values and "project_id" not in values:
+        values["project"] = make_project()
+    return Job.objects.create(status=status.value, **values)
 
 
-def make_running_job(**what_matters: Any) -> Job:
-    """Insert a job that a worker holds, has begun, and whose lease lasts."""
-    return make_job(status=Status.RUNNING, **what_matters)
+def make_running_job(**columns: Any) -> Job:
+    """Insert a job that a worker has begun and whose lease has not run out."""
+    return make_job(status=Status.RUNNING, **columns)
 
 
 def fence_of(job: Job) -> Fence:
-    """Return what the job's worker knows it by; a wrong token if nobody holds it."""
+    """Return the fence of the job's worker; one with a wrong token if the job has no lease."""
     return Fence(job_id=job.pk, lease_token=job.lease_token or uuid4())
 
 
 def _columns_of(status: Status) -> dict[str, Any]:
     if status is Status.SCHEDULED:
         return {}
-    claimed = {
-        "updated_at": LONG_AGO,
-        "started_at": LONG_AGO,
-        "begun_at": LONG_AGO,
-        "attempt": 1,
-        "worker": WORKER.name,
-    }
+    instants = {"updated_at": LONG_AGO, "started_at": LONG_AGO, "begun_at": LONG_AGO}
+    claimed = {**instants, "attempt": 1, "worker": WORKER.name}
     if status is Status.RUNNING:
         return {**claimed, "lease_token": uuid4(), "lease_expires_at": timezone.now() + timedelta(seconds=45)}
     errors = "It went wrong." if status is Status.FAILED else None

@@ -1,4 +1,4 @@
-"""Every transition as one callable, for tests that go through all of them."""
+"""Every transition of a job as one callable, for tests that go through all of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.support.factories import WORKER, fence_of
 
+# The instant that tests pass as ``now``.
 T: Final = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 LEASE: Final = timedelta(seconds=45)
 TOKEN: Final = UUID("12345678-1234-5678-1234-567812345678")
@@ -21,14 +22,14 @@ INTEGRATOR: Final = Actor(kind="key", name="jsk_3fG7a2Qx", request_id="request-7
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
-    """One function of ``transitions``: from which statuses it moves a job, and where to."""
+    """One function of ``transitions``: the statuses it accepts, the status it leads to, the event it records."""
 
     name: str
     apply: Callable[[Job, Fence], bool]
-    sources: frozenset[Status]
-    target: Status
-    # None: it changes no status and so leaves no event.
-    what: JobEvent.What | None
+    sources: frozenset[Status] = frozenset({Status.RUNNING})
+    target: Status = Status.RUNNING
+    # None: it changes no status, so it records no event.
+    what: JobEvent.What | None = None
     fenced: bool = True
 
     def __str__(self) -> str:
@@ -39,101 +40,80 @@ def _claim(job: Job, _: Fence) -> bool:
     return bool(transitions.claim([job.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE, now=T))
 
 
-def _renew(job: Job, by: Fence) -> bool:
-    before = Job.objects.get(pk=job.pk).lease_expires_at
-    transitions.renew([by], lease=timedelta(days=3650), now=T)
-    return Job.objects.get(pk=job.pk).lease_expires_at != before
+def _renew(job: Job, fence: Fence) -> bool:
+    before = row_of(job)
+    transitions.renew([fence], lease=timedelta(days=3650), now=T)
+    return bool(changes_of(job, before))
 
 
-def _record(_: Job, by: Fence) -> bool:
-    return transitions.record(by, receipt={"stores": {}}, done=3, total=9, lease=LEASE)
+def _fail(_: Job, fence: Fence) -> bool:
+    return transitions.fail(fence, errors="Broken.", worker=WORKER, detail="Trace", now=T).won
 
 
-def _seen(job: Job) -> datetime:
-    return job.lease_expires_at or T
-
-
-def _rescue(job: Job, by: Fence) -> bool:
-    return transitions.rescue(by, seen=_seen(job), begun=True, note="The lease ran out.", actor=WORKER, now=T)
-
-
-def _give_up(job: Job, by: Fence) -> bool:
-    return transitions.give_up(by, seen=_seen(job), errors="Given up.", actor=WORKER, now=T)
-
-
-def _retry_later(_: Job, by: Fence) -> bool:
+def _retry_later(_: Job, fence: Fence) -> bool:
     wait = timedelta(seconds=30)
-    return transitions.retry_later(by, wait=wait, errors="Once more.", worker=WORKER, detail="Trace", now=T).won
+    return transitions.retry_later(fence, wait=wait, errors="Once more.", worker=WORKER, detail="Trace", now=T).won
+
+
+def _release(_: Job, fence: Fence) -> bool:
+    return transitions.release(fence, worker=WORKER, note="The worker shut down.", now=T).won
+
+
+def _rescue(job: Job, fence: Fence) -> bool:
+    seen = job.lease_expires_at or T
+    return transitions.rescue(fence, seen=seen, begun=True, note="The lease ran out.", actor=WORKER, now=T)
+
+
+def _give_up(job: Job, fence: Fence) -> bool:
+    seen = job.lease_expires_at or T
+    return transitions.give_up(fence, seen=seen, errors="Given up.", actor=WORKER, now=T)
 
 
 def _cancel(job: Job, _: Fence) -> bool:
     return transitions.cancel(job.pk, project=job.project, actor=INTEGRATOR, reason="Asked for.", now=T)
 
 
-def _when_running(
-    name: str, apply: Callable[[Job, Fence], Any], target: Status, what: JobEvent.What | None
-) -> Transition:
-    return Transition(name=name, apply=apply, sources=frozenset({Status.RUNNING}), target=target, what=what)
-
-
 What = JobEvent.What
+SCHEDULED: Final = frozenset({Status.SCHEDULED})
+ACTIVE: Final = frozenset({Status.SCHEDULED, Status.RUNNING})
 TRANSITIONS: Final = [
+    Transition(name="claim", apply=_claim, sources=SCHEDULED, what=What.CLAIMED, fenced=False),
+    Transition(name="begin", apply=lambda _, fence: transitions.begin(fence, now=T)),
+    Transition(name="renew", apply=_renew),
+    Transition(name="prove_fence", apply=lambda _, fence: transitions.prove_fence(fence, lease=LEASE, now=T)),
     Transition(
-        name="claim",
-        apply=_claim,
-        sources=frozenset({Status.SCHEDULED}),
-        target=Status.RUNNING,
-        what=What.CLAIMED,
-        fenced=False,
+        name="record",
+        apply=lambda _, fence: transitions.record(fence, receipt={"stores": {}}, done=3, total=9, lease=LEASE),
     ),
-    _when_running("begin", lambda _, by: transitions.begin(by, now=T), Status.RUNNING, None),
-    _when_running("renew", _renew, Status.RUNNING, None),
-    _when_running("hold", lambda _, by: transitions.prove_fence(by, lease=LEASE, now=T), Status.RUNNING, None),
-    _when_running("record", _record, Status.RUNNING, None),
-    _when_running(
-        "complete",
-        lambda _, by: transitions.complete(by, worker=WORKER, now=T).won,
-        Status.COMPLETED,
-        What.COMPLETED,
-    ),
-    _when_running(
-        "fail",
-        lambda _, by: transitions.fail(by, errors="Broken.", worker=WORKER, detail="Trace", now=T).won,
-        Status.FAILED,
-        What.FAILED,
-    ),
-    _when_running("retry_later", _retry_later, Status.SCHEDULED, What.RETRYING),
-    _when_running(
-        "release",
-        lambda _, by: transitions.release(by, worker=WORKER, note="The worker shut down.", now=T).won,
-        Status.SCHEDULED,
-        What.RELEASED,
-    ),
-    _when_running("rescue", _rescue, Status.SCHEDULED, What.RESCUED),
-    _when_running("give_up", _give_up, Status.FAILED, What.FAILED),
     Transition(
-        name="cancel",
-        apply=_cancel,
-        sources=frozenset({Status.SCHEDULED, Status.RUNNING}),
-        target=Status.CANCELLED,
-        what=What.CANCELLED,
-        fenced=False,
+        name="complete",
+        apply=lambda _, fence: transitions.complete(fence, worker=WORKER, now=T).won,
+        target=Status.COMPLETED,
+        what=What.COMPLETED,
+    ),
+    Transition(name="fail", apply=_fail, target=Status.FAILED, what=What.FAILED),
+    Transition(name="retry_later", apply=_retry_later, target=Status.SCHEDULED, what=What.RETRYING),
+    Transition(name="release", apply=_release, target=Status.SCHEDULED, what=What.RELEASED),
+    Transition(name="rescue", apply=_rescue, target=Status.SCHEDULED, what=What.RESCUED),
+    Transition(name="give_up", apply=_give_up, target=Status.FAILED, what=What.FAILED),
+    Transition(
+        name="cancel", apply=_cancel, sources=ACTIVE, target=Status.CANCELLED, what=What.CANCELLED, fenced=False
     ),
 ]
 
 
-def apply(transition: Transition, job: Job) -> bool:
-    """Apply ``transition`` as whoever holds the job does."""
+def apply_transition(transition: Transition, job: Job) -> bool:
+    """Apply ``transition`` with the fence of the job's own worker."""
     return transition.apply(job, fence_of(job))
 
 
 def row_of(job: Job) -> dict[str, Any]:
-    """Return every column of the row as it stands in the database."""
+    """Return the job's row as it is in the database, by column."""
     return Job.objects.filter(pk=job.pk).values().get()
 
 
 def changes_of(job: Job, before: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns that are not as they were, with their new values."""
+    """Return the columns that changed since ``before``, with their new values."""
     return {column: value for column, value in row_of(job).items() if value != before[column]}
 
 

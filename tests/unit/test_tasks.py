@@ -11,7 +11,7 @@ from django.test import override_settings
 import jobs.engines
 from jobs import tasks
 from jobs.checks.settings import check_engine
-from tests.support.execution import registered
+from tests.support.execution import registered_action
 from tests.support.source import ROOT
 
 needs_tasks: Final = pytest.mark.skipif(
@@ -52,7 +52,10 @@ def test_without_an_engine_there_is_nothing_to_check():
 def test_a_job_is_sent_by_its_action_s_queue_and_by_its_priority_where_the_engine_knows_any(
     knows_priorities: bool, priority: int, monkeypatch: pytest.MonkeyPatch
 ):
-    with with_engine(QUEUES=["default", "far"]), registered(lambda _: None, name="far", queue="far", priority=50):
+    with (
+        with_engine(QUEUES=["default", "far"]),
+        registered_action(lambda _: None, name="far", queue="far", priority=50),
+    ):
         monkeypatch.setattr(type(tasks._backend("default")), "supports_priority", knows_priorities)
         # Where an engine is named, it is a task from the import on; Django 6 looks it up by its path.
         monkeypatch.setattr(tasks, "run_job", tasks._as_task("default", "default"))
@@ -82,7 +85,7 @@ def test_a_job_of_an_action_that_is_not_registered_goes_to_a_queue_that_the_engi
 def test_what_the_engine_refuses_is_told_with_its_cause():
     with (
         with_engine(QUEUES=["default"]),
-        registered(lambda _: None, name="far", queue="far"),
+        registered_action(lambda _: None, name="far", queue="far"),
         pytest.raises(tasks.HandOverFailed) as failed,
     ):
         tasks.hand_over(7, action="far")
@@ -92,7 +95,7 @@ def test_what_the_engine_refuses_is_told_with_its_cause():
 
 @needs_tasks
 def test_a_queue_that_the_engine_does_not_have_is_an_error_at_start():
-    with with_engine(QUEUES=["default"]), registered(lambda _: None, name="far", queue="far"):
+    with with_engine(QUEUES=["default"]), registered_action(lambda _: None, name="far", queue="far"):
         found = [(error.id, error.msg) for error in check_engine()]
 
     assert found == [("jobs.E020", "The backend 'default' in TASKS has no queue 'elsewhere', 'far'.")]

@@ -21,7 +21,7 @@ from jobs.lifecycle import transitions
 from jobs.models import Job
 from jobs.status import Status
 from tests.support.concurrency import PATIENCE_SECONDS, InThread, somebody_waits_for_a_lock, until
-from tests.support.execution import attempt, finals_of, lease_of, make_context, nothing_next, write_in_chunk
+from tests.support.execution import count_final_events, lease_of, make_context, no_next_job, run_attempt, write_in_chunk
 from tests.support.factories import WORKER, make_job, make_project, make_running_job
 from tests.support.hostapp.models import Ledger
 
@@ -68,7 +68,7 @@ def race(jobs: list[Job], work: Callable[[Job], Any], *, spread: float = 0.003) 
 
 def check_nothing_after_cancel(job: Job, cancelled: Cancelled) -> None:
     job.refresh_from_db()
-    assert finals_of(job) == 1
+    assert count_final_events(job) == 1
     assert (job.status == Status.CANCELLED) is cancelled.won
     assert job.lease_token is None
     assert job.progress_done == lines_of(job)
@@ -95,7 +95,7 @@ def write_until_stopped(job: Job) -> None:
 
 
 def run(job: Job) -> Outcome:
-    return runner.run(job, lease=lease_of(job), worker=WORKER, then=nothing_next).outcome
+    return runner.run(job, lease=lease_of(job), worker=WORKER, then=no_next_job).outcome
 
 
 def test_a_cancel_against_a_claim():
@@ -189,7 +189,7 @@ def test_a_cancelled_action_learns_of_it_at_its_next_chunk():
         InThread(lambda: cancel_job(context.id, project=context.project)).result()
         write_in_chunk(context)
 
-    ran, job = attempt(be_cancelled)
+    ran, job = run_attempt(be_cancelled)
 
     assert ran.outcome is Outcome.CANCELLED
     assert lines_of(job) == job.progress_done == 1

@@ -21,7 +21,7 @@ from tests.support.concurrency import (
     until,
 )
 from tests.support.factories import WORKER, fence_of, make_job, make_running_job
-from tests.support.transitions import LEASE, TRANSITIONS, T, Transition, apply, changes_of, events_of, row_of
+from tests.support.transitions import LEASE, TRANSITIONS, T, Transition, apply_transition, changes_of, events_of, row_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,7 +86,7 @@ def test_a_row_that_somebody_holds_is_passed_over_without_waiting(transition: Tr
     before = row_of(job)
 
     with somebody_holds(job), limited_transaction():
-        moved = apply(transition, job)
+        moved = apply_transition(transition, job)
 
     assert not moved
     assert changes_of(job, before) == {}

@@ -17,7 +17,7 @@ from jobs.services.tenants.projects import public_id_of
 from jobs.status import Status
 from jobs.testing import make_job, make_project, run_due_jobs
 from tests.support.api_client import Api
-from tests.support.execution import registered
+from tests.support.execution import registered_action
 from tests.support.reference_table import CREATED, START, add, create_table, drop, project, theirs
 
 __all__ = ["project", "theirs"]  # fixtures
@@ -65,7 +65,7 @@ def test_jobs_keep_their_ids_and_look_to_integrators_as_they_did(theirs: str, ap
 
 def test_what_waited_there_is_run_here(theirs: str, project: Any):
     ran: list[str] = []
-    with registered(lambda job: ran.append(job.reference_id), name="tidy") as name:
+    with registered_action(lambda job: ran.append(job.reference_id), name="tidy") as name:
         add(theirs, 7, status="scheduled", action=name)
         import_jobs(source_of(theirs, project))
         (job,) = run_due_jobs()
@@ -75,7 +75,7 @@ def test_what_waited_there_is_run_here(theirs: str, project: Any):
 
 
 def test_a_second_run_changes_nothing_whatever_became_of_the_jobs(theirs: str, project: Any):
-    with registered(lambda job: None, name="tidy") as name:
+    with registered_action(lambda job: None, name="tidy") as name:
         add(theirs, 7, status="scheduled", action=name)
         add(theirs, 8)
         import_jobs(source_of(theirs, project))
@@ -177,7 +177,7 @@ def test_an_id_that_is_another_job_s_is_refused(theirs: str, project: Any):
 
 @pytest.mark.parametrize("size", [1, 500])
 def test_of_several_that_wait_for_one_reference_the_first_comes(theirs: str, project: Any, size: int):
-    with registered(lambda job: None, name="tidy", unique=True) as name:
+    with registered_action(lambda job: None, name="tidy", unique=True) as name:
         here = make_job(name, project=project, reference_id="ben", start_at=datetime(2090, 1, 1, tzinfo=UTC))
         for job_id, source in ((1005, "ana"), (1006, "ana"), (1007, "ben"), (1008, "eve")):
             add(theirs, job_id, status="scheduled", action=name, reference_id=source)
@@ -290,7 +290,7 @@ def test_a_source_that_can_be_none_is_refused(wrong: dict[str, str], told: str):
 
 
 def test_a_start_long_past_is_due_at_once(theirs: str, project: Any):
-    with registered(lambda job: None, name="tidy") as name:
+    with registered_action(lambda job: None, name="tidy") as name:
         add(theirs, 5, status="scheduled", action=name)
         import_jobs(source_of(theirs, project))
 

@@ -19,7 +19,7 @@ from jobs.processes.heartbeat import Heartbeat
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from tests.support.concurrency import InThread, until
-from tests.support.execution import ago, registered, write_in_chunk
+from tests.support.execution import ago, registered_action, write_in_chunk
 from tests.support.factories import make_job, make_running_job
 from tests.support.hostapp.models import Ledger
 
@@ -44,7 +44,7 @@ def at_work(job: Job) -> bool:
 
 
 def test_a_job_that_is_due_is_run_to_its_end():
-    with registered(write_in_chunk) as name:
+    with registered_action(write_in_chunk) as name:
         job = run(make_job(action=name))
 
     assert (job.status, job.attempt, Ledger.objects.count()) == (Status.COMPLETED, 1, 1)
@@ -55,7 +55,7 @@ def test_a_job_that_fails_is_recorded_and_nothing_reaches_the_engine():
     def fail(_: JobContext) -> None:
         raise ValueError("ana@example.com")
 
-    with registered(fail, max_attempts=1) as name:
+    with registered_action(fail, max_attempts=1) as name:
         job = run(make_job(action=name))
 
     assert job.status == Status.FAILED
@@ -109,7 +109,7 @@ def test_a_cancel_right_after_the_claim_ends_the_job_and_not_the_process(monkeyp
         cancel_job(job_id, project=job.project)
         return claimed
 
-    with registered(write_in_chunk) as name:
+    with registered_action(write_in_chunk) as name:
         job = make_job(action=name)
         with monkeypatch.context() as patched:
             patched.setattr(
@@ -129,7 +129,7 @@ def test_a_cancel_right_after_the_claim_ends_the_job_and_not_the_process(monkeyp
 def test_a_process_that_is_told_to_end_hands_its_jobs_back_and_claims_no_more():
     told = threading.Event()
     engine_process.stop_when(told.is_set)
-    with registered(write_until_stopped) as name:
+    with registered_action(write_until_stopped) as name:
         job, other = make_job(action=name), make_job(reserved_until=ago(-60))
         engine = InThread(lambda: tasks.run_job(job.pk))
         until(lambda: at_work(job), what="the job to be at work")
@@ -147,7 +147,7 @@ def test_a_signal_that_the_engine_handles_itself_hands_the_job_back_first():
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda signum, _: heard.append(signum))
     try:
-        with registered(write_until_stopped) as name:
+        with registered_action(write_until_stopped) as name:
             job = make_job(action=name)
             killer = threading.Thread(target=lambda: (until_at_work(job), os.kill(os.getpid(), signal.SIGTERM)))
             killer.start()
@@ -177,14 +177,14 @@ def test_what_interrupts_the_engine_s_thread_lets_the_job_be_handed_back():
 
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
-        with registered(write_until_stopped) as name:
+        with registered_action(write_until_stopped) as name:
             job = make_job(action=name)
             killer = threading.Thread(target=lambda: (until_at_work(job), os.kill(os.getpid(), signal.SIGUSR1)))
             killer.start()
             with pytest.raises(TimeLimit):
                 tasks.run_job(job.pk)
             killer.join()
-            with registered(write_in_chunk, name="next"):
+            with registered_action(write_in_chunk, name="next"):
                 other = run(make_job(action="next"))
     finally:
         signal.signal(signal.SIGUSR1, before)
@@ -204,18 +204,18 @@ def test_a_job_that_takes_longer_than_its_lease_keeps_it():
             threading.Event().wait(0.05)
         write_in_chunk(context)
 
-    with registered(take_long) as name:
+    with registered_action(take_long) as name:
         assert run(make_job(action=name)).status == Status.COMPLETED
 
 
 def test_an_action_without_progress_loses_its_attempt_and_the_engine_gets_its_thread_back():
     let_go = threading.Event()
 
-    with registered(lambda _: let_go.wait(), deadline=timedelta(milliseconds=200), max_attempts=1) as name:
+    with registered_action(lambda _: let_go.wait(), deadline=timedelta(milliseconds=200), max_attempts=1) as name:
         job = run(make_job(action=name))
         assert job.status == Status.FAILED
         assert job.errors == "The job made no progress for 0.2 seconds."
-        with registered(write_in_chunk, name="next"):
+        with registered_action(write_in_chunk, name="next"):
             assert run(make_job(action="next")).status == Status.COMPLETED
         let_go.set()
 

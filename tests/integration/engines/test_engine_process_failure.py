@@ -13,7 +13,7 @@ from jobs.processes.threads import ThreadGroup
 from jobs.status import Status
 from tests.integration.engines.test_engine_process import at_work, run, write_until_stopped
 from tests.support.concurrency import InThread, until
-from tests.support.execution import registered, write_in_chunk
+from tests.support.execution import registered_action, write_in_chunk
 from tests.support.factories import make_job
 from tests.support.hostapp.models import Ledger
 
@@ -27,7 +27,7 @@ def test_a_job_whose_run_falls_is_given_back_and_the_next_one_finds_a_process_th
 ):
     first = engine_process.current()
 
-    with registered(write_in_chunk) as name, monkeypatch.context() as patched:
+    with registered_action(write_in_chunk) as name, monkeypatch.context() as patched:
         patched.setattr(runner, "run", out_of_memory)
         job = run(make_job(action=name))
         until(lambda: given_back(job), what="the job to be given back")
@@ -46,7 +46,7 @@ def test_a_job_that_fells_its_process_again_and_again_is_left_to_the_sweep_which
     fallen: list[str], monkeypatch: pytest.MonkeyPatch
 ):
     first = engine_process.current()
-    with registered(write_in_chunk) as name:
+    with registered_action(write_in_chunk) as name:
         job = make_job(action=name, attempt=runner.TROUBLES_FORGIVEN)
         monkeypatch.setattr(runner, "run", out_of_memory)
         run(job)
@@ -74,7 +74,7 @@ def test_a_process_without_its_signs_of_life_hands_back_what_runs(
     first = engine_process.EngineProcess()
     monkeypatch.setattr(engine_process, "_process", first)
     first.start()
-    with registered(write_until_stopped) as name:
+    with registered_action(write_until_stopped) as name:
         job = make_job(action=name)
         engine = InThread(lambda: tasks.run_job(job.pk))
         until(lambda: at_work(job), what="the job to be at work")
@@ -98,7 +98,7 @@ def test_what_runs_on_without_a_chunk_is_taken_from_a_process_that_fell(
         let_go.wait()
         write_in_chunk(context)
 
-    with registered(hold_on) as name:
+    with registered_action(hold_on) as name:
         job = make_job(action=name)
         engine = InThread(lambda: tasks.run_job(job.pk))
         begun.wait(10)

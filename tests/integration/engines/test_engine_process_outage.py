@@ -17,7 +17,7 @@ from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from tests.integration.engines.test_engine_process import run
 from tests.support.concurrency import InThread, one_value, postgresql_only, somebody_holds, until
-from tests.support.execution import registered, write_in_chunk
+from tests.support.execution import registered_action, write_in_chunk
 from tests.support.factories import make_job
 from tests.support.hostapp.models import Ledger
 
@@ -30,7 +30,7 @@ def test_jobs_keep_their_connection_whatever_the_engine_closes_between_them():
     def look(_: JobContext) -> None:
         seen.append(connection.connection)
 
-    with registered(look) as name:
+    with registered_action(look) as name:
         for _ in range(3):
             run(make_job(action=name))
 
@@ -48,7 +48,7 @@ def test_a_connection_that_the_server_has_closed_is_replaced(monkeypatch: pytest
         return claim_one(*args, **kwargs)
 
     monkeypatch.setattr(transitions, "claim_one", claim)
-    with registered(write_in_chunk) as name:
+    with registered_action(write_in_chunk) as name:
         assert run(make_job(action=name)).status == Status.COMPLETED
 
 
@@ -62,7 +62,7 @@ def test_a_claim_whose_answer_was_lost_is_known_by_its_token(monkeypatch: pytest
     monkeypatch.setattr(transitions, "claim_one", claim)
     # Where the claim stands in a transaction it is rolled back with the error; the lost answer comes after the commit.
     monkeypatch.setattr(engine_process, "engine_statement", engine_that_commits_before_errors)
-    with registered(write_in_chunk) as name:
+    with registered_action(write_in_chunk) as name:
         job = run(make_job(action=name))
 
     assert (job.status, job.attempt, Ledger.objects.count()) == (Status.COMPLETED, 1, 1)
@@ -76,7 +76,7 @@ def test_a_claim_that_commits_after_its_connection_was_lost_is_known_by_the_next
         connections.append(connection.connection)
         write_in_chunk(context)
 
-    with registered(note_connection, max_attempts=1) as name:
+    with registered_action(note_connection, max_attempts=1) as name:
         run(make_job(action=name))
         job = make_job(action=name)
         with somebody_holds(job):
@@ -104,7 +104,7 @@ def test_a_claim_that_commits_when_its_call_has_given_up_is_handed_back(why: str
     monkeypatch.setattr(
         engine_process, "CLAIM_SECONDS", 0.0 if why == "the database is away" else engine_process.CLAIM_SECONDS
     )
-    with registered(lambda _: connections.append(connection.connection), max_attempts=1) as name:
+    with registered_action(lambda _: connections.append(connection.connection), max_attempts=1) as name:
         run(make_job(action=name))
         job = make_job(action=name)
         with somebody_holds(job):
@@ -137,7 +137,7 @@ def test_an_outcome_that_cannot_be_written_is_given_back_and_the_process_works_o
     def fail(*_: Any, **__: Any) -> None:
         raise lost_connection()
 
-    with registered(write_in_chunk) as name:
+    with registered_action(write_in_chunk) as name:
         job = make_job(action=name)
         with monkeypatch.context() as patched:
             patched.setattr(runner, "run", fail)

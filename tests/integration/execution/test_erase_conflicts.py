@@ -25,7 +25,7 @@ from tests.support.concurrency import (
     transaction_of,
     until,
 )
-from tests.support.execution import ANA, BEN, attempt, make_context, make_recordings, make_visits
+from tests.support.execution import ANA, BEN, make_context, make_recordings, make_visits, run_attempt
 from tests.support.hostapp.models import Click, Recording, Visit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -177,7 +177,7 @@ def test_rows_that_can_be_deleted_are_deleted_before_giving_up_on_the_others():
     kept = visits_of(ANA).earliest("pk").pk
 
     with undeletable("hostapp_visit", f"OLD.id = {kept}"):
-        ran, job = attempt(lambda context: context.erase("visits", visits_of(ANA)), max_attempts=1)
+        ran, job = run_attempt(lambda context: context.erase("visits", visits_of(ANA)), max_attempts=1)
 
     assert ran.outcome is Outcome.FAILED
     assert job.receipt["stores"]["visits"] == {"found": 700, "done": 699, "left": 1}

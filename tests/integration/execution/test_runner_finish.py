@@ -14,7 +14,15 @@ from jobs.execution.runner import Outcome
 from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.support.concurrency import InThread, other_connection, postgresql_only
-from tests.support.execution import ANA, attempt, finals_of, last_event, make_visits, nothing_next, write_in_chunk
+from tests.support.execution import (
+    ANA,
+    count_final_events,
+    last_event,
+    make_visits,
+    no_next_job,
+    run_attempt,
+    write_in_chunk,
+)
 from tests.support.factories import WORKER, fence_of, make_running_job
 from tests.support.hostapp.models import Ledger, Visit
 
@@ -67,11 +75,11 @@ def test_a_cancel_after_the_last_chunk_wins_over_the_finish(work: Callable[[JobC
         work(context)
         InThread(lambda: cancel_job(context.id, project=context.project)).result()
 
-    ran, job = attempt(be_cancelled)
+    ran, job = run_attempt(be_cancelled)
 
     assert ran.outcome is Outcome.CANCELLED
     assert job.status == Status.CANCELLED
-    assert finals_of(job) == 1
+    assert count_final_events(job) == 1
     assert "verified_at" not in job.receipt
 
 
@@ -82,11 +90,11 @@ def test_a_cancel_wins_over_every_other_end_too(ending: Callable[[JobContext], N
         InThread(lambda: cancel_job(context.id, project=context.project)).result()
         ending(context)
 
-    ran, job = attempt(be_cancelled)
+    ran, job = run_attempt(be_cancelled)
 
     assert ran.outcome is Outcome.CANCELLED
     assert (job.status, job.failures) == (Status.CANCELLED, 0)
-    assert finals_of(job) == 1
+    assert count_final_events(job) == 1
 
 
 @on_own_connections
@@ -95,7 +103,7 @@ def test_a_finish_after_the_lease_passed_on_changes_nothing():
         token = "11111111-1111-4111-8111-111111111111"
         InThread(lambda: Job.objects.filter(pk=context.id).update(lease_token=token, attempt=2)).result()
 
-    ran, job = attempt(be_replaced)
+    ran, job = run_attempt(be_replaced)
 
     assert ran.outcome is Outcome.LOST
     assert (job.status, job.attempt) == (Status.RUNNING, 2)
@@ -123,7 +131,7 @@ def test_a_finish_that_meets_a_cut_connection_is_made_on_a_new_one(
         if action not in (erase, write_in_chunk):
             action(context)
 
-    ran, job = attempt(be_cut_off)
+    ran, job = run_attempt(be_cut_off)
 
     assert (ran.outcome, job.status) == (outcome, status)
 
@@ -156,7 +164,7 @@ def replies_lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_an_outcome_whose_commit_was_not_answered_is_recognised_as_ours(
     replies_lost: list[str], action: Callable[[JobContext], None], outcome: Outcome, status: Status
 ):
-    ran, job = attempt(action)
+    ran, job = run_attempt(action)
 
     assert replies_lost
     assert (ran.outcome, job.status) == (outcome, status)
@@ -195,7 +203,7 @@ def test_an_outcome_that_cannot_be_written_for_a_whole_lease_is_left_to_the_swee
     job = make_running_job()
 
     with pytest.raises(OperationalError):
-        runner.run(job, lease=runner.Lease(fence=fence_of(job)), worker=WORKER, then=nothing_next)
+        runner.run(job, lease=runner.Lease(fence=fence_of(job)), worker=WORKER, then=no_next_job)
 
     job.refresh_from_db()
     assert job.status == Status.RUNNING
@@ -219,7 +227,7 @@ def test_an_attempt_that_the_database_ended_is_released_and_counts_nothing(state
     def be_unlucky(context: JobContext) -> NoReturn:
         raise with_sqlstate(state)
 
-    ran, job = attempt(be_unlucky)
+    ran, job = run_attempt(be_unlucky)
 
     assert ran.outcome is Outcome.RELEASED
     assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
@@ -233,7 +241,7 @@ def test_an_outage_of_another_database_than_the_jobs_counts_as_failed(state: str
     def be_elsewhere(context: JobContext) -> NoReturn:
         raise with_sqlstate(state)
 
-    ran, job = attempt(be_elsewhere)
+    ran, job = run_attempt(be_elsewhere)
 
     assert ran.outcome is Outcome.RETRYING
     assert (job.status, job.failures) == (Status.SCHEDULED, 1)
@@ -244,7 +252,7 @@ def test_conflicts_are_not_forgiven_for_ever():
     def be_in_the_way(context: JobContext) -> NoReturn:
         raise with_sqlstate("40P01")
 
-    ran, job = attempt(be_in_the_way, make_running_job(action="trial", attempt=11))
+    ran, job = run_attempt(be_in_the_way, make_running_job(action="trial", attempt=11))
 
     assert ran.outcome is Outcome.RETRYING
     assert job.failures == 1
@@ -256,7 +264,7 @@ def test_an_attempt_that_the_database_refused_counts_as_failed(state: str):
     def be_wrong(context: JobContext) -> NoReturn:
         raise with_sqlstate(state)
 
-    ran, job = attempt(be_wrong)
+    ran, job = run_attempt(be_wrong)
 
     assert ran.outcome is Outcome.RETRYING
     assert (job.status, job.failures) == (Status.SCHEDULED, 1)
@@ -271,7 +279,7 @@ def test_an_integrity_error_that_is_swallowed_in_a_chunk_fails_the_chunk():
             with suppress(DatabaseError):
                 Ledger.objects.create(pk=line.pk, job_id=context.id)
 
-    ran, job = attempt(be_careless)
+    ran, job = run_attempt(be_careless)
 
     assert ran.outcome is Outcome.RETRYING
     assert not Ledger.objects.exists()

@@ -10,7 +10,7 @@ from jobs import JobContext, JobFailed
 from jobs.execution import runner
 from jobs.execution.runner import Outcome
 from jobs.status import Status
-from tests.support.execution import attempt, lease_of, nothing_next, write_in_chunk
+from tests.support.execution import lease_of, no_next_job, run_attempt, write_in_chunk
 from tests.support.factories import WORKER, make_running_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,7 +35,7 @@ def meet_a_database_that_takes_no_writes(context: JobContext) -> None:
 
 
 def test_an_attempt_that_meets_a_read_only_database_is_released_and_counts_nothing():
-    ran, job = attempt(meet_a_database_that_takes_no_writes)
+    ran, job = run_attempt(meet_a_database_that_takes_no_writes)
 
     assert ran.outcome is Outcome.RELEASED
     assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
@@ -44,7 +44,7 @@ def test_an_attempt_that_meets_a_read_only_database_is_released_and_counts_nothi
 def test_a_job_that_always_fills_the_disk_is_not_forgiven_for_ever():
     job = make_running_job(action="trial", attempt=11)
 
-    ran, job = attempt(meet_a_database_that_takes_no_writes, job)
+    ran, job = run_attempt(meet_a_database_that_takes_no_writes, job)
 
     assert ran.outcome is Outcome.RETRYING
     assert job.failures == 1
@@ -85,7 +85,7 @@ def test_however_an_attempt_ends_an_outcome_that_cannot_be_written_is_the_databa
     end: Callable[[JobContext], None],
 ):
     with pytest.raises(OperationalError):
-        attempt(end)
+        run_attempt(end)
 
 
 @pytest.mark.usefixtures("_no_outcome_can_be_written")
@@ -93,6 +93,6 @@ def test_so_it_is_where_no_action_ran():
     unknown, overdue = make_running_job(action="gone"), make_running_job()
 
     with pytest.raises(OperationalError):
-        runner.run(unknown, lease=lease_of(unknown), worker=WORKER, then=nothing_next)
+        runner.run(unknown, lease=lease_of(unknown), worker=WORKER, then=no_next_job)
     with pytest.raises(OperationalError):
         runner.lose_attempt(overdue, lease=lease_of(overdue), worker=WORKER)

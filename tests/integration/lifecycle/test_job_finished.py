@@ -14,7 +14,7 @@ from jobs.processes.rescuer import Rescuer
 from jobs.signals import job_finished
 from jobs.status import Status
 from jobs.testing import make_job, run_due_jobs
-from tests.support.execution import make_expired_job, registered
+from tests.support.execution import make_expired_job, registered_action
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +54,7 @@ def refuse(job: JobContext) -> None:
 
 @pytest.mark.parametrize(("handler", "status"), [(lambda job: None, Status.COMPLETED), (refuse, Status.FAILED)])
 def test_an_end_in_a_worker_is_told_once_and_after_its_commit(handler: Any, status: Status, heard: list[Any]):
-    with registered(handler) as name:
+    with registered_action(handler) as name:
         job = make_job(name)
         run_due_jobs()
 
@@ -65,7 +65,7 @@ def test_an_attempt_that_will_be_repeated_is_no_end(heard: list[Any]):
     def fail(job: JobContext) -> None:
         raise ValueError
 
-    with registered(fail, max_attempts=2) as name:
+    with registered_action(fail, max_attempts=2) as name:
         make_job(name)
         run_due_jobs()
 
@@ -73,7 +73,7 @@ def test_an_attempt_that_will_be_repeated_is_no_end(heard: list[Any]):
 
 
 def test_a_cancel_is_told_when_the_host_s_transaction_commits(heard: list[Any]):
-    with registered(lambda job: None) as name:
+    with registered_action(lambda job: None) as name:
         job, kept = make_job(name), make_job(name)
     with transaction.atomic():
         cancel_job(job.pk, project=job.project)
@@ -105,7 +105,7 @@ def test_a_receiver_that_raises_harms_neither_the_job_nor_other_receivers(
     told: list[int] = []
     listen(careless)
     listen(lambda *, job, **_: told.append(job.pk))
-    with caplog.at_level(logging.ERROR, logger="jobs"), registered(lambda job: None) as name:
+    with caplog.at_level(logging.ERROR, logger="jobs"), registered_action(lambda job: None) as name:
         job = make_job(name)
         (ran,) = run_due_jobs()
 
@@ -121,7 +121,7 @@ def test_a_receiver_that_leaves_a_transaction_open_spoils_nothing(listen: Listen
         transaction.atomic().__enter__()
 
     listen(forgetful)
-    with caplog.at_level(logging.ERROR, logger="jobs"), registered(lambda job: None) as name:
+    with caplog.at_level(logging.ERROR, logger="jobs"), registered_action(lambda job: None) as name:
         make_job(name)
         make_job(name)
         ran = run_due_jobs()

@@ -13,7 +13,7 @@ from jobs.models import Job, JobEvent
 from jobs.processes.rescuer import Rescuer
 from jobs.status import Status
 from tests.support.concurrency import other_connection, postgresql_only, transaction_of
-from tests.support.execution import ago, finals_of, last_event, make_expired_job
+from tests.support.execution import ago, count_final_events, last_event, make_expired_job
 from tests.support.factories import fence_of, make_running_job
 
 pytestmark = pytest.mark.django_db
@@ -168,7 +168,7 @@ def test_a_job_that_its_workers_die_of_is_given_up_with_a_plain_reason(action: s
     job.refresh_from_db()
     assert (job.status, job.crashes) == (Status.FAILED, 3)
     assert job.errors == "The worker running this job stopped unexpectedly 3 times, so it was given up."
-    assert finals_of(job) == 1
+    assert count_final_events(job) == 1
 
 
 # ---------------------------------------------------------------- others at the same row

@@ -13,7 +13,7 @@ from jobs.services.commands.pauses import pause_jobs
 from jobs.services.tenants.projects import disable_organization
 from jobs.status import Status
 from jobs.testing import make_job, make_project, run_due_jobs
-from tests.support.execution import registered, write_in_chunk
+from tests.support.execution import registered_action, write_in_chunk
 from tests.support.hostapp.models import Ledger, Visit
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def test_an_action_erases_within_the_test_s_transaction():
         job.erase("visits", Visit.objects.filter(owner=job.reference_id))
 
     Visit.objects.bulk_create([Visit(owner="ana"), Visit(owner="ana"), Visit(owner="ben")])
-    with registered(erase) as name:
+    with registered_action(erase) as name:
         job = make_job(name, reference_id="ana")
         (ran,) = run_due_jobs()
 
@@ -42,7 +42,7 @@ def test_jobs_run_in_their_order_and_so_do_those_that_they_schedule():
     def note(job: JobContext) -> None:
         order.append(job.reference_id)
 
-    with registered(note, name="second"), registered(lambda job: note(job) or chain(job), name="first"):
+    with registered_action(note, name="second"), registered_action(lambda job: note(job) or chain(job), name="first"):
 
         def chain(job: JobContext) -> None:
             with job.chunk():
@@ -57,7 +57,7 @@ def test_jobs_run_in_their_order_and_so_do_those_that_they_schedule():
 
 
 def test_what_is_not_due_waits_unless_the_test_says_what_time_it_is():
-    with registered(lambda job: None, start="next_midnight") as name:
+    with registered_action(lambda job: None, start="next_midnight") as name:
         job = schedule_job(name, project=make_project(), reference_id="x")
         now = run_due_jobs()
         by_then = run_due_jobs(at=timezone.now() + timedelta(days=2))
@@ -71,7 +71,7 @@ def test_a_failing_action_is_retried_only_when_that_is_due():
     def fail(job: JobContext) -> None:
         raise ValueError("no")
 
-    with registered(fail, max_attempts=2, backoff=timedelta(minutes=1)) as name:
+    with registered_action(fail, max_attempts=2, backoff=timedelta(minutes=1)) as name:
         make_job(name)
         (waiting,) = run_due_jobs()
         (failed,) = run_due_jobs(at=timezone.now() + timedelta(hours=1))
@@ -85,7 +85,7 @@ def test_a_failure_with_words_is_told_as_it_is():
     def refuse(job: JobContext) -> None:
         raise JobFailed("There is no such user.")
 
-    with registered(refuse) as name:
+    with registered_action(refuse) as name:
         make_job(name)
         (ran,) = run_due_jobs()
 
@@ -99,7 +99,7 @@ def test_what_a_failing_chunk_wrote_is_not_kept():
             Ledger.objects.create(job_id=job.id)
             raise JobFailed("Stop.")
 
-    with registered(break_off) as name:
+    with registered_action(break_off) as name:
         make_job(name)
         run_due_jobs()
 
@@ -107,7 +107,7 @@ def test_what_a_failing_chunk_wrote_is_not_kept():
 
 
 def test_writes_outside_a_chunk_are_refused_as_a_worker_refuses_them():
-    with registered(lambda job: Ledger.objects.create(job_id=job.id)) as name:
+    with registered_action(lambda job: Ledger.objects.create(job_id=job.id)) as name:
         make_job(name)
         (ran,) = run_due_jobs()
 
@@ -120,7 +120,7 @@ def test_a_statement_that_fails_outside_a_chunk_costs_this_job_only():
         write_in_chunk(job)
         Visit.objects.extra(where=["no_such_column = 1"]).count()
 
-    with registered(mistake, max_attempts=1) as name, registered(write_in_chunk, name="well"):
+    with registered_action(mistake, max_attempts=1) as name, registered_action(write_in_chunk, name="well"):
         make_job(name)
         make_job("well")
         first, second = run_due_jobs()
@@ -132,7 +132,7 @@ def test_a_statement_that_fails_outside_a_chunk_costs_this_job_only():
 
 def test_paused_jobs_and_those_of_disabled_organizations_are_left_alone():
     disabled, paused, free = make_project(), make_project(), make_project()
-    with registered(lambda job: None) as name:
+    with registered_action(lambda job: None) as name:
         for project in (disabled, paused, free):
             make_job(name, project=project)
         disable_organization(disabled.organization.name)
@@ -146,7 +146,7 @@ def test_paused_jobs_and_those_of_disabled_organizations_are_left_alone():
 
 
 def test_within_a_transaction_of_the_host_s_own_it_refuses():
-    with registered(lambda job: None) as name:
+    with registered_action(lambda job: None) as name:
         make_job(name)
         with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
             run_due_jobs()
@@ -156,7 +156,7 @@ def test_within_a_transaction_of_the_host_s_own_it_refuses():
 
 @pytest.mark.django_db(transaction=True)
 def test_it_also_works_where_tests_commit():
-    with registered(write_in_chunk) as name:
+    with registered_action(write_in_chunk) as name:
         make_job(name)
         (ran,) = run_due_jobs()
 
@@ -166,7 +166,7 @@ def test_it_also_works_where_tests_commit():
 
 def test_a_job_is_due_at_once_unless_told_when():
     later = datetime(2090, 1, 1, tzinfo=UTC)
-    with registered(lambda job: None, start=timedelta(days=3)) as name:
+    with registered_action(lambda job: None, start=timedelta(days=3)) as name:
         at_once, then = make_job(name), make_job(name, start_at=later)
         ran: list[Any] = run_due_jobs()
 

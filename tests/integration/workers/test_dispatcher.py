@@ -16,7 +16,7 @@ from jobs.processes.heartbeat import Heartbeat
 from jobs.tasks import HandOverFailed
 from jobs.workers.claim_order import WINDOW
 from jobs.workers.dispatcher import JobDispatcher
-from tests.support.execution import FakeEngine, ago, fill, registered
+from tests.support.execution import FakeEngine, ago, make_due_jobs, registered_action
 from tests.support.factories import make_job, make_project
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_with_an_engine")]
@@ -70,7 +70,7 @@ def test_what_the_engine_does_not_take_is_as_if_it_had_not_been_touched(engine: 
 
 def test_a_queue_that_takes_nothing_keeps_no_other_from_its_jobs(engine: FakeEngine):
     engine.refuses = {"elsewhere"}
-    with registered(lambda _: None, name="elsewhere", queue="elsewhere"):
+    with registered_action(lambda _: None, name="elsewhere", queue="elsewhere"):
         broken, fine = make_job(action="elsewhere"), make_job()
 
         with pytest.raises(HandOverFailed):
@@ -84,9 +84,9 @@ def test_a_queue_that_takes_nothing_hides_no_job_of_another_however_many_wait_fo
     engine.refuses = {"elsewhere"}
     project = make_project()
     dispatcher = JobDispatcher()
-    with registered(lambda _: None, name="elsewhere", queue="elsewhere"):
-        fill(WINDOW + 50, project=project, action="elsewhere")
-        fine = fill(5, project=project, due_at=ago(1))
+    with registered_action(lambda _: None, name="elsewhere", queue="elsewhere"):
+        make_due_jobs(WINDOW + 50, project=project, action="elsewhere")
+        fine = make_due_jobs(5, project=project, due_at=ago(1))
 
         passes = [dispatcher._pass_safely() for _ in range(2)]
 

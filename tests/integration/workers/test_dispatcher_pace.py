@@ -13,7 +13,7 @@ from jobs.status import Status
 from jobs.workers.dispatch_order import MOST_IN_FLIGHT
 from jobs.workers.dispatcher import JobDispatcher
 from tests.integration.workers.test_dispatcher import _with_an_engine, engine
-from tests.support.execution import FakeEngine, ago, fill
+from tests.support.execution import FakeEngine, ago, make_due_jobs
 from tests.support.factories import make_job
 
 __all__ = ["_with_an_engine", "engine"]
@@ -87,7 +87,7 @@ def test_while_a_queue_stays_full_looks_for_its_jobs_grow_rare(
     wakes: bool, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("jobs.workers.dispatch_order.all_actions", lambda: [find_action("touch")])
-    fill(MOST_IN_FLIGHT, reserved_until=ago(-600))
+    make_due_jobs(MOST_IN_FLIGHT, reserved_until=ago(-600))
     make_job()
     dispatcher = JobDispatcher()
     looks = counting(monkeypatch, dispatcher, "hand_over_once")
@@ -100,7 +100,7 @@ def test_while_a_queue_stays_full_looks_for_its_jobs_grow_rare(
 def test_where_all_is_handed_over_a_full_queue_is_no_reason_to_look(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ):
-    fill(MOST_IN_FLIGHT, reserved_until=ago(-600))
+    make_due_jobs(MOST_IN_FLIGHT, reserved_until=ago(-600))
     dispatcher = JobDispatcher()
     looks = counting(monkeypatch, dispatcher, "hand_over_once")
 
@@ -115,7 +115,7 @@ def test_long_searches_past_a_full_queue_take_a_fifth_of_the_time(engine: FakeEn
         time.now += 0.3
         return []
 
-    fill(MOST_IN_FLIGHT, reserved_until=ago(-600))
+    make_due_jobs(MOST_IN_FLIGHT, reserved_until=ago(-600))
     make_job()
     dispatcher = JobDispatcher()
     time = Time(monkeypatch, dispatcher)
@@ -132,7 +132,7 @@ def test_long_searches_past_a_full_queue_take_a_fifth_of_the_time(engine: FakeEn
 def test_a_drain_ends_when_all_is_handed_over_though_the_queue_is_nearly_full_and_nobody_works(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ):
-    fill(MOST_IN_FLIGHT - 40)
+    make_due_jobs(MOST_IN_FLIGHT - 40)
     dispatcher = JobDispatcher(drain=True)
     time = Time(monkeypatch, dispatcher)
 
@@ -143,7 +143,7 @@ def test_a_drain_ends_when_all_is_handed_over_though_the_queue_is_nearly_full_an
 
 
 def test_a_drain_waits_for_room(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
-    jobs = fill(MOST_IN_FLIGHT + 40)
+    jobs = make_due_jobs(MOST_IN_FLIGHT + 40)
     dispatcher = JobDispatcher(drain=True)
     time = Time(monkeypatch, dispatcher)
 

@@ -16,7 +16,7 @@ from jobs import tasks
 from jobs.contrib import celery as ours
 from jobs.contrib.celery import CeleryBackend, run_task
 from jobs.engines import engine_process
-from tests.support.execution import registered
+from tests.support.execution import registered_action
 
 app = celery.Celery("trial", broker="memory://", set_as_current=False)
 app.conf.task_queues = [Queue("default", max_priority=10), Queue("site.default", max_priority=4), Queue("plain")]
@@ -52,14 +52,14 @@ def test_a_message_names_the_task_and_its_arguments_and_waits_for_the_broker(sen
 
 @pytest.mark.parametrize(("priority", "mapped"), [(-100, 0), (-60, 2), (0, 5), (60, 8), (100, 10)])
 def test_a_higher_priority_is_a_higher_one_of_the_queue(sent: list[dict[str, Any]], priority: int, mapped: int):
-    with registered(lambda _: None, name="trial_of_priority", priority=priority):
+    with registered_action(lambda _: None, name="trial_of_priority", priority=priority):
         tasks.hand_over(7, action="trial_of_priority")
 
     assert sent[0]["priority"] == mapped
 
 
 def test_a_queue_without_priorities_is_sent_none(sent: list[dict[str, Any]]):
-    with registered(lambda _: None, name="trial_of_priority", queue="plain", priority=60):
+    with registered_action(lambda _: None, name="trial_of_priority", queue="plain", priority=60):
         tasks.hand_over(7, action="trial_of_priority")
 
     assert "priority" not in sent[0]

@@ -13,7 +13,7 @@ from jobs import JobContext
 from jobs.exceptions import ActionMisused
 from jobs.execution.runner import Outcome
 from jobs.models import Job
-from tests.support.execution import ANA, BEN, attempt, claim_again, make_context, make_recordings, make_visits
+from tests.support.execution import ANA, BEN, claim_again, make_context, make_recordings, make_visits, run_attempt
 from tests.support.hostapp.models import Click, Recording, Visit
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def test_every_row_is_erased_and_told_in_the_receipt(count: int):
     make_visits(ANA, count)
     make_visits(BEN, 7)
 
-    ran, job = attempt(erase_visits)
+    ran, job = run_attempt(erase_visits)
 
     assert ran.outcome is Outcome.COMPLETED
     assert not visits_of(ANA).exists()
@@ -51,7 +51,7 @@ def test_the_receipt_counts_rows_of_the_model_not_of_the_cascade():
     recordings = make_recordings(ANA, 10)
     Click.objects.bulk_create([Click(recording=recording) for recording in recordings for _ in range(5)])
 
-    _, job = attempt(lambda context: context.erase("recordings", Recording.objects.filter(owner=ANA)))
+    _, job = run_attempt(lambda context: context.erase("recordings", Recording.objects.filter(owner=ANA)))
 
     assert job.receipt["stores"] == {"recordings": {"found": 10, "done": 10, "left": 0}}
     assert job.progress_done == 10
@@ -69,7 +69,7 @@ def test_each_store_has_its_own_line_in_the_receipt_and_progress_is_their_sum():
         context.erase("recordings", mine)
         erase_visits(context)
 
-    _, job = attempt(erase_all)
+    _, job = run_attempt(erase_all)
 
     assert {store: line["done"] for store, line in job.receipt["stores"].items()} == {
         "clicks": 4,
@@ -107,8 +107,8 @@ def test_a_second_attempt_goes_on_counting_where_the_first_one_died():
             chunk.add("visits", visits_of(ANA).filter(pk__in=keys).delete()[0])
         raise MemoryError
 
-    _, job = attempt(die_after_a_chunk)
-    _, job = attempt(erase_visits, claim_again(job))
+    _, job = run_attempt(die_after_a_chunk)
+    _, job = run_attempt(erase_visits, claim_again(job))
 
     assert job.receipt["stores"] == {"visits": {"found": 1_200, "done": 1_200, "left": 0}}
     assert (job.progress_done, job.progress_total) == (1_200, 1_200)

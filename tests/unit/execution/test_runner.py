@@ -15,14 +15,14 @@ from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.support.execution import (
     ANA,
-    as_somebody_else,
-    attempt,
     claim_again,
-    finals_of,
+    count_final_events,
     last_event,
     lease_of,
     make_visits,
-    nothing_next,
+    no_next_job,
+    run_attempt,
+    write_as_another_process,
     write_in_chunk,
 )
 from tests.support.factories import LONG_AGO, WORKER, fence_of, make_running_job
@@ -45,7 +45,7 @@ def leak(job: JobContext) -> NoReturn:
 
 
 def test_an_action_that_returns_completes_its_job():
-    ran, job = attempt(do_nothing)
+    ran, job = run_attempt(do_nothing)
 
     assert ran == runner.Ran(outcome=Outcome.COMPLETED)
     assert (job.status, job.errors, job.lease_token) == (Status.COMPLETED, None, None)
@@ -54,7 +54,7 @@ def test_an_action_that_returns_completes_its_job():
 
 
 def test_a_job_without_a_last_look_does_not_claim_to_be_verified():
-    _, job = attempt(write_in_chunk)
+    _, job = run_attempt(write_in_chunk)
 
     assert "verified_at" not in job.receipt
 
@@ -62,7 +62,7 @@ def test_a_job_without_a_last_look_does_not_claim_to_be_verified():
 def test_a_job_with_a_last_look_notes_when_it_was():
     before = timezone.now() - timedelta(seconds=2)
 
-    _, job = attempt(lambda context: context.erase("visits", Visit.objects.all()))
+    _, job = run_attempt(lambda context: context.erase("visits", Visit.objects.all()))
 
     verified_at = timezone.datetime.fromisoformat(job.receipt["verified_at"])
     assert before < verified_at <= job.finished_at + timedelta(milliseconds=1)
@@ -96,7 +96,7 @@ def test_the_next_job_does_not_begin_if_it_was_lost_meanwhile():
 
 
 def test_an_action_that_raises_is_tried_again_after_its_backoff():
-    ran, job = attempt(leak, backoff=timedelta(minutes=10))
+    ran, job = run_attempt(leak, backoff=timedelta(minutes=10))
 
     assert ran.outcome is Outcome.RETRYING
     assert (job.status, job.failures, job.crashes, job.worker) == (Status.SCHEDULED, 1, 0, None)
@@ -109,7 +109,7 @@ def test_the_backoff_doubles_with_each_failure_and_stays_below_an_hour():
     waits = []
     for failures in (1, 2, 20, 400):
         job = make_running_job(action="trial", failures=failures)
-        _, job = attempt(leak, job, backoff=timedelta(minutes=1), max_attempts=1000)
+        _, job = run_attempt(leak, job, backoff=timedelta(minutes=1), max_attempts=1000)
         waits.append((job.due_at - job.updated_at) / timedelta(minutes=1))
 
     assert 1 - 0.01 <= waits[0] <= 2 + 0.01
@@ -118,21 +118,21 @@ def test_the_backoff_doubles_with_each_failure_and_stays_below_an_hour():
 
 
 def test_after_the_last_attempt_the_job_fails_with_a_reference_instead_of_the_text():
-    _, job = attempt(leak, max_attempts=2)
+    _, job = run_attempt(leak, max_attempts=2)
 
-    ran, job = attempt(leak, claim_again(job), max_attempts=2)
+    ran, job = run_attempt(leak, claim_again(job), max_attempts=2)
 
     assert ran.outcome is Outcome.FAILED
     assert (job.status, job.failures, job.attempt) == (Status.FAILED, 2, 2)
     assert re.fullmatch(r"The job failed for an internal reason \(reference [0-9a-f]{8}\)\.", job.errors)
-    assert finals_of(job) == 1
+    assert count_final_events(job) == 1
 
 
 @pytest.mark.parametrize("max_attempts", [1, 3])
 def test_an_exceptions_text_is_for_staff_alone(max_attempts: int, caplog: pytest.LogCaptureFixture):
     caplog.set_level("DEBUG")
 
-    _, job = attempt(leak, max_attempts=max_attempts)
+    _, job = run_attempt(leak, max_attempts=max_attempts)
 
     event = last_event(job)
     assert CANARY in event.detail
@@ -141,7 +141,7 @@ def test_an_exceptions_text_is_for_staff_alone(max_attempts: int, caplog: pytest
 
 
 def test_the_log_names_the_reference_that_the_integrator_was_told(caplog: pytest.LogCaptureFixture):
-    _, job = attempt(leak, max_attempts=1)
+    _, job = run_attempt(leak, max_attempts=1)
 
     reference = re.search("[0-9a-f]{8}", job.errors)[0]
     assert f"reference={reference}" in caplog.text
@@ -151,11 +151,11 @@ def test_an_action_that_says_failed_ends_its_job_at_once_and_in_its_own_words():
     def refuse(context: JobContext) -> NoReturn:
         raise JobFailed("The invoice is not paid.")
 
-    ran, job = attempt(refuse, max_attempts=5)
+    ran, job = run_attempt(refuse, max_attempts=5)
 
     assert ran.outcome is Outcome.FAILED
     assert (job.status, job.errors) == (Status.FAILED, "The invoice is not paid.")
-    assert finals_of(job) == 1
+    assert count_final_events(job) == 1
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_an_action_says_is_stored_as_every_database_can_hold_it(said: str, 
     def refuse(context: JobContext) -> NoReturn:
         raise JobFailed(said)
 
-    _, job = attempt(refuse)
+    _, job = run_attempt(refuse)
 
     assert (job.status, job.errors) == (Status.FAILED, stored)
 
@@ -181,7 +181,7 @@ def test_a_traceback_that_no_database_could_hold_is_stored_in_part():
     def shout(context: JobContext) -> NoReturn:
         raise ValueError("\0\ud800" + "x" * 100_000)
 
-    ran, job = attempt(shout)
+    ran, job = run_attempt(shout)
 
     assert ran.outcome is Outcome.RETRYING
     assert len(last_event(job).detail) == 20_000
@@ -192,7 +192,7 @@ def test_an_action_that_raises_what_ends_programs_ends_its_attempt_only(error: B
     def end(context: JobContext) -> NoReturn:
         raise error
 
-    ran, job = attempt(end)
+    ran, job = run_attempt(end)
 
     assert ran.outcome is Outcome.RETRYING
     assert (job.status, job.failures) == (Status.SCHEDULED, 1)
@@ -203,7 +203,7 @@ def test_an_action_that_raises_a_stop_of_its_own_does_not_leave_the_job_running(
     def pretend(context: JobContext) -> NoReturn:
         raise stop(context.id)
 
-    _, job = attempt(pretend)
+    _, job = run_attempt(pretend)
 
     assert (job.status, job.lease_token) == (Status.SCHEDULED, None)
 
@@ -215,7 +215,7 @@ def test_a_job_whose_action_is_gone_waits_for_a_worker_that_knows_it_and_then_fa
     job = make_running_job(action="was_removed")
 
     for _ in range(3):
-        runner.run(job, lease=lease_of(job), worker=WORKER, then=nothing_next)
+        runner.run(job, lease=lease_of(job), worker=WORKER, then=no_next_job)
         job.refresh_from_db()
         if job.status == Status.SCHEDULED:
             job = claim_again(job)
@@ -241,10 +241,10 @@ def test_an_action_that_comes_back_after_its_deadline_changes_nothing():
 
     def come_back_late(context: JobContext) -> None:
         lease.lost.set()
-        as_somebody_else(context, lambda: runner.lose_attempt(job, lease=lease, worker=WORKER))
+        write_as_another_process(context, lambda: runner.lose_attempt(job, lease=lease, worker=WORKER))
         write_in_chunk(context)
 
-    ran, job = attempt(come_back_late, job, lease)
+    ran, job = run_attempt(come_back_late, job, lease)
 
     assert ran.outcome is Outcome.LOST
     assert (job.status, job.failures) == (Status.SCHEDULED, 1)
@@ -262,15 +262,15 @@ def test_rows_that_come_while_it_runs_are_erased_in_another_pass(rounds: int):
         context.erase("visits", Visit.objects.all())
         passes.append(1)
         if len(passes) <= rounds:
-            as_somebody_else(context, lambda: make_visits(ANA, 2))
+            write_as_another_process(context, lambda: make_visits(ANA, 2))
 
     make_visits(ANA, 3)
-    ran, job = attempt(erase_then_add)
+    ran, job = run_attempt(erase_then_add)
 
     assert ran.outcome is Outcome.COMPLETED
     assert len(passes) == rounds + 1
     assert job.receipt["stores"]["visits"] == {"found": 3 + 2 * rounds, "done": 3 + 2 * rounds, "left": 0}
-    assert finals_of(job) == 1
+    assert count_final_events(job) == 1
 
 
 def test_rows_that_keep_coming_end_the_attempt_after_five_passes():
@@ -279,9 +279,9 @@ def test_rows_that_keep_coming_end_the_attempt_after_five_passes():
     def erase_then_add(context: JobContext) -> None:
         passes.append(1)
         context.erase("visits", Visit.objects.all())
-        as_somebody_else(context, lambda: make_visits(ANA, 1))
+        write_as_another_process(context, lambda: make_visits(ANA, 1))
 
-    ran, job = attempt(erase_then_add, max_attempts=1)
+    ran, job = run_attempt(erase_then_add, max_attempts=1)
 
     assert ran.outcome is Outcome.FAILED
     assert len(passes) == 5

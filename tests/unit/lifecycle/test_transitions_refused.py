@@ -14,7 +14,16 @@ from jobs.status import MOVES, Status
 from tests.support import transitions as support
 from tests.support.concurrency import statements
 from tests.support.factories import fence_of, make_job, make_project, make_running_job
-from tests.support.transitions import INTEGRATOR, TRANSITIONS, T, Transition, apply, changes_of, events_of, row_of
+from tests.support.transitions import (
+    INTEGRATOR,
+    TRANSITIONS,
+    T,
+    Transition,
+    apply_transition,
+    changes_of,
+    events_of,
+    row_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +44,7 @@ def test_the_transitions_make_exactly_the_moves_of_the_table():
 def test_a_transition_moves_a_job_from_where_it_may(transition: Transition, status: Status):
     job = make_job(status=status)
 
-    assert apply(transition, job)
+    assert apply_transition(transition, job)
 
     assert row_of(job)["status"] == transition.target
     expected = [(transition.what, status, transition.target)] if transition.what else []
@@ -47,7 +56,7 @@ def test_a_transition_from_any_other_status_changes_nothing_and_leaves_no_event(
     job = make_job(status=status)
     before = row_of(job)
 
-    assert not apply(transition, job)
+    assert not apply_transition(transition, job)
 
     assert changes_of(job, before) == {}
     assert events_of(job) == []
@@ -93,7 +102,7 @@ def test_a_transition_touches_no_job_but_its_own(transition: Transition):
     others = [make_job(status=status, project=job.project) for status in Status]
     before = [row_of(other) for other in others]
 
-    assert apply(transition, job)
+    assert apply_transition(transition, job)
 
     assert [row_of(other) for other in others] == before
     assert not JobEvent.objects.exclude(job=job).exists()
@@ -104,7 +113,7 @@ def test_every_move_tells_when_it_was_and_none_moves_the_start_that_was_asked_fo
     job = make_job(status=min(transition.sources))
     asked_for = job.start_at
 
-    assert apply(transition, job)
+    assert apply_transition(transition, job)
 
     row = row_of(job)
     assert (row["updated_at"], row["start_at"]) == (T, asked_for)
@@ -115,7 +124,7 @@ def test_every_move_tells_when_it_was_and_none_moves_the_start_that_was_asked_fo
 def test_signs_of_life_leave_the_time_of_the_last_change_alone(transition: Transition):
     job = make_running_job()
 
-    assert apply(transition, job)
+    assert apply_transition(transition, job)
 
     assert row_of(job)["updated_at"] == job.updated_at
 
@@ -129,7 +138,7 @@ def test_a_lease_that_was_renewed_since_it_was_seen_is_not_rescued(name: str):
     transitions.renew([fence_of(job)], lease=timedelta(milliseconds=2), now=T)
     before = row_of(job)
 
-    assert not apply(transition, seen_before)
+    assert not apply_transition(transition, seen_before)
 
     assert changes_of(job, before) == {}
     assert events_of(job) == []
@@ -159,7 +168,7 @@ def test_nobody_moves_a_job_that_is_not_there():
 def test_no_move_breaks_a_constraint(transition: Transition, status: Status):
     job = make_job(status=status)
 
-    apply(transition, job)
+    apply_transition(transition, job)
 
     connection.check_constraints()
 
@@ -169,7 +178,7 @@ def test_a_move_starts_with_its_write_and_costs_as_few_statements_as_it_can(tran
     job = make_job(status=min(transition.sources))
 
     with statements(without=("SAVEPOINT", "RELEASE")) as sent:
-        apply(transition, job)
+        apply_transition(transition, job)
 
     if connection.vendor == "postgresql":
         # Those that pass over held rows lock first; a claim reads what it took.
@@ -187,7 +196,7 @@ def test_a_move_without_an_instant_is_told_by_the_database_s_clock(
     jobs = [make_job(status=status) for _ in range(3)]
     started = clock.read(connection)
 
-    assert [apply(transition, job) for job in jobs] == [True] * 3
+    assert [apply_transition(transition, job) for job in jobs] == [True] * 3
 
     for job in jobs:
         row, (event,) = row_of(job), events_of(job)
@@ -199,7 +208,7 @@ def test_a_move_without_an_instant_is_told_by_the_database_s_clock(
 def test_the_fence_holds_by_the_database_s_clock_too(monkeypatch: pytest.MonkeyPatch, transition: Transition):
     monkeypatch.setattr(support, "T", clock.NOW)
     first, job = make_running_job(), make_running_job()
-    assert apply(transition, first)
+    assert apply_transition(transition, first)
     before = row_of(job)
 
     assert not transition.apply(job, Fence(job_id=job.pk, lease_token=fence_of(first).lease_token))

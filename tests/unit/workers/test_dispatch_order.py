@@ -15,7 +15,7 @@ from jobs.status import Status
 from jobs.workers.claim_order import PROJECTS, WINDOW
 from jobs.workers.dispatch_order import MOST_DOUBLINGS, MOST_IN_FLIGHT, ROOM_WORTH_A_SEARCH, DispatchOrder, by_patience
 from jobs.workers.dispatch_order import seconds_to_next as next_in
-from tests.support.execution import ago, fill, registered
+from tests.support.execution import ago, make_due_jobs, registered_action
 from tests.support.factories import make_job, make_project, make_running_job
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _actions() -> Iterator[None]:
-    with registered(lambda _: None, name="slow", queue="slow"):
+    with registered_action(lambda _: None, name="slow", queue="slow"):
         yield
 
 
@@ -49,23 +49,23 @@ def test_what_is_paused_is_not_handed_over():
 
 def test_an_organization_of_whom_much_waits_in_the_engine_comes_after_the_others():
     first, second = make_project(), make_project()
-    fill(20, project=first, reserved_until=ago(-60))
-    late = fill(1, project=first)[0]
-    early = fill(1, project=second)[0]
+    make_due_jobs(20, project=first, reserved_until=ago(-60))
+    late = make_due_jobs(1, project=first)[0]
+    early = make_due_jobs(1, project=second)[0]
 
     assert chosen_ids() == [early.pk, late.pk]
 
 
 def test_a_queue_gets_no_more_than_it_has_room_for():
-    fill(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH, reserved_until=ago(-60))
-    fill(MOST_IN_FLIGHT)
+    make_due_jobs(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH, reserved_until=ago(-60))
+    make_due_jobs(MOST_IN_FLIGHT)
 
     assert len(chosen_ids()) == ROOM_WORTH_A_SEARCH
 
 
 def test_a_queue_that_is_nearly_full_is_left_alone_until_there_is_room_worth_a_search():
-    fill(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH + 1, action="slow", reserved_until=ago(-60))
-    fill(3, action="slow")
+    make_due_jobs(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH + 1, action="slow", reserved_until=ago(-60))
+    make_due_jobs(3, action="slow")
 
     order = DispatchOrder()
 
@@ -75,9 +75,9 @@ def test_a_queue_that_is_nearly_full_is_left_alone_until_there_is_room_worth_a_s
 
 def test_a_full_queue_hides_no_job_of_another_however_many_wait_for_it():
     project = make_project()
-    fill(MOST_IN_FLIGHT, project=project, action="slow", reserved_until=ago(-60))
-    fill(2 * WINDOW, project=project, action="slow")
-    (other,) = fill(1, project=project, due_at=ago(1))
+    make_due_jobs(MOST_IN_FLIGHT, project=project, action="slow", reserved_until=ago(-60))
+    make_due_jobs(2 * WINDOW, project=project, action="slow")
+    (other,) = make_due_jobs(1, project=project, due_at=ago(1))
 
     assert chosen_ids() == [other.pk]
 
@@ -86,8 +86,8 @@ def test_where_no_queue_has_room_nothing_is_searched_for(monkeypatch: pytest.Mon
     searches: list[Any] = []
     monkeypatch.setattr(DispatchOrder, "candidates", lambda order: searches.append(order) or [])
     for action in {queue_of(action.name): action.name for action in all_actions()}.values():
-        fill(MOST_IN_FLIGHT, action=action, reserved_until=ago(-60))
-    fill(1)
+        make_due_jobs(MOST_IN_FLIGHT, action=action, reserved_until=ago(-60))
+    make_due_jobs(1)
 
     assert chosen_ids() == []
     assert searches == []
@@ -95,9 +95,9 @@ def test_where_no_queue_has_room_nothing_is_searched_for(monkeypatch: pytest.Mon
 
 def test_full_is_a_queue_also_for_jobs_of_actions_that_are_not_registered_here():
     project = make_project()
-    fill(MOST_IN_FLIGHT, project=project, action="gone", reserved_until=ago(-60))
-    fill(2 * WINDOW, project=project, action="gone")
-    (other,) = fill(1, project=project, action="slow", due_at=ago(1))
+    make_due_jobs(MOST_IN_FLIGHT, project=project, action="gone", reserved_until=ago(-60))
+    make_due_jobs(2 * WINDOW, project=project, action="gone")
+    (other,) = make_due_jobs(1, project=project, action="slow", due_at=ago(1))
 
     assert chosen_ids() == [other.pk]
 
@@ -108,8 +108,8 @@ def test_full_is_a_queue_also_for_jobs_of_actions_that_are_not_registered_here()
 def test_a_queue_that_refused_is_left_out_for_a_while_and_then_tried_with_one_job(monkeypatch: pytest.MonkeyPatch):
     now = 1_000.0
     monkeypatch.setattr("jobs.workers.dispatch_order.monotonic", lambda: now)
-    fill(WINDOW + 50, action="slow")
-    (other,) = fill(1, due_at=ago(1))
+    make_due_jobs(WINDOW + 50, action="slow")
+    (other,) = make_due_jobs(1, due_at=ago(1))
     order = DispatchOrder()
     order.backoff_by_queue.note("slow")
 
@@ -142,9 +142,9 @@ def test_a_queue_that_refuses_again_is_left_alone_for_longer_but_not_beyond_five
 
 def test_jobs_of_projects_beyond_the_window_are_found_though_others_are_reserved():
     flood = make_project()
-    fill(MOST_IN_FLIGHT // 2, project=flood, reserved_until=ago(-60))
-    fill(2 * WINDOW, project=flood)
-    others = [fill(1, due_at=ago(1))[0].pk for _ in range(5)]
+    make_due_jobs(MOST_IN_FLIGHT // 2, project=flood, reserved_until=ago(-60))
+    make_due_jobs(2 * WINDOW, project=flood)
+    others = [make_due_jobs(1, due_at=ago(1))[0].pk for _ in range(5)]
 
     assert set(others) <= set(chosen_ids())
     assert PROJECTS > 5

@@ -15,7 +15,7 @@ from jobs.services.commands.pauses import list_pauses, pause_jobs, resume_all_jo
 from jobs.status import Status
 from jobs.workers.claim_order import PROJECTS, WINDOW, ClaimOrder, seconds_to_next
 from jobs.workers.worker import JobWorker
-from tests.support.execution import registered
+from tests.support.execution import registered_action
 from tests.support.factories import LONG_AGO, make_job, make_organization, make_project
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ WHY = "The disk is full."
 @pytest.fixture(autouse=True)
 def actions():
     """An action that jobs of these tests name beside ``touch``."""
-    with registered(lambda job: None, "other"):
+    with registered_action(lambda job: None, "other"):
         yield
 
 
@@ -105,7 +105,7 @@ def test_a_worker_leaves_paused_jobs_and_takes_them_after_a_resume():
 
     for turn in ("paused", "resumed"):
         worker = JobWorker(threads=1)
-        with registered(lambda job, worker=worker: worker.stop(), "stop"):
+        with registered_action(lambda job, worker=worker: worker.stop(), "stop"):
             make_job(project=project, action="stop", due_at=LONG_AGO + timedelta(days=1))
             worker.run()
         ended_by[turn] = set(Job.objects.filter(status=Status.COMPLETED).values_list("pk", flat=True))
@@ -251,7 +251,7 @@ def test_an_action_that_does_not_exist_cannot_be_paused():
 
 
 def test_a_pause_of_a_former_action_can_be_lifted():
-    with registered(lambda job: None, "former"):
+    with registered_action(lambda job: None, "former"):
         pause_jobs(action="former", reason=WHY)
 
     assert resume_jobs(action="former")

@@ -18,7 +18,7 @@ from jobs.services.tenants.projects import disable_organization, enable_organiza
 from jobs.status import Status
 from jobs.workers.claim_order import PROJECTS, WINDOW, ClaimOrder, seconds_to_next
 from jobs.workers.worker import JobWorker
-from tests.support.execution import registered
+from tests.support.execution import registered_action
 from tests.support.factories import LONG_AGO, make_job, make_key, make_organization, make_project
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ LATER = LONG_AGO + timedelta(days=1)
 @pytest.fixture(autouse=True)
 def actions():
     """An action that jobs of these tests name beside ``touch``."""
-    with registered(lambda job: None, "other"):
+    with registered_action(lambda job: None, "other"):
         yield
 
 
@@ -90,7 +90,7 @@ def test_a_worker_leaves_its_jobs_and_takes_them_once_it_is_enabled():
 
     for turn in ("disabled", "enabled"):
         worker = JobWorker(threads=1)
-        with registered(lambda job, worker=worker: worker.stop(), "stop"):
+        with registered_action(lambda job, worker=worker: worker.stop(), "stop"):
             make_job(project=free, action="stop", due_at=LATER)
             worker.run()
         ended_by[turn] = set(Job.objects.filter(status=Status.COMPLETED).values_list("pk", flat=True))

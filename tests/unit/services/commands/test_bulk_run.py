@@ -17,7 +17,7 @@ from jobs.services.commands.bulk_change import BulkChange, Change, request_chang
 from jobs.services.commands.schedule import schedule_job
 from jobs.services.search.staff_filter import JobFilter
 from jobs.status import Status
-from tests.support.execution import lease_of, nothing_next
+from tests.support.execution import lease_of, no_next_job
 from tests.support.factories import LONG_AGO, WORKER, make_job, make_project, make_running_job
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +47,7 @@ def carry_out(job: Job) -> Job:
         (claimed,) = transitions.claim(
             [job.pk], lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45), begun_ids=[job.pk]
         )
-    runner.run(claimed, lease=lease_of(claimed), worker=WORKER, then=nothing_next)
+    runner.run(claimed, lease=lease_of(claimed), worker=WORKER, then=no_next_job)
     job.refresh_from_db()
     return job
 

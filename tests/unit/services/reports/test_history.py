@@ -18,7 +18,7 @@ from jobs.services.commands.schedule import schedule_job
 from jobs.services.reports.history import MOST_EVENTS, Attempt, get_history
 from jobs.status import Status
 from tests.support.concurrency import statements
-from tests.support.execution import attempt, claim_again, make_expired_job
+from tests.support.execution import claim_again, make_expired_job, run_attempt
 from tests.support.factories import LONG_AGO, WORKER, fence_of, make_job, make_project, make_running_job
 
 pytestmark = pytest.mark.django_db
@@ -78,13 +78,13 @@ def test_a_running_attempt_has_no_end():
 
 def test_a_failed_attempt_and_the_one_after_it_are_told_apart():
     job = claim(make_job(action="trial"))
-    _, job = attempt(break_down, job)
+    _, job = run_attempt(break_down, job)
     job = claim_again(job)
 
     def refuse(_: Any) -> None:
         raise JobFailed("There is no such user.")
 
-    _, job = attempt(refuse, job)
+    _, job = run_attempt(refuse, job)
 
     first, second = get_history(job).attempts
     assert (first.number, first.outcome) == (1, "retrying")
@@ -199,7 +199,7 @@ def test_a_job_without_events_has_no_history():
 
 def test_what_was_redacted_is_told_without_its_words():
     job = claim(make_job(action="trial"))
-    _, job = attempt(break_down, job, max_attempts=1)
+    _, job = run_attempt(break_down, job, max_attempts=1)
     redact_jobs(clock.read(connection) + timedelta(days=1))
 
     history = get_history(job)

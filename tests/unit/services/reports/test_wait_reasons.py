@@ -9,7 +9,7 @@ from jobs.models import Job, Pause, Worker
 from jobs.services.reports.wait_reasons import Wait, Waiting, explain_wait
 from jobs.services.search.jobs import get_job_and_time
 from jobs.status import Status
-from tests.support.execution import attempt
+from tests.support.execution import run_attempt
 from tests.support.factories import LONG_AGO, make_job, make_project
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def test_a_job_whose_attempt_failed_waits_for_its_retry():
     def break_down(_: Any) -> None:
         raise ValueError
 
-    _, job = attempt(break_down)
+    _, job = run_attempt(break_down)
     _, now = get_job_and_time(job.pk, project=job.project)
 
     assert explain_wait(job, now=now) == Wait(what=Waiting.RETRY, until=job.due_at)
