@@ -9,12 +9,12 @@ import atexit
 import contextlib
 import logging
 import os
-import random
 import sys
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from queue import SimpleQueue
 from typing import Final
 from uuid import UUID, uuid4
@@ -23,6 +23,7 @@ from django.db import Error
 
 from .. import conf, failpoints
 from ..actors import Actor
+from ..db.backoff import backoff
 from ..db.connection import engine_statement, limited_transaction
 from ..db.errors import Trouble, classify
 from ..execution import runner
@@ -162,10 +163,9 @@ class EngineProcess:
         """
         until = time.monotonic() + CLAIM_SECONDS
         ours = Job.objects.filter(pk=job_id, lease_token=token, status=Status.RUNNING)
-        is_first = True
-        while True:
+        for failures in count():
             try:
-                if is_first:
+                if not failures:
                     return self._claim_once(job_id, token)
                 # The answer to an earlier try's COMMIT may be lost, or it comes while this one waits behind that.
                 if job := ours.first() or self._claim_once(job_id, token) or ours.first():
@@ -178,8 +178,8 @@ class EngineProcess:
                     raise
                 self._thread_group.note_trouble(error)
                 # A connection that the server closed while it was idle is replaced at once.
-                time.sleep(0.0 if is_first else random.uniform(0.05, 0.5))  # noqa: S311 – jitter
-                is_first = False
+                time.sleep(backoff(failures, first=0.05, longest=0.5) if failures else 0.0)
+        raise AssertionError("unreachable")
 
     def _expect_late(self, token: UUID) -> None:
         self._troubles.put(lambda: self._releases.expect_claim(token, patience=LATE_CLAIM_SECONDS))

@@ -1,6 +1,5 @@
 """``JobContext``: all that an action sees and may call."""
 
-import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from django.db import Error, connections, router
 from django.db.models import QuerySet
 
 from .. import conf, failpoints
+from ..db.backoff import backoff
 from ..db.connection import chunk_turn, home, limited_transaction
 from ..db.errors import Trouble, classify
 from ..exceptions import (
@@ -215,7 +215,7 @@ class JobContext:
                 if classify(error) not in (Trouble.CONFLICT, Trouble.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
                     raise
                 self._batch.halve(size)
-                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 – jitter, not a secret
+                time.sleep(backoff(attempt, first=0.05))
             else:
                 return deleted if keys else None
         raise AssertionError("unreachable")

@@ -1,7 +1,6 @@
 """One job from claim to outcome: run its action, take the last look, record what became of it."""
 
 import logging
-import random
 import secrets
 import time
 import traceback
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
+from itertools import count
 from typing import Final
 
 from django.db import Error
@@ -17,6 +17,7 @@ from django.db import Error
 from .. import conf, failpoints
 from ..actions import DEFAULT_BACKOFF, Action, find_action, max_attempts_of
 from ..actors import Actor
+from ..db.backoff import backoff
 from ..db.connection import engine_statement, limited_transaction, reconnect
 from ..db.errors import Trouble, classify, takes_no_writes
 from ..exceptions import JobCancelled, JobFailed, JobReleased, JobStopped, LeaseLost, RowsLeft
@@ -209,13 +210,15 @@ def _count_failure(attempt: _Attempt, errors: str, detail: str = "") -> Ran:
     fence, worker, failures = attempt.lease.fence, attempt.worker, attempt.job.failures
     base = DEFAULT_BACKOFF if attempt.action is None else attempt.action.backoff
     is_last = failures + 1 >= max_attempts_of(attempt.job.action)
-    wait = min(base * 2 ** min(failures, 20), LONGEST_BACKOFF) * random.uniform(0.5, 1)  # noqa: S311 – jitter
+    seconds = backoff(failures, first=base.total_seconds(), longest=LONGEST_BACKOFF.total_seconds())
 
     def write() -> TransitionResult:
         with engine_statement():
             if is_last:
                 return transitions.fail(fence, errors=errors, worker=worker, detail=detail)
-            return transitions.retry_later(fence, wait=wait, errors=errors, worker=worker, detail=detail)
+            return transitions.retry_later(
+                fence, wait=timedelta(seconds=seconds), errors=errors, worker=worker, detail=detail
+            )
 
     outcome, status = (Outcome.FAILED, Status.FAILED) if is_last else (Outcome.RETRYING, Status.SCHEDULED)
     return _settled(attempt, _persisted(write), outcome, status)
@@ -259,18 +262,17 @@ def _given_up_as_database_errors() -> Iterator[None]:
 def _persisted(write: Callable[[], TransitionResult]) -> TransitionResult:
     """Write an outcome; through outages and conflicts try again, fenced, for the length of a lease."""
     until = time.monotonic() + conf.current().lease_seconds
-    wait = 0.05
-    while True:
+    for failures in count():
         try:
             return write()
         except Error as error:
-            trouble = classify(error)
+            trouble, wait = classify(error), backoff(failures, first=0.05)
             if trouble is Trouble.OTHER or time.monotonic() + wait > until:
                 raise _NotRecorded(error) from error
             if trouble is Trouble.OUTAGE:
                 reconnect()
-            time.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 – jitter
-            wait = min(wait * 2, 5.0)
+            time.sleep(wait)
+    raise AssertionError("unreachable")
 
 
 def _settled(attempt: _Attempt, finish: TransitionResult, outcome: Outcome, status: Status) -> Ran:

@@ -1,7 +1,6 @@
 """The threads of an engine process: each keeps its connection, survives outages, and is missed when it falls."""
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from typing import Final
 
 from django.db import Error, connections
 
+from ..db.backoff import jitter
 from ..db.connection import reconnect
 from ..db.errors import Trouble, classify
 
@@ -16,13 +16,6 @@ logger = logging.getLogger(__name__)
 
 LOG_TROUBLE_EVERY_SECONDS: Final = 5.0
 ASK_SECONDS: Final = 0.25
-LONGEST_BACKOFF_SECONDS: Final = 5.0
-
-
-def backoff(failures: int) -> float:
-    """Return how many seconds to wait after so many failures in a row: 5 at most, and not all processes the same."""
-    wait: float = min(0.1 * 2 ** min(failures, 10), LONGEST_BACKOFF_SECONDS)
-    return wait * random.uniform(0.5, 1)  # noqa: S311 – jitter
 
 
 class ThreadGroup:
@@ -63,7 +56,7 @@ class ThreadGroup:
                     work()
                 except Error as error:
                     self.note_trouble(error)
-                    pause = min(seconds, random.uniform(0.5, 1))  # noqa: S311 – jitter
+                    pause = min(seconds, jitter(1.0))
 
         self._repeating.append(self.start(loop, name))
 

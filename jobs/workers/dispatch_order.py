@@ -12,9 +12,9 @@ from django.db.models import Count
 from .. import conf
 from ..actions import all_actions, queue_of
 from ..db import clock
+from ..db.backoff import backoff
 from ..db.connection import home
 from ..models import Job, JobQuerySet, Pause, Paused
-from ..processes.threads import backoff
 from .claim_order import Candidate, ClaimOrder, count_by_organization
 
 # So many wait in one queue of the engine, handed over and not yet claimed. More would be no faster, and would make

@@ -16,13 +16,14 @@ from django.db import Error, transaction
 from .. import conf, tasks
 from ..actions import queue_of
 from ..db import clock
+from ..db.backoff import backoff
 from ..db.connection import home, limited_transaction
 from ..lifecycle import reservations
 from ..models import Worker
 from ..processes.heartbeat import Heartbeat, new_name
 from ..processes.listener import Listener, Wake
 from ..processes.maintenance import Maintenance
-from ..processes.threads import ThreadGroup, backoff
+from ..processes.threads import ThreadGroup
 from .claim_order import Candidate
 from .dispatch_order import DispatchOrder, by_patience, seconds_to_next
 

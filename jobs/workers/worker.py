@@ -15,6 +15,7 @@ from django.db import Error
 
 from .. import conf, failpoints
 from ..actors import Actor
+from ..db.backoff import backoff
 from ..db.connection import engine_statement, limited_transaction
 from ..execution import runner
 from ..execution.leases import Leases
@@ -25,7 +26,7 @@ from ..processes.heartbeat import Heartbeat, new_name
 from ..processes.listener import Listener, Wake
 from ..processes.maintenance import Maintenance
 from ..processes.releases import ReleaseQueue
-from ..processes.threads import ThreadGroup, await_end, backoff
+from ..processes.threads import ThreadGroup, await_end
 from .buffer import ClaimBuffer, ClaimedJob
 from .claim_order import ClaimOrder, seconds_to_next
 from .prefetch import CLAIM_AHEAD_SECONDS, PrefetchLimit

@@ -1,6 +1,5 @@
 """How the job ``change_jobs`` goes through the jobs that match: by ascending id, in chunks, nothing twice."""
 
-import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,6 +7,7 @@ from typing import Any, Final
 
 from django.db import Error
 
+from ...db.backoff import backoff
 from ...db.connection import home, supports_row_locks
 from ...db.errors import Trouble, classify
 from ...db.notify import notify_due
@@ -100,7 +100,7 @@ class _Run:
             except Error as error:
                 if classify(error) not in (Trouble.CONFLICT, Trouble.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
                     raise
-                time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 – jitter, not a secret
+                time.sleep(backoff(attempt, first=0.05))
             else:
                 self.busy += busy
                 return
