@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from .exceptions import JobCancelled, JobFailed
     from .execution.context import JobContext
     from .services.commands.cancel import cancel_job
+    from .services.commands.interventions import hold_job, resume_job
     from .services.commands.schedule import schedule_job
     from .services.search.jobs import get_job, list_jobs
-    from .services.tenants.projects import get_project_model
+    from .services.tenants.api_keys import create_api_key, revoke_api_key
+    from .services.tenants.projects import create_project, get_project_model
     from .status import Status
 
 __all__ = [
@@ -23,9 +25,14 @@ __all__ = [
     "Status",
     "action",
     "cancel_job",
+    "create_api_key",
+    "create_project",
     "get_job",
     "get_project_model",
+    "hold_job",
     "list_jobs",
+    "resume_job",
+    "revoke_api_key",
     "schedule_job",
 ]
 
@@ -36,9 +43,14 @@ _HOMES: Final = {
     "JobFailed": "exceptions",
     "Status": "status",
     "cancel_job": "services.commands.cancel",
+    "create_api_key": "services.tenants.api_keys",
+    "create_project": "services.tenants.projects",
     "get_job": "services.search.jobs",
     "get_project_model": "services.tenants.projects",
+    "hold_job": "services.commands.interventions",
     "list_jobs": "services.search.jobs",
+    "resume_job": "services.commands.interventions",
+    "revoke_api_key": "services.tenants.api_keys",
     "schedule_job": "services.commands.schedule",
 }
 

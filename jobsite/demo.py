@@ -1,17 +1,15 @@
-"""What the demo prepares: a project with sessions, jobs in every status, a staff login, an API key."""
+"""Prepares the demo: a project with sessions, jobs in every status, a staff login, an API key."""
 
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from django.contrib.auth import get_user_model
 
-from jobs import Status, get_project_model
+from jobs import Status, create_api_key, revoke_api_key
 from jobs.models import ApiKey, Organization
-from jobs.services.tenants.api_keys import create_api_key, revoke_api_key
-from jobs.services.tenants.projects import create_project
-from jobsite.history import write_history
+from jobsite.history import find_or_create_project, write_history
 from jobsite.seed import MAIN_USERS, seed
 from jobsite.stage import find_staged, stage_jobs
 
@@ -20,7 +18,7 @@ STAFF: Final = "admin"
 
 
 class DatabaseInUse(Exception):
-    """The database has organizations, but not ours: it is somebody's, and no place for a demo."""
+    """The database has organizations, but not the demo's: somebody else uses it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,17 +33,20 @@ class Prepared:
 
 
 def prepare(*, sessions: int, say: Callable[[str], None]) -> Prepared:
-    """Fill the database, or put right what an earlier run and its visitors have left; may be repeated.
+    """Fill the database, or restore what visitors of an earlier run have changed; may be repeated.
 
     ``sessions`` is how many there are to be in all; a project that has some keeps them.
 
     Raises:
         DatabaseInUse: nothing was changed.
     """
-    project = _find_or_create_project()
+    organizations = Organization.objects.all()
+    if organizations.exists() and not organizations.filter(name=NAME).exists():
+        raise DatabaseInUse
+    project = find_or_create_project(NAME, NAME)
     say(f"Recorded sessions: {sessions:,}")
     seed(project, total=sessions)
-    say("Jobs: some days of other customers' ones, and one in every status")
+    say("Jobs: a week of other customers' ones, and one in every status")
     write_history()
     stage_jobs(project, sessions=sessions)
     return Prepared(
@@ -54,15 +55,6 @@ def prepare(*, sessions: int, say: Callable[[str], None]) -> Prepared:
         staff_password=_new_password(),
         job_ids={status: job.pk for status in Status if (job := find_staged(project, status))},
     )
-
-
-def _find_or_create_project() -> Any:
-    organizations = Organization.objects.all()
-    if organizations.exists() and not organizations.filter(name=NAME).exists():
-        raise DatabaseInUse
-    model = cast("Any", get_project_model())
-    project = model.objects.filter(organization__name=NAME, name=NAME).first()
-    return project or create_project(NAME, organization=NAME)
 
 
 def _new_key(project: Any) -> str:

@@ -1,4 +1,4 @@
-"""What the landing page tells of the moment: never more than two short queries, however many jobs there are."""
+"""Counts for the landing page: two short queries, however many jobs there are."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,11 +7,13 @@ from typing import Final
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from jobs import Status, conf
+from jobs import Status
 from jobs.models import Job, Worker
 
 # Counting further would read an index of millions of rows for a number that nobody needs.
 COUNTED: Final = 1_000
+# As long as a worker's lease is by default: whoever has not sent a heartbeat since has lost its jobs.
+ALIVE_WITHIN: Final = timedelta(seconds=45)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +49,4 @@ def _count_jobs() -> dict[str, str]:
 
 
 def _count_workers() -> int:
-    return (
-        Worker.objects.exclude(kind=Worker.Kind.DISPATCHER)
-        .filter(beat_at__gt=timezone.now() - timedelta(seconds=conf.current().lease_seconds))
-        .count()
-    )
+    return Worker.objects.exclude(kind=Worker.Kind.DISPATCHER).filter(beat_at__gt=timezone.now() - ALIVE_WITHIN).count()

@@ -1,4 +1,4 @@
-"""The jobs that the demo finds in its admin: one in every status, each got there by the engine itself."""
+"""The demo's own jobs: one in every status, for visitors to read, cancel and follow."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -6,50 +6,41 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+from django.db import transaction
 from django.utils import timezone
 
-from jobs import Status, cancel_job, conf, list_jobs, schedule_job
-from jobs.actors import Actor
-from jobs.db.connection import engine_statement, engine_transaction
+from jobs import Status, cancel_job, list_jobs, schedule_job
 from jobs.exceptions import RowsLeft, TransitionRefused
-from jobs.execution.context import JobContext
-from jobs.execution.leases import Lease
-from jobs.execution.runner import run
-from jobs.lifecycle import transitions
-from jobs.lifecycle.statements import Fence
-from jobs.models import Job
+from jobs.models import Job, JobEvent
 from jobs.status import ACTIVE
+from jobs.testing import run_due_jobs
+from jobsite.example_jobs import ACTION, make_events, make_job, make_receipt
 from jobsite.models import Session, SessionEvent
 from jobsite.seed import MAIN_USERS, STAGED_USERS, restore
 
-ACTION: Final = "delete_user_data"
-WORKER: Final = Actor(kind="worker", name="demo:1:staged")
-LOST_WORKER: Final = Actor(kind="worker", name="demo:2:lost-on-purpose")
-
-
-class TakenByWorker(Exception):
-    """A worker runs already, and was faster than we; it will do the job its own way."""
+WORKER: Final = "demo:1:staged"
+LOST_WORKER: Final = "demo:2:lost-on-purpose"
+# As long as a worker's lease is by default.
+LEASE: Final = timedelta(seconds=45)
 
 
 def stage_jobs(project: Any, *, sessions: int) -> None:
-    """See to it that the project has a job in every status, and none that waits or runs for a main user.
+    """Give the project a job in every status where it has none, and end what waits or runs for a main user.
 
-    Whoever an erase is about, or soon will be, has their share of ``sessions`` before it.
+    Users whom a job is about, or soon will be, have their share of ``sessions`` before it.
     """
     for user in MAIN_USERS:
-        _make_room(project, user, sessions)
-    for status, scene in SCENES.items():
+        _reset(project, user, sessions)
+    for status, stage in STAGES.items():
         if find_staged(project, status) is None:
-            _make_room(project, STAGED_USERS[status], sessions)
-            with suppress(TakenByWorker):
-                scene(project, STAGED_USERS[status])
+            _reset(project, STAGED_USERS[status], sessions)
+            stage(project, STAGED_USERS[status])
 
 
-def _make_room(project: Any, user: str, sessions: int) -> None:
-    """Cancel what waits or runs for the user, and give back what was erased."""
+def _reset(project: Any, user: str, sessions: int) -> None:
+    """Cancel what waits or runs for the user, and restore the sessions that were erased."""
     for job in list_jobs(project=project).filter(reference_id=user, status__in=ACTIVE):
-        # Refused: it has ended just now.
-        with suppress(TransitionRefused):
+        with suppress(TransitionRefused):  # it has ended just now
             cancel_job(job.pk, project=project, reason="The demo was set up anew.")
     restore(project, user, total=sessions)
 
@@ -63,62 +54,63 @@ def find_staged(project: Any, status: Status) -> Job | None:
 
 
 def _schedule(project: Any, user: str) -> None:
-    """Ask for an erase with a day of grace."""
     schedule_job(ACTION, project=project, reference_id=user, start_at=timezone.now() + timedelta(days=1))
 
 
-def _begin(project: Any, user: str, worker: Actor = WORKER) -> tuple[Job, Lease]:
-    """Ask for an erase and claim it, as a worker does."""
-    asked = schedule_job(ACTION, project=project, reference_id=user, start_at=timezone.now())
-    token = uuid4()
-    with engine_transaction():
-        ids, lease = [asked.pk], conf.current().lease
-        claimed = transitions.claim(ids, lease_token=token, worker=worker, lease=lease, begun_ids=ids)
-    if not claimed:
-        raise TakenByWorker
-    return claimed[0], Lease(fence=Fence(job_id=asked.pk, lease_token=token))
-
-
-def _erase_a_part(job: Job, lease: Lease) -> None:
-    """Commit what an erase begins with: the count of the events, then a chunk of them, half of all."""
-    sessions = Session.objects.filter(project=job.project, user_id=job.reference_id)
-    events = SessionEvent.objects.filter(session__in=sessions)
-    context = JobContext(job, lease=lease)
-    with context.chunk() as chunk:
-        chunk.found["events"] = chunk.remaining = found = events.count()
-    with context.chunk() as chunk:
-        keys = list(events.values_list("pk", flat=True)[: (found + 1) // 2])
-        chunk.add("events", SessionEvent.objects.filter(pk__in=keys).delete()[0])
-
-
-def _run_to_the_end(project: Any, user: str) -> None:
-    job, lease = _begin(project, user)
-    run(job, lease=lease, worker=WORKER, then=lambda: None)
+def _complete(project: Any, user: str) -> None:
+    """Have an erase run here and now, unless a worker of an earlier demo is faster."""
+    schedule_job(ACTION, project=project, reference_id=user, start_at=timezone.now())
+    run_due_jobs()
 
 
 def _fail(project: Any, user: str) -> None:
-    """Fail as an erase does that others keep adding rows to."""
-    job, lease = _begin(project, user)
-    _erase_a_part(job, lease)
-    with engine_statement():
-        transitions.fail(lease.fence, errors=str(RowsLeft(("events",))), worker=WORKER)
+    """Write an erase that failed as rows were added while it ran."""
+    errors = str(RowsLeft(("events",)))
+    _write_half_done(project, user, status=Status.FAILED, errors=errors, finished_at=timezone.now())
 
 
-def _cancel_half_way(project: Any, user: str) -> None:
-    job, lease = _begin(project, user)
-    _erase_a_part(job, lease)
+def _cancel(project: Any, user: str) -> None:
+    job = _write_half_done(project, user, status=Status.RUNNING)
     cancel_job(job.pk, project=project, reason="Asked for by mistake.")
 
 
-def _lose_the_worker(project: Any, user: str) -> None:
-    """Leave the job running in a worker that is no more; the next worker rescues and finishes it within 75 s."""
-    _erase_a_part(*_begin(project, user, LOST_WORKER))
+def _lose_worker(project: Any, user: str) -> None:
+    """Leave an erase running without a worker; the next worker rescues and completes it within 75 s."""
+    _write_half_done(project, user, status=Status.RUNNING, worker=LOST_WORKER)
 
 
-SCENES: Final[dict[Status, Callable[[Any, str], None]]] = {
-    Status.COMPLETED: _run_to_the_end,
+def _write_half_done(project: Any, user: str, *, status: Status, worker: str = WORKER, **columns: Any) -> Job:
+    """Erase half of the user's events, and write the job that has done so in its first attempt."""
+    now = timezone.now()
+    events = SessionEvent.objects.filter(session__in=Session.objects.filter(project=project, user_id=user))
+    if status is Status.RUNNING:
+        columns |= {"lease_token": uuid4(), "lease_expires_at": now + LEASE}
+    with transaction.atomic():
+        found = events.count()
+        half = list(events.values_list("pk", flat=True)[: (found + 1) // 2])
+        done, _ = SessionEvent.objects.filter(pk__in=half).delete()
+        times = ("created_at", "start_at", "due_at", "started_at", "begun_at", "updated_at", "progress_at")
+        job = make_job(
+            user,
+            status=status,
+            project=project,
+            attempt=1,
+            worker=worker,
+            progress_done=done,
+            progress_total=found,
+            receipt=make_receipt(status, found=found, done=done, at=now),
+            **dict.fromkeys(times, now),
+            **columns,
+        )
+        job.save()
+        JobEvent.objects.bulk_create(make_events(job, note=job.errors or ""))
+    return job
+
+
+STAGES: Final[dict[Status, Callable[[Any, str], None]]] = {
+    Status.COMPLETED: _complete,
     Status.FAILED: _fail,
-    Status.CANCELLED: _cancel_half_way,
+    Status.CANCELLED: _cancel,
     Status.SCHEDULED: _schedule,
-    Status.RUNNING: _lose_the_worker,
+    Status.RUNNING: _lose_worker,
 }

@@ -50,7 +50,7 @@ def test_the_demo_has_sessions_a_job_in_every_status_a_login_and_a_key():
     assert found(r"API key +(\S+)", text).startswith("jsk_")
 
 
-def test_the_jobs_of_the_demo_were_made_by_the_engine():
+def test_the_jobs_of_the_demo_have_events_receipts_and_erased_what_they_say():
     demo()
 
     jobs = {job.status: job for job in own_jobs()}

@@ -7,6 +7,7 @@ from typing import Final
 
 import pytest
 
+import jobs
 from tests.support.source import Source, sources
 
 # From top to bottom; a module may import those of its own line and of the lines below it.
@@ -43,6 +44,13 @@ LIBRARIES: Final = {
     "kombu": ("contrib",),
     "rest_framework": ("api", "job_actions"),
 }
+
+# What hosts may import of `jobs`: names of `jobs.__all__`, and names of these modules.
+PUBLIC_MODULES: Final = (
+    *("jobs.exceptions", "jobs.signals", "jobs.models", "jobs.testing", "jobs.status", "jobs.actors", "jobs.tasks"),
+    *("jobs.middleware", "jobs.logging", "jobs.admin", "jobs.contrib.celery"),
+    *("jobs.api.urls", "jobs.api.health_urls", "jobs.api.authentication", "jobs.api.permissions"),
+)
 
 # The settings of Django that may be read outside `conf`: this is how a foreign key names the user model.
 DJANGO_SETTINGS: Final = {"AUTH_USER_MODEL"}
@@ -138,6 +146,26 @@ def test_jobs_does_not_know_the_reference_host_or_the_tests():
     ]
 
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_reference_host_imports_only_public_names():
+    wrong = [
+        f"{source}:{found.line} imports {found.origin}.{found.name}"
+        for source in sources("jobsite")
+        for found in source.imports()
+        if is_below(found.origin, "jobs") and not is_public(found.origin, found.name)
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def is_public(origin: str, name: str | None) -> bool:
+    """Whether a host may write ``import origin`` or ``from origin import name``; no name with ``_`` is for hosts."""
+    if name is not None and name.startswith("_"):
+        return False
+    if origin == "jobs":
+        return name is None or name in jobs.__all__ or f"jobs.{name}" in PUBLIC_MODULES
+    return origin in PUBLIC_MODULES
 
 
 def test_imports_outside_jobs_are_absolute():

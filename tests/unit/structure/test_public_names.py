@@ -17,9 +17,14 @@ PUBLIC: Final = {
     "Status",
     "action",
     "cancel_job",
+    "create_api_key",
+    "create_project",
     "get_job",
     "get_project_model",
+    "hold_job",
     "list_jobs",
+    "resume_job",
+    "revoke_api_key",
     "schedule_job",
 }
 
