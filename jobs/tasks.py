@@ -1,11 +1,10 @@
-"""The one seam to Django Tasks: ``run_job`` as a task, and how a due job is handed to the host's engine.
+"""The seam to Django Tasks: the task ``run_job``, and how a due job is handed to the host's engine.
 
-The task carries the job's id alone and may come late, twice or never: the claim decides. It is a
-plain function where ``JOBS["TASK_BACKEND"]`` names no engine, so that Celery's ``autodiscover_tasks``,
-which imports every module of this name, asks for nothing that such a host has not installed.
+The task carries the job's id alone and may come late, twice or never: the claim decides. Where
+``JOBS["TASK_BACKEND"]`` names no engine, nothing of Django Tasks is imported, as it may not be installed;
+Celery's ``autodiscover_tasks`` imports every module of this name.
 """
 
-from functools import cache
 from typing import Any
 
 from . import conf
@@ -21,24 +20,38 @@ class HandOverFailed(Exception):
         super().__init__("the engine did not take the job")
 
 
-def run_job(job_id: int) -> None:
-    """Run the job if it is due and nobody else does; otherwise do nothing."""
+def __getattr__(name: str) -> Any:
+    """Return ``run_job``: a task of the engine that ``JOBS["TASK_BACKEND"]`` names; without one a plain function."""
+    if name != "run_job":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    alias = conf.current().task_backend
+    return _run_job if alias is None else _as_task(alias, _some_queue(alias))
+
+
+def _run_job(job_id: int) -> None:
+    """Run the job if it is due and nobody else runs it; otherwise do nothing."""
     engine_process.current().run(job_id)
+
+
+# An engine finds the task by the path that these make: jobs.tasks.run_job.
+_run_job.__name__ = _run_job.__qualname__ = "run_job"
 
 
 def hand_over(job_id: int, *, action: str) -> None:
     """Enqueue a due job with the host's engine, by the queue and the priority of its action.
 
-    One of an action that is not registered here goes to a queue that the engine has: its worker may know it.
+    A job whose action is not registered here goes to a queue that the engine has: its worker may know the action.
 
     Raises:
-        HandOverFailed: the engine cannot be reached, or refuses it.
+        HandOverFailed: the engine cannot be reached, or refuses the job.
     """
-    found, alias = find_action(action), _alias()
+    found, alias = find_action(action), conf.current().task_backend
+    assert alias is not None, "a dispatcher runs only where there is an engine"  # noqa: S101
     try:
         # Whatever an engine may raise: its broker is away, its settings are wrong.
         queue, priority = (found.queue, found.priority) if found else (_some_queue(alias), 0)
-        _task_for(alias, queue, priority).enqueue(job_id)
+        # A backend without priorities refuses all but the usual one.
+        _as_task(alias, queue, priority if _backend(alias).supports_priority else 0).enqueue(job_id)
     except Exception as error:
         raise HandOverFailed(error) from error
 
@@ -59,37 +72,19 @@ def check_engine(queues: set[str]) -> str:
     return ""
 
 
-def _alias() -> str:
-    alias = conf.current().task_backend
-    assert alias is not None, "a dispatcher runs only where there is an engine"  # noqa: S101
-    return alias
-
-
 def _backend(alias: str) -> Any:
     from .engines import compat  # only where an engine is asked for: it may not be installed
 
     return compat.task_backends[alias]
 
 
-@cache
-def _task_for(alias: str, queue: str, priority: int) -> Any:
-    # A backend that has no priorities refuses all but the usual one.
-    return _as_task(alias, queue, priority if _backend(alias).supports_priority else 0)
-
-
 def _as_task(alias: str, queue: str, priority: int = 0) -> Any:
     from .engines import compat
 
-    return compat.task(backend=alias, queue_name=queue, priority=priority)(_function)
+    return compat.task(backend=alias, queue_name=queue, priority=priority)(_run_job)
 
 
 def _some_queue(alias: str) -> str:
-    """Return a queue that the backend knows, the usual one if it has that."""
+    """Return a queue that the backend has: the default one, if it has that."""
     queues = _backend(alias).queues
     return DEFAULT_QUEUE if not queues or DEFAULT_QUEUE in queues else min(queues)
-
-
-_function = run_job
-if (_named := conf.current().task_backend) is not None:
-    # What workers find under the name that the engine carries.
-    run_job = _as_task(_named, _some_queue(_named))

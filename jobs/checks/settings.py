@@ -9,7 +9,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.throttling import BaseThrottle
 
-from .. import conf
+from .. import conf, tasks
 from ..actions import all_actions, find_action
 from ..db.connection import home
 
@@ -51,9 +51,7 @@ def check_engine(**_: Any) -> list[CheckMessage]:
     """Refuse an engine that could not be handed the jobs of some action (``jobs.E020``)."""
     if check_settings():
         return []
-    from ..tasks import check_engine as problem_of_engine  # reads JOBS when it is imported, which may be wrong
-
-    problem = problem_of_engine({action.queue for action in all_actions()})
+    problem = tasks.check_engine({action.queue for action in all_actions()})
     hint = "JOBS['TASK_BACKEND'] names an alias in TASKS; before Django 6, install django-jobsite[tasks]."
     return [Error(problem, hint=hint, id="jobs.E020")] if problem else []
 

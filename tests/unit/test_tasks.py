@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 from django.test import override_settings
+from django.utils.module_loading import import_string
 
 import jobs.engines
 from jobs import tasks
@@ -25,12 +26,6 @@ def with_engine(**backend: Any) -> Any:
     return override_settings(JOBS={"TASK_BACKEND": "default"}, TASKS=tasks_setting)
 
 
-@pytest.fixture(autouse=True)
-def _forget() -> Any:
-    yield
-    tasks._task_for.cache_clear()
-
-
 def test_without_an_engine_the_task_is_a_plain_function_and_nothing_is_imported_for_it():
     program = (
         "import sys, django; django.setup(); from jobs import tasks; "
@@ -41,6 +36,15 @@ def test_without_an_engine_the_task_is_a_plain_function_and_nothing_is_imported_
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
 
     assert done.stdout == "function []\n", done.stderr
+
+
+@needs_tasks
+def test_the_task_follows_the_settings():
+    with with_engine(QUEUES=["slow", "fast"]):
+        task = import_string("jobs.tasks.run_job")
+
+    assert (task.module_path, task.queue_name) == ("jobs.tasks.run_job", "fast")
+    assert not hasattr(import_string("jobs.tasks.run_job"), "queue_name")
 
 
 def test_without_an_engine_there_is_nothing_to_check():
@@ -57,8 +61,6 @@ def test_a_job_is_sent_by_its_action_s_queue_and_by_its_priority_where_the_engin
         registered_action(lambda _: None, name="far", queue="far", priority=50),
     ):
         monkeypatch.setattr(type(tasks._backend("default")), "supports_priority", knows_priorities)
-        # Where an engine is named, it is a task from the import on; Django 6 looks it up by its path.
-        monkeypatch.setattr(tasks, "run_job", tasks._as_task("default", "default"))
         tasks.hand_over(7, action="far")
         tasks.hand_over(8, action="gone")
 
@@ -71,9 +73,8 @@ def test_a_job_is_sent_by_its_action_s_queue_and_by_its_priority_where_the_engin
 
 
 @needs_tasks
-def test_a_job_of_an_action_that_is_not_registered_goes_to_a_queue_that_the_engine_has(monkeypatch: pytest.MonkeyPatch):
+def test_a_job_of_an_action_that_is_not_registered_goes_to_a_queue_that_the_engine_has():
     with with_engine(QUEUES=["slow", "fast"]):
-        monkeypatch.setattr(tasks, "run_job", tasks._as_task("default", "fast"))
         tasks.hand_over(8, action="gone")
 
         (sent,) = tasks._backend("default").results

@@ -89,7 +89,7 @@ def _step(
     check_reason(reason)
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
-    with change(then="step.committed", wait_seconds=conf.current().cancel_wait_seconds):
+    with change(then="intervention.committed", wait_seconds=conf.current().cancel_wait_seconds):
         for _ in range(TRIES):
             won = move(job_id, project=project, actor=actor, reason=reason)
             job, now = get_job_and_time(job_id, project=project)

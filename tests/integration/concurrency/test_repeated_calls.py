@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -126,7 +126,7 @@ def test_another_request_under_the_key_waits_for_the_first_and_is_refused():
 
 
 @pytest.fixture
-def committing() -> Iterator[threading.Event]:
+def committing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Is set once somebody has inserted, and then tarries before the commit."""
     reached = threading.Event()
 
@@ -135,9 +135,8 @@ def committing() -> Iterator[threading.Event]:
             reached.set()
             time.sleep(0.3)
 
-    failpoints.install(tarry)
-    yield reached
-    failpoints.install(None)
+    monkeypatch.setattr(failpoints, "hook", tarry)
+    return reached
 
 
 def test_a_request_that_comes_while_the_first_commits_gets_its_job(committing: threading.Event):

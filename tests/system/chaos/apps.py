@@ -23,6 +23,6 @@ class ChaosConfig(AppConfig):
         from tests.system.chaos.faults import Faults
 
         if directory := os.environ.get(CONTROL):
-            failpoints.install(Faults(Path(directory)))
+            failpoints.hook = Faults(Path(directory))
         if bug := os.environ.get(BUG):
             planted.plant(bug)

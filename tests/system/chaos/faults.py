@@ -16,6 +16,21 @@ from jobs.db.connection import home
 GO: Final = "go"
 POLL_SECONDS: Final = 0.005
 HOLD_SECONDS: Final = 30
+# In the order in which a job may meet them. ``intervention.committed`` is met only where staff step in.
+PLACES: Final = (
+    "create.before_commit",
+    "create.committed",
+    "claimed",
+    "chunk.inside",
+    "chunk.committed",
+    "erase.last_chunk",
+    "finish.before",
+    "finish.verified",
+    "finish.after",
+    "beat",
+    "rescue.half_way",
+    "cancel.committed",
+)
 
 
 class Injected(RuntimeError):

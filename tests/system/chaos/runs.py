@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from django.db import connection
 
-from jobs.failpoints import NAMES
 from jobs.models import Job
 from tests.support.factories import make_project
 from tests.system.chaos.arena import TICK_SECONDS, Arena, Stalled, Worker, now, until
 from tests.system.chaos.checker import Verdict, check, percentiles
+from tests.system.chaos.faults import PLACES
 
 WORKERS: Final = 4
 CLIENTS: Final = 2
@@ -51,7 +51,7 @@ def kills(directory: Path, *, count: int, seed: int) -> dict[str, Any]:
 def matrix(directory: Path, *, repeats: int, seed: int) -> dict[str, Any]:
     """Inject every fault at every place, ``repeats`` times, while jobs keep coming."""
     fourth = "cut" if connection.vendor == "postgresql" else "disk"
-    cases = [(place, fault) for place in NAMES for fault in ("kill", "term", fourth, "exception")] * repeats
+    cases = [(place, fault) for place in PLACES for fault in ("kill", "term", fourth, "exception")] * repeats
     with arena_of(directory, seed) as arena:
         arena.random.shuffle(cases)
         missed = []

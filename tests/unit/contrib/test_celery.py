@@ -34,9 +34,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def _engine() -> Iterator[None]:
     with override_settings(JOBS={"TASK_BACKEND": "default"}, TASKS={"default": SETTINGS}):
-        tasks._task_for.cache_clear()
         yield
-    tasks._task_for.cache_clear()
 
 
 def test_a_message_names_the_task_and_its_arguments_and_waits_for_the_broker(sent: list[dict[str, Any]]):
@@ -69,7 +67,6 @@ def test_several_sites_on_one_broker_have_queues_of_their_own(sent: list[dict[st
     with override_settings(
         TASKS={"default": {**SETTINGS, "OPTIONS": {**SETTINGS["OPTIONS"], "queue_prefix": "site."}}}
     ):
-        tasks._task_for.cache_clear()
         tasks.hand_over(7, action="note")
 
     assert (sent[0]["queue"], sent[0]["priority"]) == ("site.default", 2)
@@ -91,7 +88,6 @@ def test_a_worker_calls_the_task_that_the_message_names(monkeypatch: pytest.Monk
     monkeypatch.setattr(
         engine_process, "current", lambda: type("EngineProcess", (), {"run": lambda self, pk: called.append(pk)})()
     )
-    monkeypatch.setattr(tasks, "run_job", tasks._as_task("default", "default"))
 
     run_task("jobs.tasks.run_job", [7], {})
 
