@@ -58,7 +58,7 @@ class JobsSettings:
     """Whether our pages are in Django's own admin site. False: the host registers classes of its own."""
 
     authentication: str = "jobs.api.authentication.OrganizationKey"
-    """The class that says who calls; see ``jobs.api.hooks`` for this and the next three."""
+    """The class that says who calls; see ``jobs.api.base`` for this and the next three."""
     permission: str = "jobs.api.permissions.HasScope"
     """The class that says what a caller may do."""
     throttle: str | None = None

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
 from ..actors import Actor
@@ -16,10 +17,9 @@ from ..http import request_id_of
 from ..models import ApiKey, Organization
 from ..services.tenants.api_keys import find_access
 from ..services.tenants.projects import organization_id_of
-from .errors import HttpError
 from .throttling import count_failed_key
 
-CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+CHALLENGE: Final = "Bearer"
 
 # The scheme is case-insensitive (RFC 9110 §11.1), blanks between the two are one or more.
 _BEARER: Final = re.compile(r"bearer +([!-~]+) *", re.IGNORECASE)
@@ -75,8 +75,8 @@ class OrganizationKey(BaseAuthentication):
             # Counted only now, so that nobody else's failures lock out a valid key behind the same address.
             failures = count_failed_key(request.META)
             if failures is not None and failures.is_exceeded:
-                raise HttpError(429, headers=failures.retry_after)
-            raise HttpError(401, headers=CHALLENGE)
+                raise Throttled(failures.seconds_left)
+            raise AuthenticationFailed
         actor = Actor(kind="key", name=access.key.prefix, request_id=request_id_of(request._request))
         key = access.key
         return AnonymousUser(), Caller(
@@ -85,4 +85,4 @@ class OrganizationKey(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge."""
-        return CHALLENGE["WWW-Authenticate"]
+        return CHALLENGE

@@ -1,13 +1,15 @@
 """What a request that creates jobs says beside its body: ``Idempotency-Key`` and ``ifExists``."""
 
 import re
-from typing import Final
+from typing import Final, cast
 
 from django.http import HttpRequest
+from rest_framework.request import Request
 
 from ..exceptions import InvalidField
 from ..services.commands.idempotency import IdempotentRequest, Scheduled, identify_request
-from .parsing import first_of, read_query
+from .authentication import Caller
+from .parsing import first_of, read_body, read_query
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
@@ -42,15 +44,22 @@ def read_idempotency_key(request: HttpRequest) -> str | None:
     return key
 
 
-def identify_call(idempotency_key: str | None, *, caller: str, endpoint: str, body: bytes) -> IdempotentRequest | None:
-    """Return the call that a request is; None: it has no key and cannot be told from another of the same content."""
-    if idempotency_key is None:
-        return None
-    return identify_request(idempotency_key, caller=caller, endpoint=endpoint, body=body)
+def read_idempotent_body(request: Request, *, endpoint: str, max_bytes: int) -> tuple[bytes, IdempotentRequest | None]:
+    """Return the body, not parsed, and what identifies the request; None: it has no ``Idempotency-Key``.
+
+    Raises:
+        InvalidField, HttpError: as :func:`read_idempotency_key`, then as :func:`read_body`.
+    """
+    key = read_idempotency_key(request)
+    body = read_body(request, max_bytes=max_bytes)
+    if key is None:
+        return body, None
+    caller = cast("Caller", request.auth)
+    return body, identify_request(key, caller=caller.identity, endpoint=endpoint, body=body)
 
 
-def marks_of(scheduled: Scheduled) -> dict[str, str]:
-    """Return the headers that tell a replay."""
+def replay_headers(scheduled: Scheduled) -> dict[str, str]:
+    """Return the headers that mark a replay."""
     return {"Idempotent-Replayed": "true"} if scheduled.replayed else {}
 
 

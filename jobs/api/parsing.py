@@ -84,7 +84,7 @@ def parse_reason(query: Mapping[str, list[str]]) -> str:
     return reason or ""
 
 
-class StrictJson(BaseParser):
+class StrictJsonParser(BaseParser):
     """JSON as RFC 8259 has it, and no more than can be kept: see :func:`parse_object`."""
 
     media_type = JSON

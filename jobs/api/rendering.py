@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from ..http import JSON, to_bytes
 
 
-class Json(BaseRenderer):
+class JsonRenderer(BaseRenderer):
     """JSON in UTF-8, members in their order."""
 
     media_type = JSON
@@ -24,7 +24,7 @@ class Json(BaseRenderer):
         return to_bytes(data)
 
 
-class OnlyJson(BaseContentNegotiation):
+class JsonNegotiation(BaseContentNegotiation):
     """Whatever ``Accept`` or ``?format=`` ask for."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:

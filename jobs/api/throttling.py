@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.cache import BaseCache, caches
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
 from .. import conf
 
@@ -52,15 +54,22 @@ class Quota:
             "RateLimit": f'"key";r={left};t={self.seconds_left}',
         }
 
-    @property
-    def retry_after(self) -> dict[str, str]:
-        """The header of a 429."""
-        return {"Retry-After": str(self.seconds_left)}
 
+class CallerThrottle(BaseThrottle):
+    """Allows each caller ``REQUESTS_PER_MINUTE`` requests; the view counts them with :meth:`count`."""
 
-def count_request(identity: str) -> Quota | None:
-    """Count a request of a caller that was recognized; None: there is no limit, or the cache does not answer."""
-    return _count(conf.current().requests_per_minute, f"key:{identity}")
+    def count(self, identity: str) -> Quota | None:
+        """Count a request of this caller, for ``view.quota``; None: there is no limit, or the cache does not answer."""
+        return _count(conf.current().requests_per_minute, f"key:{identity}")
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Return whether the request that the view has counted is within the limit."""
+        self.quota: Quota | None = view.quota
+        return self.quota is None or not self.quota.is_exceeded
+
+    def wait(self) -> float | None:
+        """Return after how many seconds the next window begins."""
+        return self.quota.seconds_left if self.quota else None
 
 
 def count_failed_key(meta: Mapping[str, Any]) -> Quota | None:

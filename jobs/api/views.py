@@ -1,6 +1,6 @@
 """The endpoints: unpack, call, present."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from django.http import Http404
@@ -19,10 +19,10 @@ from ..services.commands.schedule_batch import request_jobs
 from ..services.search.api_pages import list_page
 from ..services.search.jobs import get_job_and_time
 from .authentication import Caller
-from .base import ApiViewSet, plain
+from .base import ApiViewSet, ProjectViewSet
 from .etags import answer_followed
 from .filters import parse_search
-from .idempotency import marks_of, wants_existing
+from .idempotency import read_idempotent_body, replay_headers, wants_existing
 from .include import included, parse_include
 from .pagination import links_of, parse_part
 from .parsing import (
@@ -37,14 +37,14 @@ from .parsing import (
 from .serializers import JOB_COLUMNS, KeySerializer, parse_new_job, parse_new_jobs
 
 
-class JobViewSet(ApiViewSet):
+class JobViewSet(ProjectViewSet):
     """``/{projectKey}/jobs`` and ``/{projectKey}/jobs/{jobId}``."""
 
     scopes: ClassVar = {"list": "read", "retrieve": "read", "create": "create", "destroy": "cancel"}
 
     def list(self, request: Request, **_: str) -> Response:
         """Answer with a page of the project's jobs, newest first unless asked otherwise."""
-        query = read_query(plain(request))
+        query = read_query(request)
         search, part = parse_search(query), parse_part(query)
         page = list_page(
             search, project=self.project, limit=part.limit, offset=part.offset, after=part.after, columns=JOB_COLUMNS
@@ -55,15 +55,15 @@ class JobViewSet(ApiViewSet):
     def retrieve(self, request: Request, job_id: str, **_: str) -> HttpResponseBase:
         """Answer with one job and what ``include`` asks for, to be followed to its end."""
         wanted = parse_job_id(job_id)
-        include = parse_include(read_query(plain(request)))
+        include = parse_include(read_query(request))
         job, now = get_job_and_time(wanted, project=self.project)
         members = {**self.get_serializer(job).data, **included(job, include, now=now)}
-        return answer_followed(job, {"data": members}, now=now, request=plain(request))
+        return answer_followed(job, {"data": members}, now=now, request=request)
 
     def create(self, request: Request, **_: str) -> Response:
         """Schedule a job; once, if the request names itself by a key."""
-        returns_existing = wants_existing(plain(request))
-        body, call = self.receive("job", max_bytes=MAX_BODY_BYTES)
+        returns_existing = wants_existing(request)
+        body, call = read_idempotent_body(request, endpoint="job", max_bytes=MAX_BODY_BYTES)
         try:
             scheduled = find_replay(call, project=self.project) or request_job(
                 parse_new_job(parse_object(body)), project=self.project, actor=self.caller.actor, call=call
@@ -72,46 +72,47 @@ class JobViewSet(ApiViewSet):
             return self.present_existing(error, wanted=returns_existing)
         (job,) = scheduled.jobs
         location = {"Location": f"{quote(request.path)}/{job.pk}"}
-        return self.present(job, status=201, headers={**location, **marks_of(scheduled)})
+        return self.present(job, status=201, headers={**location, **replay_headers(scheduled)})
 
     def destroy(self, request: Request, job_id: str, **_: str) -> Response:
         """Cancel a job that waits or runs, with an optional ``reason``."""
         wanted = parse_job_id(job_id)
-        reason = parse_reason(read_query(plain(request)))
+        reason = parse_reason(read_query(request))
         job = cancel_job(wanted, project=self.project, actor=self.caller.actor, reason=reason)
         return self.present(job)
 
 
-class BatchViewSet(ApiViewSet):
+class BatchViewSet(ProjectViewSet):
     """``/{projectKey}/jobs/batch``."""
 
     scopes: ClassVar = {"create": "create"}
 
     def create(self, request: Request, **_: str) -> Response:
         """Schedule many jobs, all or none; once, if the request names itself by a key."""
-        body, call = self.receive("batch", max_bytes=MAX_BATCH_BYTES)
+        body, call = read_idempotent_body(request, endpoint="batch", max_bytes=MAX_BATCH_BYTES)
         scheduled = find_replay(call, project=self.project) or request_jobs(
             parse_new_jobs(parse_object(body)), project=self.project, actor=self.caller.actor, call=call
         )
         presented = self.get_serializer(scheduled.jobs, many=True).data
-        return Response({"data": presented}, status=201, headers=marks_of(scheduled))
+        return Response({"data": presented}, status=201, headers=replay_headers(scheduled))
 
 
-class UserViewSet(ApiViewSet):
+class UserViewSet(ProjectViewSet):
     """``/{projectKey}/users/{userId}``: there only if the action behind it is registered and public."""
 
     scopes: ClassVar = {"destroy": "create"}
 
-    def check_route(self) -> None:
-        """Raise Http404 if this host does not erase users."""
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Raise Http404 before all other checks if this host does not erase users."""
         found = find_action(conf.current().user_erase_action)
         if found is None or not found.public:
             raise Http404
+        super().initial(request, *args, **kwargs)
 
     def destroy(self, request: Request, user_id: str, **_: str) -> Response:
         """Schedule the erasure of all that is kept about a user."""
-        reference_id = parse_user_id(user_id, request=plain(request))
-        returns_existing = wants_existing(plain(request))
+        reference_id = parse_user_id(user_id, request=request)
+        returns_existing = wants_existing(request)
         action = conf.current().user_erase_action
         try:
             job = schedule_job(action, project=self.project, reference_id=reference_id, actor=self.caller.actor)
@@ -124,13 +125,11 @@ class KeyViewSet(ApiViewSet):
     """``/me``: what the key that asks is and may do; no project is asked for, no scope needed."""
 
     scopes: ClassVar = {"retrieve": None}
-
-    def check_project(self) -> None:
-        """Do nothing: there is none."""
+    serializer_class = KeySerializer
 
     def retrieve(self, request: Request, **_: str) -> Response:
         """Answer with the key."""
-        return Response({"data": KeySerializer(self.caller.key or _without_key(self.caller)).data})
+        return Response({"data": self.get_serializer(self.caller.key or _without_key(self.caller)).data})
 
 
 def _without_key(caller: Caller) -> ApiKey:

@@ -4,13 +4,15 @@ from typing import Any, Final
 
 import pytest
 from django.core.cache import cache
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 
+from jobs.api.authentication import OrganizationKey
+from jobs.api.views import JobViewSet
 from jobs.models import Job
 from jobs.services.tenants.projects import disable_organization
 from tests.support.api_client import Api
 from tests.support.factories import make_job, make_key, make_project
-from tests.support.hostapp.api_hooks import OneAtMost
+from tests.support.hostapp.api_hooks import Everybody, Login, OneAtMost
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +129,47 @@ def test_each_user_has_a_quota_of_its_own():
 def test_a_class_that_names_no_caller_is_told_what_it_must_return():
     with pytest.raises(TypeError, match=r"must return \(user, Caller\)"):
         ask("me", project=make_project())
+
+
+# ---------------------------------------------------------------- subclasses
+
+
+class HostsJobs(JobViewSet):
+    """A subclass in a host's own URLconf."""
+
+    authentication_classes = (Login,)
+    permission_classes = (Everybody,)
+    throttle_classes = (OneAtMost,)
+
+
+# The second names classes that do not exist: to import them would fail.
+@pytest.mark.parametrize(
+    "jobs", [{}, {"AUTHENTICATION": f"{HOOKS}.NoCaller", "PERMISSION": f"{HOOKS}.Nobody", "THROTTLE": f"{HOOKS}.Never"}]
+)
+def test_a_subclass_uses_the_classes_that_it_sets_whatever_the_settings_name(
+    jobs: Any, monkeypatch: pytest.MonkeyPatch, rf: RequestFactory
+):
+    monkeypatch.setattr(OneAtMost, "seen", set())
+    project = make_project()
+    view = HostsJobs.as_view({"get": "list"})
+    request = rf.get("/", headers={"Authorization": f"Login 7@{project.organization.pk}"})
+
+    with override_settings(JOBS={**jobs, "REQUESTS_PER_MINUTE": 1}):
+        first, second = view(request, project_key=project.key), view(request, project_key=project.key)
+
+    assert [first.status_code, second.status_code] == [200, 429]
+    assert "RateLimit" not in first.headers
+    assert second.headers["Retry-After"] == "7"
+
+
+def test_a_subclass_may_use_only_the_api_key(api: Api, rf: RequestFactory):
+    class KeyOnly(JobViewSet):
+        authentication_classes = (OrganizationKey,)
+
+    request = rf.get("/", headers={"Authorization": f"Bearer {api.secret}"})
+
+    with override_settings(JOBS=LOGIN):
+        assert KeyOnly.as_view({"get": "list"})(request, project_key=api.project.key).status_code == 200
 
 
 # ---------------------------------------------------------------- what they may do
