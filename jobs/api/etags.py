@@ -70,6 +70,8 @@ def seconds_to_next_look(job: Job, *, now: datetime) -> int | None:
         return None
     if job.status == Status.RUNNING:
         return SOON_SECONDS
+    if job.is_held:
+        return LATE_SECONDS
     return min(max(ceil((job.due_at - now).total_seconds()), SOON_SECONDS), LATE_SECONDS)
 
 

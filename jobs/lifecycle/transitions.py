@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Greatest
 
 from ..actors import Actor
 from ..db.clock import NOW, Moment, after
-from ..models import HELD_UNTIL, Job, JobEvent, JobQuerySet
+from ..models import Job, JobEvent, JobQuerySet
 from ..models.locks import unlocked
 from ..status import Status
 from .statements import (
@@ -171,22 +171,20 @@ def record(fence: Fence, *, receipt: dict[str, Any], done: int, total: int | Non
 
 def complete(fence: Fence, *, worker: Actor, then: Fence | None = None, now: Moment = NOW) -> TransitionResult:
     """Record success, unless the job was cancelled or its lease passed on; begin ``then`` in the same commit."""
-    changes = {"status": Status.COMPLETED.value, "finished_at": now, "updated_at": now, **NO_LEASE}
-    return move(fence, changes, EventData(what=What.COMPLETED, was=Status.RUNNING, actor=worker), now, then)
+    return move(
+        fence,
+        _ended(Status.COMPLETED, now),
+        EventData(what=What.COMPLETED, was=Status.RUNNING, actor=worker),
+        now,
+        then,
+    )
 
 
 def fail(
     fence: Fence, *, errors: str, worker: Actor, detail: str = "", then: Fence | None = None, now: Moment = NOW
 ) -> TransitionResult:
     """Record a final failure; ``errors`` is what integrators read, ``detail`` what staff may."""
-    changes = {
-        "status": Status.FAILED.value,
-        "errors": errors,
-        "failures": F("failures") + 1,
-        "finished_at": now,
-        "updated_at": now,
-        **NO_LEASE,
-    }
+    changes = {**_ended(Status.FAILED, now), "errors": errors, "failures": F("failures") + 1}
     note = EventData(what=What.FAILED, was=Status.RUNNING, actor=worker, note=errors, detail=detail)
     return move(fenced_rows(fence), changes, note, now, then)
 
@@ -221,14 +219,7 @@ def rescue(fence: Fence, *, seen: datetime, begun: bool, note: str, actor: Actor
 
 def give_up(fence: Fence, *, seen: datetime, errors: str, actor: Actor, now: Moment = NOW) -> bool:
     """Fail a job whose lease still ends at ``seen`` and whose workers have died once too often."""
-    changes = {
-        "status": Status.FAILED.value,
-        "errors": errors,
-        "crashes": F("crashes") + 1,
-        "finished_at": now,
-        "updated_at": now,
-        **NO_LEASE,
-    }
+    changes = {**_ended(Status.FAILED, now), "errors": errors, "crashes": F("crashes") + 1}
     event = EventData(what=What.FAILED, was=Status.RUNNING, actor=actor, note=errors)
     return move(expired_rows(fence, seen=seen), changes, event, now).won
 
@@ -249,14 +240,15 @@ def hold(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", 
     rows = Job.objects.waiting().filter(pk=job_id, project=project.pk)
     event = EventData(what=What.HELD, was=Status.SCHEDULED, actor=actor, note=reason)
     # An engine that was told of it finds nothing to do; once resumed, it is handed over afresh.
-    return move(rows, {"due_at": HELD_UNTIL, "reserved_until": None, "updated_at": now}, event, now).won
+    return move(rows, {"held_at": now, "reserved_until": None, "updated_at": now}, event, now).won
 
 
 def resume(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
     """Let a job that is held be claimed from its start on, which may be long past."""
     rows = Job.objects.held().filter(pk=job_id, project=project.pk)
     event = EventData(what=What.RESUMED, was=Status.SCHEDULED, actor=actor, note=reason)
-    return move(rows, {"due_at": Greatest(F("start_at"), now), "updated_at": now}, event, now).won
+    changes = {"held_at": None, "due_at": Greatest(F("start_at"), now), "updated_at": now}
+    return move(rows, changes, event, now).won
 
 
 def advance(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
@@ -272,7 +264,7 @@ def advance_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", no
 
 
 def _cancel(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> TransitionResult:
-    changes = {"status": Status.CANCELLED.value, "finished_at": now, "updated_at": now, **NO_LEASE}
+    changes = {**_ended(Status.CANCELLED, now), "held_at": None}
     return move(rows, changes, EventData(what=What.CANCELLED, was=None, actor=actor, note=reason), now)
 
 
@@ -284,6 +276,10 @@ def _advance(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> Trans
 def _not_yet_due(now: Moment) -> JobQuerySet:
     """Compare with the clock itself: who waited for a like step to commit must see that the job is due since then."""
     return Job.objects.waiting().filter(due_at__gt=now)
+
+
+def _ended(status: Status, now: Moment) -> dict[str, Any]:
+    return {"status": status.value, "finished_at": now, "updated_at": now, **NO_LEASE}
 
 
 def _claimed(lease_token: UUID, worker: str, lease: timedelta, now: Moment) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from .api_key import SCOPES, ApiKey
 from .block import JobBlock
 from .event import JobEvent
-from .job import BIGGEST_ID, BLOCK_BITS, HELD_UNTIL, Job, JobQuerySet
+from .job import BIGGEST_ID, BLOCK_BITS, Job, JobQuerySet
 from .pause import Pause, Paused
 from .project import AbstractProject, Organization, Project, make_project_key
 from .statistic import Statistic
@@ -12,7 +12,6 @@ from .worker import Worker
 __all__ = [
     "BIGGEST_ID",
     "BLOCK_BITS",
-    "HELD_UNTIL",
     "SCOPES",
     "AbstractProject",
     "ApiKey",

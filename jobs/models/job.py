@@ -1,6 +1,5 @@
 """The ``Job`` row: the one place that says what a job's state is."""
 
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Self
 
 from django.db import connections, models, router
@@ -18,10 +17,8 @@ FAILED: Final = Status.FAILED.value
 ALL: Final = [s.value for s in Status]
 WAITS_OR_RUNS: Final = [s.value for s in ACTIVE]
 FINAL: Final = [s.value for s in Status if s.is_final]
-
-HELD_UNTIL: Final = datetime(9999, 12, 31, tzinfo=UTC)
-"""When a held job is due: later than any start that can be asked for, and so never. A day before the calendar ends,
-as the last instant in UTC does not exist in time zones east of it."""
+# Held jobs are in no index of those that may be claimed: a claim does not read past a million of them.
+WAITING: Final = Q(status=SCHEDULED, held_at__isnull=True)
 
 BIGGEST_ID: Final = 2**63 - 1
 BLOCK_BITS: Final = 14
@@ -41,7 +38,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def due(self, now: Moment = NOW) -> Self:
         """Jobs that may be claimed at ``now``."""
-        return self.filter(status=Status.SCHEDULED, due_at__lte=self._instant(now))
+        return self.waiting().filter(due_at__lte=self._instant(now))
 
     def unreserved(self, now: Moment = NOW) -> Self:
         """Jobs that no dispatcher has handed over, or so long ago that they may be handed over again."""
@@ -53,11 +50,11 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def held(self) -> Self:
         """Jobs that staff hold: they wait until they are resumed."""
-        return self.filter(status=Status.SCHEDULED, due_at=HELD_UNTIL)
+        return self.filter(status=Status.SCHEDULED, held_at__isnull=False)
 
     def waiting(self) -> Self:
         """Jobs that wait and that nobody holds; they are due at some time."""
-        return self.filter(status=Status.SCHEDULED, due_at__lt=HELD_UNTIL)
+        return self.filter(status=Status.SCHEDULED, held_at__isnull=True)
 
     def expired(self, now: Moment = NOW) -> Self:
         """Running jobs whose lease has run out at ``now``."""
@@ -111,8 +108,10 @@ class Job(models.Model):
     updated_at = models.DateTimeField(null=True)
     # What the creator asked for; never changes.
     start_at = models.DateTimeField()
-    # When it may be claimed next; backoff and staff move it. HELD_UNTIL: not before it is resumed.
+    # When it may be claimed next, unless it is held; backoff and staff change it.
     due_at = models.DateTimeField()
+    # Since when staff hold it: it is not claimed until they resume it. Null unless scheduled.
+    held_at = models.DateTimeField(null=True)
     # The first claim ever.
     started_at = models.DateTimeField(null=True)
     # When this attempt's action was entered; null while it waits in a worker. A crash counts only after it.
@@ -140,6 +139,8 @@ class Job(models.Model):
     progress_at = models.DateTimeField(null=True)
     # {"stores": {name: {"found": n|null, "done": n, "left": n|null}}, "verified_at": ISO 8601}; see JobContext.
     receipt = models.JSONField(default=dict)
+    # Of a bulk change: by status, the last id it has dealt with, where another attempt goes on. Null: none yet.
+    bulk_positions = models.JSONField(null=True)
 
     objects = JobManager()
 
@@ -208,11 +209,9 @@ class Job(models.Model):
                 "project", F("id").bitrightshift(BLOCK_BITS), "start_at", "id", name="jobs_job_blocks_of_start"
             ),
             # The next due time of an idle worker; what is late.
-            models.Index(fields=["due_at", "id"], condition=Q(status=SCHEDULED), name="jobs_job_due"),
+            models.Index(fields=["due_at", "id"], condition=WAITING, name="jobs_job_waiting"),
             # Candidates of one project for a fair claim; the projects that wait.
-            models.Index(
-                fields=["project", "due_at", "id"], condition=Q(status=SCHEDULED), name="jobs_job_due_of_project"
-            ),
+            models.Index(fields=["project", "due_at", "id"], condition=WAITING, name="jobs_job_waiting_of_project"),
             # What dispatchers have handed over: how much that is, and what to hand over again. Empty without one.
             models.Index(
                 fields=["reserved_until"],
@@ -240,4 +239,4 @@ class Job(models.Model):
     @property
     def is_held(self) -> bool:
         """Whether it waits until staff resume it."""
-        return self.status == Status.SCHEDULED and self.due_at >= HELD_UNTIL
+        return self.status == Status.SCHEDULED and self.held_at is not None

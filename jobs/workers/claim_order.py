@@ -160,8 +160,10 @@ def _heads_of_projects(after: Any, paused: Paused, and_due: tuple[str, tuple[Any
     connection = home()
     now, now_params = clock.compiled(clock.compared(clock.NOW, connection), connection)
     unpaused, unpaused_params = _unpaused_actions(paused)
-    due = f"FROM {Job._meta.db_table} AS job WHERE job.status = 'scheduled' AND job.due_at <= {now} {unpaused}"
-    due = f"{due} {and_due[0]}"
+    due = (
+        f"FROM {Job._meta.db_table} AS job WHERE job.status = 'scheduled' AND job.held_at IS NULL"
+        f" AND job.due_at <= {now} {unpaused} {and_due[0]}"
+    )
     due_params = (*now_params, *unpaused_params, *and_due[1])
     beyond, beyond_params = ("", ()) if after is None else ("AND job.project_id > %s", (after,))
     off, off_params = _project_is_off(paused, connection)

@@ -8,7 +8,7 @@ from typing import Final
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.models import HELD_UNTIL, Job, Pause, Worker
+from jobs.models import Job, Pause, Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from tests.checks.conftest import Site
@@ -35,7 +35,7 @@ def make_scene() -> Scene:
     project = make_project(name=HOSTILE, organization=make_organization(name=f"{HOSTILE} Ltd."))
     texts = {"reference_id": HOSTILE[:60], "description": HOSTILE, "parameters": {"note": HOSTILE}, "project": project}
     jobs = {status.value: make_job(status=status, **texts) for status in Status}
-    jobs["held"] = make_job(due_at=HELD_UNTIL, start_at=timezone.now() + timedelta(days=1), **texts)
+    jobs["held"] = make_job(held_at=timezone.now(), start_at=timezone.now() + timedelta(days=1), **texts)
     Job.objects.filter(status=Status.FAILED).update(errors=HOSTILE)
     receipt = {"stores": {HOSTILE: {"found": 100, "done": 40, "left": None}}}
     Job.objects.filter(status=Status.RUNNING).update(progress_done=40, progress_total=100, receipt=receipt)

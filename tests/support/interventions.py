@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from jobs.actors import Actor
 from jobs.lifecycle import transitions
-from jobs.models import HELD_UNTIL, Job, JobEvent
+from jobs.models import Job, JobEvent
 from jobs.services.commands.interventions import hold_job, resume_job, run_job_now
 from jobs.status import RefusalReason, Status
 from tests.support.factories import LONG_AGO, make_job
@@ -15,6 +15,7 @@ from tests.support.transitions import T
 
 STAFF: Final = Actor(kind="staff", name="7", request_id="request-7")
 LATER: Final = T + timedelta(days=365 * 100)
+HELD: Final = {"held_at": LONG_AGO}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +25,16 @@ class Step:
     name: str
     move: Callable[..., bool]
     serve: Callable[..., Job]
-    due_at: Any
+    columns: dict[str, Any]
     what: JobEvent.What
-    refusals: dict[Any, RefusalReason]
+    refusals: list[tuple[dict[str, Any], RefusalReason]]
 
     def __str__(self) -> str:
         return self.name
 
     def make(self, **what_matters: Any) -> Job:
         """Insert a job that may take this step."""
-        return make_job(**{"due_at": self.due_at, **what_matters})
+        return make_job(**{**self.columns, **what_matters})
 
     def take(self, job: Job, **named: Any) -> bool:
         """Apply the transition."""
@@ -45,25 +46,25 @@ STEPS: Final = [
         name="hold",
         move=transitions.hold,
         serve=hold_job,
-        due_at=LONG_AGO,
+        columns={},
         what=JobEvent.What.HELD,
-        refusals={HELD_UNTIL: RefusalReason.HELD},
+        refusals=[(HELD, RefusalReason.HELD)],
     ),
     Step(
         name="resume",
         move=transitions.resume,
         serve=resume_job,
-        due_at=HELD_UNTIL,
+        columns=HELD,
         what=JobEvent.What.RESUMED,
-        refusals={LONG_AGO: RefusalReason.NOT_HELD, LATER: RefusalReason.NOT_HELD},
+        refusals=[({}, RefusalReason.NOT_HELD), ({"due_at": LATER}, RefusalReason.NOT_HELD)],
     ),
     Step(
         name="run now",
         move=transitions.advance,
         serve=run_job_now,
-        due_at=LATER,
+        columns={"due_at": LATER},
         what=JobEvent.What.ADVANCED,
-        refusals={HELD_UNTIL: RefusalReason.HELD, LONG_AGO: RefusalReason.DUE_ALREADY},
+        refusals=[({"due_at": LATER, **HELD}, RefusalReason.HELD), ({}, RefusalReason.DUE_ALREADY)],
     ),
 ]
 NOT_WAITING: Final = {
@@ -72,6 +73,7 @@ NOT_WAITING: Final = {
     Status.FAILED: RefusalReason.ENDED,
     Status.CANCELLED: RefusalReason.ENDED,
 }
-REFUSED: Final = [(step, status, step.due_at, why) for step in STEPS for status, why in NOT_WAITING.items()] + [
-    (step, Status.SCHEDULED, due_at, why) for step in STEPS for due_at, why in step.refusals.items()
-]
+# Interventions, the columns of jobs that must refuse them, and why.
+REFUSED: Final = [
+    (step, {**step.columns, "status": status}, why) for step in STEPS for status, why in NOT_WAITING.items()
+] + [(step, columns, why) for step in STEPS for columns, why in step.refusals]

@@ -1,6 +1,6 @@
 """Migrate forward and back in a process of its own, on the database of ``DATABASE_URL``; print what was there.
 
-``python -m tests.migrations.round_trip`` with ``DJANGO_SETTINGS_MODULE`` set prints one JSON object.
+``python -m tests.support.migration_round_trip`` with ``DJANGO_SETTINGS_MODULE`` set prints one JSON object.
 """
 
 import json

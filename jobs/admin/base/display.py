@@ -12,8 +12,6 @@ from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
 from ...models import Job, JobEvent
-from ...services.commands.bulk_change import ACTION
-from ...services.commands.bulk_run import PLACES
 from ...status import Status
 
 if TYPE_CHECKING:
@@ -154,7 +152,6 @@ def receipt_of(job: Job) -> dict[str, Any]:
             **{name: NONE if entry.get(name) is None else whole(entry[name]) for name in ("found", "done", "left")},
         }
         for store, entry in stores.items()
-        if not (job.action == ACTION and store in PLACES)
     ]
     return {"lines": lines, "verified_at": verified_at and moment(datetime.fromisoformat(verified_at))}
 

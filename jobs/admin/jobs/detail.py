@@ -12,7 +12,7 @@ from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
 from ...db.clock import NOW
-from ...models import HELD_UNTIL, Job
+from ...models import Job
 from ...services.search.staff_filter import parse_id
 from ..base import display
 from ..base.display import spoken
@@ -40,8 +40,8 @@ LEASE: Final = display.column(display.moment, "lease_expires_at", _("lease expir
 
 @admin.display(description=_("due"))
 def due(job: Job) -> str:
-    """Return when it may be claimed; the instant of a held job stands for never and would puzzle people."""
-    return display.NONE if job.due_at >= HELD_UNTIL else display.moment(job.due_at)
+    """Return when it may be claimed; of a held job, nothing."""
+    return display.NONE if job.is_held else display.moment(job.due_at)
 
 
 class JobPageMixin(StepsInMixin):

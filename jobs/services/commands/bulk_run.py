@@ -28,9 +28,6 @@ BUSY_PAUSE_SECONDS: Final = 0.2
 CONFLICTS_IN_A_ROW: Final = 8
 DONE: Final = {Change.CANCEL: "cancelled", Change.RETRY: "retried", Change.RUN: "made due"}
 BUSY: Final = "skipped: busy"
-# Entries of the receipt that are no counts: up to which id jobs of a status were dealt with.
-PLACE: Final = "last {} job looked at"
-PLACES: Final = frozenset(map(PLACE.format, Status))
 
 
 def change_jobs(job: JobContext) -> None:
@@ -48,8 +45,8 @@ class _Run:
 
     def __init__(self, job: JobContext, order: BulkChange, wanted: JobFilter) -> None:
         self.job, self.order, self.wanted = job, order, wanted
-        # Where a job that takes over goes on: behind what was dealt with.
-        self.position = PLACE.format(wanted.status)
+        # By status, the last id that was dealt with, as it was stored when this way began.
+        self.positions: dict[str, int] = {}
         self.busy: list[int] = []
 
     def run(self) -> None:
@@ -63,8 +60,8 @@ class _Run:
 
     def _parts(self, walk: Walk) -> Iterator[tuple[list[int], int]]:
         """Give the ids that match, part by part, each with the last id that was looked at."""
-        receipt = Job.objects.values_list("receipt", flat=True).get(pk=self.job.id)
-        last = receipt.get("stores", {}).get(self.position, {}).get("found") or 0
+        self.positions = Job.objects.values_list("bulk_positions", flat=True).get(pk=self.job.id) or {}
+        last = self.positions.get(str(self.wanted.status), 0)
         walk = replace(walk, base=walk.base.filter(pk__lte=self.order.highest_id))
         residual = walk.residual(self.wanted)
         while True:
@@ -96,7 +93,7 @@ class _Run:
                     for store, count in counts.items():
                         chunk.add(store, count)
                     if not self.busy and not busy and ids and not is_last_try:
-                        chunk.found[self.position] = ids[-1]
+                        self._save_position(ids[-1])
             except Error as error:
                 if classify(error) not in (Trouble.CONFLICT, Trouble.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
                     raise
@@ -152,8 +149,13 @@ class _Run:
     def _note(self, end: int) -> None:
         """Note that all up to ``end`` is dealt with; not while some before it are busy, who would be forgotten."""
         if not self.busy:
-            with self.job.chunk() as chunk:
-                chunk.found[self.position] = end
+            with self.job.chunk():
+                self._save_position(end)
+
+    def _save_position(self, last: int) -> None:
+        """Store in the chunk up to which id jobs of this status are dealt with: the next attempt goes on behind it."""
+        positions = {**self.positions, str(self.wanted.status): last}
+        Job.objects.filter(pk=self.job.id).update(bulk_positions=positions)
 
     def _try_busy_again(self) -> None:
         for number in range(BUSY_PASSES):

@@ -66,7 +66,7 @@ def explain_waits(jobs: Collection[Job], *, now: datetime) -> dict[int, Wait]:
 
 def _wait_for_an_instant(job: Job, now: datetime) -> Wait | None:
     if job.is_held:
-        return Wait(what=Waiting.HELD, since=job.updated_at)
+        return Wait(what=Waiting.HELD, since=job.held_at)
     if job.due_at > now:
         return Wait(what=Waiting.RETRY if job.attempt else Waiting.START_TIME, until=job.due_at)
     return None

@@ -25,7 +25,7 @@ class JobFilter:
     started_from: datetime | None = None
     # Claimed at least twice.
     retried: bool = False
-    # Waits, and has been due since then or longer.
+    # Waits, is not held, and has been due since then or longer.
     due_until: datetime | None = None
     # An id, or a reference exactly as it was sent; spaces around may come from pasting.
     search: str = ""
@@ -48,7 +48,7 @@ class JobFilter:
             "created_from": Q(created_at__gte=self.created_from),
             "started_from": Q(started_at__gte=self.started_from),
             "retried": Q(attempt__gte=2),
-            "due_until": Q(status=Status.SCHEDULED, due_at__lte=self.due_until),
+            "due_until": Q(status=Status.SCHEDULED, held_at=None, due_at__lte=self.due_until),
         }
         return Q(*(asks[name] for name in asks if name in names))
 

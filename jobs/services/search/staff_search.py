@@ -120,7 +120,7 @@ def walk_for(wanted: JobFilter) -> Walk | None:
     of_project = Job.objects.filter(project=wanted.project) if wanted.project is not None else Job.objects.all()
     asked = {"project"} & wanted.asked
     if wanted.due_until is not None:
-        waiting = of_project.filter(status=Status.SCHEDULED)
+        waiting = of_project.waiting()
         answers = frozenset({"status", "due_until"} | asked)
         until = Q(due_at__lte=wanted.due_until)
         return Walk(base=waiting, keys=("due_at", "pk"), answers=answers, upper=until, descending=False)

@@ -1,6 +1,7 @@
 """Reservations: what a dispatcher has handed over is left to the engine for a while, and for no longer."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -8,12 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from jobs.lifecycle import reservations, transitions
-from jobs.models import HELD_UNTIL, Job
+from jobs.models import Job
 from jobs.status import Status
 from tests.support.concurrency import postgresql_only, somebody_holds
 from tests.support.execution import ago
 from tests.support.factories import LONG_AGO, WORKER, fence_of, make_job, make_running_job
-from tests.support.interventions import LATER, STAFF
+from tests.support.interventions import HELD, LATER, STAFF
 
 pytestmark = pytest.mark.django_db
 
@@ -116,9 +117,9 @@ def test_a_job_that_goes_back_in_line_may_be_handed_over_at_once():
 # ---------------------------------------------------------------- what staff do meanwhile
 
 
-@pytest.mark.parametrize("due_at", [HELD_UNTIL, LATER], ids=["held", "not yet due"])
-def test_what_is_held_or_waits_for_an_instant_is_neither_reserved_nor_claimed(due_at: datetime):
-    job = make_job(due_at=due_at)
+@pytest.mark.parametrize("columns", [HELD, {"due_at": LATER}], ids=["held", "not yet due"])
+def test_what_is_held_or_waits_for_an_instant_is_neither_reserved_nor_claimed(columns: dict[str, Any]):
+    job = make_job(**columns)
 
     assert reserve(job) == []
     assert not claim_one(job)

@@ -9,11 +9,11 @@ from django.test import Client
 
 from jobs.admin.jobs.buttons import STEPS
 from jobs.exceptions import Busy, ConcurrentChange, JobNotFound, OutcomeUnknown, StepRefused
-from jobs.models import HELD_UNTIL, Job, JobEvent
+from jobs.models import Job, JobEvent
 from jobs.status import RefusalReason, Status
 from tests.support.admin_client import client_of, make_staff, messages_of, page_of, url, with_permissions
-from tests.support.factories import LONG_AGO, make_job
-from tests.support.interventions import LATER
+from tests.support.factories import make_job
+from tests.support.interventions import HELD, LATER
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ EVERY: Final = ("view_job", "cancel_job", "retry_job", "run_job", "hold_job")
 BUTTONS: Final[dict[str, tuple[str, str, dict[str, Any], str, str, str]]] = {
     "run": ("run_job", "run_job_now", {"due_at": LATER}, "advanced", "Job {id} is due now.", "Made due at once."),
     "hold": ("hold_job", "hold_job", {}, "held", "Job {id} is held.", "Held."),
-    "resume": ("hold_job", "resume_job", {"due_at": HELD_UNTIL}, "resumed", "Job {id} is resumed.", "Resumed."),
+    "resume": ("hold_job", "resume_job", HELD, "resumed", "Job {id} is resumed.", "Resumed."),
     "retry": (
         "retry_job", "retry_job", {"status": Status.FAILED}, "retried",
         "Job {id} is tried again by this job, {new}.", "Retried by job {new}.",
@@ -33,12 +33,12 @@ BUTTONS: Final[dict[str, tuple[str, str, dict[str, Any], str, str, str]]] = {
 OFFERED: Final = {
     "due": ({}, {"hold", "cancel"}),
     "later": ({"due_at": LATER}, {"run", "hold", "cancel"}),
-    "held": ({"due_at": HELD_UNTIL, "updated_at": LONG_AGO}, {"resume", "cancel"}),
+    "held": (HELD, {"resume", "cancel"}),
     "running": ({"status": Status.RUNNING}, {"cancel"}),
     "completed": ({"status": Status.COMPLETED}, set()),
     "failed": ({"status": Status.FAILED}, {"retry"}),
     "redacted": ({"status": Status.FAILED, "reference_id": ""}, set()),
-    "cancelled": ({"status": Status.CANCELLED, "due_at": HELD_UNTIL}, set()),
+    "cancelled": ({"status": Status.CANCELLED, **HELD}, set()),
     "an order of staff's": ({"action": "change_jobs", "status": Status.RUNNING}, {"cancel"}),
     "an order that failed": ({"action": "change_jobs", "status": Status.FAILED}, set()),
 }

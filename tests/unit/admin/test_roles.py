@@ -13,7 +13,7 @@ from django.db import models
 from django.test import Client
 
 from jobs.admin.jobs import bulk
-from jobs.models import HELD_UNTIL, ApiKey, Job, Organization, Pause, Project
+from jobs.models import ApiKey, Job, Organization, Pause, Project
 from jobs.services.tenants.projects import get_project_model
 from jobs.services.tenants.roles import make_roles
 from jobs.status import Status
@@ -81,7 +81,7 @@ WITHOUT_EFFECT: Final = {name for name in MATRIX if name.endswith("_history")} |
 # What the job must be for these steps; for the others, one that waits and is due.
 MUST_BE: Final[dict[str, dict[str, Any]]] = {
     "job_run": {"due_at": LONG_AGO.replace(year=2999)},
-    "job_resume": {"due_at": HELD_UNTIL},
+    "job_resume": {"held_at": LONG_AGO},
     "job_retry": {"status": Status.FAILED, "finished_at": LONG_AGO},
 }
 ACTIONS: Final = {"job": "cancel_selected", "apikey": "revoke_selected", "pause": "resume_selected"}

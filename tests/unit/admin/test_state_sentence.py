@@ -12,7 +12,7 @@ from django.utils.html import strip_tags
 
 from jobs.actors import Actor
 from jobs.admin.jobs.state_sentence import pace_of
-from jobs.models import HELD_UNTIL, Job, Pause, Worker
+from jobs.models import Job, Pause, Worker
 from jobs.services.commands.interventions import hold_job
 from jobs.status import Status
 from tests.support.admin_client import add_event, make_staff, url, with_permissions
@@ -51,7 +51,7 @@ def test_it_is_held_by_somebody_with_a_reason(client: Client):
     user = make_staff()
     job = make_job()
     hold_job(job.pk, project=job.project, actor=Actor(kind="staff", name=str(user.pk)), reason="They ask.")
-    unexplained = make_job(due_at=HELD_UNTIL, updated_at=LONG_AGO)
+    unexplained = make_job(held_at=LONG_AGO)
 
     name = user.get_username()
     assert why(client, job) == f"Held by {name} since now; it waits until it is resumed. Reason: They ask."

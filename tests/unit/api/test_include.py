@@ -7,7 +7,7 @@ import pytest
 
 from jobs.api.include import INCLUDABLE
 from jobs.api.serializers import EPOCH
-from jobs.models import HELD_UNTIL, Job, JobEvent, Pause, Worker
+from jobs.models import Job, JobEvent, Pause, Worker
 from jobs.services.commands.interventions import hold_job
 from jobs.services.commands.prune import redact_jobs
 from jobs.services.search.jobs import get_job_and_time
@@ -139,7 +139,7 @@ def test_it_waits_while_staff_hold_it_and_their_reason_is_not_told(api: Api):
 
 
 def test_it_is_worth_asking_for_a_held_job_once_a_minute(api: Api):
-    job = make_job(project=api.project, due_at=HELD_UNTIL)
+    job = make_job(project=api.project, held_at=LONG_AGO)
 
     assert api.get(f"/jobs/{job.pk}").headers["Retry-After"] == "60"
 

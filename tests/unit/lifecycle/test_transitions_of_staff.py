@@ -9,13 +9,12 @@ from django.db import connection
 
 from jobs.db import clock
 from jobs.lifecycle import transitions
-from jobs.models import HELD_UNTIL, Job, JobEvent
-from jobs.services.commands.schedule import LATEST_START
+from jobs.models import Job, JobEvent
 from jobs.status import RefusalReason, Status
 from jobs.workers.claim_order import ClaimOrder, seconds_to_next
 from tests.support.concurrency import statements
 from tests.support.factories import LONG_AGO, WORKER, make_job, make_project, make_running_job
-from tests.support.interventions import LATER, REFUSED, STAFF, STEPS, Step
+from tests.support.interventions import HELD, LATER, REFUSED, STAFF, STEPS, Step
 from tests.support.transitions import LEASE, T, changes_of, events_of, row_of
 
 pytestmark = pytest.mark.django_db
@@ -30,13 +29,13 @@ def event(**what_matters: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("due_at", [LONG_AGO, LATER])
-def test_a_held_job_is_due_at_no_time(due_at: datetime):
+def test_a_hold_says_since_when_and_leaves_the_due_time(due_at: datetime):
     job = make_job(due_at=due_at)
     before = row_of(job)
 
     assert transitions.hold(job.pk, project=job.project, actor=STAFF, reason="They asked.", now=T)
 
-    assert changes_of(job, before) == {"due_at": HELD_UNTIL, "updated_at": T}
+    assert changes_of(job, before) == {"held_at": T, "updated_at": T}
     assert events_of(job) == [event(what="held")]
     job.refresh_from_db()
     assert job.is_held
@@ -44,12 +43,12 @@ def test_a_held_job_is_due_at_no_time(due_at: datetime):
 
 @pytest.mark.parametrize(("start_at", "due_at"), [(T - DAY, T), (T, T), (T + DAY, T + DAY)])
 def test_a_resumed_job_is_due_at_its_start_or_now(start_at: datetime, due_at: datetime):
-    job = make_job(start_at=start_at, due_at=HELD_UNTIL, attempt=2)
+    job = make_job(start_at=start_at, attempt=2, **HELD)
     before = row_of(job)
 
     assert transitions.resume(job.pk, project=job.project, actor=STAFF, reason="They asked.", now=T)
 
-    assert changes_of(job, before) == {"due_at": due_at, "updated_at": T}
+    assert changes_of(job, before) == {"held_at": None, "due_at": due_at, "updated_at": T}
     assert events_of(job) == [event(what="resumed", attempt=2)]
     job.refresh_from_db()
     assert not job.is_held
@@ -65,9 +64,9 @@ def test_a_job_run_now_is_due_now_and_its_start_stays_what_was_asked_for():
     assert events_of(job) == [event(what="advanced")]
 
 
-@pytest.mark.parametrize(("step", "status", "due_at", "why"), REFUSED, ids=str)
-def test_a_step_that_is_refused_changes_nothing(step: Step, status: Status, due_at: datetime, why: RefusalReason):
-    job = make_job(status=status, due_at=due_at)
+@pytest.mark.parametrize(("step", "columns", "why"), REFUSED, ids=str)
+def test_a_step_that_is_refused_changes_nothing(step: Step, columns: dict[str, Any], why: RefusalReason):
+    job = make_job(**columns)
     before = row_of(job)
 
     assert not step.take(job)
@@ -98,7 +97,8 @@ def test_a_step_is_told_by_the_database_s_clock(step: Step):
 
     row, (told,) = row_of(job), events_of(job)
     assert started <= row["updated_at"] <= told["at"] <= clock.read(connection)
-    assert row["due_at"] == HELD_UNTIL or started <= row["due_at"] <= told["at"]
+    changed = row["held_at"] or row["due_at"]
+    assert started <= changed <= told["at"]
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)
@@ -109,12 +109,6 @@ def test_a_step_starts_with_its_write(step: Step):
         step.take(job)
 
     assert len(sent) == 1 if connection.vendor == "postgresql" else sent[0].startswith("UPDATE")
-
-
-def test_no_start_that_can_be_asked_for_is_as_late_as_a_held_job():
-    assert LATEST_START < HELD_UNTIL
-    for hours in (-14, 14):  # every time zone on earth can show it
-        assert HELD_UNTIL + timedelta(hours=hours)
 
 
 def test_no_worker_takes_or_waits_for_a_held_job():
@@ -129,7 +123,7 @@ def test_no_worker_takes_or_waits_for_a_held_job():
 
 
 def test_a_held_job_is_claimed_once_it_is_resumed():
-    job = make_job(due_at=HELD_UNTIL)
+    job = make_job(**HELD)
     transitions.resume(job.pk, project=job.project, actor=STAFF)
 
     assert seconds_to_next() == 0
@@ -137,8 +131,8 @@ def test_a_held_job_is_claimed_once_it_is_resumed():
 
 
 def test_held_and_waiting_jobs_are_told_apart():
-    held, due, late = make_job(due_at=HELD_UNTIL), make_job(), make_job(due_at=LATER)
-    ended = make_job(status=Status.CANCELLED, due_at=HELD_UNTIL)
+    held, due, late = make_job(**HELD), make_job(), make_job(due_at=LATER)
+    ended = make_job(status=Status.CANCELLED, **HELD)
 
     assert list(Job.objects.held()) == [held]
     assert set(Job.objects.waiting()) == {due, late}
@@ -150,7 +144,7 @@ def test_held_and_waiting_jobs_are_told_apart():
 
 def test_of_many_those_that_wait_or_run_are_cancelled():
     jobs = {status: make_job(status=status) for status in Status}
-    held, other = make_job(due_at=HELD_UNTIL), make_job()
+    held, other = make_job(**HELD), make_job()
     running = jobs[Status.RUNNING]
 
     moved = transitions.cancel_many(
@@ -162,12 +156,13 @@ def test_of_many_those_that_wait_or_run_are_cancelled():
     assert row_of(other)["status"] == "scheduled"
     assert events_of(running) == [event(what="cancelled", from_status="running", to_status="cancelled", attempt=1)]
     assert events_of(held) == [event(what="cancelled", to_status="cancelled")]
+    assert row_of(held)["held_at"] is None
     assert JobEvent.objects.count() == 3
 
 
 def test_of_many_those_that_wait_for_an_instant_are_made_due():
     late, later = make_job(due_at=T + DAY), make_job(due_at=LATER)
-    others = [make_job(due_at=T), make_job(due_at=HELD_UNTIL), make_running_job(due_at=LATER)]
+    others = [make_job(due_at=T), make_job(due_at=LATER, **HELD), make_running_job(due_at=LATER)]
 
     moved = transitions.advance_many(
         [later.pk, late.pk, *(job.pk for job in others)], actor=STAFF, reason="They asked.", now=T

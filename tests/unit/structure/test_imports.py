@@ -56,7 +56,16 @@ PUBLIC_MODULES: Final = (
 DJANGO_SETTINGS: Final = {"AUTH_USER_MODEL"}
 
 # What only `transitions` writes, and `moves` for it.
-STATUS_AND_LEASE: Final = {"status", "lease_token", "lease_expires_at", "attempt", "begun_at", "finished_at", "due_at"}
+STATUS_AND_LEASE: Final = {
+    "status",
+    "lease_token",
+    "lease_expires_at",
+    "attempt",
+    "begun_at",
+    "finished_at",
+    "due_at",
+    "held_at",
+}
 
 JOBS: Final = [source for source in sources("jobs") if "migrations" not in source.path.parts]
 MODULES: Final = {source.module for source in JOBS}

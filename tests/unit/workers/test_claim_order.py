@@ -1,5 +1,6 @@
 """Who is claimed next: fair between organizations, bounded in what is looked at."""
 
+import re
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
@@ -180,7 +181,9 @@ def test_the_hot_queries_use_their_indexes():
                 plans.append("\n".join(str(row) for row in cursor.fetchall()))
 
     assert len(plans) == 5
-    assert not [plan for plan in plans if "Seq Scan on jobs_job" in plan or "SCAN jobs_job" in plan]
+    # The next due time is the first entry of an index, which SQLite calls a scan as well.
+    scan = re.compile("Seq Scan on jobs_job|SCAN jobs_job(?! USING INDEX jobs_job_waiting)")
+    assert not [plan for plan in plans if scan.search(plan)]
 
 
 # ---------------------------------------------------------------- the claim

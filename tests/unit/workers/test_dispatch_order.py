@@ -9,7 +9,7 @@ import pytest
 from jobs.actions import all_actions, queue_of
 from jobs.db import clock
 from jobs.db.connection import home
-from jobs.models import HELD_UNTIL, Job
+from jobs.models import Job
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from jobs.workers.claim_order import PROJECTS, WINDOW
@@ -175,7 +175,7 @@ def test_the_longer_a_job_waits_in_the_engine_the_longer_it_is_left_there(waited
 def test_nothing_waits():
     make_running_job()
     make_job(status=Status.COMPLETED)
-    make_job(due_at=HELD_UNTIL)
+    make_job(held_at=ago(60))
 
     assert next_in() is None
 

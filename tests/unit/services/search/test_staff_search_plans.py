@@ -47,7 +47,7 @@ def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facets, "SAMPLE", SMALL)
 
 
-OF_ALL: Final = {"jobs_job_list_by_status": "jobs_job_by_status", "jobs_job_due_of_project": "jobs_job_due"}
+OF_ALL: Final = {"jobs_job_list_by_status": "jobs_job_by_status", "jobs_job_waiting_of_project": "jobs_job_waiting"}
 
 EXACT: Final[list[tuple[dict[str, Any], str]]] = [
     ({}, "jobs_job_pkey"),
@@ -59,8 +59,8 @@ EXACT: Final[list[tuple[dict[str, Any], str]]] = [
     ({"project": True, "status": "completed"}, "jobs_job_list_by_status"),
     ({"project": True, "action": "rare"}, "jobs_job_list_by_action"),
     ({"project": True, "action": "touch"}, "jobs_job_list_by_action"),
-    ({"due_until": LATE}, "jobs_job_due"),
-    ({"due_until": LATE, "project": True}, "jobs_job_due_of_project"),
+    ({"due_until": LATE}, "jobs_job_waiting"),
+    ({"due_until": LATE, "project": True}, "jobs_job_waiting_of_project"),
     ({"search": "early"}, "jobs_job_by_reference"),
     ({"search": "user-77"}, "jobs_job_by_reference"),
     ({"search": "nobody"}, "jobs_job_by_reference"),
@@ -94,8 +94,8 @@ RESIDUAL: Final[list[tuple[dict[str, Any], str]]] = [
     ({"project": True, "retried": True}, "jobs_job_list"),
     ({"project": True, "status": "completed", "action": "rare"}, "jobs_job_list_by_status"),
     ({"project": True, "action": "touch", "retried": True}, "jobs_job_list_by_action"),
-    ({"due_until": LATE, "action": "rare"}, "jobs_job_due"),
-    ({"due_until": LATE, "project": True, "retried": True}, "jobs_job_due_of_project"),
+    ({"due_until": LATE, "action": "rare"}, "jobs_job_waiting"),
+    ({"due_until": LATE, "project": True, "retried": True}, "jobs_job_waiting_of_project"),
 ]
 
 
