@@ -9,7 +9,7 @@ from rest_framework import serializers
 from ..actions import find_action
 from ..exceptions import InvalidField, UnknownAction
 from ..models import ApiKey, Job
-from ..services.commands.schedule import Wanted
+from ..services.commands.schedule import NewJob
 from ..services.commands.schedule_batch import MOST_JOBS
 from ..services.tenants.projects import public_id_of
 from ..services.validation import quoted
@@ -139,7 +139,7 @@ class NewJobSerializer(serializers.Serializer[Any]):
     parameters = Members(required=False, error_messages=OPTIONAL)
 
 
-def parse_new_job(body: dict[str, Any]) -> Wanted:
+def parse_new_job(body: dict[str, Any]) -> NewJob:
     """Return the job that ``body`` asks for.
 
     Raises:
@@ -151,10 +151,10 @@ def parse_new_job(body: dict[str, Any]) -> Wanted:
     if not serializer.is_valid():
         field, problems = next(iter(serializer.errors.items()))
         raise InvalidField(field, str(problems[0]))
-    return Wanted(**serializer.validated_data)
+    return NewJob(**serializer.validated_data)
 
 
-def parse_new_jobs(body: dict[str, Any]) -> list[Wanted]:
+def parse_new_jobs(body: dict[str, Any]) -> list[NewJob]:
     """Return the jobs that ``{"jobs": […]}`` asks for.
 
     Raises:
@@ -169,7 +169,7 @@ def parse_new_jobs(body: dict[str, Any]) -> list[Wanted]:
     return [_parse_member(f"jobs[{index}]", member) for index, member in enumerate(members)]
 
 
-def _parse_member(place: str, member: object) -> Wanted:
+def _parse_member(place: str, member: object) -> NewJob:
     if not isinstance(member, dict):
         raise InvalidField(place, "must be an object")
     _check_members(place, member, known=NewJobSerializer._declared_fields)

@@ -13,7 +13,6 @@ from ..actions import find_action
 from ..exceptions import ActiveJobExists
 from ..models import ApiKey
 from ..services.commands.cancel import cancel_job
-from ..services.commands.idempotency import find_replay
 from ..services.commands.schedule import request_job, schedule_job
 from ..services.commands.schedule_batch import request_jobs
 from ..services.search.api_pages import list_page
@@ -63,10 +62,13 @@ class JobViewSet(ProjectViewSet):
     def create(self, request: Request, **_: str) -> Response:
         """Schedule a job; once, if the request names itself by a key."""
         returns_existing = wants_existing(request)
-        body, call = read_idempotent_body(request, endpoint="job", max_bytes=MAX_BODY_BYTES)
+        body, idempotent = read_idempotent_body(request, endpoint="job", max_bytes=MAX_BODY_BYTES)
         try:
-            scheduled = find_replay(call, project=self.project) or request_job(
-                parse_new_job(parse_object(body)), project=self.project, actor=self.caller.actor, call=call
+            scheduled = request_job(
+                lambda: parse_new_job(parse_object(body)),
+                project=self.project,
+                actor=self.caller.actor,
+                request=idempotent,
             )
         except ActiveJobExists as error:
             return self.present_existing(error, wanted=returns_existing)
@@ -89,9 +91,12 @@ class BatchViewSet(ProjectViewSet):
 
     def create(self, request: Request, **_: str) -> Response:
         """Schedule many jobs, all or none; once, if the request names itself by a key."""
-        body, call = read_idempotent_body(request, endpoint="batch", max_bytes=MAX_BATCH_BYTES)
-        scheduled = find_replay(call, project=self.project) or request_jobs(
-            parse_new_jobs(parse_object(body)), project=self.project, actor=self.caller.actor, call=call
+        body, idempotent = read_idempotent_body(request, endpoint="batch", max_bytes=MAX_BATCH_BYTES)
+        scheduled = request_jobs(
+            lambda: parse_new_jobs(parse_object(body)),
+            project=self.project,
+            actor=self.caller.actor,
+            request=idempotent,
         )
         presented = self.get_serializer(scheduled.jobs, many=True).data
         return Response({"data": presented}, status=201, headers=replay_headers(scheduled))

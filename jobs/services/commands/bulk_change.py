@@ -19,7 +19,7 @@ from ..search.staff_filter import JobFilter
 from ..search.staff_search import look_for
 from ..tenants.projects import get_project_by_key, get_project_model
 from ..validation import check_reason
-from .schedule import Wanted, request_job
+from .schedule import schedule_job
 
 ACTION: Final = "change_jobs"
 STAFF: Final = "Staff"
@@ -117,13 +117,14 @@ def request_change(order: BulkChange, *, project: Model) -> Job:
     """
     check_reason(order.reason)
     parameters = order.as_parameters()
-    wanted = Wanted(
-        action=ACTION,
+    return schedule_job(
+        ACTION,
+        project=project,
         reference_id=order.change.value,
         description=DESCRIPTIONS[order.change],
         parameters={**parameters, "seal": seal_of(parameters)},
+        actor=order.actor,
     )
-    return request_job(wanted, project=project, actor=order.actor).jobs[0]
 
 
 def seal_of(parameters: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Requests that their sender may repeat: each names itself by a key, and creates its jobs once."""
+"""Idempotent requests: each carries a key of its sender's, and creates its jobs once."""
 
 import hashlib
 import hmac
@@ -13,44 +13,44 @@ from ...models import Job
 
 @dataclass(frozen=True, kw_only=True)
 class IdempotentRequest:
-    """One such request, as the jobs that it creates remember it; nothing that was sent can be read from it."""
+    """What the jobs of such a request store of it; neither key nor body can be read from it."""
 
     digest: str
-    """64 hex digits: SHA-256 over who calls (of an API key, its id) and the idempotency key."""
+    """64 hex digits: SHA-256 over the caller (of an API key, its id) and the idempotency key."""
     body: str
-    """64 hex digits: HMAC-SHA-256 of what was sent."""
+    """64 hex digits: HMAC-SHA-256 of the endpoint and the body."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scheduled:
-    """The jobs of a request, in the order asked for; ``replayed``: an earlier one had created them."""
+    """The jobs of a request, in the order asked for; ``replayed``: an earlier request with the key created them."""
 
     jobs: Sequence[Job]
     replayed: bool = False
 
 
 def identify_request(idempotency_key: str, *, caller: str, endpoint: str, body: bytes) -> IdempotentRequest:
-    """Return the call that a request is, from the key it names itself by and what it sends where.
+    """Return what identifies a request.
 
-    The body has personal data in it that could be guessed. The fingerprint is keyed by what is not
-    stored, so that whoever reads it cannot try guesses.
+    The body holds personal data that could be guessed. Its fingerprint is keyed with the idempotency
+    key, which is not stored, so that whoever reads the fingerprint cannot test guesses.
     """
     digest = hashlib.sha256(f"{caller}:{idempotency_key}".encode()).hexdigest()
     sent = f"{endpoint}\n".encode() + body
     return IdempotentRequest(digest=digest, body=hmac.digest(idempotency_key.encode(), sent, "sha256").hex())
 
 
-def find_replay(call: IdempotentRequest | None, *, project: models.Model) -> Scheduled | None:
-    """Return the jobs that this call has created, as they now stand; None: none, or it is no call.
+def find_replay(request: IdempotentRequest | None, *, project: models.Model) -> Scheduled | None:
+    """Return the jobs that this request created before, as they now stand; None: there are none, or no request.
 
     Jobs that were deleted since are missing.
 
     Raises:
         IdempotencyKeyReused: the key came with another body, or to another endpoint.
     """
-    if call is None:
+    if request is None:
         return None
-    jobs = list(Job.objects.in_project(project).filter(call_digest=call.digest).order_by("call_index"))
-    if any(not hmac.compare_digest(str(job.call_body), call.body) for job in jobs):
+    jobs = list(Job.objects.in_project(project).filter(call_digest=request.digest).order_by("call_index"))
+    if any(not hmac.compare_digest(str(job.call_body), request.body) for job in jobs):
         raise IdempotencyKeyReused
     return Scheduled(jobs=jobs, replayed=True) if jobs else None

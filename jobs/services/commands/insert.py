@@ -1,4 +1,4 @@
-"""Insert new jobs, all or none, beside others who do the same."""
+"""Insert new jobs, all or none, against concurrent inserts of the same ones."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -20,23 +20,31 @@ INSERT_TRIES: Final = 3
 
 
 def insert_jobs(
-    jobs: Sequence[Job],
+    prepare: Callable[[], Sequence[Job]],
     *,
     project: models.Model,
     actor: Actor,
-    call: IdempotentRequest | None = None,
+    request: IdempotentRequest | None,
     refuse_conflicts: Callable[[Sequence[Job]], None],
 ) -> Scheduled:
-    """Insert, once for a call; when what was in the way has gone before it could be named, try again.
+    """Insert the jobs that ``prepare`` returns, or return those that ``request`` created before.
 
-    A rival that has not yet committed is waited for. ``refuse_conflicts`` raises if active jobs are in the way.
+    ``prepare`` is not called for a replay, which thus does not depend on what is accepted today.
+    ``refuse_conflicts`` raises if active jobs prevent these.
+
+    The insert waits for a concurrent one that has not yet committed. If the conflicting row is gone
+    before it could be named, the insert is tried again.
 
     Raises:
-        IdempotencyKeyReused: a rival has used the key of the call for something else.
+        IdempotencyKeyReused: the key of the request came with another body, or to another endpoint.
         Busy, ConcurrentChange, OutcomeUnknown: as in ``schedule_job``.
     """
+    replay = find_replay(request, project=project)
+    if replay is not None:
+        return replay
     within_host = home().in_atomic_block
-    _remember(call, jobs)
+    jobs = prepare()
+    _remember(request, jobs)
     for _ in range(INSERT_TRIES):
         try:
             with change(then="create.committed"):
@@ -44,31 +52,34 @@ def insert_jobs(
         except IntegrityError as error:
             if not is_unique_violation(error):
                 raise
-            # Fresh statements: the failed one has told nothing about the row it met. The call comes first:
-            # the active job that is in the way of a repeated one is its own.
-            replay = find_replay(call, project=project)
+            # Asked again: a concurrent request with this key may have committed since. This comes before the
+            # conflicts, since the active job that prevents a repeated request is its own.
+            replay = find_replay(request, project=project)
             if replay is not None:
                 return replay
             refuse_conflicts(jobs)
         else:
             return Scheduled(jobs=jobs)
-    # In a snapshot of the host's, the job in the way may be one that cannot be seen from there.
+    # In a snapshot of the host's transaction the conflicting job may be invisible.
     raise ConcurrentChange if within_host else Busy
 
 
-def _remember(call: IdempotentRequest | None, jobs: Sequence[Job]) -> None:
-    if call is not None:
+def _remember(request: IdempotentRequest | None, jobs: Sequence[Job]) -> None:
+    if request is not None:
         for index, job in enumerate(jobs):
-            job.call_digest, job.call_body, job.call_index = call.digest, call.body, index
+            job.call_digest, job.call_body, job.call_index = request.digest, request.body, index
 
 
 def _insert(jobs: Sequence[Job], actor: Actor) -> None:
-    transitions.schedule_many(sorted(jobs, key=place_of), actor=actor)
+    transitions.schedule_many(sorted(jobs, key=insert_order), actor=actor)
     if any(job.due_at <= job.created_at for job in jobs):
         notify_due()
     failpoints.reach("create.before_commit")
 
 
-def place_of(job: Job) -> tuple[str, str]:
-    """Where a job stands in the INSERT: two that meet for the same rows in one order wait, but never for each other."""
+def insert_order(job: Job) -> tuple[str, str]:
+    """Return the sort key of a job in an INSERT.
+
+    Two transactions that insert the same unique jobs in one order wait for each other, but never deadlock.
+    """
     return ("", "") if job.unique_key is None else (job.action, job.unique_key)

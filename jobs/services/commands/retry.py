@@ -21,7 +21,7 @@ from ...status import RefusalReason, Status
 from ..search.jobs import get_job
 from ..validation import check_reason
 from . import bulk_change
-from .insert import place_of
+from .insert import insert_order
 from .transaction import change
 
 TRIES: Final = 3
@@ -125,7 +125,7 @@ def _one_of_each(jobs: Sequence[Job]) -> list[Job]:
 def _insert(failed: Sequence[Job], actor: Actor, reason: str) -> bool:
     """Insert a retry of each or, where a rival is in the way of one, of none; the transaction is as good as before."""
     now = clock.read(home())
-    retries = sorted((_retry_of(job, now) for job in failed), key=place_of)
+    retries = sorted((_retry_of(job, now) for job in failed), key=insert_order)
     try:
         with transaction.atomic(using=home().alias):
             transitions.schedule_retries(retries, actor=actor, reason=reason)

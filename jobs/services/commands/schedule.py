@@ -1,6 +1,6 @@
-"""Schedule jobs."""
+"""Schedule one job: check what is asked for, and insert it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
@@ -23,8 +23,8 @@ LATEST_START: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A job as somebody asks for it; :func:`schedule_job` says what each member may be."""
+class NewJob:
+    """A job to be created; :func:`schedule_job` says what each member may be."""
 
     action: str
     reference_id: str
@@ -43,7 +43,7 @@ def schedule_job(
     parameters: dict[str, Any] | None = None,
     actor: Actor = SYSTEM,
 ) -> Job:
-    """Create a job; with the commit it is durable and will be run.
+    """Create a job; from the commit on it is durable and will be run.
 
     Args:
         action: the name of a registered action, public or not.
@@ -56,48 +56,51 @@ def schedule_job(
         UnknownAction: no such action is registered.
         InvalidField: a value cannot be accepted; ``field`` names the argument.
         ActiveJobExists: the action is unique and a job for this reference waits or runs; ``job`` is that one.
-        Busy: another transaction was in the way for longer than the host waits; nothing changed.
+        Busy: another transaction held a lock for longer than the host waits; nothing changed.
         ConcurrentChange: the host's own transaction met another one and must be repeated.
-        OutcomeUnknown: the database was lost at the commit; the job is there or is not.
+        OutcomeUnknown: the database was lost at the commit; the job was created or not.
     """
-    wanted = Wanted(
+    new_job = NewJob(
         action=action, reference_id=reference_id, start_at=start_at, description=description, parameters=parameters
     )
-    return request_job(wanted, project=project, actor=actor).jobs[0]
+    return request_job(lambda: new_job, project=project, actor=actor).jobs[0]
 
 
 def request_job(
-    wanted: Wanted, *, project: models.Model, actor: Actor, call: IdempotentRequest | None = None
+    read: Callable[[], NewJob], *, project: models.Model, actor: Actor, request: IdempotentRequest | None = None
 ) -> Scheduled:
-    """Create a job for somebody who may ask for it twice: a repeated ``call`` gets what the first one created.
+    """Create the job that ``read`` returns, or return the one that ``request`` created before, without ``read``.
 
     Raises:
-        IdempotencyKeyReused: a rival has used the key of the call for something else.
+        IdempotencyKeyReused: the key of the request came with another body, or to another endpoint.
         Further errors as in :func:`schedule_job`.
     """
-    job = prepare_job(wanted, project=project, now=clock.read(home()))
-    return insert_jobs([job], project=project, actor=actor, call=call, refuse_conflicts=_refuse_active)
+
+    def prepare() -> Sequence[Job]:
+        return [prepare_job(read(), project=project, now=clock.read(home()))]
+
+    return insert_jobs(prepare, project=project, actor=actor, request=request, refuse_conflicts=_refuse_active)
 
 
-def prepare_job(wanted: Wanted, *, project: models.Model, now: datetime) -> Job:
+def prepare_job(new_job: NewJob, *, project: models.Model, now: datetime) -> Job:
     """Return the job, not yet inserted.
 
     Raises:
         UnknownAction, InvalidField: as in :func:`schedule_job`.
     """
-    action = get_action(wanted.action)
-    check_text("reference_id", wanted.reference_id, max_bytes=MAX_REFERENCE_BYTES)
-    description = wanted.description
+    action = get_action(new_job.action)
+    check_text("reference_id", new_job.reference_id, max_bytes=MAX_REFERENCE_BYTES)
+    description = new_job.description
     if description is not None:
         check_text("description", description, max_characters=MAX_DESCRIPTION_CHARACTERS)
-    due = _start_of(action, now) if wanted.start_at is None else _checked_start(wanted.start_at, now)
+    due = _start_of(action, now) if new_job.start_at is None else _checked_start(new_job.start_at, now)
     return Job(
         project=cast("Any", project),  # of the host's model
         action=action.name,
-        reference_id=wanted.reference_id,
-        description=action.describe(wanted.reference_id) if description is None else description,
-        parameters=_checked_parameters(action, wanted.parameters),
-        unique_key=wanted.reference_id if action.unique else None,
+        reference_id=new_job.reference_id,
+        description=action.describe(new_job.reference_id) if description is None else description,
+        parameters=_checked_parameters(action, new_job.parameters),
+        unique_key=new_job.reference_id if action.unique else None,
         created_at=now,
         start_at=due,
         due_at=due,

@@ -14,7 +14,7 @@ from jobs.actors import SYSTEM
 from jobs.exceptions import ActiveJobExists, BatchConflict, Busy, ConcurrentChange, IdempotencyKeyReused, JobsError
 from jobs.models import Job, JobEvent
 from jobs.services.commands.idempotency import IdempotentRequest, Scheduled
-from jobs.services.commands.schedule import Wanted, request_job
+from jobs.services.commands.schedule import NewJob, request_job
 from jobs.services.commands.schedule_batch import request_jobs
 from tests.support.api_client import Api
 from tests.support.concurrency import PATIENCE_SECONDS, InThread, postgresql_only, somebody_waits_for_a_lock, until
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 8
 ROUNDS = 4
-CALL = IdempotentRequest(digest="d" * 64, body="b" * 64)
-OTHER_BODY = IdempotentRequest(digest=CALL.digest, body="c" * 64)
+REQUEST = IdempotentRequest(digest="d" * 64, body="b" * 64)
+OTHER_BODY = IdempotentRequest(digest=REQUEST.digest, body="c" * 64)
 
 
 def at_once(works: list[Callable[[], Any]]) -> list[Any]:
@@ -40,13 +40,14 @@ def at_once(works: list[Callable[[], Any]]) -> list[Any]:
     return [thread.result(patience=60) for thread in threads]
 
 
-def request(project: Any, action: str = "touch", *, call: IdempotentRequest = CALL) -> Scheduled:
-    return request_job(Wanted(action=action, reference_id="a"), project=project, actor=SYSTEM, call=call)
+def request(project: Any, action: str = "touch", *, idempotent: IdempotentRequest = REQUEST) -> Scheduled:
+    new_job = NewJob(action=action, reference_id="a")
+    return request_job(lambda: new_job, project=project, actor=SYSTEM, request=idempotent)
 
 
-def request_batch(project: Any, references: list[str], *, call: IdempotentRequest | None = None) -> Scheduled:
-    wanted = [Wanted(action="touch_once", reference_id=reference) for reference in references]
-    return request_jobs(wanted, project=project, actor=SYSTEM, call=call)
+def request_batch(project: Any, references: list[str], *, idempotent: IdempotentRequest | None = None) -> Scheduled:
+    new_jobs = [NewJob(action="touch_once", reference_id=reference) for reference in references]
+    return request_jobs(lambda: new_jobs, project=project, actor=SYSTEM, request=idempotent)
 
 
 @pytest.mark.parametrize("action", ["touch_publicly", "touch_publicly_once"])
@@ -73,7 +74,7 @@ def test_one_batch_sent_by_many_creates_its_jobs_once():
     project = make_project()
     references = [f"user-{number}" for number in range(50)]
 
-    answers = at_once([lambda: request_batch(project, references, call=CALL) for _ in range(THREADS)])
+    answers = at_once([lambda: request_batch(project, references, idempotent=REQUEST) for _ in range(THREADS)])
 
     assert Counter(answer.replayed for answer in answers) == {False: 1, True: THREADS - 1}
     for answer in answers:
@@ -117,7 +118,7 @@ def test_another_request_under_the_key_waits_for_the_first_and_is_refused():
 
     with transaction.atomic():
         request(project)
-        other = InThread(lambda: request(project, call=OTHER_BODY))
+        other = InThread(lambda: request(project, idempotent=OTHER_BODY))
         until(somebody_waits_for_a_lock, what="the second insert meets the first")
 
     with pytest.raises(IdempotencyKeyReused):

@@ -10,20 +10,20 @@ from jobs.exceptions import Busy, InvalidField
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent, JobQuerySet
 from jobs.services.commands.idempotency import IdempotentRequest, Scheduled
-from jobs.services.commands.schedule import Wanted, request_job
+from jobs.services.commands.schedule import NewJob, request_job
 from jobs.services.commands.schedule_batch import request_jobs
 from jobs.status import Status
 from tests.support.concurrency import unique_violation
 from tests.support.factories import make_job, make_project
 
-CALL = IdempotentRequest(digest="d" * 64, body="b" * 64)
+REQUEST = IdempotentRequest(digest="d" * 64, body="b" * 64)
 
 
 def request(
-    project: Any, *references: str, action: str = "touch_once", call: IdempotentRequest | None = None
+    project: Any, *references: str, action: str = "touch_once", idempotent: IdempotentRequest | None = None
 ) -> Scheduled:
-    wanted = [Wanted(action=action, reference_id=reference) for reference in references]
-    return request_jobs(wanted, project=project, actor=SYSTEM, call=call)
+    new_jobs = [NewJob(action=action, reference_id=reference) for reference in references]
+    return request_jobs(lambda: new_jobs, project=project, actor=SYSTEM, request=idempotent)
 
 
 @pytest.mark.django_db
@@ -37,7 +37,7 @@ def test_when_the_job_in_the_way_has_just_ended_the_whole_batch_is_tried_again(m
 
     monkeypatch.setattr(JobQuerySet, "active", end_it_first)
 
-    created = request(active.project, "a", "b", "c", call=CALL)
+    created = request(active.project, "a", "b", "c", idempotent=REQUEST)
 
     assert [job.reference_id for job in created.jobs] == ["a", "b", "c"]
     assert set(Job.objects.exclude(pk=active.pk)) == set(created.jobs)
@@ -63,12 +63,12 @@ def in_vain(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_after_three_tries_whoever_repeats_a_request_is_told_to_come_back(in_vain: list[Any], action: str):
     # One that an insert without a unique key must not be taken for.
     project = make_job(action=action).project
-    wanted = Wanted(action=action, reference_id="a")
+    new_job = NewJob(action=action, reference_id="a")
 
     with pytest.raises(Busy):
-        request_job(wanted, project=project, actor=SYSTEM, call=CALL)
+        request_job(lambda: new_job, project=project, actor=SYSTEM, request=REQUEST)
     with pytest.raises(Busy):
-        request(project, "a", "b", action=action, call=CALL)
+        request(project, "a", "b", action=action, idempotent=REQUEST)
 
     assert len(in_vain) == 6
 
@@ -84,7 +84,7 @@ def test_another_broken_constraint_is_not_taken_for_a_job_in_the_way(monkeypatch
     monkeypatch.setattr(transitions, "schedule_many", break_a_foreign_key)
 
     with pytest.raises(IntegrityError):
-        request(make_project(), "a", "b", action="touch_once", call=CALL)
+        request(make_project(), "a", "b", action="touch_once", idempotent=REQUEST)
 
     assert len(tries) == 1
 
