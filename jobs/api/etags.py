@@ -1,38 +1,35 @@
-"""Following one job to its end: what need not be sent again, and when to ask next."""
+"""Entity tags and polling hints of one job: ``ETag``, ``If-None-Match``, ``Retry-After``."""
 
 import hashlib
-import re
 from datetime import datetime
 from math import ceil
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponseBase, HttpResponseNotModified
+from django.http import HttpResponseBase, HttpResponseNotModified
+from django.utils.http import parse_etags
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ..http import to_bytes
 from ..models import Job
 from ..status import Status
 
-# While something may change at any moment, and the longest that is worth waiting blindly: a cancel comes unannounced.
+# For a running job, and the longest hint for a waiting one, which may be cancelled at any time.
 SOON_SECONDS: Final = 3
 LATE_SECONDS: Final = 60
 
-# The caller may keep this answer, but has to ask before each use: `no-store`, which all others have, would leave it
-# nothing that a 304 could speak of. Every such question is one to us, with a key; `private` keeps it from caches that
-# several callers share. (RFC 9111 §5.2.2.4, §5.2.2.7)
+# The caller may store this answer, but must revalidate it before each use; the `no-store` of all others would forbid
+# what a 304 refers to. Each revalidation reaches us, with a key; `private` excludes caches that several callers
+# share. (RFC 9111 §5.2.2.4, §5.2.2.7)
 CACHE_CONTROL: Final = "private, no-cache"
 
-_TAG: Final = r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
-_TAGS: Final = re.compile(_TAG)
-_LIST: Final = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 
+def conditional_response(job: Job, body: dict[str, Any], *, now: datetime, request: Request) -> HttpResponseBase:
+    """Answer with ``body``, which shows ``job`` at ``now``, the database's time; 304 if the caller has it already.
 
-def answer_followed(job: Job, body: dict[str, Any], *, now: datetime, request: HttpRequest) -> HttpResponseBase:
-    """Answer with ``body``, which tells of ``job`` at ``now``, the database's time; 304 if the caller has it already.
-
-    The entity tag is weak, as whoever compresses the body on its way may keep it. It is made of
-    the whole body, with what was included; no member counts from now, so that it lasts until
-    there is something new to read.
+    The entity tag is weak, so that a proxy that compresses the body may keep it. It is computed from
+    the whole body, with what was included. No member of the body is relative to now, so that the tag
+    changes only with the content.
     """
     etag = etag_of(to_bytes(body))
     answer: HttpResponseBase
@@ -42,7 +39,7 @@ def answer_followed(job: Job, body: dict[str, Any], *, now: datetime, request: H
         answer = Response(body)
     answer.headers["ETag"] = etag
     answer.headers["Cache-Control"] = CACHE_CONTROL
-    seconds = seconds_to_next_look(job, now=now)
+    seconds = seconds_to_next_poll(job, now=now)
     if seconds is not None:
         answer.headers["Retry-After"] = str(seconds)
     return answer
@@ -54,17 +51,15 @@ def etag_of(body: bytes) -> str:
 
 
 def is_known(etag: str, if_none_match: str) -> bool:
-    """Whether the field ``If-None-Match`` names ``etag``, by weak comparison; a malformed field names nothing.
+    """Whether the field ``If-None-Match`` names ``etag``; members of the field that are no entity tags are skipped.
 
-    Source: RFC 9110 §13.1.2 and §8.8.3; lists with empty elements are well formed (§5.6.1).
+    Source: RFC 9110 §13.1.2 and §8.8.3.2 (weak comparison).
     """
-    field = if_none_match.strip(" \t")
-    if field == "*":
-        return True
-    return _LIST.fullmatch(field) is not None and _opaque(etag) in _TAGS.findall(field)
+    known = parse_etags(if_none_match)
+    return known == ["*"] or etag.removeprefix("W/") in (tag.removeprefix("W/") for tag in known)
 
 
-def seconds_to_next_look(job: Job, *, now: datetime) -> int | None:
+def seconds_to_next_poll(job: Job, *, now: datetime) -> int | None:
     """Return after how many seconds it may be worth to ask for ``job`` again; None: it has ended."""
     if Status(job.status).is_final:
         return None
@@ -73,7 +68,3 @@ def seconds_to_next_look(job: Job, *, now: datetime) -> int | None:
     if job.is_held:
         return LATE_SECONDS
     return min(max(ceil((job.due_at - now).total_seconds()), SOON_SECONDS), LATE_SECONDS)
-
-
-def _opaque(etag: str) -> str:
-    return etag.removeprefix("W/").strip('"')

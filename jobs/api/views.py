@@ -19,7 +19,7 @@ from ..services.search.api_pages import list_page
 from ..services.search.jobs import get_job_and_time
 from .authentication import Caller
 from .base import ApiViewSet, ProjectViewSet
-from .etags import answer_followed
+from .etags import conditional_response
 from .filters import parse_search
 from .idempotency import read_idempotent_body, replay_headers, wants_existing
 from .include import included, parse_include
@@ -57,7 +57,7 @@ class JobViewSet(ProjectViewSet):
         include = parse_include(read_query(request))
         job, now = get_job_and_time(wanted, project=self.project)
         members = {**self.get_serializer(job).data, **included(job, include, now=now)}
-        return answer_followed(job, {"data": members}, now=now, request=request)
+        return conditional_response(job, {"data": members}, now=now, request=request)
 
     def create(self, request: Request, **_: str) -> Response:
         """Schedule a job; once, if the request names itself by a key."""

