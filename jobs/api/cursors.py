@@ -9,7 +9,7 @@ from typing import Final
 
 from ..exceptions import InvalidField
 from ..models import BIGGEST_ID
-from ..services.search.api_query import Place
+from ..services.search.api_query import Position
 from .serializers import EPOCH
 
 VERSION: Final = "1"
@@ -20,7 +20,7 @@ BROKEN: Final = "is not a cursor that a Link header gave; start again with an em
 _PARTS: Final = re.compile(rb"1\.(-?[A-Za-z]+)\.(-?[0-9]{1,18})?\.([0-9]{1,19})\.[0-9a-f]{8}")
 
 
-def write_cursor(place: Place, *, sort: str) -> str:
+def write_cursor(place: Position, *, sort: str) -> str:
     """Return the cursor for what lies behind ``place`` in the order ``sort``.
 
     It holds a version, the order, the place and a check sum: no secret, and nothing
@@ -31,7 +31,7 @@ def write_cursor(place: Place, *, sort: str) -> str:
     return base64.urlsafe_b64encode(f"{text}.{zlib.crc32(text.encode()):08x}".encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, *, sort: str, by_start: bool) -> Place:
+def read_cursor(cursor: str, *, sort: str, by_start: bool) -> Position:
     """Return the place that a cursor names.
 
     Raises:
@@ -44,7 +44,7 @@ def read_cursor(cursor: str, *, sort: str, by_start: bool) -> Place:
     if made_for.decode() != sort:
         raise InvalidField("cursor", "is of a walk with another sort; keep the sort, or start with an empty cursor")
     try:
-        place = Place(job_id=int(job_id), start_at=EPOCH + int(start) * MICROSECOND if start else None)
+        place = Position(job_id=int(job_id), start_at=EPOCH + int(start) * MICROSECOND if start else None)
     except OverflowError:
         raise InvalidField("cursor", BROKEN) from None
     # Whatever else would decode to the same is refused: one place, one cursor.

@@ -14,7 +14,7 @@ from rest_framework import serializers
 from ..exceptions import InvalidField
 from ..models import Job
 from ..services.commands.schedule import MAX_REFERENCE_BYTES
-from ..services.search.api_query import JobOrder, JobSearch
+from ..services.search.api_query import ListOrder, ListQuery
 from ..services.validation import check_text
 from ..status import Status
 from .parsing import parse_integer
@@ -23,10 +23,10 @@ from .serializers import Milliseconds
 MAX_ACTION_CHARACTERS: Final = 100
 
 SORTS: Final = {
-    "jobId": JobOrder(descending=False),
-    "-jobId": JobOrder(),
-    "startAt": JobOrder(by_start=True, descending=False),
-    "-startAt": JobOrder(by_start=True),
+    "jobId": ListOrder(descending=False),
+    "-jobId": ListOrder(),
+    "startAt": ListOrder(by_start=True, descending=False),
+    "-startAt": ListOrder(by_start=True),
 }
 """The values of ``sort``."""
 
@@ -105,7 +105,7 @@ class JobFilters(FilterSet):  # type: ignore[misc]  # the library ships no types
 FILTERS: Final = tuple(JobFilters.base_filters)
 
 
-def parse_search(query: Mapping[str, list[str]]) -> JobSearch:
+def parse_search(query: Mapping[str, list[str]]) -> ListQuery:
     """Return what ``query`` asks for; unknown parameters are ignored.
 
     Raises:
@@ -118,13 +118,13 @@ def parse_search(query: Mapping[str, list[str]]) -> JobSearch:
             raise InvalidField(name, "must not be empty; leave it out to ask for all")
     order = _order_of(query)
     if not given:
-        return JobSearch(order=order)
+        return ListQuery(order=order)
     form = JobFilters(MultiValueDict(given), queryset=Job.objects.none()).form
     if not form.is_valid():
         name, problems = next(iter(form.errors.items()))
         raise InvalidField(name, str(problems[0]))
     found = form.cleaned_data
-    return JobSearch(
+    return ListQuery(
         statuses=frozenset(map(Status, found["status"])) or None,
         action=found["action"],
         reference_id=found["referenceId"],
@@ -148,5 +148,5 @@ def sort_of(query: Mapping[str, list[str]]) -> str:
     return name
 
 
-def _order_of(query: Mapping[str, list[str]]) -> JobOrder:
+def _order_of(query: Mapping[str, list[str]]) -> ListOrder:
     return SORTS[sort_of(query)]

@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from ..services.search.api_pages import Page
-from ..services.search.api_query import Place
+from ..services.search.api_query import Position
 from .cursors import read_cursor, write_cursor
 from .filters import FILTERS, SORTS, sort_of
 from .parsing import first_of, parse_integer
@@ -24,7 +24,7 @@ class Part:
 
     limit: int
     page: int | None
-    after: Place | None
+    after: Position | None
 
     @property
     def offset(self) -> int:
@@ -78,5 +78,5 @@ def links_of(page: Page, *, part: Part, query: Mapping[str, list[str]]) -> str:
 
 def _cursor_behind(page: Page, query: Mapping[str, list[str]]) -> str:
     sort, last = sort_of(query), page.jobs[-1]
-    place = Place(job_id=last.pk, start_at=last.start_at if SORTS[sort].by_start else None)
+    place = Position(job_id=last.pk, start_at=last.start_at if SORTS[sort].by_start else None)
     return write_cursor(place, sort=sort)

@@ -172,7 +172,7 @@ def print_first_page(name: str, query: str, ours: Caller, project: Any) -> None:
 def print_depths(ours: Caller, rows: int, first_id: int) -> None:
     """Measure pages by number and by cursor far from the first."""
     from jobs.api.cursors import write_cursor
-    from jobs.services.search.api_query import Place
+    from jobs.services.search.api_query import Position
 
     for share in (*SHARES[:-1], 1.0):
         page = round(share * rows / 50)
@@ -180,7 +180,7 @@ def print_depths(ours: Caller, rows: int, first_id: int) -> None:
         missed = "" if median(times) <= AIM_DEEPEST_MS else f"  ABOVE THE AIM of {AIM_DEEPEST_MS} ms"
         print(f"{f'page={page}':47}{median(times):12.2f}{median(ratios):8.2f}{missed}", flush=True)
     for share in SHARES:
-        cursor = write_cursor(Place(job_id=first_id + round(rows * (1 - share))), sort="-jobId")
+        cursor = write_cursor(Position(job_id=first_id + round(rows * (1 - share))), sort="-jobId")
         path = f"/jobs?cursor={cursor}"
         times, ratios = compare(lambda path=path: ours.get(path), lambda: ours.get("/jobs?cursor="))
         missed = "" if median(ratios) <= AIM_CURSOR else f"  ABOVE THE AIM of {AIM_CURSOR:g}"
@@ -242,9 +242,9 @@ def statement_of(query: str, project: Any, *, offset: int = 0) -> tuple[str, Any
 
     from jobs.api.filters import parse_search
     from jobs.api.serializers import JOB_COLUMNS
-    from jobs.services.search.api_pages import find_jobs
+    from jobs.services.search.api_pages import page_queryset
 
-    jobs = find_jobs(parse_search(parse_qs(query)), project=project, limit=51, offset=offset).only(*JOB_COLUMNS)
+    jobs = page_queryset(parse_search(parse_qs(query)), project=project, limit=51, offset=offset).only(*JOB_COLUMNS)
     sql, params = jobs.query.sql_with_params()
     return sql, params
 

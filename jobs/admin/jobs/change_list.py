@@ -17,9 +17,9 @@ from ...models import Job
 from ...services.commands.bulk_change import can_have_staff_project
 from ...services.reports.wait_reasons import explain_waits
 from ...services.search.facets import count_choices
-from ...services.search.planner import index_walks
+from ...services.search.planner import index_scans_only
 from ...services.search.staff_filter import JobFilter, parse_id
-from ...services.search.staff_search import Look, look_for
+from ...services.search.staff_search import SearchResult, search_jobs
 from ..base import display
 from ..base.masking import masked, may_see_references
 from .filters import JobListFilter
@@ -56,7 +56,7 @@ class JobChangeList(ChangeList):
     """Newest first, or oldest first: the orders that every filter's index has; late ones by how late they are."""
 
     now: datetime
-    look: Look
+    result: SearchResult
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         """Return what filters are to be asked for; where to go on is none of them."""
@@ -82,9 +82,9 @@ class JobChangeList(ChangeList):
         oldest_first = self.get_ordering(request, self.root_queryset) == ["pk"]
         self.params.pop(BEFORE, None)  # a new search begins at the beginning
         before = parse_id(request.GET.get(BEFORE, ""))
-        self.look = look_for(self.wanted, before=before, reverse=oldest_first)
+        self.result = search_jobs(self.wanted, before=before, reverse=oldest_first)
         # A host may have its staff see some jobs only.
-        return self.root_queryset.order_by() & self.look.jobs if self.is_part else self.look.jobs
+        return self.root_queryset.order_by() & self.result.jobs if self.is_part else self.result.jobs
 
     @property
     def is_part(self) -> bool:
@@ -125,7 +125,7 @@ class JobChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """Fetch the page: its ids by the index alone, then these rows, and what is to be said of each."""
-        with index_walks():
+        with index_scans_only():
             super().get_results(request)
             ids = self._ids_of_page()
         rows = self.root_queryset.defer(*NOT_IN_THE_LIST).select_related("project").in_bulk(ids)
@@ -136,7 +136,7 @@ class JobChangeList(ChangeList):
             job.seen_at, job.wait = self.now, waits.get(job.pk)
             job.shown_reference = job.reference_id if may_see else masked(job.reference_id)
         # The search box shows a number of rows only after a search, and only a true one.
-        if not self.query or self.has_more or self.look.window is not None:
+        if not self.query or self.has_more or self.result.window is not None:
             self.full_result_count = self.result_count
 
     def _ids_of_page(self) -> list[int]:
@@ -160,7 +160,7 @@ class JobChangeList(ChangeList):
     @property
     def counted(self) -> str:
         """How many rows match, as a text."""
-        return display.counted(self.result_count, at_least=self.has_more or self.look.window is not None)
+        return display.counted(self.result_count, at_least=self.has_more or self.result.window is not None)
 
     @property
     def asked_in_words(self) -> list[str]:
@@ -180,7 +180,7 @@ class JobChangeList(ChangeList):
     @property
     def searched(self) -> dict[str, Any] | None:
         """Where the search ended although there is more, and the link that goes on from there."""
-        window = self.look.window
+        window = self.result.window
         if window is None:
             return None
         older = self.get_query_string({BEFORE: str(window.before)}, [PAGE_VAR])
@@ -189,4 +189,4 @@ class JobChangeList(ChangeList):
 
 def search(jobs: QuerySet[Job], term: str) -> QuerySet[Job]:
     """Keep the job with this id and those for exactly this reference, as where a job is chosen for something else."""
-    return jobs.filter(pk__in=look_for(JobFilter(search=term)).jobs.values("pk")[:MOST_ROWS])
+    return jobs.filter(pk__in=search_jobs(JobFilter(search=term)).jobs.values("pk")[:MOST_ROWS])

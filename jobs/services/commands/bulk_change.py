@@ -14,9 +14,9 @@ from ...exceptions import ProjectNotFound
 from ...models import ApiKey, Job, Organization
 from ...status import Status
 from ..search.facets import MOST_COUNTED
-from ..search.planner import index_walks
+from ..search.planner import index_scans_only
 from ..search.staff_filter import JobFilter
-from ..search.staff_search import look_for
+from ..search.staff_search import search_jobs
 from ..tenants.projects import get_project_by_key, get_project_model
 from ..validation import check_reason
 from .schedule import schedule_job
@@ -94,8 +94,8 @@ def preview_change(change: Change, wanted: JobFilter) -> Preview:
     """Look how many jobs there are to be changed; bounded like every count of staff's."""
     count, at_least, samples = 0, False, list[int]()
     for target in targets(change, wanted):
-        look = look_for(target)
-        with index_walks():
+        look = search_jobs(target)
+        with index_scans_only():
             seen = look.jobs[: MOST_COUNTED + 1].count()
             samples += look.jobs.values_list("pk", flat=True)[:SAMPLES]
         count += min(seen, MOST_COUNTED)

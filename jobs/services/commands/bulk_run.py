@@ -15,9 +15,9 @@ from ...execution.context import JobContext
 from ...lifecycle import transitions
 from ...models import Job, JobQuerySet
 from ...status import RefusalReason, Status
-from ..search.planner import index_walks
+from ..search.planner import index_scans_only
 from ..search.staff_filter import JobFilter
-from ..search.staff_search import Walk, part_of, walk_for
+from ..search.staff_search import IndexScan, choose_scan, narrow_by_id
 from .bulk_change import ACTION, BulkChange, Change, preview_change, targets
 from .retry import retry_many
 
@@ -51,28 +51,28 @@ class _Run:
 
     def run(self) -> None:
         """Go through all, then through those that others had locked."""
-        walk = walk_for(_by_id(self.wanted))
+        walk = choose_scan(_by_id(self.wanted))
         if walk is not None:
             for ids, end in self._parts(walk):
                 self._change_all(ids)
                 self._note(end)
             self._try_busy_again()
 
-    def _parts(self, walk: Walk) -> Iterator[tuple[list[int], int]]:
+    def _parts(self, walk: IndexScan) -> Iterator[tuple[list[int], int]]:
         """Give the ids that match, part by part, each with the last id that was looked at."""
         self.positions = Job.objects.values_list("bulk_positions", flat=True).get(pk=self.job.id) or {}
         last = self.positions.get(str(self.wanted.status), 0)
         walk = replace(walk, base=walk.base.filter(pk__lte=self.order.highest_id))
         residual = walk.residual(self.wanted)
         while True:
-            with index_walks():
-                rest = part_of(walk, ">", last)
+            with index_scans_only():
+                rest = narrow_by_id(walk, ">", last)
                 looked_at = list(rest.ordered(reverse=True).values_list("pk", flat=True)[:STEP])
                 if not looked_at:
                     return
                 last = looked_at[-1]
                 if residual:
-                    rows = part_of(rest, "<=", last).rows.filter(residual)
+                    rows = narrow_by_id(rest, "<=", last).rows.filter(residual)
                     looked_at = sorted(rows.values_list("pk", flat=True))
             yield looked_at, last
 
@@ -124,7 +124,7 @@ class _Run:
 
     def _matching(self, ids: Sequence[int]) -> JobQuerySet:
         """Those that match still: one that has begun or ended since it was found may not."""
-        return Job.objects.filter(self.wanted.conditions(*self.wanted.asked), pk__in=ids)
+        return Job.objects.filter(self.wanted.conditions(*self.wanted.given), pk__in=ids)
 
     def _apply(self, ids: list[int]) -> tuple[list[int], dict[int, RefusalReason]]:
         who: dict[str, Any] = {"actor": self.order.actor, "reason": self.order.reason}

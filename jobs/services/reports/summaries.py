@@ -12,7 +12,7 @@ from ...db.clock import NOW
 from ...db.connection import home
 from ...models import Job, JobQuerySet, Organization
 from ...status import Status
-from ..search.planner import index_walks
+from ..search.planner import index_scans_only
 from ..tenants.projects import get_project_model
 
 # Of each project and status; a count looks at one job more.
@@ -68,13 +68,13 @@ def summarize_organization(organization: Organization) -> OrganizationJobs:
 def newest_failures(project: models.Model) -> Sequence[Job]:
     """Return the jobs of the project that failed last, by creation."""
     failed = Job.objects.in_project(project).filter(status=Status.FAILED).order_by("-pk")
-    with index_walks():
+    with index_scans_only():
         return list(failed.only("action", "errors", "finished_at", "attempt", "reference_id")[:MOST_FAILURES])
 
 
 def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
     """Each part is one index and a limit, for a project; a join would let the planner walk through all jobs."""
-    # Pinned as in ``looking``: behind ``=`` the planner would be free to take an index of all projects.
+    # As `IndexEquals` explains: with ``=`` the planner would be free to take an index of all projects.
     jobs = Job.objects.filter(project_id__gte=OuterRef("pk"), project_id__lte=OuterRef("pk"))
     late = jobs.due(NOW).order_by("project_id", "due_at", "pk")
     rows = projects.using(home().alias).annotate(
@@ -83,7 +83,7 @@ def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
         jobs_failed_id=Subquery(_newest(jobs, Status.FAILED).values("pk")[:1]),
         **{_column(status): _Count(_at_most(_newest(jobs, status))) for status in Status},
     )
-    with index_walks():
+    with index_scans_only():
         found = list(rows)
     return [
         ProjectJobs(

@@ -1,8 +1,8 @@
-"""The ids of a page far down the list of a whole project, found by the counts of blocks instead of a walk to it.
+"""The ids of a page far down the API's list of a whole project, found by the counts of blocks of ids.
 
-One statement, so that the counts and the jobs are those of one instant: sum the blocks
-from the end where the list begins, and walk into the one in which the page does. What is
-not counted yet, the newest blocks, is walked through. The page is the same as OFFSET's.
+One statement, so that counts and jobs are those of one instant: it sums the blocks from the end
+where the list begins, and scans the one in which the page begins. The newest blocks, which are not
+counted yet, are scanned whole. The page is the one that OFFSET would give.
 """
 
 # ruff: noqa: S608 – the text is made of constants; whatever callers send is a parameter
@@ -13,34 +13,34 @@ from typing import Any, Final
 
 from ...models import BIGGEST_ID, BLOCK_BITS, Job, JobBlock
 
-FAR: Final = 2 << BLOCK_BITS
-"""From here on the counts are faster than the walk."""
+DEEP_OFFSET: Final = 2 << BLOCK_BITS
+"""From this offset on the counts are faster than a scan."""
 JOBS: Final = Job._meta.db_table
 BLOCKS: Final = JobBlock._meta.db_table
 
-# How many jobs to pass over; the first id that is in no counted block.
-ASKED: Final = f"""
-    asked (before) AS (SELECT %(offset)s::bigint),
+# How many jobs to skip; the first id that is in no counted block.
+OFFSET_AND_MARK: Final = f"""
+    skip (before) AS (SELECT %(offset)s::bigint),
     mark (id) AS (SELECT coalesce(max(block) + 1, 0) << {BLOCK_BITS} FROM {BLOCKS})
 """
-# A comparison of rows finds where to begin in the index, which alone has this order (see ``walks``).
+# A comparison of rows finds where to begin in the one index that has this order (see ``api_sql``).
 NEWEST_FIRST: Final = f"""
-    WITH {ASKED},
+    WITH {OFFSET_AND_MARK},
     recent (jobs) AS (
         SELECT count(*) FROM (
             SELECT FROM {JOBS}
             WHERE project_id <= %(project)s AND (project_id, id) >= (%(project)s, (SELECT id FROM mark))
-            ORDER BY project_id, id LIMIT (SELECT before + 1 FROM asked)
+            ORDER BY project_id, id LIMIT (SELECT before + 1 FROM skip)
         ) job
     ),
     counted AS (
         SELECT block, jobs, sum(jobs) OVER (ORDER BY block DESC) AS upto FROM {BLOCKS} WHERE project_id = %(project)s
     ),
     place (id, skipped) AS (
-        SELECT %(biggest)s::bigint, before FROM recent, asked WHERE recent.jobs > before
+        SELECT %(biggest)s::bigint, before FROM recent, skip WHERE recent.jobs > before
         UNION ALL (
             SELECT (block + 1) << {BLOCK_BITS}, before - recent.jobs - (upto - counted.jobs)
-            FROM counted, recent, asked WHERE recent.jobs <= before AND upto > before - recent.jobs
+            FROM counted, recent, skip WHERE recent.jobs <= before AND upto > before - recent.jobs
             ORDER BY block DESC LIMIT 1
         )
     )
@@ -49,16 +49,16 @@ NEWEST_FIRST: Final = f"""
     ORDER BY project_id DESC, id DESC LIMIT %(limit)s OFFSET coalesce((SELECT skipped FROM place), 0)
 """
 OLDEST_FIRST: Final = f"""
-    WITH {ASKED},
+    WITH {OFFSET_AND_MARK},
     counted AS (
         SELECT block, jobs, sum(jobs) OVER (ORDER BY block) AS upto FROM {BLOCKS} WHERE project_id = %(project)s
     ),
     place (id, skipped) AS (
         (
-            SELECT block << {BLOCK_BITS}, before - (upto - jobs) FROM counted, asked WHERE upto > before
+            SELECT block << {BLOCK_BITS}, before - (upto - jobs) FROM counted, skip WHERE upto > before
             ORDER BY block LIMIT 1
         )
-        UNION ALL SELECT id, before - coalesce((SELECT max(upto) FROM counted), 0) FROM mark, asked
+        UNION ALL SELECT id, before - coalesce((SELECT max(upto) FROM counted), 0) FROM mark, skip
     )
     SELECT id FROM {JOBS}
     WHERE project_id <= %(project)s AND (project_id, id) >= (%(project)s, (SELECT min(id) FROM place))
@@ -67,8 +67,8 @@ OLDEST_FIRST: Final = f"""
 NAME: Final = re.compile(r"%\((\w+)\)s")
 
 
-def deep_ids(project: Any, *, descending: bool, limit: int, offset: int) -> tuple[str, tuple[Any, ...]]:
-    """Return the SQL of the ids of a page and its parameters; ``project`` is the key as the driver takes it."""
+def deep_page_ids(project: Any, *, descending: bool, limit: int, offset: int) -> tuple[str, tuple[Any, ...]]:
+    """Return the SQL of a page's ids and its parameters; ``project`` is the primary key as the driver takes it."""
     text, names = _positional(NEWEST_FIRST if descending else OLDEST_FIRST)
     named = {"project": project, "limit": limit, "offset": offset, "biggest": BIGGEST_ID}
     return text, tuple(named[name] for name in names)
@@ -76,5 +76,5 @@ def deep_ids(project: Any, *, descending: bool, limit: int, offset: int) -> tupl
 
 @cache
 def _positional(text: str) -> tuple[str, list[str]]:
-    """Put ``%s`` for each named parameter, as a part of the ORM's statement must have it."""
+    """Replace each named parameter by ``%s``, as a part of a statement of the ORM needs it."""
     return NAME.sub("%s", text), NAME.findall(text)

@@ -1,4 +1,4 @@
-"""What may be asked of a list of jobs, in which order, and from where on."""
+"""What a client of the API asks of the list of jobs: filters, order, and where a page begins."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from ...status import Status
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobOrder:
+class ListOrder:
     """By id, which is the order of creation, or by start; jobs that start at one instant by id."""
 
     by_start: bool = False
@@ -23,16 +23,16 @@ class JobOrder:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """The place of a job in an order; it stays one when the job is gone. ``start_at`` is set in an order by start."""
+class Position:
+    """A position in an order, given by a job, which need not exist any more; ``start_at`` is set in orders by start."""
 
     job_id: int
     start_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobSearch:
-    """Which jobs, in which order; None asks for nothing. Instants are aware, each first one included, the last not."""
+class ListQuery:
+    """Filters and order; a filter that is None is off. Instants are aware; ``…_from`` is included, ``…_to`` is not."""
 
     statuses: frozenset[Status] | None = None
     action: str | None = None
@@ -41,11 +41,11 @@ class JobSearch:
     created_to: datetime | None = None
     start_from: datetime | None = None
     start_to: datetime | None = None
-    order: JobOrder = JobOrder()
+    order: ListOrder = ListOrder()
 
     def conditions(self) -> Q:
-        """Return all that is asked of a job."""
-        wanted = {
+        """Return all filters as one condition."""
+        lookups = {
             "status__in": None if self.statuses is None else sorted(self.statuses),
             "action": self.action,
             "reference_id": self.reference_id,
@@ -54,4 +54,4 @@ class JobSearch:
             "start_at__gte": self.start_from,
             "start_at__lt": self.start_to,
         }
-        return Q(**{lookup: value for lookup, value in wanted.items() if value is not None})
+        return Q(**{lookup: value for lookup, value in lookups.items() if value is not None})

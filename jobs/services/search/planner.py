@@ -1,4 +1,4 @@
-"""Let a search walk the index that it was written for, whatever the planner takes the table to be."""
+"""Makes PostgreSQL scan the index that a query was written for, whatever its statistics say about the table."""
 
 import re
 from collections.abc import Iterator
@@ -14,24 +14,24 @@ from ...db.connection import home, supports_row_locks
 from ...models import Job
 
 # With these off PostgreSQL takes such a plan only where there is no other. Statistics of single columns do not say
-# that jobs with a status lie side by side, so it would read and sort the whole table rather than walk an index of it.
+# that jobs with the same status lie together, so it would read and sort the whole table rather than scan an index.
 OFF: Final = (
     *("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort"),
-    # The few rows that a search names are to be looked up, not met while all others are read.
+    # The few rows that a search names are to be looked up, not found by reading all rows.
     *("enable_hashjoin", "enable_mergejoin"),
-    # What is switched off has an enormous cost to the planner, for which it would compile a walk of milliseconds.
+    # What is switched off has an enormous cost to the planner, for which it would compile a scan of milliseconds.
     "jit",
 )
 SETTINGS: Final = {**dict.fromkeys(OFF, "off"), "max_parallel_workers_per_gather": "0"}
 
 
-class Pinned(Func):
-    """``column = value``, which is not to end the planner's interest in the column.
+class IndexEquals(Func):
+    """``column = value``, written so that only an index that begins with the column gives the order.
 
-    From ``=`` it concludes that the column is constant, strikes it out of the order and may
-    walk any index by id. Of ``>=`` and ``<=`` only the newest PostgreSQL begins and ends at
-    the right place when an id is asked for as well. So a text is asked for by a pattern that
-    nothing else matches, and anything else by an array of one; in an index both are ``=``.
+    From ``=`` the planner concludes that the column is constant, drops it from the order and may
+    scan any index by id. With ``>=`` and ``<=`` only the newest PostgreSQL begins and ends at the
+    right place when there is a condition on the id as well. So a text is compared with a pattern that
+    nothing else matches, and any other value with an array of one; in an index both are ``=``.
     """
 
     output_field = BooleanField()
@@ -40,18 +40,18 @@ class Pinned(Func):
         field = cast("Field[Any, Any]", Job._meta.get_field(column))
         super().__init__(F(column), Value(value, output_field=field))
         self.value = value
-        # Of a project it is the type of the host's key.
+        # For a project this is the type of the primary key of the host's model.
         self.is_text = isinstance(getattr(field, "target_field", field), CharField | TextField)
 
     def as_sql(  # type: ignore[override]  # has no template
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
     ) -> tuple[str, list[Any]]:
-        """Ask plainly, where no planner has to be outwitted."""
+        """Return a plain comparison, for databases whose planner needs no such form."""
         column, value, values = self._parts(compiler)
         return f"({column} >= {value} AND {column} <= {value})", [*values, *values]
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
-        """Ask by a pattern, or by an array."""
+        """Return a comparison with a pattern or with an array."""
         column, value, values = self._parts(compiler)
         if self.is_text:
             return f"{column} LIKE {value}", [re.sub(r"([\\%_])", r"\\\1", self.value)]
@@ -63,8 +63,8 @@ class Pinned(Func):
 
 
 @contextmanager
-def index_walks() -> Iterator[None]:
-    """Have the statements of the block walk indexes in their order; without row locks (SQLite) they do anyhow."""
+def index_scans_only() -> Iterator[None]:
+    """Make the statements of the block scan indexes in their order; SQLite does so by itself."""
     connection = home()
     if not supports_row_locks(connection):
         yield

@@ -1,13 +1,13 @@
-"""How staff's searches stay fast at any number of jobs: each walks one index, and looks no further than a window.
+"""Finds the jobs that match a filter of staff's: each search scans one index, and a bounded part of it.
 
-What an index answers alone is found wherever it is. Anything else that is asked is looked
-for among the newest ``WINDOW`` entries of the best index, and the answer says so; the next
-window begins where this one ended.
+Conditions that an index answers alone find every job. For any other condition only the newest
+``WINDOW`` entries of the best index are scanned, and the result says so; the next search goes on
+where this window ended.
 
-``ORDER BY id LIMIT 50`` lets the planner walk the primary key, as it takes matching rows to
-be spread evenly; where they lie elsewhere it reads millions. So every walk has an order
-that its index alone can give, and one value of a column is asked for by :class:`Pinned`.
-Whoever reads what was found does so within :func:`jobs.services.search.planner.index_walks`.
+For ``ORDER BY id LIMIT 50`` the planner scans the primary key, as it takes matching rows to be
+spread evenly; where they are not, it reads millions. So each scan has an order that only its index
+has, and one value of a column is selected by :class:`IndexEquals`. Whoever reads the result does so
+within :func:`jobs.services.search.planner.index_scans_only`.
 """
 
 from dataclasses import dataclass, replace
@@ -21,202 +21,204 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from ...models import Job, JobQuerySet
 from ...status import Status
-from .planner import Pinned, index_walks
+from .planner import IndexEquals, index_scans_only
 from .staff_filter import JobFilter, parse_id, references_in
 
 WINDOW: Final = 50_000
-MOST_OF_A_REFERENCE: Final = 10_001
+MAX_OF_A_REFERENCE: Final = 10_001
 # Jobs get their times a moment before their ids, so the two orders differ by seconds.
 OUT_OF_ORDER: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Where a search ended although there is more; ``before`` goes on from there."""
+    """Where a search ended although there may be more jobs; ``before`` continues there."""
 
     size: int
-    # When the last job looked at was created.
+    # When the last job of the window was created.
     since: datetime
     before: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """The jobs that were found, in their order; ``window`` None: among all there are."""
+class SearchResult:
+    """The jobs found, in their order; ``window`` is None if all jobs were searched."""
 
     jobs: JobQuerySet
     window: Window | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walk:
-    """The way through one index: its rows, the columns that order them, and what of the filter it has answered."""
+class IndexScan:
+    """A scan of one index: its rows, the columns that order them, and the fields of the filter that it answers."""
 
-    # All of them, whatever bounds the walk.
+    # All rows, without the bounds.
     base: JobQuerySet
     keys: tuple[str, ...]
     answers: frozenset[str]
     lower: Q | Func | None = None
     upper: Q | Func | None = None
-    # Newest first, or most overdue first; an order by id can be turned round, within the same window.
+    # Newest first, or most overdue first; an order by id can be reversed, within the same window.
     descending: bool = True
-    # Whether an end of the walk can be set, and is needed.
-    endless: bool = True
+    # False: there are few rows, in no index's order, so that a window is neither possible nor needed.
+    is_long: bool = True
 
     @property
-    def place(self) -> tuple[str, ...]:
-        """The columns that tell where in the walk a job stands: of a value that all have there is no need."""
+    def position(self) -> tuple[str, ...]:
+        """The columns that tell where a job is in the scan; a column with one value for all is not needed."""
         return ("pk",) if self.descending else self.keys
 
     @property
     def rows(self) -> JobQuerySet:
-        """Those between its bounds."""
+        """The rows between the bounds."""
         bounds = [bound for bound in (self.lower, self.upper) if bound is not None]
         return self.base.filter(*bounds) if bounds else self.base
 
     def ordered(self, *, reverse: bool = False) -> JobQuerySet:
-        """Return its rows in its order; the few that have no walk in one that no index has, so that they are sorted."""
-        if not self.endless:
+        """Return the rows in the order of the scan; few rows in one that no index has, so that they are sorted."""
+        if not self.is_long:
             by_id = F("pk") + 0
             return self.rows.order_by(by_id.asc() if reverse else by_id.desc())
         sign = "-" if self.descending != reverse else ""
         return self.rows.order_by(*(f"{sign}{key}" for key in self.keys))
 
     def residual(self, wanted: JobFilter) -> Q:
-        """Return what is asked beyond this walk."""
-        return wanted.conditions(*wanted.asked - self.answers)
+        """Return the conditions that the scan does not answer."""
+        return wanted.conditions(*wanted.given - self.answers)
 
 
-def look_for(wanted: JobFilter, *, before: int | None = None, reverse: bool = False) -> Look:
-    """Find the jobs that ``wanted`` asks for, newest first or, if only late ones are, most overdue first.
+def search_jobs(wanted: JobFilter, *, before: int | None = None, reverse: bool = False) -> SearchResult:
+    """Find the jobs that match, newest first or, with ``due_until``, most overdue first.
 
     Args:
-        before: the id of a job; look behind it only. Ignored if its place is no longer known.
-        reverse: turn the order round, where it is by id.
+        before: the id of a job; search behind it only. Ignored if its position is no longer known.
+        reverse: reverse the order, if it is by id.
 
-    A few short queries tell where the window ends; the jobs themselves are read by the caller, in ``index_walks()``.
+    A few short queries find the end of the window; the caller reads the jobs, in ``index_scans_only()``.
     """
-    walk = walk_for(wanted)
-    if walk is None:
-        return Look(jobs=Job.objects.none())
-    residual = walk.residual(wanted)
-    if before is not None and walk.endless and (place := _place_of(before, walk)) is not None:
-        walk = _part_of(walk, "<" if walk.descending else ">", place)
-    last = _last_of_window(walk) if residual and walk.endless else None
+    scan = choose_scan(wanted)
+    if scan is None:
+        return SearchResult(jobs=Job.objects.none())
+    residual = scan.residual(wanted)
+    if before is not None and scan.is_long and (position := _position_of(before, scan)) is not None:
+        scan = _narrow(scan, "<" if scan.descending else ">", position)
+    last = _last_of_window(scan) if residual and scan.is_long else None
     if last is not None:
-        walk = _part_of(walk, ">=" if walk.descending else "<=", last)
-    window = None if last is None else _window_of(last[-1], wanted, walk)
-    jobs = walk.ordered(reverse=reverse and walk.descending)
-    return Look(jobs=jobs.filter(residual) if residual else jobs, window=window)
+        scan = _narrow(scan, ">=" if scan.descending else "<=", last)
+    window = None if last is None else _window_of(last[-1], wanted, scan)
+    jobs = scan.ordered(reverse=reverse and scan.descending)
+    return SearchResult(jobs=jobs.filter(residual) if residual else jobs, window=window)
 
 
-def walk_for(wanted: JobFilter) -> Walk | None:
-    """Choose the index: by reference, else by what has the fewest jobs as a rule. None: there can be no such job."""
-    late_elsewhere = wanted.due_until is not None and wanted.status not in (None, Status.SCHEDULED)
-    if wanted.nothing or late_elsewhere:
+def choose_scan(wanted: JobFilter) -> IndexScan | None:
+    """Choose the index: by reference, else the one that has the fewest jobs as a rule. None: no job can match."""
+    is_due_elsewhere = wanted.due_until is not None and wanted.status not in (None, Status.SCHEDULED)
+    if wanted.nothing or is_due_elsewhere:
         return None
     if wanted.same_as is not None or wanted.search:
-        return _by_search(wanted)
-    of_project = Job.objects.filter(project=wanted.project) if wanted.project is not None else Job.objects.all()
-    asked = {"project"} & wanted.asked
+        return _scan_of_search(wanted)
+    jobs = _in_project(wanted)
+    project = {"project"} & wanted.given
     if wanted.due_until is not None:
-        waiting = of_project.waiting()
-        answers = frozenset({"status", "due_until"} | asked)
+        waiting = jobs.waiting()
+        answers = frozenset({"status", "due_until"} | project)
         until = Q(due_at__lte=wanted.due_until)
-        return Walk(base=waiting, keys=("due_at", "pk"), answers=answers, upper=until, descending=False)
+        return IndexScan(base=waiting, keys=("due_at", "pk"), answers=answers, upper=until, descending=False)
     if wanted.status is not None:
-        return _pinned(of_project, "status", wanted.status, asked)
-    if wanted.action is not None and asked:
-        return _pinned(of_project, "action", wanted.action, asked)
-    if asked:
-        return _pinned(Job.objects.all(), "project_id", wanted.project, {"project"})
-    return Walk(base=Job.objects.all(), keys=("pk",), answers=frozenset())
+        return _scan_of_value(jobs, "status", wanted.status, project)
+    if wanted.action is not None and project:
+        return _scan_of_value(jobs, "action", wanted.action, project)
+    if project:
+        return _scan_of_value(Job.objects.all(), "project_id", wanted.project, project)
+    return IndexScan(base=Job.objects.all(), keys=("pk",), answers=frozenset())
 
 
-def part_of(walk: Walk, way: str, job_id: int) -> Walk:
-    """Return the part of a walk that goes by id which lies on one side of an id, e.g. ``>``; no job need have it."""
-    return _part_of(walk, way, (job_id,))
+def narrow_by_id(scan: IndexScan, operator: str, job_id: int) -> IndexScan:
+    """Return the part of a scan by id that is on one side of an id, e.g. ``>``; no job need have the id."""
+    return _narrow(scan, operator, (job_id,))
 
 
-def _by_search(wanted: JobFilter) -> Walk | None:
-    """Walk by reference; of what may be several things, read the few jobs of each."""
+def _in_project(wanted: JobFilter) -> JobQuerySet:
+    return Job.objects.all() if wanted.project is None else Job.objects.filter(project=wanted.project)
+
+
+def _scan_of_search(wanted: JobFilter) -> IndexScan | None:
+    """Scan by reference; where the text may mean several things, read the few jobs of each."""
     if wanted.same_as is not None:
         reference = Job.objects.filter(pk=wanted.same_as).values_list("reference_id", flat=True).first()
-        if not reference:  # of those redacted nobody knows any more whom they were about
+        if not reference:  # the job is redacted or gone
             return None
         if not wanted.search:
-            return _by_reference(wanted, reference, {"same_as"})
-        walk = _by_search(replace(wanted, same_as=None))
-        return walk and replace(walk, base=walk.base.filter(reference_id=reference))
-    named, references = parse_id(wanted.search), references_in(wanted.search)
+            return _scan_of_reference(wanted, reference, {"same_as"})
+        scan = _scan_of_search(replace(wanted, same_as=None))
+        return scan and replace(scan, base=scan.base.filter(reference_id=reference))
+    job_id, references = parse_id(wanted.search), references_in(wanted.search)
     if not references:
         return None
-    if named is None and len(references) == 1:
-        return _by_reference(wanted, references[0], {"search"})
-    # A negative id is none: where no id is meant, the query has the same shape.
+    if job_id is None and len(references) == 1:
+        return _scan_of_reference(wanted, references[0], {"search"})
+    # No job has a negative id; so the query has the same shape where the text is no id.
     parts = ["SELECT id FROM jobs_job WHERE id = %s"]
-    values: list[Any] = [-1 if named is None else named]
+    values: list[Any] = [-1 if job_id is None else job_id]
     for reference in references:
         parts.append(
             "SELECT * FROM (SELECT id FROM jobs_job WHERE reference_id >= %s AND reference_id <= %s "
             "ORDER BY reference_id DESC, id DESC LIMIT %s) newest"
         )
-        values += [reference, reference, MOST_OF_A_REFERENCE]
+        values += [reference, reference, MAX_OF_A_REFERENCE]
     few = RawSQL(" UNION ALL ".join(parts), values)  # noqa: S611 – what was typed is a parameter
-    return Walk(base=Job.objects.filter(pk__in=few), keys=("pk",), answers=frozenset({"search"}), endless=False)
+    return IndexScan(base=Job.objects.filter(pk__in=few), keys=("pk",), answers=frozenset({"search"}), is_long=False)
 
 
-def _by_reference(wanted: JobFilter, reference: str, answers: set[str]) -> Walk:
-    rows = Job.objects.all() if wanted.project is None else Job.objects.filter(project=wanted.project)
-    return _pinned(rows, "reference_id", reference, answers | ({"project"} & wanted.asked))
+def _scan_of_reference(wanted: JobFilter, reference: str, answers: set[str]) -> IndexScan:
+    return _scan_of_value(_in_project(wanted), "reference_id", reference, answers | ({"project"} & wanted.given))
 
 
-def _pinned(rows: JobQuerySet, column: str, value: Any, answers: set[str]) -> Walk:
-    """Walk through one value of a column, by id."""
-    pinned = rows.filter(Pinned(column, value))
-    return Walk(base=pinned, keys=(column, "pk"), answers=frozenset(answers | {column}))
+def _scan_of_value(rows: JobQuerySet, column: str, value: Any, answers: set[str]) -> IndexScan:
+    """Scan one value of a column, by id."""
+    same = rows.filter(IndexEquals(column, value))
+    return IndexScan(base=same, keys=(column, "pk"), answers=frozenset(answers | {column}))
 
 
-def _place_of(job_id: int, walk: Walk) -> tuple[Any, ...] | None:
-    """Return where a job stands in a walk: its id, and what the walk goes by before, if it does."""
-    if walk.descending:
+def _position_of(job_id: int, scan: IndexScan) -> tuple[Any, ...] | None:
+    """Return the position of a job in a scan: its id, and before it what else the scan is ordered by."""
+    if scan.descending:
         return (job_id,)
     due_at = Job.objects.filter(pk=job_id).values_list("due_at", flat=True).first()
     return None if due_at is None else (due_at, job_id)
 
 
-def _last_of_window(walk: Walk) -> tuple[Any, ...] | None:
-    """Return the place at which a window ends, found in the index alone; None: the walk ends before."""
-    with index_walks():
-        ends = list(walk.ordered().values_list(*walk.place)[WINDOW - 1 : WINDOW + 1])
+def _last_of_window(scan: IndexScan) -> tuple[Any, ...] | None:
+    """Return the position at which the window ends, found in the index alone; None: the scan is not longer."""
+    with index_scans_only():
+        ends = list(scan.ordered().values_list(*scan.position)[WINDOW - 1 : WINDOW + 1])
     return ends[0] if len(ends) == 2 else None
 
 
-def _window_of(last_id: int, wanted: JobFilter, walk: Walk) -> Window | None:
+def _window_of(last_id: int, wanted: JobFilter, scan: IndexScan) -> Window | None:
     since = Job.objects.filter(pk=last_id).values_list("created_at", flat=True).first()
     if since is None:  # deleted meanwhile
         return None
     begins_before = wanted.created_from is not None and since < wanted.created_from - OUT_OF_ORDER
-    return None if walk.descending and begins_before else Window(size=WINDOW, since=since, before=last_id)
+    return None if scan.descending and begins_before else Window(size=WINDOW, since=since, before=last_id)
 
 
-def _part_of(walk: Walk, way: str, place: tuple[Any, ...]) -> Walk:
-    """Move one bound of a walk to a place within it, which is narrower than the bound that it had."""
-    names = walk.keys[-len(place) :]
-    bound = _Compared(names, way, place)
-    return replace(walk, lower=bound) if way.startswith(">") else replace(walk, upper=bound)
+def _narrow(scan: IndexScan, operator: str, position: tuple[Any, ...]) -> IndexScan:
+    """Set one bound of a scan to a position within it."""
+    bound = _RowComparison(scan.keys[-len(position) :], operator, position)
+    return replace(scan, lower=bound) if operator.startswith(">") else replace(scan, upper=bound)
 
 
-class _Compared(Func):
-    """``(a, b) >= (x, y)``: a part of one index, in which no other index can share."""
+class _RowComparison(Func):
+    """``(a, b) >= (x, y)``: a part of one index, which no other index can answer."""
 
     output_field = BooleanField()
 
-    def __init__(self, keys: tuple[str, ...], way: str, place: tuple[Any, ...]) -> None:
+    def __init__(self, keys: tuple[str, ...], operator: str, position: tuple[Any, ...]) -> None:
         fields = [Job._meta.pk if key == "pk" else Job._meta.get_field(key) for key in keys]
-        values = [Value(value, output_field=field) for value, field in zip(place, fields, strict=True)]  # type: ignore[arg-type]
+        values = [Value(value, output_field=field) for value, field in zip(position, fields, strict=True)]  # type: ignore[arg-type]  # pk is never None
         super().__init__(*map(F, keys), *values)
-        self.way = way
+        self.operator = operator
 
     def as_sql(  # type: ignore[override]  # has no template
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
@@ -224,4 +226,4 @@ class _Compared(Func):
         parts = [compiler.compile(expression) for expression in self.get_source_expressions()]
         half = len(parts) // 2
         left, right = (", ".join(sql for sql, _ in side) for side in (parts[:half], parts[half:]))
-        return f"({left}) {self.way} ({right})", [value for _, values in parts for value in values]
+        return f"({left}) {self.operator} ({right})", [value for _, values in parts for value in values]

@@ -10,7 +10,7 @@ from django.db import connection
 from jobs.models import BLOCK_BITS, Job, JobBlock
 from jobs.services.search import api_deep_pages
 from jobs.services.search.api_pages import list_page
-from jobs.services.search.api_query import JobOrder, JobSearch
+from jobs.services.search.api_query import ListOrder, ListQuery
 from jobs.stats.block_counts import BlockCounter
 from tests.support.concurrency import statements
 from tests.support.factories import make_job, make_project
@@ -23,13 +23,13 @@ pytestmark = [
     ),
 ]
 
-NEWEST_FIRST = JobOrder(by_start=False, descending=True)
-OLDEST_FIRST = JobOrder(by_start=False, descending=False)
+NEWEST_FIRST = ListOrder(by_start=False, descending=True)
+OLDEST_FIRST = ListOrder(by_start=False, descending=False)
 
 
 @pytest.fixture(autouse=True)
 def _every_page_is_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_deep_pages, "FAR", 0)
+    monkeypatch.setattr(api_deep_pages, "DEEP_OFFSET", 0)
 
 
 def fill(*, blocks: int, seed: int = 7) -> Any:
@@ -56,7 +56,7 @@ def pages_are_those_of_offset(project: Any) -> None:
     for order, expected in ((NEWEST_FIRST, ids[::-1]), (OLDEST_FIRST, ids)):
         for limit in (1, 7):
             for offset in range(len(ids) + 3):
-                page = list_page(JobSearch(order=order), project=project, limit=limit, offset=offset)
+                page = list_page(ListQuery(order=order), project=project, limit=limit, offset=offset)
 
                 assert [job.pk for job in page.jobs] == expected[offset : offset + limit]
                 assert page.has_more is (len(ids) > offset + limit)
@@ -89,18 +89,18 @@ def test_of_a_project_without_jobs_every_page_is_empty():
     count_all()
 
     for order in (NEWEST_FIRST, OLDEST_FIRST):
-        assert list(list_page(JobSearch(order=order), project=make_project(), limit=5, offset=5).jobs) == []
+        assert list(list_page(ListQuery(order=order), project=make_project(), limit=5, offset=5).jobs) == []
 
 
 @pytest.mark.parametrize("order", [NEWEST_FIRST, OLDEST_FIRST])
-def test_a_far_page_takes_one_statement_that_walks_one_index_from_where_the_page_lies(order: JobOrder):
+def test_a_far_page_takes_one_statement_that_walks_one_index_from_where_the_page_lies(order: ListOrder):
     project = fill(blocks=12)
     count_all()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
     with statements() as sent:
-        list_page(JobSearch(order=order), project=project, limit=7, offset=20)
+        list_page(ListQuery(order=order), project=project, limit=7, offset=20)
     with connection.cursor() as cursor:
         # Of so few rows, any plan is as good as another: leave those that must sort to the end.
         cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")
@@ -118,7 +118,7 @@ def test_a_filter_is_not_answered_by_counts_of_all_jobs(search: dict[str, Any]):
     project = fill(blocks=4)
     count_all()
 
-    page = list_page(JobSearch(**search), project=project, limit=200, offset=0)
+    page = list_page(ListQuery(**search), project=project, limit=200, offset=0)
 
     expected = Job.objects.filter(project=project, **search).order_by("-pk").values_list("pk", flat=True)
     assert [job.pk for job in page.jobs] == list(expected)

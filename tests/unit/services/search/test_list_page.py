@@ -11,14 +11,14 @@ import pytest
 from jobs.models import Job
 from jobs.services.search import api_sql
 from jobs.services.search.api_pages import list_page
-from jobs.services.search.api_query import JobOrder, JobSearch, Place
+from jobs.services.search.api_query import ListOrder, ListQuery, Position
 from jobs.status import Status
 from tests.support.concurrency import statements
 from tests.support.factories import LONG_AGO, make_job, make_project
 
 ROWS: Final = 240
 MINUTE: Final = timedelta(minutes=1)
-ORDERS: Final = [JobOrder(by_start=start, descending=down) for start in (False, True) for down in (False, True)]
+ORDERS: Final = [ListOrder(by_start=start, descending=down) for start in (False, True) for down in (False, True)]
 
 
 def at(minute: int) -> datetime:
@@ -80,7 +80,7 @@ def jobs(django_db_setup: None, django_db_blocker: Any) -> Iterator[list[Job]]:
             one.organization.delete()
 
 
-def model_of(jobs: list[Job], search: JobSearch) -> list[int]:
+def model_of(jobs: list[Job], search: ListQuery) -> list[int]:
     """Return the ids that a search must find, in order."""
     found = [
         job
@@ -101,8 +101,8 @@ def model_of(jobs: list[Job], search: JobSearch) -> list[int]:
 @pytest.mark.django_db
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
 @pytest.mark.parametrize("what", SEARCHES)
-def test_pages_by_number_are_the_cuts_of_the_model(jobs: list[Job], what: str, order: JobOrder):
-    search = JobSearch(**SEARCHES[what], order=order)
+def test_pages_by_number_are_the_cuts_of_the_model(jobs: list[Job], what: str, order: ListOrder):
+    search = ListQuery(**SEARCHES[what], order=order)
     expected = model_of(jobs, search)
 
     for limit in (1, 7, 200):
@@ -116,8 +116,8 @@ def test_pages_by_number_are_the_cuts_of_the_model(jobs: list[Job], what: str, o
 @pytest.mark.django_db
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
 @pytest.mark.parametrize("what", SEARCHES)
-def test_a_walk_gives_the_model_from_end_to_end(jobs: list[Job], what: str, order: JobOrder):
-    search = JobSearch(**SEARCHES[what], order=order)
+def test_a_walk_gives_the_model_from_end_to_end(jobs: list[Job], what: str, order: ListOrder):
+    search = ListQuery(**SEARCHES[what], order=order)
 
     assert walked(search, jobs[0].project, limit=7) == model_of(jobs, search)
 
@@ -126,12 +126,12 @@ def test_a_walk_gives_the_model_from_end_to_end(jobs: list[Job], what: str, orde
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
 @pytest.mark.parametrize("what", SEARCHES)
 def test_it_is_the_same_where_no_filter_is_narrow_and_blocks_are_many(
-    jobs: list[Job], what: str, order: JobOrder, monkeypatch: pytest.MonkeyPatch
+    jobs: list[Job], what: str, order: ListOrder, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(api_sql, "NARROW", dict.fromkeys(api_sql.NARROW, 3))
     monkeypatch.setattr(api_sql, "BLOCK_BITS", 3)
     monkeypatch.setattr(api_sql, "BLOCK", "id >> 3")
-    search = JobSearch(**SEARCHES[what], order=order)
+    search = ListQuery(**SEARCHES[what], order=order)
     expected = model_of(jobs, search)
 
     page = list_page(search, project=jobs[0].project, limit=7, offset=3)
@@ -140,7 +140,7 @@ def test_it_is_the_same_where_no_filter_is_narrow_and_blocks_are_many(
     assert walked(search, jobs[0].project, limit=7) == expected
 
 
-def walked(search: JobSearch, project: Any, *, limit: int) -> list[int]:
+def walked(search: ListQuery, project: Any, *, limit: int) -> list[int]:
     found: list[int] = []
     after = None
     for _ in count():
@@ -149,7 +149,7 @@ def walked(search: JobSearch, project: Any, *, limit: int) -> list[int]:
         if not page.has_more:
             return found
         last = page.jobs[-1]
-        after = Place(job_id=last.pk, start_at=last.start_at if search.order.by_start else None)
+        after = Position(job_id=last.pk, start_at=last.start_at if search.order.by_start else None)
     raise AssertionError
 
 
@@ -159,7 +159,7 @@ def test_a_page_takes_one_statement_and_counts_nothing(jobs: list[Job], what: st
     project = jobs[0].project
     for order in ORDERS:
         with statements() as sent:
-            page = list_page(JobSearch(**SEARCHES[what], order=order), project=project, limit=50)
+            page = list_page(ListQuery(**SEARCHES[what], order=order), project=project, limit=50)
             assert all(job.status for job in page.jobs)
 
         assert len(sent) == 1
@@ -169,6 +169,6 @@ def test_a_page_takes_one_statement_and_counts_nothing(jobs: list[Job], what: st
 @pytest.mark.django_db
 def test_a_page_where_no_table_reaches_takes_no_statement(jobs: list[Job]):
     with statements() as sent:
-        page = list_page(JobSearch(), project=jobs[0].project, limit=200, offset=2**62 + 1)
+        page = list_page(ListQuery(), project=jobs[0].project, limit=200, offset=2**62 + 1)
 
     assert (list(page.jobs), page.has_more, sent) == ([], False, [])

@@ -10,7 +10,7 @@ from django.db import connection
 
 from jobs.models import Job
 from jobs.services.search import api_pages
-from jobs.services.search.api_query import JobOrder, JobSearch, Place
+from jobs.services.search.api_query import ListOrder, ListQuery, Position
 from jobs.status import Status
 from tests.support.factories import make_project
 
@@ -59,9 +59,9 @@ def project(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
         made.organization.delete()
 
 
-ASCENDING: Final = JobOrder(descending=False)
-BY_START: Final = JobOrder(by_start=True)
-FIRST_STARTS: Final = JobOrder(by_start=True, descending=False)
+ASCENDING: Final = ListOrder(descending=False)
+BY_START: Final = ListOrder(by_start=True)
+FIRST_STARTS: Final = ListOrder(by_start=True, descending=False)
 
 FIRST_PAGES: Final = [
     ({}, "jobs_job_list"),
@@ -148,16 +148,16 @@ def test_of_several_filters_the_one_with_few_jobs_is_taken(project: Any, asked: 
 
 def test_a_walk_by_cursor_reads_as_little_anywhere(project: Any):
     first, last = Job.objects.filter(project=project).order_by("pk")[:1][0].pk, ROWS - 100
-    for search in (JobSearch(), JobSearch(statuses=frozenset({Status.COMPLETED}))):
+    for search in (ListQuery(), ListQuery(statuses=frozenset({Status.COMPLETED}))):
         for row in (last, ROWS // 2, 1000):
-            assert blocks_read(plan_of(search, project, after=Place(job_id=first + row))) <= FEW
+            assert blocks_read(plan_of(search, project, after=Position(job_id=first + row))) <= FEW
     for row in (last, ROWS // 2, 1000):
-        after = Place(job_id=first + row, start_at=at(row + 1))
-        assert blocks_read(plan_of(JobSearch(order=BY_START), project, after=after)) <= FEW
+        after = Position(job_id=first + row, start_at=at(row + 1))
+        assert blocks_read(plan_of(ListQuery(order=BY_START), project, after=after)) <= FEW
 
 
 def test_a_page_far_away_reads_ids_and_only_its_own_rows(project: Any):
-    plan = plan_of(JobSearch(), project, offset=ROWS - 100)
+    plan = plan_of(ListQuery(), project, offset=ROWS - 100)
 
     fetched = [node for node in nodes_of(plan) if node.get("Index Name") == "jobs_job_pkey"]
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in fetched) <= 51
@@ -173,12 +173,12 @@ def test_the_planner_alone_would_read_the_whole_list(project: Any):
     assert rows_read(explained(naive)) + rows_removed(explained(naive)) > ROWS / 2
 
 
-def search_of(asked: dict[str, Any]) -> JobSearch:
-    return JobSearch(**{name: frozenset(value) if name == "statuses" else value for name, value in asked.items()})
+def search_of(asked: dict[str, Any]) -> ListQuery:
+    return ListQuery(**{name: frozenset(value) if name == "statuses" else value for name, value in asked.items()})
 
 
-def plan_of(search: JobSearch, project: Any, **part: Any) -> dict[str, Any]:
-    return explained(api_pages.find_jobs(search, project=project, limit=51, **part))
+def plan_of(search: ListQuery, project: Any, **part: Any) -> dict[str, Any]:
+    return explained(api_pages.page_queryset(search, project=project, limit=51, **part))
 
 
 def explained(jobs: Any) -> dict[str, Any]:

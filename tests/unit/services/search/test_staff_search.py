@@ -9,7 +9,7 @@ import pytest
 from jobs.models import Job
 from jobs.services.search import staff_search
 from jobs.services.search.staff_filter import JobFilter
-from jobs.services.search.staff_search import look_for
+from jobs.services.search.staff_search import search_jobs
 from jobs.status import Status
 from tests.support.factories import LONG_AGO, make_job, make_project
 
@@ -19,7 +19,7 @@ HOUR: Final = timedelta(hours=1)
 
 
 def found(before: int | None = None, *, reverse: bool = False, **asked: Any) -> list[int]:
-    look = look_for(JobFilter(**asked), before=before, reverse=reverse)
+    look = search_jobs(JobFilter(**asked), before=before, reverse=reverse)
     return [job.pk for job in look.jobs]
 
 
@@ -137,7 +137,7 @@ def test_what_no_index_answers_is_sought_window_by_window(asked: dict[str, Any])
 
     windows, before = [], None
     for _ in range(3):
-        look = look_for(JobFilter(**asked, retried=True), before=before)
+        look = search_jobs(JobFilter(**asked, retried=True), before=before)
         windows.append(([job.pk for job in look.jobs], look.window and look.window.since))
         before = look.window.before if look.window else None
 
@@ -150,8 +150,8 @@ def test_late_ones_are_sought_window_by_window_from_the_most_overdue_on():
     jobs = [make_job(due_at=LONG_AGO - number * HOUR, attempt=2) for number in range(5)]
     ids = [job.pk for job in jobs]
 
-    first = look_for(JobFilter(due_until=LONG_AGO, retried=True))
-    second = look_for(JobFilter(due_until=LONG_AGO, retried=True), before=first.window.before)
+    first = search_jobs(JobFilter(due_until=LONG_AGO, retried=True))
+    second = search_jobs(JobFilter(due_until=LONG_AGO, retried=True), before=first.window.before)
 
     assert [job.pk for job in first.jobs] == [ids[4], ids[3], ids[2]]
     assert [job.pk for job in second.jobs] == [ids[1], ids[0]]
@@ -173,7 +173,7 @@ def test_what_an_index_answers_is_found_beyond_any_window():
 
     for asked in ({}, {"project": project.pk}, {"status": "scheduled"}, {"search": "a"}, {"due_until": LONG_AGO}):
         assert len(found(**asked)) == 5
-        assert look_for(JobFilter(**asked)).window is None
+        assert search_jobs(JobFilter(**asked)).window is None
 
 
 @pytest.mark.usefixtures("narrow")
@@ -181,8 +181,8 @@ def test_a_window_that_reaches_the_beginning_of_the_time_asked_for_is_all():
     for number in range(8):
         make_job(created_at=LONG_AGO + number * HOUR)
 
-    assert look_for(JobFilter(created_from=LONG_AGO + 6 * HOUR)).window is None
-    assert look_for(JobFilter(created_from=LONG_AGO + 4 * HOUR)).window is not None
+    assert search_jobs(JobFilter(created_from=LONG_AGO + 6 * HOUR)).window is None
+    assert search_jobs(JobFilter(created_from=LONG_AGO + 4 * HOUR)).window is not None
 
 
 @pytest.mark.usefixtures("narrow")

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Job
 from jobs.services.search import facets, staff_search
-from jobs.services.search.planner import index_walks
+from jobs.services.search.planner import index_scans_only
 from jobs.services.search.staff_filter import JobFilter
 from tests.unit.services.search.test_list_plans import (
     BEGAN,
@@ -71,7 +71,7 @@ EXACT: Final[list[tuple[dict[str, Any], str]]] = [
 @pytest.mark.parametrize(("asked", "index"), EXACT, ids=str)
 @pytest.mark.parametrize("reverse", [False, True], ids=["newest first", "oldest first"])
 def test_what_an_index_answers_is_read_from_it_in_its_order(project: Any, asked: Any, index: str, reverse: bool):
-    look = look_for(asked, project, reverse=reverse)
+    look = search_jobs(asked, project, reverse=reverse)
 
     plan = planned(look.jobs[:PAGE])
     counted = planned(look.jobs.values("pk")[:COUNTED])
@@ -105,7 +105,7 @@ def test_what_no_index_answers_reads_no_more_than_a_window(project: Any, asked: 
     first = Job.objects.order_by("pk").values_list("pk", flat=True)[0]
     before = None if share is None or "due_until" in asked else first + int(ROWS * share)
 
-    look = look_for(asked, project, before=before)
+    look = search_jobs(asked, project, before=before)
     plan = planned(look.jobs[:PAGE])
 
     assert indexes_walked(plan) <= {index, OF_ALL.get(index, index)}, indexes_walked(plan)
@@ -117,7 +117,7 @@ def test_what_no_index_answers_reads_no_more_than_a_window(project: Any, asked: 
 
 def test_where_a_window_ends_is_found_in_the_index_alone(project: Any):
     for asked in ({"status": "completed"}, {"project": project.pk}, {}, {"due_until": LATE}):
-        walk = staff_search.walk_for(JobFilter(**asked))
+        walk = staff_search.choose_scan(JobFilter(**asked))
 
         plan = planned(walk.ordered().values_list(*walk.keys)[SMALL - 1 : SMALL + 1])
 
@@ -127,7 +127,7 @@ def test_where_a_window_ends_is_found_in_the_index_alone(project: Any):
 
 
 def test_what_may_be_an_id_or_a_reference_reads_a_few_rows(project: Any):
-    plan = planned(look_for({"search": "77"}, project).jobs[:PAGE])
+    plan = planned(search_jobs({"search": "77"}, project).jobs[:PAGE])
 
     assert blocks_read(plan) <= 50
 
@@ -143,7 +143,7 @@ def test_counting_all_choices_looks_at_bounded_parts_of_indexes(project: Any):
             facets.count_choices(groups)
 
     for query in (query for query in captured if "jobs_job" in query["sql"]):
-        with index_walks(), connection.cursor() as cursor:
+        with index_scans_only(), connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) {query['sql']}")
             plan = cursor.fetchone()[0][0]["Plan"]
         assert entries_looked_at(plan) <= max(SMALL, COUNTED), query["sql"]
@@ -159,13 +159,13 @@ def test_the_planner_alone_would_read_most_of_the_list(project: Any):
 
 
 def planned(jobs: Any) -> dict[str, Any]:
-    with index_walks():
+    with index_scans_only():
         return explained(jobs)
 
 
-def look_for(asked: dict[str, Any], project: Any, **where: Any) -> staff_search.Look:
+def search_jobs(asked: dict[str, Any], project: Any, **where: Any) -> staff_search.SearchResult:
     of_project = {"project": project.pk} if "project" in asked else {}
-    return staff_search.look_for(JobFilter(**{**asked, **of_project}), **where)
+    return staff_search.search_jobs(JobFilter(**{**asked, **of_project}), **where)
 
 
 def entries_looked_at(plan: dict[str, Any]) -> int:
