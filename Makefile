@@ -56,7 +56,7 @@ docs: venv-dev ## Build the documentation as a site into build/site; a link that
 	@$(SITE)
 	@echo "It is in build/site; to search it, serve it: python3 -m http.server --directory build/site"
 
-openapi: venv-dev ## Write the OpenAPI document anew, after a change of the API
+openapi: venv-dev ## Write the OpenAPI document and docs/errors.md anew, after a change of the API
 	@exec $(BIN)/python -W error -m tests.support.openapi
 
 # Both files of a language are committed: hosts have no gettext, and the package needs none.

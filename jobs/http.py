@@ -1,4 +1,4 @@
-"""What every door says over HTTP in the same way: the form of an error, and the id of a request."""
+"""The body of an error answer, the id of a request, and JSON: what the API and ``JsonErrors`` share."""
 
 import json
 import re
@@ -7,28 +7,14 @@ from uuid import uuid4
 
 from django.http import HttpRequest
 
+from .error_codes import BY_STATUS, ERROR_CODES
 from .logging import ID_OF_REQUEST
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 JSON: Final = "application/json"
 
-# Set on a response whose body is ours already.
+# Attribute of a response that a view of ours gave.
 IS_OURS: Final = "_jobs_answer"
-
-# Code and sentence of a status about which nothing more is known.
-WORDS: Final[dict[int, tuple[str, str]]] = {
-    400: ("bad_request", "the request cannot be understood"),
-    401: ("unauthorized", "a valid API key is required: 'Authorization: Bearer {YOUR_ORGANIZATION_API_KEY}'"),
-    403: ("forbidden", "this is not allowed"),
-    404: ("not_found", "there is nothing at this address"),
-    405: ("method_not_allowed", "this method is not allowed here; the header Allow names those that are"),
-    411: ("length_required", "a body needs a Content-Length"),
-    413: ("payload_too_large", "the body is too large"),
-    415: ("unsupported_media_type", "the body must be JSON in UTF-8: 'Content-Type: application/json'"),
-    429: ("too_many_requests", "too many requests; try again later"),
-    500: ("internal_error", "something went wrong on our side; the requestId helps to find it"),
-    503: ("unavailable", "the service cannot answer just now; nothing was changed, try again soon"),
-}
 
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -43,9 +29,10 @@ def envelope(code: str, error: str, *, request_id: str, details: dict[str, Any] 
     return body if details is None else {**body, "details": details}
 
 
-def words_for(status: int) -> tuple[str, str]:
+def error_of_status(status: int) -> tuple[str, str]:
     """Return code and sentence of an error of which only the HTTP status is known."""
-    return WORDS.get(status) or WORDS[400 if status < 500 else 500]
+    code = BY_STATUS.get(status) or BY_STATUS[400 if status < 500 else 500]
+    return code, ERROR_CODES[code].sentence
 
 
 def request_id_of(request: HttpRequest) -> str:

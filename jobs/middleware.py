@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLResolver, get_resolver
 
-from .http import IS_OURS, JSON, REQUEST_ID_HEADER, envelope, request_id_of, to_bytes, words_for
+from .http import IS_OURS, JSON, REQUEST_ID_HEADER, envelope, error_of_status, request_id_of, to_bytes
 from .logging import request_id_in_logs
 
 logger = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def _replace(request: HttpRequest, response: HttpResponseBase, status: int) -> H
     if status >= 500:
         # The line that has the traceback is Django's, and knows of no request id.
         logger.warning("Answered %s to request=%s", status, request_id_of(request))
-    code, error = words_for(status)
+    code, error = error_of_status(status)
     body = to_bytes(envelope(code, error, request_id=request_id_of(request)))
     answer = HttpResponse(body, status=status, content_type=JSON)
     for name, value in response.headers.items():

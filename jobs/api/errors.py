@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: the only place that pairs the codes of ``JobsError`` with statuses."""
+"""The exception handler of our views: turns errors into HTTP answers by the table ``jobs.error_codes``."""
 
 import logging
 from typing import Any, Final, cast
@@ -11,33 +11,13 @@ from rest_framework.response import Response
 
 from .. import exceptions
 from ..db.errors import Trouble, classify
-from ..http import envelope, request_id_of, words_for
+from ..error_codes import ERROR_CODES, INTERNAL_STATUSES
+from ..http import envelope, error_of_status, request_id_of
 from .serializers import WIRE_NAMES, JobSerializer
 
 logger = logging.getLogger(__name__)
 
-RAISED_ON: Final = 500
-"""The status of errors that callers cannot mend: they are raised on, so that Django logs and signals them."""
-
-STATUS: Final[dict[type[exceptions.JobsError], int]] = {
-    exceptions.JobNotFound: 404,
-    exceptions.ProjectNotFound: 404,
-    exceptions.ApiKeyNotFound: 404,
-    exceptions.InvalidField: 400,
-    exceptions.ActiveJobExists: 409,
-    exceptions.BatchConflict: 409,
-    exceptions.IdempotencyKeyReused: 422,
-    # The public contract says 400 where one would expect 409.
-    exceptions.TransitionRefused: 400,
-    exceptions.StepRefused: 409,
-    exceptions.Busy: 503,
-    exceptions.ConcurrentChange: 503,
-    exceptions.OutcomeUnknown: 503,
-    exceptions.RowsLeft: RAISED_ON,
-    exceptions.RolesUnavailable: RAISED_ON,
-    exceptions.ActionMisused: RAISED_ON,
-    exceptions.JobFailed: RAISED_ON,
-}
+STATUSES: Final = INTERNAL_STATUSES | {code: entry.status for code, entry in ERROR_CODES.items()}
 
 SECONDS_OF_TROUBLE: Final = {Trouble.CONFLICT: 1, Trouble.TOO_SLOW: 1, Trouble.OUTAGE: 5}
 """After which the same request may succeed, by what befell the database; other trouble is our mistake."""
@@ -47,7 +27,7 @@ class HttpError(APIException):
     """A request that no use case was asked about; code and sentence are those of ``status`` unless told."""
 
     def __init__(self, status: int, *, code: str = "", error: str = "", headers: dict[str, str] | None = None) -> None:
-        usual_code, usual_error = words_for(status)
+        usual_code, usual_error = error_of_status(status)
         self.status_code = status
         self.code = code or usual_code
         self.error = error or usual_error
@@ -72,18 +52,19 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     if status is None:
         return None
     # Not the exception's own text, which the framework translates into the host's language.
-    code, sentence = words_for(status)
+    code, sentence = error_of_status(status)
     return Response(envelope(code, sentence, request_id=request_id), status=status, headers=_headers_of(error))
 
 
-def status_of_jobs_error(kind: type[exceptions.JobsError]) -> int | None:
-    """Return the status for an error of ours: its own, or that of the nearest class above it."""
-    return next((STATUS[base] for base in kind.__mro__ if base in STATUS), None)
+def find_status(kind: type[exceptions.JobsError]) -> int | None:
+    """Return the status for an error of ours: that of its code, or of the nearest base class whose code has one."""
+    codes = [base.code for base in kind.__mro__ if issubclass(base, exceptions.JobsError)]
+    return next((STATUSES[code] for code in codes if code in STATUSES), None)
 
 
 def _answer_jobs_error(error: exceptions.JobsError, request_id: str, view: Any) -> Response | None:
-    status = status_of_jobs_error(type(error))
-    if status is None or status == RAISED_ON:
+    status = find_status(type(error))
+    if status is None or status == 500:
         return None
     headers = {"Retry-After": str(getattr(error, "retry_after", 1))} if status == 503 else {}
     if isinstance(error, exceptions.OutcomeUnknown):
@@ -124,7 +105,7 @@ def _answer_database_error(error: DjangoDatabaseError, request_id: str) -> Respo
         return None
     # Not the error's text, which may hold values of rows.
     logger.warning("The database could not serve a request: %s request=%s", type(error).__name__, request_id)
-    code, sentence = words_for(503)
+    code, sentence = error_of_status(503)
     body = envelope(code, sentence, request_id=request_id)
     return Response(body, status=503, headers={"Retry-After": str(seconds)})
 

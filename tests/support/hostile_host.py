@@ -1,4 +1,4 @@
-"""A host whose global settings are all against us; run as a program, it prints what the API answers there."""
+"""A host whose global settings would all break the API; run as a program, it prints what the API answers there."""
 
 import json
 from typing import Any, Final
@@ -8,7 +8,7 @@ from django.conf import settings
 
 
 def never(*_: object, **__: object) -> None:
-    """Stand for every hook of the host that must not be asked."""
+    """Stand for every class and function of the host that must not be called."""
     raise AssertionError("the host's setting leaked in")
 
 
@@ -38,7 +38,7 @@ REST_FRAMEWORK: Final = {
 
 
 def configure() -> None:
-    """Set what a host may set."""
+    """Configure Django as that host does."""
     settings.configure(
         SECRET_KEY="x" * 50,
         ALLOWED_HOSTS=["testserver"],
@@ -72,7 +72,7 @@ def configure() -> None:
 
 def answers() -> list[Any]:
     """Return status, type and body of some calls, and whether any of them ran in a transaction of the host's."""
-    from django.core.management import call_command
+    from django.core.management import call_command  # once Django is set up, as those below
     from django.db import connection
     from django.test import Client
 
@@ -86,13 +86,10 @@ def answers() -> list[Any]:
     job, _ = make_job(project=project, reference_id="é"), make_job(project=project)
     key = make_key(organization=project.organization).secret
     in_transaction = []
-    listed = views.list_page
-
-    def list_page(*what: Any, **words: Any) -> Any:
-        in_transaction.append(connection.in_atomic_block)
-        return listed(*what, **words)
-
-    views.list_page = list_page
+    list_page = views.list_page
+    views.list_page = lambda *args, **kwargs: (
+        in_transaction.append(connection.in_atomic_block) or list_page(*args, **kwargs)
+    )
 
     def call(method: str, path: str, secret: str = key, body: bytes = b"") -> list[Any]:
         headers = {"Authorization": f"Bearer {secret}", "Accept": "text/html", "Accept-Language": "de"}

@@ -1,4 +1,4 @@
-"""Write the OpenAPI document anew: what ``make openapi`` does after a change of the API."""
+"""Write the OpenAPI document and the table in ``docs/errors.md``: ``make openapi``, after a change of the API."""
 
 import os
 import sys
@@ -11,10 +11,13 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     from jobs.api.openapi import DOCUMENT  # not before the apps are loaded
+    from tests.support.openapi.error_page import PAGE, updated_page
     from tests.support.openapi.generate import as_text
 
     DOCUMENT.write_text(as_text())
-    print(f"{DOCUMENT.name}: {DOCUMENT.stat().st_size:,} bytes")
+    PAGE.write_text(updated_page())
+    for path in (DOCUMENT, PAGE):
+        print(f"{path.name}: {path.stat().st_size:,} bytes")
     return 0
 
 

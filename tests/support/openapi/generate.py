@@ -12,7 +12,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
-from jobs.api.error_catalogue import CATALOGUE
+from jobs.error_codes import ERROR_CODES
 from tests.support.openapi.answers import ERROR
 from tests.support.openapi.examples import EXAMPLES
 from tests.support.openapi.operations import OPERATIONS, PROJECT_KEY, REQUEST_ID, Operation
@@ -133,9 +133,9 @@ class JobsSchema(AutoSchema):
             status: OpenApiResponse(body, sentence, examples=self._examples(status))
             for status, body, sentence in self.operation.success
         }
-        for status in sorted({CATALOGUE[code].status for code in self.operation.errors}):
-            codes = [code for code in self.operation.errors if CATALOGUE[code].status == status]
-            causes = "\n".join(f"- `{code}`: {CATALOGUE[code].cause}" for code in codes)
+        for status in sorted({ERROR_CODES[code].status for code in self.operation.errors}):
+            codes = [code for code in self.operation.errors if ERROR_CODES[code].status == status]
+            causes = "\n".join(f"- `{code}`: {ERROR_CODES[code].cause}" for code in codes)
             answers[status] = OpenApiResponse(ERROR, causes)
         return answers
 

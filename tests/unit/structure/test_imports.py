@@ -23,7 +23,7 @@ LAYERS: Final = (
     ("lifecycle", "stats"),
     ("models",),
     ("db",),
-    ("http", "conf", "status", "exceptions", "actions", "signals", "actors", "failpoints", "logging"),
+    ("http", "error_codes", "conf", "status", "exceptions", "actions", "signals", "actors", "failpoints", "logging"),
 )
 DOORS: Final = LAYERS[0]
 
