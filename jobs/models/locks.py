@@ -1,16 +1,23 @@
-"""Lock rows that nobody else has locked: the one place that writes SKIP LOCKED."""
+"""Row locks that do not wait: the only place that asks the ORM for SKIP LOCKED."""
 
 from ..db.connection import home, supports_row_locks
 from .job import JobQuerySet
 
 
-def unlocked(rows: JobQuerySet) -> JobQuerySet:
-    """Lock those rows that nobody else has locked, by ascending id, and return them.
+def skip_locked(rows: JobQuerySet) -> JobQuerySet:
+    """Return ``rows`` by ascending id; reading them locks them and leaves out those that others have locked.
 
-    ``no_key``: foreign-key inserts of others are not held up. Without row locks the rows
-    are returned as they are, so that the transaction starts with its write.
+    ``no_key``: foreign-key inserts of others do not wait. Without row locks, all rows are read and none is locked.
+    """
+    rows = rows.order_by("pk")
+    return rows.select_for_update(skip_locked=True, no_key=True) if supports_row_locks(home()) else rows
+
+
+def unlocked(rows: JobQuerySet) -> JobQuerySet:
+    """Lock those of ``rows`` that nobody else has locked, and return them, to be updated or deleted.
+
+    Without row locks this sends nothing, so that the transaction starts with its write.
     """
     if not supports_row_locks(home()):
         return rows
-    locked = rows.select_for_update(skip_locked=True, no_key=True).order_by("pk")
-    return rows.filter(pk__in=list(locked.values_list("pk", flat=True)))
+    return rows.filter(pk__in=list(skip_locked(rows).values_list("pk", flat=True)))

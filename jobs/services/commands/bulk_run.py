@@ -8,12 +8,12 @@ from typing import Any, Final
 from django.db import Error
 
 from ...db.backoff import backoff
-from ...db.connection import home, supports_row_locks
 from ...db.errors import Trouble, classify
 from ...db.notify import notify_due
 from ...execution.context import JobContext
 from ...lifecycle import transitions
 from ...models import Job, JobQuerySet
+from ...models.locks import skip_locked
 from ...status import RefusalReason, Status
 from ..search.planner import index_scans_only
 from ..search.staff_filter import JobFilter
@@ -105,7 +105,7 @@ class _Run:
     def _changed(self, ids: Sequence[int]) -> tuple[dict[str, int], list[int]]:
         """Change those that still match; return how many came to what, and those that others have locked."""
         matching = self._matching(ids)
-        mine = dict(_locked(matching).values_list("pk", "action"))
+        mine = dict(skip_locked(matching).values_list("pk", "action"))
         # What others have ordered is not for an order to touch: who wants to stop it does so by hand.
         orders = {job_id for job_id, action in mine.items() if action == ACTION}
         done, refused = self._apply(sorted(mine.keys() - orders))
@@ -170,10 +170,3 @@ class _Run:
 def _by_id(wanted: JobFilter) -> JobFilter:
     """Return the filter without what would have its jobs walked in another order than by id."""
     return replace(wanted, due_until=None)
-
-
-def _locked(jobs: JobQuerySet) -> JobQuerySet:
-    """Lock those that nobody else has locked; from then on they match until the transaction ends."""
-    if not supports_row_locks(home()):
-        return jobs
-    return jobs.select_for_update(skip_locked=True, no_key=True).order_by("pk")

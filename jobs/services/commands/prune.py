@@ -15,6 +15,7 @@ from ...db.connection import home, limited_transaction, supports_row_locks
 from ...exceptions import InvalidField
 from ...models import Job, JobEvent
 from ...models.job import FINAL
+from ...models.locks import unlocked
 from ...stats import block_counts
 
 DEFAULT_BATCH_SIZE: Final = 500
@@ -81,9 +82,9 @@ def redact_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pr
     done = events = 0
     while ids := list(_to_redact(before).order_by("finished_at", "pk").values_list("pk", flat=True)[:batch_size]):
         with limited_transaction():
-            ours = _locked(ids)
-            redacted = Job.objects.filter(pk__in=ours, status__in=FINAL).update(**REDACTED)
-            events += JobEvent.objects.using(home().alias).filter(job__in=ours).update(**REDACTED_EVENT)
+            ended = unlocked(Job.objects.filter(pk__in=ids, status__in=FINAL))
+            redacted = ended.update(**REDACTED)
+            events += JobEvent.objects.using(home().alias).filter(job__in=ended).update(**REDACTED_EVENT)
         if not redacted:
             break
         done += redacted
@@ -113,7 +114,7 @@ def delete_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pr
 def _delete(ids: list[int]) -> tuple[int, int]:
     """Delete jobs; return how many, and how many events."""
     with limited_transaction():
-        old = Job.objects.filter(pk__in=_locked(ids), status__in=FINAL)
+        old = unlocked(Job.objects.filter(pk__in=ids, status__in=FINAL))
         block_counts.forget(old.values_list("project_id", "pk"))
         _, counts = old.delete()
     return counts.get(Job._meta.label, 0), counts.get(JobEvent._meta.label, 0)
@@ -146,14 +147,6 @@ def _old_ids(before: datetime, batch_size: int) -> Iterator[list[int]]:
         if len(rows) < ROWS_A_LOOK or all(created_at >= before for _, created_at, _ in rows):
             return
         last = rows[-1][0]
-
-
-def _locked(ids: list[int]) -> list[int]:
-    """Lock those jobs that nobody else has locked, by ascending id; without row locks the first write locks all."""
-    if not supports_row_locks(home()):
-        return ids
-    free = Job.objects.filter(pk__in=ids).select_for_update(skip_locked=True, no_key=True)
-    return list(free.order_by("pk").values_list("pk", flat=True))
 
 
 def _let_others() -> None:

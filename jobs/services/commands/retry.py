@@ -16,7 +16,8 @@ from ...db.errors import is_lock_timeout, is_unique_violation
 from ...db.notify import notify_due
 from ...exceptions import Busy, ConcurrentChange, JobNotFound, StepRefused
 from ...lifecycle import transitions
-from ...models import Job, JobQuerySet
+from ...models import Job
+from ...models.locks import skip_locked
 from ...status import RefusalReason, Status
 from ..search.jobs import get_job
 from ..validation import check_reason
@@ -63,7 +64,7 @@ def retry_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reas
         try:
             with change(then="create.committed", wait_seconds=conf.current().cancel_wait_seconds):
                 if supports_row_locks(home()):  # as `retry_many` does, so that the two wait for each other in one order
-                    _locked(Job.objects.filter(pk=failed.pk)).first()
+                    Job.objects.select_for_update(no_key=True).filter(pk=failed.pk).first()
                 # Elsewhere the write comes first: a transaction that began with a look could not write once others had.
                 transitions.schedule_retries([retry], actor=actor, reason=reason)
                 _check_still_whole(failed)
@@ -86,7 +87,7 @@ def retry_many(
         the ids of those that are retried now, ascending, and of the others why not. An id in neither is of a job that
         somebody has locked, or that does not exist; try those again.
     """
-    failed = list(_locked(Job.objects.filter(pk__in=job_ids), skip_locked=True))
+    failed = list(skip_locked(Job.objects.filter(pk__in=job_ids)))
     refused = _refusals(failed)
     done = _one_of_each([job for job in failed if job.pk not in refused])
     if not _insert(done, actor, reason):  # one of them met a rival: each for itself
@@ -189,12 +190,6 @@ def _check_still_whole(failed: Job) -> None:
         raise JobNotFound(failed.pk)
     if now.reference_id != failed.reference_id:
         raise _as_error(failed, _Refused(why=RefusalReason.REDACTED))
-
-
-def _locked(jobs: JobQuerySet, *, skip_locked: bool = False) -> JobQuerySet:
-    """Return jobs by ascending id, locked until the transaction ends, so that none is redacted or deleted meanwhile."""
-    rows = jobs.order_by("pk")
-    return rows.select_for_update(no_key=True, skip_locked=skip_locked) if supports_row_locks(home()) else rows
 
 
 def _as_error(job: Job, refused: _Refused) -> StepRefused:

@@ -17,6 +17,7 @@ from jobs.workers.claim_order import PROJECTS, WINDOW, ClaimOrder, seconds_to_ne
 from jobs.workers.worker import JobWorker
 from tests.support.execution import registered_action
 from tests.support.factories import LONG_AGO, make_job, make_organization, make_project
+from tests.support.plans import plans_on_jobs, scans
 
 pytestmark = pytest.mark.django_db
 
@@ -197,17 +198,11 @@ def test_with_pauses_too_the_queries_of_a_claim_use_their_indexes():
     with CaptureQueriesContext(connection) as captured:
         ClaimOrder().candidates()
         seconds_to_next()
-    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
 
-    plans = []
-    for query in captured.captured_queries:
-        if "jobs_job" in query["sql"]:
-            with connection.cursor() as cursor:
-                cursor.execute(f"{explain} {query['sql'].replace('%', '%%')}", ())
-                plans.append("\n".join(str(row) for row in cursor.fetchall()))
+    plans = plans_on_jobs(captured)
 
     assert len(plans) == 5
-    assert not [plan for plan in plans if "Seq Scan on jobs_job" in plan or "SCAN jobs_job" in plan]
+    assert not scans(plans)
 
 
 # ---------------------------------------------------------------- making and lifting

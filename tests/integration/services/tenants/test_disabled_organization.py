@@ -20,6 +20,7 @@ from jobs.workers.claim_order import PROJECTS, WINDOW, ClaimOrder, seconds_to_ne
 from jobs.workers.worker import JobWorker
 from tests.support.execution import registered_action
 from tests.support.factories import LONG_AGO, make_job, make_key, make_organization, make_project
+from tests.support.plans import plans_on_jobs, scans
 
 pytestmark = pytest.mark.django_db
 
@@ -245,17 +246,11 @@ def test_the_queries_of_a_claim_use_their_indexes_then_too():
     with CaptureQueriesContext(connection) as captured:
         ClaimOrder().candidates()
         seconds_to_next()
-    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
 
-    plans = []
-    for query in captured.captured_queries:
-        if "jobs_job" in query["sql"]:
-            with connection.cursor() as cursor:
-                cursor.execute(f"{explain} {query['sql'].replace('%', '%%')}", ())
-                plans.append("\n".join(str(row) for row in cursor.fetchall()))
+    plans = plans_on_jobs(captured)
 
     assert len(plans) == 5
-    assert not [plan for plan in plans if "Seq Scan on jobs_job" in plan or "SCAN jobs_job" in plan]
+    assert not scans(plans)
 
 
 def test_what_is_held_is_looked_up_in_one_statement_served_by_an_index():

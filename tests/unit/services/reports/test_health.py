@@ -15,6 +15,7 @@ from jobs.services.commands.pauses import pause_jobs
 from jobs.services.reports.health import Bounds, check_health
 from jobs.status import Status
 from tests.support.factories import make_job, make_project, make_running_job
+from tests.support.plans import plans_on_jobs, scans
 
 pytestmark = pytest.mark.django_db
 
@@ -149,18 +150,12 @@ def test_a_look_has_a_fixed_number_of_queries_each_with_its_index():
     pause_jobs(action="touch", reason="A look at it", project=make_project())
     with CaptureQueriesContext(connection) as captured:
         check_health()
-    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
 
-    plans = []
-    for query in captured.captured_queries:
-        if '"jobs_job"' in query["sql"]:
-            with connection.cursor() as cursor:
-                cursor.execute(f"{explain} {query['sql'].replace('%', '%%')}", ())
-                plans.append("\n".join(str(row) for row in cursor.fetchall()))
+    plans = plans_on_jobs(captured)
 
     assert len(captured) <= 10
     assert len(plans) == 5
-    assert not [plan for plan in plans if "Seq Scan on jobs_job" in plan or "SCAN jobs_job" in plan]
+    assert not scans(plans)
     assert any("jobs_job_failures" in plan for plan in plans)
 
 
