@@ -1,4 +1,4 @@
-"""The seam to Django Tasks: the task ``run_job``, and how a due job is handed to the host's engine.
+"""The Django task ``run_job``, which an engine's workers run, and how the dispatcher enqueues it.
 
 The task carries the job's id alone and may come late, twice or never: the claim decides. Where
 ``JOBS["TASK_BACKEND"]`` names no engine, nothing of Django Tasks is imported, as it may not be installed;
@@ -29,7 +29,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _run_job(job_id: int) -> None:
-    """Run the job if it is due and nobody else runs it; otherwise do nothing."""
+    """Run the job if it is due and no other worker has claimed it; otherwise do nothing."""
     engine_process.current().run(job_id)
 
 
@@ -38,26 +38,26 @@ _run_job.__name__ = _run_job.__qualname__ = "run_job"
 
 
 def hand_over(job_id: int, *, action: str) -> None:
-    """Enqueue a due job with the host's engine, by the queue and the priority of its action.
+    """Dispatch a job: enqueue it with the host's engine, by the queue and the priority of its action.
 
-    A job whose action is not registered here goes to a queue that the engine has: its worker may know the action.
+    If the action is not registered here, a worker of the engine may still know it, so the
+    job goes to any queue that the engine has.
 
     Raises:
-        HandOverFailed: the engine cannot be reached, or refuses the job.
+        HandOverFailed: the engine cannot be reached, or does not accept the task.
     """
     found, alias = find_action(action), conf.current().task_backend
     assert alias is not None, "a dispatcher runs only where there is an engine"  # noqa: S101
     try:
-        # Whatever an engine may raise: its broker is away, its settings are wrong.
         queue, priority = (found.queue, found.priority) if found else (_some_queue(alias), 0)
-        # A backend without priorities refuses all but the usual one.
+        # A backend without priorities accepts only the default, 0.
         _as_task(alias, queue, priority if _backend(alias).supports_priority else 0).enqueue(job_id)
-    except Exception as error:
+    except Exception as error:  # an engine may raise anything: its broker is away, its settings are wrong
         raise HandOverFailed(error) from error
 
 
 def check_engine(queues: set[str]) -> str:
-    """Return what keeps the engine from taking jobs of these queues; empty: nothing."""
+    """Return why the engine cannot take jobs of these queues; empty: it can."""
     alias = conf.current().task_backend
     if alias is None:
         return ""
@@ -73,7 +73,7 @@ def check_engine(queues: set[str]) -> str:
 
 
 def _backend(alias: str) -> Any:
-    from .engines import compat  # only where an engine is asked for: it may not be installed
+    from .engines import compat  # only where an engine is named: Django Tasks may not be installed
 
     return compat.task_backends[alias]
 

@@ -1,9 +1,9 @@
-"""A backend of Django Tasks on Celery, for Django 5.2 and 6; made for RabbitMQ, and for tasks that may be lost.
+"""A backend for Django Tasks that sends tasks to Celery, for Django 5.2 and 6 and for RabbitMQ.
 
 In ``TASKS``: ``{"BACKEND": "jobs.contrib.celery.CeleryBackend", "QUEUES": [], "OPTIONS": {"app": "shop.celery.app"}}``.
-A message is the task's path and its arguments, as JSON; the broker has confirmed it when ``enqueue`` returns. There are
-no results: what became of a job, its row says. ``queue_prefix`` in ``OPTIONS`` goes before the names of queues, for
-several sites on one broker.
+A message is the task's path and its arguments, as JSON; ``enqueue`` returns when the broker has confirmed it. Results
+are not stored: the job's row has its outcome. Where several sites share a broker, ``queue_prefix`` in ``OPTIONS`` is
+put before the names of queues.
 """
 
 import mmap
@@ -21,7 +21,7 @@ from ..engines.compat import BaseTaskBackend, Task, TaskResult, TaskResultStatus
 
 LOWEST_PRIORITY: Final = -100
 HIGHEST_PRIORITY: Final = 100
-# One try more, at once: a connection that the broker closed meanwhile is replaced. Patience is the caller's.
+# One more try, at once, replaces a connection that the broker has closed. The dispatcher does all further tries.
 RETRY_POLICY: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CONFIRM_SECONDS: Final = 5.0
 
@@ -36,10 +36,10 @@ CONFIRM_SECONDS: Final = 5.0
     typing=False,
 )  # type: ignore[untyped-decorator]
 def run_task(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
-    """Call the Django task at ``path``; the message is acknowledged when it has ended, and again if its worker dies.
+    """Call the Django task at ``path``. The message is acknowledged at the end; if the worker dies, it comes again.
 
     Raises:
-        ImproperlyConfigured: there is no task at ``path``, which may come from anybody who can reach the broker.
+        ImproperlyConfigured: there is no task at ``path``, which anybody who can reach the broker may have sent.
     """
     task = import_string(path)
     if not isinstance(task, Task):
@@ -48,7 +48,7 @@ def run_task(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
 
 
 class CeleryBackend(BaseTaskBackend):
-    """Sends tasks to the Celery app that ``OPTIONS["app"]`` names; ``QUEUES: []`` allows every queue."""
+    """Send tasks to the Celery app that ``OPTIONS["app"]`` names; ``QUEUES: []`` allows every queue."""
 
     supports_priority = True
 
@@ -60,10 +60,10 @@ class CeleryBackend(BaseTaskBackend):
         self._app: Celery | None = None
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
-        """Send the task, and return when the broker has it.
+        """Send the task, and return when the broker has confirmed it.
 
         Raises:
-            Exception: the broker cannot be reached, or has not confirmed; the task may have been sent all the same.
+            Exception: the broker cannot be reached, or has not confirmed; it may still have the task.
         """
         self.validate_task(task)
         result: Any = _result(task, args, kwargs, alias=self.alias)
@@ -85,16 +85,16 @@ class CeleryBackend(BaseTaskBackend):
 
     @property
     def app(self) -> Celery:
-        """The host's app; found when first needed, as it may be defined after the settings."""
+        """The host's Celery app; imported on first use, as it may import the settings."""
         if self._app is None:
             app = import_string(self.options["app"])
-            # A message that the broker has not confirmed may be gone without a word.
+            # A message that is not confirmed may be lost without an error.
             app.conf.broker_transport_options = {"confirm_publish": True, **(app.conf.broker_transport_options or {})}
             self._app = app
         return self._app
 
     def _priority(self, priority: int, name: str) -> dict[str, int]:
-        """Map -100 … 100 to the range that the queue has; without ``x-max-priority`` it has none."""
+        """Map -100 … 100 to the priorities of the queue; without ``x-max-priority`` it has none."""
         queue = self.app.amqp.queues[name]
         most = queue.max_priority or (queue.queue_arguments or {}).get("x-max-priority")
         if not most:
@@ -120,7 +120,7 @@ def _result(task: Any, args: Any, kwargs: Any, *, alias: str) -> Any:
 
 # ---------------------------------------------------------------- in Celery's processes
 
-# One byte that a worker shares with the processes it forks: it alone is told of its end, they run the jobs.
+# One byte that a worker shares with the processes that it forks: Celery signals a shutdown to the worker alone.
 _ending: Final = mmap.mmap(-1, 1)
 
 
@@ -136,13 +136,13 @@ def _begin(**_: Any) -> None:
 
 @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
 def _end(**_: Any) -> None:
-    """Let the running jobs be handed back at their next chunk, so that a warm shutdown is a matter of seconds."""
+    """Release running jobs at their next chunk, so that a warm shutdown takes seconds."""
     _ending[0] = 1
 
 
 @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _begin_process(**_: Any) -> None:
-    """Show that this process lives, before it is given its first job."""
+    """Send a heartbeat before the first job."""
     engine_process.current()
 
 

@@ -1,1 +1,1 @@
-"""The part that runs inside another engine's worker process."""
+"""What runs inside a worker process of another engine: our runtime there, one delivery, and Django Tasks."""

@@ -1,6 +1,6 @@
-"""Django Tasks, wherever they are: in Django 6, and in the package ``django-tasks`` before.
+"""Django Tasks, from Django 6 or from the package ``django-tasks``; without either, ``ImportError``.
 
-To be imported only where a host has asked for an engine; without either an ``ImportError`` says so.
+Import this module only where the host names an engine.
 """
 
 from typing import TYPE_CHECKING
@@ -20,12 +20,4 @@ else:
         from django_tasks.base import Task
         from django_tasks.signals import task_enqueued
 
-__all__ = [
-    "BaseTaskBackend",
-    "Task",
-    "TaskResult",
-    "TaskResultStatus",
-    "task",
-    "task_backends",
-    "task_enqueued",
-]
+__all__ = ["BaseTaskBackend", "Task", "TaskResult", "TaskResultStatus", "task", "task_backends", "task_enqueued"]

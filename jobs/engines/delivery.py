@@ -1,4 +1,4 @@
-"""One call of another engine, as its own thread and those of ours see it."""
+"""One delivery: a message of the engine that names one job, shared by the engine's thread and ours."""
 
 import contextlib
 import signal
@@ -11,7 +11,7 @@ from ..models import Job
 
 
 class Delivery:
-    """One call of the engine: a job to run, which may turn out to be none of ours."""
+    """One delivery; ``job`` and ``lease`` are set once the job is claimed, ``done`` when the engine may go on."""
 
     def __init__(self, job_id: int) -> None:
         self.job_id = job_id
@@ -20,45 +20,47 @@ class Delivery:
         self.lease: Lease | None = None
         self._stopping = threading.Event()
 
-    def begin(self, job: Job, lease: Lease) -> None:
-        """The job is ours from now on."""
+    def set_claimed(self, job: Job, lease: Lease) -> None:
+        """Note that this process has claimed the job."""
         self.job, self.lease = job, lease
         if self._stopping.is_set():
             lease.stopping = self._stopping
 
     def stop(self) -> None:
-        """Let the job end at its next chunk and be handed back, but no other job of this process."""
+        """Let this job, and no other of the process, be released at its next chunk."""
         self._stopping.set()
         if self.lease is not None:
             self.lease.stopping = self._stopping
 
     @property
     def is_lost(self) -> bool:
-        """Whether its action made no progress for its deadline; its thread is not waited for."""
+        """Whether the job was taken from its thread: the action is stuck, or the job is to be released."""
         return self.lease is not None and self.lease.lost.is_set()
 
 
 @contextlib.contextmanager
-def notify_on_signals(told: Callable[[], None]) -> Iterator[None]:
-    """Hear of the engine's end by the signals that it handles itself, where Python lets us: on the main thread."""
-    if threading.current_thread() is not threading.main_thread():
+def calling_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call ``stop`` at SIGTERM and SIGINT, before the engine's own handlers; on other threads than the main one, never.
+
+    A signal that the engine does not handle keeps its effect.
+    """
+    if threading.current_thread() is not threading.main_thread():  # Python allows it nowhere else
         yield
         return
     before = {signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)}
 
-    def hear(signum: int, frame: FrameType | None) -> None:
-        told()
-        theirs = before[signal.Signals(signum)]
-        if callable(theirs):
-            theirs(signum, frame)
+    def handle(signum: int, frame: FrameType | None) -> None:
+        stop()
+        engine_handler = before[signal.Signals(signum)]
+        if callable(engine_handler):
+            engine_handler(signum, frame)
 
-    # What nobody handles ends the process as before.
-    heard = [signum for signum, theirs in before.items() if callable(theirs)]
-    for signum in heard:
-        signal.signal(signum, hear)
+    handled = [signum for signum, engine_handler in before.items() if callable(engine_handler)]
+    for signum in handled:
+        signal.signal(signum, handle)
     try:
         yield
     finally:
-        for signum in heard:
-            if signal.getsignal(signum) is hear:
+        for signum in handled:
+            if signal.getsignal(signum) is handle:
                 signal.signal(signum, before[signum])

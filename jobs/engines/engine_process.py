@@ -1,8 +1,8 @@
-"""Our part in a process of somebody else's engine: runs the jobs it is told of, and keeps them alive.
+"""The engine process: our runtime inside an engine's worker process, which runs the jobs that deliveries name.
 
-The engine calls on a thread of its own and may do with that as it likes: close its
-database connections around each task, raise into it, end it. So jobs run on threads of
-ours, whose connections stay open; the engine's thread only waits.
+The engine calls on its own thread, and may close that thread's connections around each task,
+raise into it, or end it. So jobs run on threads of ours, whose connections stay open, and the
+engine's thread only waits.
 """
 
 import atexit
@@ -22,111 +22,91 @@ from uuid import UUID, uuid4
 from django.db import Error
 
 from .. import conf, failpoints
-from ..actors import Actor
 from ..db.backoff import backoff
 from ..db.connection import engine_statement, limited_transaction
 from ..db.errors import Trouble, classify
 from ..execution import runner
-from ..execution.leases import Lease, Leases
+from ..execution.leases import Lease
 from ..lifecycle import reservations, transitions
 from ..lifecycle.statements import Fence
 from ..models import Job, Worker
 from ..models.pause import is_paused
-from ..processes.heartbeat import Heartbeat, new_name
-from ..processes.releases import ReleaseQueue
-from ..processes.threads import ThreadGroup
+from ..processes.process import NEXT_CHUNK_SECONDS, WATCH_SECONDS, Process
+from ..processes.releases import NO_DATABASE
 from ..status import Status
-from .delivery import Delivery, notify_on_signals
+from .delivery import Delivery, calling_on_signals
 
 logger = logging.getLogger(__name__)
 
-WATCH_SECONDS: Final = 0.25
 CLAIM_SECONDS: Final = 5.0
-# A claim whose connection is lost may wait on the server as long as another transaction holds the row.
+# A claim whose connection is lost may wait on the server as long as another transaction locks the row.
 LATE_CLAIM_SECONDS: Final = 60.0
-HAND_BACK_SECONDS: Final = 8.0
-LEAVE_SECONDS: Final = 2.0
-NO_DATABASE: Final = "The database was not available."
-FELL: Final = "The worker stopped after an error of its own."
+END_SECONDS: Final = 2.0
+THREAD_FAILED: Final = "The worker stopped after an error of its own."
 
 
-class EngineProcess:
-    """What this process of another engine knows of jobs; started by the first one, or when the engine starts."""
+class EngineProcess(Process):
+    """Claims and runs the jobs that are delivered to one process of the engine; see :func:`current`."""
 
     def __init__(self) -> None:
-        self.name = new_name()
-        self.actor = Actor(kind="worker", name=self.name)
-        self._leases = Leases()
-        self._thread_group = ThreadGroup(self.name, on_failure=self._fall)
-        self._heartbeat = Heartbeat(self.name, kind=Worker.Kind.ENGINE)
-        self._releases = ReleaseQueue(self._leases, worker=self.actor)
-        self._troubles: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._giving_back = threading.Lock()
+        super().__init__(Worker.Kind.ENGINE)
         self._running: set[Delivery] = set()
-        self._idle: list[SimpleQueue[Delivery | None]] = []
+        self._deliveries: SimpleQueue[Delivery | None] = SimpleQueue()  # None ends a thread
+        self._idle_threads = threading.Semaphore(0)
 
     def start(self) -> None:
-        """Beat, and watch over what runs."""
+        """Start the threads that send the heartbeat, watch what runs, and release jobs."""
         logger.info("worker=%s started in a process of another engine", self.name)
-        self._thread_group.repeat(conf.current().beat_seconds, self._beat, at_once=True, name="beat")
+        self._start()
         self._thread_group.repeat(WATCH_SECONDS, self._watch, name="watch")
-        self._thread_group.repeat(WATCH_SECONDS, self._give_back, name="returns")
+        self._thread_group.repeat(WATCH_SECONDS, self._releases.release_all, name="release")
 
     def run(self, job_id: int) -> None:
-        """Claim the job and run it to its outcome, or do nothing: the row decides, not the call.
+        """Claim the job and run it to its outcome, or do nothing: the row decides, not the delivery.
 
-        Nothing that an action raises comes out of here. What interrupts the engine's thread
-        – a time limit, its shutdown – lets the job be handed back at its next chunk.
+        Raises nothing that an action raises. An exception that the engine raises into its
+        thread (a time limit, a shutdown) is raised again after the job was released at its
+        next chunk, or after ``NEXT_CHUNK_SECONDS``.
         """
         delivery = Delivery(job_id)
-        self._hand().put(delivery)
+        if not self._idle_threads.acquire(blocking=False):
+            self._thread_group.start(self._run_deliveries, "run")
+        self._deliveries.put(delivery)
         try:
-            with notify_on_signals(delivery.stop):
+            with calling_on_signals(delivery.stop):
                 delivery.done.wait()
         except BaseException:
             delivery.stop()
-            delivery.done.wait(HAND_BACK_SECONDS)
+            delivery.done.wait(NEXT_CHUNK_SECONDS)
             raise
 
     def end(self) -> None:
-        """Leave in good order; to be called when no job runs any more."""
-        self._thread_group.end(patience=LEAVE_SECONDS)  # first: a beat after it would say that we live
-        self._dismiss()
+        """End the threads and delete the heartbeat's row; to be called when no job runs any more."""
+        self._thread_group.end(patience=END_SECONDS)
+        self._end_idle_threads()
         with contextlib.suppress(Error):
             self._heartbeat.leave()
 
-    # ------------------------------------------------------------ running (threads of ours)
-
-    def _hand(self) -> SimpleQueue[Delivery | None]:
-        """Return the way to an idle thread; a new one if there is none."""
-        with contextlib.suppress(IndexError):
-            return self._idle.pop()
-        deliveries: SimpleQueue[Delivery | None] = SimpleQueue()
-        self._thread_group.start(partial(self._serve, deliveries), "run")
-        return deliveries
-
-    def _serve(self, deliveries: SimpleQueue[Delivery | None]) -> None:
+    def _run_deliveries(self) -> None:
         is_free = True
-        while is_free and (delivery := deliveries.get()) is not None:
+        while is_free and (delivery := self._deliveries.get()) is not None:
             try:
                 self._run_one(delivery)
             except Error as error:
-                # Not claimed: the reservation runs out, and a dispatcher hands it over again.
-                self._thread_group.note_trouble(error)
+                # Not claimed: when the reservation has run out, a dispatcher sends the job again.
+                self._thread_group.report(error)
             finally:
-                # Asked once: what is told to be idle must go on listening.
+                # Evaluated once: a thread that counts as idle must wait for its next delivery.
                 is_free = not delivery.is_lost and sys.exc_info()[0] is None
                 if is_free:
-                    self._idle.append(deliveries)
+                    self._idle_threads.release()
                 if self._thread_group.ended.is_set():
-                    self._dismiss()
+                    self._end_idle_threads()
                 delivery.done.set()
 
-    def _dismiss(self) -> None:
-        """Let the idle threads end."""
-        with contextlib.suppress(IndexError):
-            while True:
-                self._idle.pop().put(None)
+    def _end_idle_threads(self) -> None:
+        while self._idle_threads.acquire(blocking=False):
+            self._deliveries.put(None)
 
     def _run_one(self, delivery: Delivery) -> None:
         self._running.add(delivery)
@@ -135,7 +115,7 @@ class EngineProcess:
             if job is not None and job.lease_token is not None:
                 failpoints.reach("claimed")
                 lease = self._leases.add(Fence(job_id=job.pk, lease_token=job.lease_token))
-                delivery.begin(job, lease)
+                delivery.set_claimed(job, lease)
                 self._run_claimed(job, lease)
         finally:
             self._running.discard(delivery)
@@ -145,21 +125,21 @@ class EngineProcess:
             runner.run(job, lease=lease, worker=self.actor, then=_nothing)
             self._leases.drop(lease)
         except Error as error:
-            self._thread_group.note_trouble(error)
-            self._troubles.put(lambda: self._releases.add([lease], NO_DATABASE))
+            self._thread_group.report(error)
+            self._releases.add([lease], NO_DATABASE)
         except BaseException:
-            # Not the job's fault, unless it happens each time: then its lease runs out, and the sweep counts.
+            # Not the job's fault, unless it happens each time. Then its lease runs out, and the rescue counts a crash.
             if job.attempt <= runner.TROUBLES_FORGIVEN:
-                self._troubles.put(lambda: self._releases.add([lease], FELL))
+                self._releases.add([lease], THREAD_FAILED)
             else:
                 self._leases.drop(lease)
             raise
 
     def _claim(self, job_id: int, token: UUID) -> Job | None:
-        """Claim and begin the job; None: it is not due, has ended, is held back, or is another's.
+        """Claim and begin the job; None: it is not due, has ended, is paused, or is another worker's.
 
         Raises:
-            Error: the database was away for ``CLAIM_SECONDS``; what the claim takes all the same is given back.
+            Error: the database was away for ``CLAIM_SECONDS``; if the claim commits later, the job is released.
         """
         until = time.monotonic() + CLAIM_SECONDS
         ours = Job.objects.filter(pk=job_id, lease_token=token, status=Status.RUNNING)
@@ -167,22 +147,19 @@ class EngineProcess:
             try:
                 if not failures:
                     return self._claim_once(job_id, token)
-                # The answer to an earlier try's COMMIT may be lost, or it comes while this one waits behind that.
+                # An earlier try may have committed without an answer, or commit while this one waits for the row.
                 if job := ours.first() or self._claim_once(job_id, token) or ours.first():
                     return job
-                self._expect_late(token)
+                self._releases.expect_claim(token, patience=LATE_CLAIM_SECONDS)
                 return None
             except Error as error:
                 if classify(error) not in (Trouble.OUTAGE, Trouble.CONFLICT) or time.monotonic() > until:
-                    self._expect_late(token)
+                    self._releases.expect_claim(token, patience=LATE_CLAIM_SECONDS)
                     raise
-                self._thread_group.note_trouble(error)
+                self._thread_group.report(error)
                 # A connection that the server closed while it was idle is replaced at once.
                 time.sleep(backoff(failures, first=0.05, longest=0.5) if failures else 0.0)
         raise AssertionError("unreachable")
-
-    def _expect_late(self, token: UUID) -> None:
-        self._troubles.put(lambda: self._releases.expect_claim(token, patience=LATE_CLAIM_SECONDS))
 
     def _claim_once(self, job_id: int, token: UUID) -> Job | None:
         if self._leases.stopping.is_set() or is_paused(job_id):
@@ -192,58 +169,36 @@ class EngineProcess:
         with engine_statement():
             return transitions.claim_one(job_id, lease_token=token, worker=self.actor, lease=conf.current().lease)
 
-    # ------------------------------------------------------------ signs of life (further threads)
-
-    def _beat(self) -> None:
-        self._leases.renew()
-        self._heartbeat.beat()
-
-    def _give_back(self) -> None:
-        with self._giving_back:
-            while not self._troubles.empty():
-                self._troubles.get()()
-            self._releases.release_all()
-
     def _watch(self) -> None:
-        """Notice that the engine ends; take overdue attempts from their actions."""
+        """Stop running jobs when the engine ends; end attempts of actions that make no progress."""
         if _is_stop_asked and _is_stop_asked():
             self._leases.stopping.set()
         for delivery in list(self._running):
-            if delivery.lease and delivery.job and delivery.lease.is_overdue() and not delivery.is_lost:
-                delivery.lease.lost.set()
-                try:
-                    runner.lose_attempt(delivery.job, lease=delivery.lease, worker=self.actor)
-                finally:
-                    self._leases.drop(delivery.lease)
-                    # Threads cannot be killed. It can write nothing any more, and the engine gets its own back.
-                    logger.error("worker=%s has a stuck thread; restart the process to be rid of it", self.name)
-                    delivery.done.set()
+            if delivery.job and delivery.lease:
+                on_stuck_thread = partial(self._give_thread_back, delivery)
+                self._end_overdue_attempt(delivery.job, delivery.lease, on_stuck_thread=on_stuck_thread)
 
-    # ------------------------------------------------------------ a bug of ours (the thread that fell)
+    def _give_thread_back(self, delivery: Delivery) -> None:
+        """Let the engine's thread go on. Ours stays stuck, and can write nothing any more."""
+        logger.error("worker=%s has a stuck thread; restart the process to be rid of it", self.name)
+        delivery.done.set()
 
-    def _fall(self) -> None:
-        """Hand all back and leave, as a worker does; the process is the engine's and lives on, with a new guest."""
+    def _on_thread_failure(self) -> None:
+        """Release all jobs and end, as a worker does; the next delivery starts another :class:`EngineProcess`."""
         try:
             _forget(self)
             self._leases.stopping.set()
-            logger.error("worker=%s fell by an error of its own and hands its jobs back", self.name)
-            until = time.monotonic() + HAND_BACK_SECONDS
+            logger.error("worker=%s ends after an unexpected error and releases its jobs", self.name)
+            until = time.monotonic() + NEXT_CHUNK_SECONDS
             while any(not delivery.is_lost for delivery in list(self._running)) and time.monotonic() < until:
                 time.sleep(WATCH_SECONDS)
-            self._troubles.put(self._return_all)
-            while not self._troubles.empty() or self._releases:
-                try:
-                    self._give_back()
-                except Error as error:
-                    self._thread_group.note_trouble(error)
+            self._releases.add_all(THREAD_FAILED)
+            while not self._try_release():
                 time.sleep(WATCH_SECONDS)
         finally:
-            # What could not be given back, nobody renews: its lease runs out.
+            # Leases of jobs that could not be released run out: nobody renews them.
             atexit.unregister(self.end)
             self.end()
-
-    def _return_all(self) -> None:
-        self._releases.add([lease for lease in self._leases.all() if not lease.lost.is_set()], FELL)
 
 
 _lock = threading.Lock()
@@ -252,7 +207,7 @@ _is_stop_asked: Callable[[], bool] | None = None
 
 
 def current() -> EngineProcess:
-    """Return this process's guest; started if it is the first time, also in a fork of one that had one."""
+    """Return the engine process of this operating-system process; the first call, also in a fork, starts it."""
     global _process
     with _lock:
         if _process is None:
@@ -263,13 +218,13 @@ def current() -> EngineProcess:
 
 
 def stop_when(is_asked: Callable[[], bool]) -> None:
-    """Hand all jobs back at their next chunk, and claim none, once ``is_asked`` says so; also in forks of this one."""
+    """Once ``is_asked`` returns True, release all jobs at their next chunk and claim none; also in forks."""
     global _is_stop_asked
     _is_stop_asked = is_asked
 
 
 def _forget(process: EngineProcess) -> None:
-    """Begin anew with the next job, unless that has begun already."""
+    """Let the next delivery start another engine process, unless one has done so already."""
     global _process
     with _lock:
         if _process is process:
@@ -277,7 +232,7 @@ def _forget(process: EngineProcess) -> None:
 
 
 def _forget_in_fork() -> None:
-    """Begin anew with the next job: threads do not live on in a fork."""
+    """Let the next delivery start an engine process of the fork's own: threads do not survive a fork."""
     global _process, _lock
     _lock = threading.Lock()
     if _process is not None:
@@ -289,4 +244,4 @@ os.register_at_fork(after_in_child=_forget_in_fork)
 
 
 def _nothing() -> None:
-    """No job is begun together with the end of another: the engine names them one by one."""
+    """Begin no job together with the end of another: the engine delivers them one by one."""

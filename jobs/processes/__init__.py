@@ -1,1 +1,1 @@
-"""What the long-running processes share: threads, heartbeat, sweep and listener."""
+"""What the long-running processes share: main loop, threads, heartbeat, maintenance, listener and releases."""

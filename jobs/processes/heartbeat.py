@@ -1,6 +1,5 @@
-"""How a process shows that it lives, and how it looks after those that do not."""
+"""The heartbeat of a process: its row in the table of workers, updated while it lives and deleted when it ends."""
 
-import logging
 import os
 import secrets
 import socket
@@ -9,16 +8,14 @@ import threading
 from ..db import clock
 from ..models import Worker
 
-logger = logging.getLogger(__name__)
-
 
 def new_name() -> str:
-    """Return a name for this process that none has had before; what stands in jobs and events."""
+    """Return a name for this process that no other has ever had; jobs and events carry it."""
     return f"{socket.gethostname()[:120]}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
 class Heartbeat:
-    """The row by which others see that this process lives."""
+    """The row of one process in the table of workers."""
 
     def __init__(self, name: str, *, kind: Worker.Kind) -> None:
         self._name = name
@@ -27,7 +24,7 @@ class Heartbeat:
         self._has_left = False
 
     def beat(self) -> None:
-        """Say that the process lives; after :meth:`leave`, nothing."""
+        """Insert the row or update its ``beat_at``; after :meth:`leave`, do nothing."""
         with self._lock:
             if self._has_left:
                 return
@@ -35,7 +32,7 @@ class Heartbeat:
                 Worker.objects.create(name=self._name, kind=self._kind, started_at=clock.NOW, beat_at=clock.NOW)
 
     def leave(self) -> None:
-        """Say that it ends in good order. A beat that is under way is waited for: it might insert the row anew."""
+        """Delete the row. Waits for a beat under way, which might insert it again."""
         with self._lock:
             self._has_left = True
             Worker.objects.filter(name=self._name).delete()

@@ -1,4 +1,4 @@
-"""How an idle worker sleeps and what wakes it: a pipe that threads and signal handlers may write to, and NOTIFY."""
+"""How an idle process sleeps and what wakes it: a pipe that threads and signal handlers write to, and NOTIFY."""
 
 import contextlib
 import logging
@@ -13,7 +13,6 @@ from ..db.notify import CHANNEL, notify_due
 logger = logging.getLogger(__name__)
 
 OWN_ECHO_SECONDS = 2.0
-LISTEN_SLICE_SECONDS = 1.0
 
 
 class Wake:
@@ -26,12 +25,12 @@ class Wake:
 
     def set(self) -> None:
         """End the sleep now, or the next one at once."""
-        # A full pipe is a wake-up that nobody has heard yet.
+        # A full pipe already ends the next sleep.
         with contextlib.suppress(BlockingIOError):
             os.write(self._writer, b"!")
 
     def fileno(self) -> int:
-        """Return what ``signal.set_wakeup_fd`` takes: a signal that comes just before a sleep must end it, too."""
+        """Return the descriptor for ``signal.set_wakeup_fd``: a signal just before a sleep must end it, too."""
         return self._writer
 
     def wait(self, seconds: float) -> bool:
@@ -45,26 +44,27 @@ class Wake:
 
 
 class Listener:
-    """Hears ``NOTIFY`` on a connection of its own, once it has proved that it hears its own call.
+    """Calls ``on_notice`` for each NOTIFY, which it receives on a connection of its own.
 
-    ``is_hearing`` False: the database has no NOTIFY, or something between (a pooler in
-    transaction mode) swallows it; then only polling finds jobs.
+    ``is_receiving`` becomes True when the first NOTIFY arrives, which the listener sends itself.
+    It stays False where the database has no NOTIFY, or where a pooler in transaction mode drops
+    it; then only polling finds due jobs.
     """
 
     def __init__(self, on_notice: Callable[[], None]) -> None:
         self._on_notice = on_notice
-        self._heard = threading.Event()
+        self._received = threading.Event()
 
     @property
-    def is_hearing(self) -> bool:
+    def is_receiving(self) -> bool:
         """Whether notices arrive at present."""
-        return self._heard.is_set()
+        return self._received.is_set()
 
     def listen(self, ended: threading.Event) -> None:
         """Listen until ``ended``; to be called again after an error.
 
         Raises:
-            DatabaseError: the connection was lost; ``is_hearing`` is False until a new one hears.
+            DatabaseError: the connection was lost; ``is_receiving`` is False until a new one receives.
         """
         django_connection = home()
         if not supports_notify(django_connection):
@@ -79,11 +79,11 @@ class Listener:
                 django_connection.close()
                 while not ended.is_set():
                     for _ in raw.notifies(timeout=OWN_ECHO_SECONDS, stop_after=1):
-                        self._heard.set()
+                        self._received.set()
                         self._on_notice()
-                    if not self.is_hearing:
+                    if not self.is_receiving:
                         logger.warning("NOTIFY is not heard here; polling finds due jobs")
                         ended.wait()
             finally:
-                self._heard.clear()
+                self._received.clear()
                 raw.close()

@@ -1,4 +1,4 @@
-"""The periodic work of a process: rescue lost jobs, forget dead workers, keep the counts."""
+"""The periodic work of a process: rescue jobs of dead workers, delete the rows of these, keep the statistics."""
 
 import logging
 from collections.abc import Callable
@@ -12,16 +12,16 @@ from .. import conf
 from ..models import Worker
 from ..stats import rollup
 from ..stats.block_counts import BlockCounter
-from .rescuer import Rescuer
+from .rescuer import SECOND_CHECK_AFTER_BEAT, Rescuer
 from .threads import ThreadGroup
 
 logger = logging.getLogger(__name__)
 
-FORGET_WORKERS_AFTER: Final = timedelta(days=1)
+DELETE_WORKERS_AFTER: Final = timedelta(days=1)
 
 
 class Maintenance:
-    """Puts jobs of processes that are gone back in line, of which ``on_rescue`` is told, and keeps the figures."""
+    """What a worker and a dispatcher do every ``SWEEP_SECONDS``; calls ``on_rescue`` when jobs were rescued."""
 
     def __init__(self, thread_group: ThreadGroup, *, on_rescue: Callable[[], None]) -> None:
         self._thread_group = thread_group
@@ -29,22 +29,28 @@ class Maintenance:
         self._rescuer = Rescuer()
         self._blocks = BlockCounter()
 
-    def look(self) -> None:
-        """Look for lost jobs; if one is suspect, look again a beat and a second later."""
+    def run(self) -> None:
+        """Do all of it once; where a lease has run out, wait for the rescuer's second check.
+
+        Raises:
+            Error: the database is away; the rescuer starts afresh.
+        """
         try:
-            rescued = self._rescuer.look()
-            if self._rescuer.has_suspects() and not self._thread_group.ended.wait(conf.current().beat_seconds + 1.1):
-                rescued += self._rescuer.look()
+            rescued = self._rescuer.rescue()
+            wait = (conf.current().beat + SECOND_CHECK_AFTER_BEAT).total_seconds() + 0.1
+            if self._rescuer.has_expired() and not self._thread_group.ended.wait(wait):
+                rescued += self._rescuer.rescue()
         except Error:
-            self._rescuer.forget()
+            self._rescuer.reset()
             raise
         for job_id in rescued:
             logger.warning("job=%s rescued from a worker that is gone", job_id)
         if rescued:
             self._on_rescue()
-        Worker.objects.filter(beat_at__lt=Now() - FORGET_WORKERS_AFTER).delete()
+        Worker.objects.filter(beat_at__lt=Now() - DELETE_WORKERS_AFTER).delete()
         try:
             self._blocks.count()
             rollup.roll_up()
-        except Error as error:  # figures for people: no reason to look for lost jobs again at once, as others are
-            self._thread_group.note_trouble(error)
+        except Error as error:
+            # Raised, it would repeat the rescue at once, and statistics are no reason for that.
+            self._thread_group.report(error)

@@ -1,5 +1,6 @@
-"""Claimed jobs that this process will not run: they go back in line unharmed, however long that takes."""
+"""Claimed jobs that this process will not run: it releases them, and tries again until each is released."""
 
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -18,65 +19,76 @@ from ..lifecycle.statements import Fence
 from ..models import Job
 from ..status import Status
 
-# A row that somebody holds – a chunk, a cancel – is tried again later, and holds up no other.
+# A row that somebody has locked (a chunk, a cancel) is tried again later and must not delay the others.
 LOCK_TIMEOUT_MS: Final = 200
+NO_DATABASE: Final = "The database was not available."
 
 
 class ReleaseQueue:
-    """What is to be given back; until it is, the beat renews its leases, so that no sweep counts a crash."""
+    """The jobs to release. Until then the process renews their leases, so that no rescue counts a crash.
+
+    Every method may be called on any thread.
+    """
 
     def __init__(self, leases: Leases, *, worker: Actor) -> None:
         self._leases = leases
         self._worker = worker
+        self._lock = threading.Lock()  # one thread at a time releases
         self._waiting: deque[tuple[Lease, str]] = deque()
-        # Until when to look for what each took, by the monotonic clock.
+        # Lease tokens of unconfirmed claims, and until when (monotonic) to search for jobs with that token.
         self._claims: dict[UUID, float] = {}
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._claims)
 
     def add(self, leases: Iterable[Lease], note: str) -> None:
-        """Give these back at the next occasion; their actions, if any, can no longer open a chunk."""
+        """Queue jobs to be released; their actions, if any, can no longer open a chunk."""
         for lease in leases:
             lease.deadline = None
             lease.lost.set()
             self._waiting.append((lease, note))
 
-    def expect_claim(self, token: UUID, *, patience: float = 0.0) -> None:
-        """Give back what a claim with ``token`` took, unless it is confirmed: then its COMMIT had no answer.
+    def add_all(self, note: str) -> None:
+        """Queue all jobs of this process that are neither queued already nor taken from a stuck action."""
+        self.add([lease for lease in self._leases.all() if not lease.lost.is_set()], note)
 
-        One that may still wait for a lock, though its connection is lost, is looked for during ``patience`` seconds.
+    def expect_claim(self, token: UUID, *, patience: float = 0.0) -> None:
+        """Release what a claim with this lease token took, unless :meth:`confirm_claim` follows.
+
+        The answer to its COMMIT may be lost. A claim whose connection is lost may also commit
+        late, after waiting for a lock; its jobs are searched for during ``patience`` seconds.
         """
         self._claims[token] = time.monotonic() + patience
 
     def confirm_claim(self, token: UUID) -> None:
-        """The claim is known, and its jobs will be run."""
+        """Leave the jobs of this claim alone: the process knows them and will run them."""
         del self._claims[token]
 
     def release_all(self) -> None:
-        """Give back whatever is not locked by others; for the claiming thread alone.
+        """Release all jobs whose rows are not locked.
 
         Raises:
-            Error: the database is away; nothing is forgotten.
+            Error: the database is away; what is not released yet stays queued.
         """
-        for lease, note in list(self._waiting):
-            if self._release_one(lease.fence, note):
-                self._waiting.remove((lease, note))
-                self._leases.drop(lease)
-        if self._claims:
-            self._release_unconfirmed()
+        with self._lock:
+            for lease, note in list(self._waiting):
+                if self._release_one(lease.fence, note):
+                    self._waiting.remove((lease, note))
+                    self._leases.drop(lease)
+            if self._claims:
+                self._release_unconfirmed()
 
     def _release_unconfirmed(self) -> None:
-        now = time.monotonic()  # before the look: what commits after it is looked for once more
+        now = time.monotonic()  # before the query: what commits after it needs another one
         taken = Job.objects.filter(status=Status.RUNNING, lease_token__in=list(self._claims)).order_by()
-        fence = [Fence(job_id=pk, lease_token=token) for pk, token in taken.values_list("pk", "lease_token") if token]
-        locked = {one.lease_token for one in fence if not self._release_one(one, "The claim was not confirmed.")}
+        fences = [Fence(job_id=pk, lease_token=token) for pk, token in taken.values_list("pk", "lease_token") if token]
+        locked = {fence.lease_token for fence in fences if not self._release_one(fence, "The claim was not confirmed.")}
         for token, until in list(self._claims.items()):
             if token not in locked and until <= now:
                 del self._claims[token]
 
     def _release_one(self, fence: Fence, note: str) -> bool:
-        """Release one job; True: it is no longer ours, by this or by another's move."""
+        """Release one job. True: its lease is no longer ours, by this transition or by another's; False: locked."""
         try:
             with limited_transaction(lock_timeout_ms=LOCK_TIMEOUT_MS):
                 transitions.release(fence, worker=self._worker, note=note)

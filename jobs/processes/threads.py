@@ -1,4 +1,4 @@
-"""The threads of an engine process: each keeps its connection, survives outages, and is missed when it falls."""
+"""A group of daemon threads. Each keeps one database connection, retries after outages, and reports a crash."""
 
 import logging
 import threading
@@ -14,23 +14,22 @@ from ..db.errors import Trouble, classify
 
 logger = logging.getLogger(__name__)
 
-LOG_TROUBLE_EVERY_SECONDS: Final = 5.0
-ASK_SECONDS: Final = 0.25
+LOG_EVERY_SECONDS: Final = 5.0
 
 
 class ThreadGroup:
-    """Daemon threads that work until ``ended``; ``on_failure`` is called when one ends by an unexpected error."""
+    """Daemon threads that work until ``ended``; calls ``on_failure`` when one ends by an unexpected error."""
 
     def __init__(self, name: str, *, on_failure: Callable[[], None]) -> None:
         self.ended = threading.Event()
         self._name = name
         self._on_failure = on_failure
         self._repeating: list[threading.Thread] = []
-        self._trouble_lock = threading.Lock()  # an outage meets all threads at one moment
-        self._trouble_logged = -LOG_TROUBLE_EVERY_SECONDS
+        self._log_lock = threading.Lock()  # in an outage all threads fail at the same moment
+        self._logged_at = -LOG_EVERY_SECONDS
 
     def start(self, work: Callable[[], None], name: str) -> threading.Thread:
-        """Run ``work`` once on a thread of its own; database connections are closed after it."""
+        """Run ``work`` once on a new thread; its database connections are closed afterwards."""
 
         def guarded() -> None:
             try:
@@ -46,7 +45,7 @@ class ThreadGroup:
         return thread
 
     def repeat(self, seconds: float, work: Callable[[], None], *, name: str, at_once: bool = False) -> None:
-        """Run ``work`` every ``seconds`` on a thread of its own; after a database error, sooner."""
+        """Run ``work`` every ``seconds`` on a new thread; after a database error, sooner."""
 
         def loop() -> None:
             pause = 0.0 if at_once else seconds
@@ -55,36 +54,31 @@ class ThreadGroup:
                 try:
                     work()
                 except Error as error:
-                    self.note_trouble(error)
+                    self.report(error)
                     pause = min(seconds, jitter(1.0))
 
         self._repeating.append(self.start(loop, name))
 
     def end(self, *, patience: float) -> None:
-        """Let repeated work end; wait for what is in the midst of it, ``patience`` seconds at most."""
+        """End repeated work; wait for work under way, ``patience`` seconds at most."""
         self.ended.set()
         until = time.monotonic() + patience
         for thread in self._repeating:
-            await_end(thread, until=until, unless=lambda thread: thread is threading.current_thread())
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
 
-    def note_trouble(self, error: Error) -> None:
-        """Log that the database is in trouble, and connect anew."""
+    def report(self, error: Error) -> None:
+        """Log a database error and, unless it was a conflict, connect anew."""
         self.warn("database trouble", error)
         if classify(error) is not Trouble.CONFLICT:
             reconnect()
 
     def warn(self, what: str, error: Exception) -> None:
-        """Log at most one line per 5 s; the text of an error may hold data, so its type alone."""
-        with self._trouble_lock:
+        """Log at most one line per 5 s, with the type of the error alone: its text may hold personal data."""
+        with self._log_lock:
             now = time.monotonic()
-            is_news = now - self._trouble_logged >= LOG_TROUBLE_EVERY_SECONDS
-            if is_news:
-                self._trouble_logged = now
-        if is_news:
+            is_due = now - self._logged_at >= LOG_EVERY_SECONDS
+            if is_due:
+                self._logged_at = now
+        if is_due:
             logger.warning("worker=%s %s: %s", self._name, what, type(error).__name__)
-
-
-def await_end(thread: threading.Thread, *, until: float, unless: Callable[[threading.Thread], bool]) -> None:
-    """Wait for the end of ``thread``: until an instant of the monotonic clock, and not once ``unless`` holds."""
-    while thread.is_alive() and not unless(thread) and (left := until - time.monotonic()) > 0:
-        thread.join(min(ASK_SECONDS, left))

@@ -1,1 +1,1 @@
-"""The embedded worker, and the dispatcher that hands due jobs to another engine."""
+"""The processes that find due jobs: the worker runs them, the dispatcher sends them to an engine."""

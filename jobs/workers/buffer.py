@@ -1,4 +1,4 @@
-"""The jobs a worker process has claimed and not yet begun, in the order to run them."""
+"""The jobs that a worker has claimed and not yet begun, in the order to run them."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from ..models import Job
 
 @dataclass(kw_only=True, eq=False)
 class ClaimedJob:
-    """One claimed job; ``begun`` once its ``begun_at`` is committed."""
+    """One claimed job; ``begun`` once its ``begun_at`` is committed; ``since`` is of the monotonic clock."""
 
     job: Job
     lease: Lease
@@ -21,14 +21,14 @@ class ClaimedJob:
 
 
 class ClaimBuffer:
-    """A queue between the claiming thread and the running ones."""
+    """A queue between the thread that claims jobs and the threads that run them."""
 
     def __init__(self) -> None:
         self._ready = threading.Condition()
         self._entries: deque[ClaimedJob] = deque()
         self._closed = False
-        self._waiting = 0
-        # More are claimed when fewer than this stand here: by the time they come, those have run.
+        self._waiting_threads = 0
+        # Claim more when fewer jobs than this are left: by the time the new ones come, these have run.
         self.refill_below = 0
 
     def __len__(self) -> int:
@@ -36,15 +36,15 @@ class ClaimBuffer:
 
     @property
     def idle(self) -> int:
-        """How many threads wait for a job beyond those that stand in line."""
-        return max(0, self._waiting - len(self._entries))
+        """How many threads wait for a job and will find none in the buffer."""
+        return max(0, self._waiting_threads - len(self._entries))
 
     def has_room(self, threads: int) -> bool:
-        """Whether to claim more: too few stand here for ``threads``, or few of the last ones are left."""
+        """Whether to claim more: there are fewer jobs than ``threads``, or few are left of the last batch."""
         return len(self._entries) < max(threads, self.refill_below)
 
     def oldest(self) -> float:
-        """Return how many seconds the first in line has waited; 0 if none."""
+        """Return how many seconds the first job has waited; 0 if there is none."""
         with self._ready:
             return time.monotonic() - self._entries[0].since if self._entries else 0.0
 
@@ -56,29 +56,29 @@ class ClaimBuffer:
             self._ready.notify_all()
 
     def get(self) -> ClaimedJob | None:
-        """Wait for the next job; None when the line is closed."""
+        """Wait for the next job; None when the buffer is closed."""
         with self._ready:
-            self._waiting += 1
+            self._waiting_threads += 1
             try:
                 self._ready.wait_for(lambda: self._entries or self._closed)
             finally:
-                self._waiting -= 1
+                self._waiting_threads -= 1
             return self._entries.popleft() if self._entries else None
 
     def take(self) -> ClaimedJob | None:
-        """Return the next job if one is there."""
+        """Return the next job if there is one."""
         with self._ready:
             return self._entries.popleft() if self._entries else None
 
     def take_all(self) -> list[ClaimedJob]:
-        """Empty the line."""
+        """Return all jobs and leave the buffer empty."""
         with self._ready:
             entries = list(self._entries)
             self._entries.clear()
             return entries
 
     def close(self) -> list[ClaimedJob]:
-        """Send the waiting threads home; return those that will not be run."""
+        """End every :meth:`get`; return the jobs that will not be run."""
         with self._ready:
             self._closed = True
             self._ready.notify_all()

@@ -1,206 +1,140 @@
-"""The dispatcher: hands due jobs to the engine that the host has, and sees to it that none is forgotten there.
+"""The dispatcher process: sends due jobs to the host's engine, and sends them again if nobody claims them.
 
-It only ever wakes an engine up: what runs, when and how often, the row decides. So it may
-send too often, and any number of dispatchers may run; it must not send too seldom.
+A sent task only wakes the engine; the job's row decides what runs, when and how often. So any
+number of dispatchers may run, and a job may be sent too often, but never too seldom.
 """
 
 import logging
-import os
 from collections.abc import Sequence
 from functools import partial
 from time import monotonic
 from typing import Final
 
-from django.db import Error, transaction
+from django.db import transaction
 
 from .. import conf, tasks
 from ..actions import queue_of
 from ..db import clock
-from ..db.backoff import backoff
 from ..db.connection import home, limited_transaction
 from ..lifecycle import reservations
 from ..models import Worker
-from ..processes.heartbeat import Heartbeat, new_name
-from ..processes.listener import Listener, Wake
-from ..processes.maintenance import Maintenance
-from ..processes.threads import ThreadGroup
+from ..processes.process import CommandProcess
 from .claim_order import Candidate
-from .dispatch_order import DispatchOrder, by_patience, seconds_to_next
+from .dispatch_order import DispatchOrder, by_doublings, seconds_to_next
 
 logger = logging.getLogger(__name__)
 
-POLL_HEARING_SECONDS: Final = 5.0
-POLL_DEAF_SECONDS: Final = 0.5
+POLL_WITHOUT_NOTIFY_SECONDS: Final = 0.5
 SHORTEST_POLL_SECONDS: Final = 0.05
 LONGEST_WAIT_FOR_ROOM_SECONDS: Final = 1.0
-EXIT_AT_THE_LATEST_SECONDS: Final = 9.5
-EXIT_FOR_SUPERVISOR: Final = 3
 
 
-class JobDispatcher:
-    """One dispatcher process; :meth:`run` returns its exit status. :meth:`stop` may be called by a signal handler."""
+class JobDispatcher(CommandProcess):
+    """One dispatcher process; :meth:`run` returns its exit status. What it has sent when it ends is the engine's."""
 
     def __init__(self, *, drain: bool = False) -> None:
-        self.name = new_name()
-        self.wake = Wake()
-        self._drain = drain
+        super().__init__(Worker.Kind.DISPATCHER, drain=drain)
         self._order = DispatchOrder()
-        self._thread_group = ThreadGroup(self.name, on_failure=self._fall)
-        self._heartbeat = Heartbeat(self.name, kind=Worker.Kind.DISPATCHER)
-        self._maintenance = Maintenance(self._thread_group, on_rescue=self.wake.set)
-        self._listener = Listener(self.wake.set)
-        self._stop_at: float | None = None
-        self._exit_status = 0
-        self._failures = 0
-        # For how long no wake-up brings the next pass.
+        # How long the next sleep lasts at least, whatever wakes the process.
         self._rest_seconds = 0.0
-        # Since when there is something to hand over and no queue takes it.
+        # Since when there are jobs to dispatch and no queue takes them.
         self._stuck_since: float | None = None
 
-    def run(self) -> int:
-        """Hand over until stopped (or, with ``drain``, until no due job waits to be); return the exit status."""
-        logger.info("worker=%s started handing jobs to %s", self.name, conf.current().task_backend)
-        settings = conf.current()
-        self._thread_group.repeat(settings.beat_seconds, self._heartbeat.beat, at_once=True, name="beat")
-        self._thread_group.repeat(settings.sweep_seconds, self._maintenance.look, at_once=True, name="sweep")
-        self._thread_group.repeat(SHORTEST_POLL_SECONDS, self._see_to_the_end, name="end")
-        self._thread_group.repeat(
-            1.0, lambda: self._listener.listen(self._thread_group.ended), at_once=True, name="listen"
-        )
-        while self._stop_at is None and (pause := self._pass_safely()) is not None:
-            self._sleep(pause)
-        self._leave()
-        logger.info("worker=%s ended", self.name)
-        return self._exit_status
-
-    def stop(self) -> None:
-        """Ask the dispatcher to end, in 10 s at most; what it has handed over is the engine's."""
-        if self._stop_at is None:
-            self._stop_at = monotonic()
-        self.wake.set()
-
-    def hand_over_once(self) -> int:
-        """Hand over what is due and not yet handed over, as far as the queues have room; return how many jobs.
+    def dispatch_once(self) -> int:
+        """Dispatch the due jobs that are not dispatched yet and fit into their queues; return how many.
 
         Raises:
-            HandOverFailed: the engine did not take some; these are as if never touched.
+            HandOverFailed: the engine did not take some; these are as they were.
             Error: the database is away.
         """
         candidates = self._order.choose()
         if not candidates:
             return 0
-        taken: list[Candidate] = []
+        reserved: set[int] = set()
         with limited_transaction():
-            for doublings, some in by_patience(candidates, clock.read(home())).items():
-                ids = {candidate.job_id for candidate in some}
-                won = set(reservations.reserve(sorted(ids), wait=conf.current().reserve * 2**doublings))
-                taken += [candidate for candidate in some if candidate.job_id in won]
-            order = {candidate.job_id: place for place, candidate in enumerate(candidates)}
-            taken.sort(key=lambda candidate: order[candidate.job_id])
-            # Not before: a worker that is faster than this commit would find the job as it was, but that is no harm;
-            # one handed over by a transaction that is then rolled back would be handed over again at once.
-            transaction.on_commit(partial(self._hand_over, taken), using=home().alias)
-        return len(taken)
+            for doublings, some in by_doublings(candidates, clock.read(home())).items():
+                ids = sorted(candidate.job_id for candidate in some)
+                reserved.update(reservations.reserve(ids, wait=conf.current().reserve * 2**doublings))
+            ours = [candidate for candidate in candidates if candidate.job_id in reserved]
+            # After the commit: were it rolled back, a job sent before it would be sent again at once.
+            transaction.on_commit(partial(self._send, ours), using=home().alias)
+        return len(ours)
 
-    # ------------------------------------------------------------ one pass (main thread)
+    def _start(self) -> None:
+        logger.info("worker=%s started dispatching jobs to %s", self.name, conf.current().task_backend)
+        super()._start()
 
-    def _sleep(self, seconds: float) -> None:
-        """Sleep until woken, but what is to rest rests: news of jobs, however many, are no reason to try it sooner."""
-        rest_until = monotonic() + self._rest_seconds
-        self.wake.wait(seconds)
-        while self._stop_at is None and (left := rest_until - monotonic()) > 0:
-            self.wake.wait(left)
-
-    def _pass_safely(self) -> float | None:
-        """Hand over once; return how long to sleep, None when a drain is done."""
+    def _work(self) -> float | None:
+        """Dispatch once; return how long to sleep, None when a drain is done."""
         self._rest_seconds = 0.0
         try:
-            handed = self.hand_over_once()
-            pause = self._pause(handed)
+            pause = self._pause(self.dispatch_once())
         except tasks.HandOverFailed as failure:
             self._thread_group.warn("the engine takes no jobs", failure.cause)
-            # The queue is left alone for a while, but it may have hidden jobs of others.
+            # That queue is in back-off now, but its jobs may have hidden those of other queues.
             pause = 0.0
-        except Error as error:
-            self._thread_group.note_trouble(error)
-            self._failures += 1
-            self._rest_seconds = backoff(self._failures)
-            return self._rest_seconds
-        self._failures = 0
         self._rest_seconds = max(self._rest_seconds, self._order.rest_seconds)
         return pause
 
-    def _pause(self, handed: int) -> float | None:
-        next_in = None if handed else seconds_to_next()
+    def _sleep(self, seconds: float) -> None:
+        """Sleep until woken, but no shorter than the rest: new jobs do not make another try more useful."""
+        rest_until = monotonic() + (seconds if self._failures else self._rest_seconds)
+        super()._sleep(seconds)
+        while self._stop_at is None and (left := rest_until - monotonic()) > 0:
+            super()._sleep(left)
+
+    def _pause(self, dispatched: int) -> float | None:
+        next_in = None if dispatched else seconds_to_next()
         if next_in != 0:
             self._stuck_since = None
-        if handed:
+        if dispatched:
             return 0.0
         if self._drain and next_in != 0:
             return None
         if next_in == 0:
             return self._pause_for_room()
-        poll = conf.current().poll_seconds or (POLL_HEARING_SECONDS if self._listener.is_hearing else POLL_DEAF_SECONDS)
+        poll = self._poll_seconds(without_notify=POLL_WITHOUT_NOTIFY_SECONDS)
         return poll if next_in is None else min(poll, max(next_in, SHORTEST_POLL_SECONDS))
 
     def _pause_for_room(self) -> float:
-        """Wait as long as there has been no room: a queue that empties fast is looked at soon, one that stands, seldom.
+        """Return a pause as long as there has been no room: short for a queue that empties fast, long for a stuck one.
 
-        So none runs dry: when room is found, at most twice as much was taken as makes it worth a search.
+        The queue does not run empty meanwhile: at most twice ``ROOM_WORTH_A_SEARCH`` jobs are claimed from it.
         """
         now = monotonic()
         self._stuck_since = self._stuck_since or now
         pause = min(max(now - self._stuck_since, SHORTEST_POLL_SECONDS), LONGEST_WAIT_FOR_ROOM_SECONDS)
-        pause = min(pause, self._order.backoff_by_queue.seconds_to_next())
+        pause = min(pause, self._order.queue_backoff.seconds_to_next())
         if not self._order.has_room:
-            # A wake-up brings jobs, but no room.
-            self._rest_seconds = pause
+            self._rest_seconds = pause  # being woken means new jobs, not more room
         return pause
 
-    def _hand_over(self, candidates: Sequence[Candidate]) -> None:
-        """Send one after the other; a queue that takes none does not keep others from theirs."""
+    def _send(self, candidates: Sequence[Candidate]) -> None:
+        """Send the jobs one by one; after a failure, send no more to that queue, but go on with the other queues.
+
+        Raises:
+            HandOverFailed: the first failure, after all jobs that were not sent are no longer reserved.
+        """
         failures: dict[str, tasks.HandOverFailed] = {}
-        left, sent = [], []
+        sent, unsent = [], []
         for candidate in candidates:
             queue = queue_of(candidate.action)
             if queue in failures or self._stop_at is not None:
-                left.append(candidate.job_id)
+                unsent.append(candidate.job_id)
                 continue
             try:
                 tasks.hand_over(candidate.job_id, action=candidate.action)
             except tasks.HandOverFailed as failure:
                 failures[queue] = failure
-                self._order.backoff_by_queue.note(candidate.action)
-                # Perhaps it was taken and the answer was lost; then it is taken twice, which is no harm.
-                left.append(candidate.job_id)
+                self._order.queue_backoff.add_failure(candidate.action)
+                # If the engine took it and only the answer was lost, it is sent twice, which does no harm.
+                unsent.append(candidate.job_id)
             else:
-                self._order.backoff_by_queue.forget(candidate.action)
+                self._order.queue_backoff.clear(candidate.action)
                 sent.append(candidate)
-        self._order.note_served(sent)
-        if left:
+        self._order.note_turns(sent)
+        if unsent:
             with limited_transaction():
-                reservations.unreserve(left)
+                reservations.unreserve(unsent)
         if failures:
             raise next(iter(failures.values()))
-
-    # ------------------------------------------------------------ the end
-
-    def _leave(self) -> None:
-        """Leave while :meth:`_see_to_the_end` still looks: a database that is away may hold this for long."""
-        self._stop_at = self._stop_at or monotonic()
-        try:
-            self._heartbeat.leave()
-        except Error as error:
-            self._thread_group.note_trouble(error)
-        self._thread_group.ended.set()
-
-    def _see_to_the_end(self) -> None:
-        """End the process if it cannot end by itself: a broker or a database that is away may hold it for long."""
-        if self._stop_at is not None and monotonic() - self._stop_at > EXIT_AT_THE_LATEST_SECONDS:
-            logger.error("worker=%s could not end in good order", self.name)
-            os._exit(EXIT_FOR_SUPERVISOR)
-
-    def _fall(self) -> None:
-        """A thread ended by a bug of ours: a process without its beat or its sweep must not go on."""
-        self._exit_status = EXIT_FOR_SUPERVISOR
-        self.stop()

@@ -7,31 +7,36 @@ from .claim_order import Candidate
 
 CLAIM_AHEAD_SECONDS: Final = 1.0
 MOST_AT_ONCE: Final = 200
-# A job that must run alone waits so long for its process to be idle; then the process makes room, so long; and if
-# what still runs takes longer than that, it lets others pass, so long. The first two keep a rescue within 75 s.
+# A job that must run alone waits this long for the process to be idle by itself.
 SOLO_PATIENCE_SECONDS: Final = 3.0
+# Then the process claims nothing for this long, so that it becomes idle. Both together keep a rescue within 75 s.
 ROOM_SECONDS: Final = 30.0
+# If what runs takes longer still, the process claims other jobs again for this long.
 NO_ROOM_SECONDS: Final = 60.0
 
 
 class PrefetchLimit:
-    """How many jobs this process should hold: what it can begin within about a second.
+    """Chooses how many candidates to claim: what this process can begin within about a second.
 
-    Only actions that proved short are claimed ahead of an idle thread; leases of jobs
-    that stand in line keep them from workers that have time.
+    Only actions that proved short are claimed ahead of an idle thread: a job that waits in
+    this process's buffer is kept from other workers, which may be idle.
     """
 
     def __init__(self) -> None:
-        self._pace: dict[str, float] = {}
+        self._seconds_by_action: dict[str, float] = {}
         self._solo_since: float | None = None
 
     def learn(self, action: str, seconds: float) -> None:
-        """Note how long a job of ``action`` took; a longer one counts at once, shorter ones bit by bit."""
-        before = self._pace.get(action, seconds)
-        self._pace[action] = max(seconds, 0.7 * before + 0.3 * seconds)
+        """Note how long a job of ``action`` took; a longer time counts at once, a shorter one by 30 %."""
+        before = self._seconds_by_action.get(action, seconds)
+        self._seconds_by_action[action] = max(seconds, 0.7 * before + 0.3 * seconds)
 
     def choose(self, candidates: list[Candidate], *, idle: int, quick: int, has_leases: bool) -> list[Candidate]:
-        """Take for the ``idle`` threads, and what ``quick`` threads can begin soon; one that runs alone, alone."""
+        """Return the candidates to claim: one for each idle thread, and what ``quick`` threads can begin soon.
+
+        ``quick`` counts the threads that are idle or began their job less than a second ago. A
+        candidate that must run alone is returned alone, and only if the process has no leases.
+        """
         spent, budget = 0.0, quick * CLAIM_AHEAD_SECONDS
         chosen: list[Candidate] = []
         solo: Candidate | None = None
@@ -39,7 +44,7 @@ class PrefetchLimit:
             if candidate.runs_alone:
                 solo = solo or candidate
                 continue
-            cost = self._pace.get(candidate.action)
+            cost = self._seconds_by_action.get(candidate.action)
             if len(chosen) >= idle and (cost is None or spent + cost > budget or len(chosen) >= MOST_AT_ONCE):
                 break
             spent += cost or 0.0

@@ -1,10 +1,6 @@
-"""``manage.py jobdispatcher``: hand due jobs to the engine of ``JOBS["TASK_BACKEND"]`` until stopped."""
+"""``manage.py jobdispatcher``: dispatch due jobs to the engine of ``JOBS["TASK_BACKEND"]`` until stopped."""
 
-import os
-import signal
-import sys
 from argparse import ArgumentParser
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -15,7 +11,7 @@ from ...workers.dispatcher import JobDispatcher
 
 
 class Command(BaseCommand):
-    """Hand due jobs over; any number of such processes may run."""
+    """Dispatch due jobs; any number of such processes may run."""
 
     help = "Hands due jobs to the engine of JOBS['TASK_BACKEND']. SIGTERM and Ctrl-C end it within 10 s."
 
@@ -30,24 +26,11 @@ class Command(BaseCommand):
         if current().task_backend is None:
             raise CommandError("JOBS['TASK_BACKEND'] names no engine; without one, jobworker runs the jobs itself")
         dispatcher = JobDispatcher(drain=drain)
-        if once:
-            try:
-                handed = dispatcher.hand_over_once()
-            except HandOverFailed as failure:
-                raise CommandError(f"the engine takes no jobs: {type(failure.cause).__name__}") from failure
-            self.stdout.write(f"Handed {handed} jobs over.")
+        if not once:
+            dispatcher.run_as_command()
             return
-        stopped = False
-
-        def stop(signum: int, _: FrameType | None) -> None:
-            nonlocal stopped
-            if stopped:
-                os._exit(128 + signum)
-            stopped = True
-            dispatcher.stop()
-
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, stop)
-        signal.set_wakeup_fd(dispatcher.wake.fileno(), warn_on_full_buffer=False)
-        if status := dispatcher.run():
-            sys.exit(status)
+        try:
+            dispatched = dispatcher.dispatch_once()
+        except HandOverFailed as failure:
+            raise CommandError(f"the engine takes no jobs: {type(failure.cause).__name__}") from failure
+        self.stdout.write(f"Handed {dispatched} jobs over.")

@@ -1,10 +1,6 @@
 """``manage.py jobworker``: run due jobs until stopped."""
 
-import os
-import signal
-import sys
 from argparse import ArgumentParser
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -26,21 +22,4 @@ class Command(BaseCommand):
         """Run the worker; exits 3 if its supervisor is to restart it."""
         if not 1 <= threads <= 100:
             raise CommandError("--threads takes a number from 1 to 100")
-        worker = JobWorker(threads=threads, drain=drain)
-        signals = 0
-
-        def stop(signum: int, _: FrameType | None) -> None:
-            nonlocal signals
-            signals += 1
-            if signals > 1:
-                # At once, and no lie: what was not committed did not happen, and the leases run out.
-                os._exit(128 + signum)
-            worker.stop()
-
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, stop)
-        # Python runs a handler between two steps of the main thread, which may be about to sleep for seconds.
-        signal.set_wakeup_fd(worker.wake.fileno(), warn_on_full_buffer=False)
-        status = worker.run()
-        if status:
-            sys.exit(status)
+        JobWorker(threads=threads, drain=drain).run_as_command()

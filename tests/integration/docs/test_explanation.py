@@ -15,7 +15,7 @@ from jobs.execution import runner
 from jobs.execution.chunks import AIM_SECONDS, AIM_SECONDS_ONE_WRITER, FIRST_BATCH
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
-from jobs.processes.rescuer import SECOND_LOOK_AFTER_BEAT
+from jobs.processes.rescuer import SECOND_CHECK_AFTER_BEAT
 from jobs.status import MOVES, Status
 from jobs.testing import run_due_jobs
 from tests.integration.docs.test_readme import record_sessions
@@ -116,7 +116,7 @@ def test_the_drawings_name_every_status():
 def test_the_times_of_a_lease_are_the_defaults():
     rows = re.findall(r"^\| ([a-z ]+) \| (\d+) s \|", PAGES["leases"].read_text(), re.MULTILINE)
     defaults = conf.JobsSettings()
-    look = defaults.beat + SECOND_LOOK_AFTER_BEAT
+    look = defaults.beat + SECOND_CHECK_AFTER_BEAT
 
     assert {name: int(seconds) for name, seconds in rows} == {
         "beat": defaults.beat_seconds,

@@ -7,8 +7,10 @@ import pytest
 
 from jobs import JobContext, tasks
 from jobs.engines import engine_process
+from jobs.engines.engine_process import EngineProcess
 from jobs.execution import runner
 from jobs.models import Job, JobEvent, Worker
+from jobs.processes.releases import ReleaseQueue
 from jobs.processes.threads import ThreadGroup
 from jobs.status import Status
 from tests.integration.engines.test_engine_process import at_work, run, write_until_stopped
@@ -57,21 +59,23 @@ def test_a_job_that_fells_its_process_again_and_again_is_left_to_the_sweep_which
     assert (job.status, job.worker) == (Status.RUNNING, first.name)
 
 
-@pytest.mark.parametrize("sign", ["_beat", "_watch", "_give_back"])
-def test_a_process_without_its_signs_of_life_hands_back_what_runs(
-    sign: str, fallen: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "method"), [(EngineProcess, "_beat"), (EngineProcess, "_watch"), (ReleaseQueue, "release_all")]
+)
+def test_a_process_without_one_of_its_threads_releases_what_runs(
+    owner: type, method: str, fallen: list[str], monkeypatch: pytest.MonkeyPatch
 ):
     calls: list[str] = []
 
-    def fall(self: engine_process.EngineProcess) -> None:
-        if self is first and told.is_set() and not calls:
-            calls.append(sign)
+    def fail_once(self: Any) -> None:
+        if self in (first, first._releases) and told.is_set() and not calls:
+            calls.append(method)
             out_of_memory()
         work(self)
 
-    told, work = threading.Event(), getattr(engine_process.EngineProcess, sign)
-    monkeypatch.setattr(engine_process.EngineProcess, sign, fall)
-    first = engine_process.EngineProcess()
+    told, work = threading.Event(), getattr(owner, method)
+    monkeypatch.setattr(owner, method, fail_once)
+    first = EngineProcess()
     monkeypatch.setattr(engine_process, "_process", first)
     first.start()
     with registered_action(write_until_stopped) as name:
@@ -90,7 +94,7 @@ def test_a_process_without_its_signs_of_life_hands_back_what_runs(
 def test_what_runs_on_without_a_chunk_is_taken_from_a_process_that_fell(
     fallen: list[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(engine_process, "HAND_BACK_SECONDS", 0.2)
+    monkeypatch.setattr(engine_process, "NEXT_CHUNK_SECONDS", 0.2)
     first, begun, let_go = engine_process.current(), threading.Event(), threading.Event()
 
     def hold_on(context: JobContext) -> None:

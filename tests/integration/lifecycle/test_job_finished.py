@@ -90,8 +90,8 @@ def test_a_job_that_is_given_up_is_told(heard: list[Any]):
     job = make_expired_job(crashes=2)
     rescuer = Rescuer()
 
-    rescuer.look(monotonic=1000)
-    rescuer.look(monotonic=1000 + timedelta(minutes=5).total_seconds())
+    rescuer.rescue(monotonic=1000)
+    rescuer.rescue(monotonic=1000 + timedelta(minutes=5).total_seconds())
 
     assert heard == [(job.pk, Status.FAILED, True)]
 

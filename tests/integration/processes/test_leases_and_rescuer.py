@@ -35,7 +35,7 @@ def test_a_job_whose_lease_ran_out_is_rescued_at_the_second_look():
     job = make_expired_job()
     rescuer = Rescuer()
 
-    first, second = rescuer.look(monotonic=START), rescuer.look(monotonic=SECOND_LOOK)
+    first, second = rescuer.rescue(monotonic=START), rescuer.rescue(monotonic=SECOND_LOOK)
 
     job.refresh_from_db()
     assert (first, second) == ([], [job.pk])
@@ -46,12 +46,12 @@ def test_a_job_whose_lease_ran_out_is_rescued_at_the_second_look():
 def test_a_second_look_that_comes_too_soon_rescues_nothing():
     job = make_expired_job()
     rescuer = Rescuer()
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
 
-    assert rescuer.look(monotonic=SOON) == []
+    assert rescuer.rescue(monotonic=SOON) == []
 
     assert status_of(job) == Status.RUNNING
-    assert rescuer.look(monotonic=SECOND_LOOK) == [job.pk]
+    assert rescuer.rescue(monotonic=SECOND_LOOK) == [job.pk]
 
 
 def test_a_job_whose_lease_lasts_is_left_alone():
@@ -59,33 +59,33 @@ def test_a_job_whose_lease_lasts_is_left_alone():
     rescuer = Rescuer()
 
     for seconds in (0, 11, 22, 33, 44):
-        assert rescuer.look(monotonic=START + seconds) == []
+        assert rescuer.rescue(monotonic=START + seconds) == []
 
     assert status_of(job) == Status.RUNNING
-    assert not rescuer.has_suspects()
+    assert not rescuer.has_expired()
 
 
 def test_only_an_expired_lease_makes_a_suspect():
     rescuer = Rescuer()
     make_running_job()
-    rescuer.look(monotonic=START)
-    before = rescuer.has_suspects()
+    rescuer.rescue(monotonic=START)
+    before = rescuer.has_expired()
     make_expired_job()
 
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
 
-    assert (before, rescuer.has_suspects()) == (False, True)
+    assert (before, rescuer.has_expired()) == (False, True)
 
 
 @pytest.mark.parametrize("still_expired", [True, False])
 def test_any_renewal_between_the_looks_saves_the_job(still_expired: bool):
     job = make_expired_job()
     rescuer = Rescuer()
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
     renewed = ago(1) if still_expired else ago(-45)
     Job.objects.filter(pk=job.pk).update(lease_expires_at=renewed)
 
-    assert rescuer.look(monotonic=SECOND_LOOK) == []
+    assert rescuer.rescue(monotonic=SECOND_LOOK) == []
 
     assert status_of(job) == Status.RUNNING
 
@@ -93,21 +93,21 @@ def test_any_renewal_between_the_looks_saves_the_job(still_expired: bool):
 def test_another_claim_between_the_looks_saves_the_job():
     job = make_expired_job()
     rescuer = Rescuer()
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
     Job.objects.filter(pk=job.pk).update(lease_token=uuid4())
 
-    assert rescuer.look(monotonic=SECOND_LOOK) == []
+    assert rescuer.rescue(monotonic=SECOND_LOOK) == []
 
 
 def test_a_database_error_between_the_looks_saves_the_job():
     job = make_expired_job()
     rescuer = Rescuer()
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
 
-    rescuer.forget()
+    rescuer.reset()
 
-    assert rescuer.look(monotonic=SECOND_LOOK) == []
-    assert rescuer.look(monotonic=SECOND_LOOK + 11) == [job.pk]
+    assert rescuer.rescue(monotonic=SECOND_LOOK) == []
+    assert rescuer.rescue(monotonic=SECOND_LOOK + 11) == [job.pk]
 
 
 def test_live_jobs_that_an_outage_let_expire_are_saved_by_one_beat():
@@ -115,11 +115,11 @@ def test_live_jobs_that_an_outage_let_expire_are_saved_by_one_beat():
     leases, rescuer = Leases(), Rescuer()
     for job in jobs:
         leases.add(fence_of(job))
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
 
     leases.renew()
 
-    assert rescuer.look(monotonic=SECOND_LOOK) == []
+    assert rescuer.rescue(monotonic=SECOND_LOOK) == []
     assert {status_of(job) for job in jobs} == {Status.RUNNING}
 
 
@@ -127,7 +127,7 @@ def test_a_dead_workers_job_is_rescued_although_the_databases_clock_was_set_back
     job = make_running_job(lease_expires_at=ago(-3_600))
     rescuer = Rescuer()
 
-    looks = [rescuer.look(monotonic=START + seconds) for seconds in (0, 15, 30, 45, 56, 57)]
+    looks = [rescuer.rescue(monotonic=START + seconds) for seconds in (0, 15, 30, 45, 56, 57)]
 
     assert looks == [[], [], [], [], [], [job.pk]]
 
@@ -138,9 +138,9 @@ def test_a_dead_workers_job_is_rescued_although_the_databases_clock_was_set_back
 def test_a_job_that_had_not_begun_is_rescued_without_a_crash():
     job = make_expired_job(begun_at=None)
     rescuer = Rescuer()
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
 
-    rescuer.look(monotonic=SECOND_LOOK)
+    rescuer.rescue(monotonic=SECOND_LOOK)
 
     job.refresh_from_db()
     assert (job.status, job.crashes) == (Status.SCHEDULED, 0)
@@ -149,9 +149,9 @@ def test_a_job_that_had_not_begun_is_rescued_without_a_crash():
 def test_a_job_that_had_not_begun_is_never_given_up():
     job = make_expired_job(begun_at=None, crashes=2)
     rescuer = Rescuer()
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
 
-    rescuer.look(monotonic=SECOND_LOOK)
+    rescuer.rescue(monotonic=SECOND_LOOK)
 
     job.refresh_from_db()
     assert (job.status, job.crashes) == (Status.SCHEDULED, 2)
@@ -161,9 +161,9 @@ def test_a_job_that_had_not_begun_is_never_given_up():
 def test_a_job_that_its_workers_die_of_is_given_up_with_a_plain_reason(action: str):
     job = make_expired_job(action=action, crashes=2)
     rescuer = Rescuer()
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
 
-    assert rescuer.look(monotonic=SECOND_LOOK) == [job.pk]
+    assert rescuer.rescue(monotonic=SECOND_LOOK) == [job.pk]
 
     job.refresh_from_db()
     assert (job.status, job.crashes) == (Status.FAILED, 3)
@@ -178,9 +178,9 @@ def test_of_two_who_look_one_rescues():
     job = make_expired_job()
     first, second = Rescuer(), Rescuer()
     for rescuer in (first, second):
-        rescuer.look(monotonic=START)
+        rescuer.rescue(monotonic=START)
 
-    rescued = first.look(monotonic=SECOND_LOOK), second.look(monotonic=SECOND_LOOK)
+    rescued = first.rescue(monotonic=SECOND_LOOK), second.rescue(monotonic=SECOND_LOOK)
 
     assert rescued == ([job.pk], [])
     assert job.events.count() == 1
@@ -199,10 +199,10 @@ def test_a_renewal_after_the_second_look_still_wins():
 def test_a_cancelled_job_is_not_rescued():
     job = make_expired_job()
     rescuer = Rescuer()
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
     cancel_job(job.pk, project=job.project)
 
-    assert rescuer.look(monotonic=SECOND_LOOK) == []
+    assert rescuer.rescue(monotonic=SECOND_LOOK) == []
 
     assert status_of(job) == Status.CANCELLED
 
@@ -212,13 +212,13 @@ def test_a_cancelled_job_is_not_rescued():
 def test_a_row_that_a_chunk_holds_is_alive():
     job = make_expired_job()
     rescuer = Rescuer()
-    rescuer.look(monotonic=START)
+    rescuer.rescue(monotonic=START)
 
     with (
         other_connection() as other,
         transaction_of(other, f"SELECT 1 FROM jobs_job WHERE id = {job.pk} FOR NO KEY UPDATE"),
     ):
-        rescued = rescuer.look(monotonic=SECOND_LOOK)
+        rescued = rescuer.rescue(monotonic=SECOND_LOOK)
 
     assert rescued == []
     assert status_of(job) == Status.RUNNING

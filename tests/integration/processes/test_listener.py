@@ -91,7 +91,7 @@ def test_a_time_that_has_passed_is_no_sleep():
 def test_a_job_that_is_due_now_wakes_a_listening_worker_within_a_second():
     wake, project = Wake(), make_project()
     with listening(wake) as (ears, thread):
-        until(lambda: ears.is_hearing, what="the listener to hear itself")
+        until(lambda: ears.is_receiving, what="the listener to hear itself")
         wake.wait(0)
 
         begun = time.monotonic()
@@ -109,7 +109,7 @@ def test_a_job_that_is_due_now_wakes_a_listening_worker_within_a_second():
 def test_a_job_for_later_wakes_nobody():
     wake, project = Wake(), make_project()
     with listening(wake) as (ears, _):
-        until(lambda: ears.is_hearing, what="the listener to hear itself")
+        until(lambda: ears.is_receiving, what="the listener to hear itself")
         wake.wait(0)
 
         schedule_job("touch_in_an_hour", project=project, reference_id="a")
@@ -129,7 +129,7 @@ def test_a_listener_that_does_not_hear_itself_says_so_and_lets_the_worker_poll(
     with listening(Wake()) as (ears, thread):
         until(lambda: "NOTIFY is not heard" in caplog.text, what="the warning")
 
-        assert not ears.is_hearing
+        assert not ears.is_receiving
 
     thread.result()
 
@@ -138,21 +138,21 @@ def test_a_listener_that_does_not_hear_itself_says_so_and_lets_the_worker_poll(
 @pytest.mark.django_db(transaction=True)
 def test_a_listener_whose_connection_is_cut_raises_and_no_longer_claims_to_hear():
     with listening(Wake()) as (ears, thread):
-        until(lambda: ears.is_hearing, what="the listener to hear itself")
+        until(lambda: ears.is_receiving, what="the listener to hear itself")
         with other_connection() as other, other.cursor() as cursor:
             cursor.execute(LISTENERS.replace("count(*)", "pg_terminate_backend(pid)"))
 
         with pytest.raises(DatabaseError):
             thread.result()
 
-        assert not ears.is_hearing
+        assert not ears.is_receiving
 
 
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
 def test_a_listener_closes_its_connection_when_it_ends():
     with listening(Wake()) as (ears, thread):
-        until(lambda: ears.is_hearing, what="the listener to hear itself")
+        until(lambda: ears.is_receiving, what="the listener to hear itself")
         assert one_value(LISTENERS) == 1
 
     thread.result()
@@ -163,6 +163,6 @@ def test_a_listener_closes_its_connection_when_it_ends():
 @pytest.mark.django_db(transaction=True)
 def test_where_nothing_notifies_the_listener_waits_quietly_for_the_end():
     with listening(Wake()) as (ears, thread):
-        assert not ears.is_hearing
+        assert not ears.is_receiving
 
     thread.result()

@@ -83,7 +83,7 @@ def test_trouble_is_logged_once_in_a_while_and_without_its_text(caplog: pytest.L
     caplog.set_level(logging.DEBUG)
 
     for _ in range(20):
-        thread_group.note_trouble(error)
+        thread_group.report(error)
 
     assert len(caplog.records) == 1
     assert CANARY not in caplog.text
@@ -101,7 +101,7 @@ def test_threads_that_meet_one_outage_at_one_moment_log_it_once(
         return now
 
     monkeypatch.setattr("jobs.processes.threads.time", SimpleNamespace(monotonic=read_slowly))
-    threads = [thread_group.start(lambda: thread_group.note_trouble(OperationalError()), "meet") for _ in range(4)]
+    threads = [thread_group.start(lambda: thread_group.report(OperationalError()), "meet") for _ in range(4)]
     for thread in threads:
         thread.join(10)
 

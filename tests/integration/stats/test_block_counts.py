@@ -157,6 +157,6 @@ def test_two_that_count_at_once_count_each_block_once():
 def test_the_sweep_of_a_worker_and_of_a_dispatcher_counts(process: type[JobWorker | JobDispatcher]):
     fill(2, 1, 1)
 
-    process()._maintenance.look()
+    process()._maintenance.run()
 
     assert counted() == true_counts(below=2)

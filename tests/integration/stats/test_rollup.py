@@ -260,7 +260,7 @@ def test_trouble_with_the_figures_is_no_trouble_of_the_sweep(
     old = Worker.objects.create(name="old", started_at=NOW - KEEP, beat_at=NOW - KEEP)
 
     # Else it would look for lost jobs again at once, and never more come to its pause.
-    process()._maintenance.look()
+    process()._maintenance.run()
 
     assert not Worker.objects.filter(pk=old.pk).exists()
     assert "database trouble: DatabaseError" in caplog.text

@@ -40,8 +40,8 @@ def test_a_due_job_is_handed_over_once_and_after_the_commit(engine: FakeEngine):
     make_job(due_at=ago(-60))
     dispatcher = JobDispatcher()
 
-    assert dispatcher.hand_over_once() == 1
-    assert dispatcher.hand_over_once() == 0
+    assert dispatcher.dispatch_once() == 1
+    assert dispatcher.dispatch_once() == 0
 
     assert (engine.took, engine.in_transaction) == ([job.pk], [False])
 
@@ -49,10 +49,10 @@ def test_a_due_job_is_handed_over_once_and_after_the_commit(engine: FakeEngine):
 def test_a_job_is_handed_over_again_when_its_reservation_has_run_out(engine: FakeEngine):
     job = make_job()
     dispatcher = JobDispatcher()
-    dispatcher.hand_over_once()
+    dispatcher.dispatch_once()
     Job.objects.update(reserved_until=ago(1))
 
-    dispatcher.hand_over_once()
+    dispatcher.dispatch_once()
 
     assert engine.took == [job.pk, job.pk]
 
@@ -62,7 +62,7 @@ def test_what_the_engine_does_not_take_is_as_if_it_had_not_been_touched(engine: 
     engine.refuses = {"touch"}
 
     with pytest.raises(HandOverFailed):
-        JobDispatcher().hand_over_once()
+        JobDispatcher().dispatch_once()
 
     assert engine.calls == 1, "one refusal is enough for a queue"
     assert Job.objects.unreserved().count() == len(jobs)
@@ -74,7 +74,7 @@ def test_a_queue_that_takes_nothing_keeps_no_other_from_its_jobs(engine: FakeEng
         broken, fine = make_job(action="elsewhere"), make_job()
 
         with pytest.raises(HandOverFailed):
-            JobDispatcher().hand_over_once()
+            JobDispatcher().dispatch_once()
 
     assert engine.took == [fine.pk]
     assert list(Job.objects.unreserved()) == [broken]
@@ -88,7 +88,7 @@ def test_a_queue_that_takes_nothing_hides_no_job_of_another_however_many_wait_fo
         make_due_jobs(WINDOW + 50, project=project, action="elsewhere")
         fine = make_due_jobs(5, project=project, due_at=ago(1))
 
-        passes = [dispatcher._pass_safely() for _ in range(2)]
+        passes = [dispatcher._work_or_back_off() for _ in range(2)]
 
     assert sorted(engine.took) == [job.pk for job in fine]
     assert passes == [0, 0], "what was hidden is looked for at once"
@@ -103,7 +103,7 @@ def test_while_the_engine_is_away_a_line_in_five_seconds_says_so_without_its_tex
 
     with caplog.at_level(logging.WARNING, logger="jobs"):
         for _ in range(3):
-            dispatcher._pass_safely()
+            dispatcher._work_or_back_off()
 
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.endswith("the engine takes no jobs: ConnectionError")
@@ -125,7 +125,7 @@ def test_a_drain_ends_when_all_that_is_due_is_handed_over(engine: FakeEngine):
 def test_a_dispatcher_that_cannot_leave_in_time_is_ended(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
     statuses: list[int] = []
     ended = threading.Event()
-    monkeypatch.setattr("jobs.workers.dispatcher.EXIT_AT_THE_LATEST_SECONDS", 0.1)
+    monkeypatch.setattr("jobs.processes.process.EXIT_AT_THE_LATEST_SECONDS", 0.1)
     monkeypatch.setattr(os, "_exit", lambda status: (statuses.append(status), ended.set()))
     monkeypatch.setattr(Heartbeat, "leave", lambda _: ended.wait(5))
     dispatcher = JobDispatcher()
@@ -148,7 +148,7 @@ def test_a_dispatcher_that_is_stopped_hands_no_more_over_and_leaves_nothing_rese
     dispatcher = JobDispatcher()
     dispatcher.stop()
 
-    dispatcher.hand_over_once()
+    dispatcher.dispatch_once()
 
     assert engine.took == []
     assert Job.objects.unreserved().count() == len(jobs)

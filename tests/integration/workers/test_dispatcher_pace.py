@@ -73,7 +73,7 @@ def test_wake_ups_do_not_hurry_a_database_that_is_away_but_a_stop_is_heard(monke
         raise OperationalError
 
     dispatcher = JobDispatcher()
-    tries = counting(monkeypatch, dispatcher, "hand_over_once", fail)
+    tries = counting(monkeypatch, dispatcher, "dispatch_once", fail)
     time = Time(monkeypatch, dispatcher)
 
     time.run(20)
@@ -90,7 +90,7 @@ def test_while_a_queue_stays_full_looks_for_its_jobs_grow_rare(
     make_due_jobs(MOST_IN_FLIGHT, reserved_until=ago(-600))
     make_job()
     dispatcher = JobDispatcher()
-    looks = counting(monkeypatch, dispatcher, "hand_over_once")
+    looks = counting(monkeypatch, dispatcher, "dispatch_once")
 
     Time(monkeypatch, dispatcher, wakes=wakes).run(20)
 
@@ -102,7 +102,7 @@ def test_where_all_is_handed_over_a_full_queue_is_no_reason_to_look(
 ):
     make_due_jobs(MOST_IN_FLIGHT, reserved_until=ago(-600))
     dispatcher = JobDispatcher()
-    looks = counting(monkeypatch, dispatcher, "hand_over_once")
+    looks = counting(monkeypatch, dispatcher, "dispatch_once")
 
     with override_settings(JOBS={"TASK_BACKEND": "default", "POLL_SECONDS": 5}):
         Time(monkeypatch, dispatcher, wakes=False).run(20)

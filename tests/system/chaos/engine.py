@@ -98,7 +98,7 @@ class CeleryArena(Arena):
 
     def may_lose_a_dispatcher(self) -> bool:
         """Whether all are at work: dispatchers that all die young rescue nobody's job."""
-        return all(b"started handing" in dispatcher.log.read_bytes() for dispatcher in self.dispatchers)
+        return all(b"started dispatching" in dispatcher.log.read_bytes() for dispatcher in self.dispatchers)
 
     def kill_dispatcher(self) -> None:
         """End a dispatcher between any two steps."""

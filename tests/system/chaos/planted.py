@@ -60,7 +60,7 @@ def no_sweep() -> None:
     """Nobody looks for jobs whose worker is gone."""
     from jobs.processes.maintenance import Maintenance
 
-    Maintenance.look = lambda self: None
+    Maintenance.run = lambda self: None
 
 
 def rescue_by_time() -> None:
@@ -72,7 +72,7 @@ def rescue_by_time() -> None:
     from jobs.models import Job
     from jobs.processes.rescuer import Rescuer
 
-    def look(self: Rescuer, **_: Any) -> list[int]:
+    def rescue(self: Rescuer, **_: Any) -> list[int]:
         running = Job.objects.filter(status="running", begun_at__lt=clock.read(home()) - TOO_LONG)
         rescued = []
         for job in running:
@@ -83,7 +83,7 @@ def rescue_by_time() -> None:
                     rescued.append(job.pk)
         return rescued
 
-    Rescuer.look = look
+    Rescuer.rescue = rescue
 
 
 def check_then_insert() -> None:
@@ -170,7 +170,7 @@ def rescue_by_host() -> None:
     from jobs.models import Job
     from jobs.processes.rescuer import Rescuer
 
-    def look(self: Rescuer, **_: Any) -> list[int]:
+    def rescue(self: Rescuer, **_: Any) -> list[int]:
         rescued = []
         for job in Job.objects.filter(status="running", lease_expires_at__lt=datetime.now(UTC)):
             fence = transitions.Fence(job_id=job.pk, lease_token=job.lease_token)
@@ -181,7 +181,7 @@ def rescue_by_host() -> None:
                     rescued.append(job.pk)
         return rescued
 
-    Rescuer.look = look
+    Rescuer.rescue = rescue
 
 
 def dated_by_host() -> None:

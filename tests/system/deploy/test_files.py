@@ -12,8 +12,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 import jobsite.settings
-from jobs.engines import engine_process
-from jobs.workers import dispatcher, worker
+from jobs.processes import process
 from jobsite import gunicorn_conf
 from tests.support.deployment import (
     COMPOSE,
@@ -154,9 +153,9 @@ def test_nothing_but_the_site_can_be_reached_from_outside_and_that_from_this_mac
 def test_everybody_gets_the_time_to_end_that_they_need():
     needs = {
         "web": gunicorn_conf.graceful_timeout,
-        "worker": worker.EXIT_AT_THE_LATEST_SECONDS,
-        "dispatcher": dispatcher.EXIT_AT_THE_LATEST_SECONDS,
-        "celery": engine_process.HAND_BACK_SECONDS,
+        "worker": process.EXIT_AT_THE_LATEST_SECONDS,
+        "dispatcher": process.EXIT_AT_THE_LATEST_SECONDS,
+        "celery": process.NEXT_CHUNK_SECONDS,
     }
     graces = {name: app["stop_grace_period"] for name, app in apps().items() if name not in ("migrate", "prune")}
     units = {

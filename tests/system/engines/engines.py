@@ -42,7 +42,7 @@ class Engine:
     def start_dispatcher(self) -> Program:
         """Start a dispatcher, and wait until it is at work."""
         dispatcher = self.programs.start("dispatcher", "-W", "error", "manage.py", "jobdispatcher")
-        dispatcher.await_line("started handing")
+        dispatcher.await_line("started dispatching")
         return dispatcher
 
     def start_worker(self, queue: str = "default") -> Program:

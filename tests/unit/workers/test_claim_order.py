@@ -44,7 +44,7 @@ def turns(*, until: int, ends_at_once: bool, threads: int = THREADS) -> list[Any
         candidates = order.candidates()[:threads]
         owner_of.update({candidate.job_id: candidate.organization_id for candidate in candidates})
         claimed = claim([candidate.job_id for candidate in candidates], lease_token=uuid4())
-        order.note_served(candidates)
+        order.note_turns(candidates)
         seen += [owner_of[job.pk] for job in claimed]
         if ends_at_once:
             Job.objects.filter(pk__in=[job.pk for job in claimed]).delete()

@@ -13,7 +13,7 @@ from jobs.models import Job
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from jobs.workers.claim_order import PROJECTS, WINDOW
-from jobs.workers.dispatch_order import MOST_DOUBLINGS, MOST_IN_FLIGHT, ROOM_WORTH_A_SEARCH, DispatchOrder, by_patience
+from jobs.workers.dispatch_order import MOST_DOUBLINGS, MOST_IN_FLIGHT, ROOM_WORTH_A_SEARCH, DispatchOrder, by_doublings
 from jobs.workers.dispatch_order import seconds_to_next as next_in
 from tests.support.execution import ago, make_due_jobs, registered_action
 from tests.support.factories import make_job, make_project, make_running_job
@@ -70,7 +70,7 @@ def test_a_queue_that_is_nearly_full_is_left_alone_until_there_is_room_worth_a_s
     order = DispatchOrder()
 
     assert order.choose() == []
-    assert order.left_out == ["slow"]
+    assert order.excluded_actions == ["slow"]
 
 
 def test_a_full_queue_hides_no_job_of_another_however_many_wait_for_it():
@@ -111,12 +111,12 @@ def test_a_queue_that_refused_is_left_out_for_a_while_and_then_tried_with_one_jo
     make_due_jobs(WINDOW + 50, action="slow")
     (other,) = make_due_jobs(1, due_at=ago(1))
     order = DispatchOrder()
-    order.backoff_by_queue.note("slow")
+    order.queue_backoff.add_failure("slow")
 
     left_alone = order.choose()
     now += 1
     tried = [candidate.action for candidate in order.choose()]
-    order.backoff_by_queue.forget("slow")
+    order.queue_backoff.clear("slow")
     trusted = order.choose()
 
     assert [candidate.job_id for candidate in left_alone] == [other.pk]
@@ -128,15 +128,15 @@ def test_a_queue_that_refuses_again_is_left_alone_for_longer_but_not_beyond_five
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("jobs.workers.dispatch_order.monotonic", lambda: 0.0)
-    refusals = DispatchOrder().backoff_by_queue
+    refusals = DispatchOrder().queue_backoff
     waits = []
     for _ in range(12):
-        refusals.note("slow")
+        refusals.add_failure("slow")
         waits.append(refusals.seconds_to_next())
 
     assert 0.1 <= waits[0] <= 0.2
     assert 2.5 <= waits[-1] <= 5
-    refusals.forget("slow")
+    refusals.clear("slow")
     assert refusals.seconds_to_next() == float("inf")
 
 
@@ -156,7 +156,7 @@ def test_jobs_of_projects_beyond_the_window_are_found_though_others_are_reserved
 def patience_of(job: Job) -> int:
     (candidate,) = DispatchOrder().choose()
     assert candidate.job_id == job.pk
-    ((doublings, _),) = by_patience([candidate], clock.read(home())).items()
+    ((doublings, _),) = by_doublings([candidate], clock.read(home())).items()
     return doublings
 
 

@@ -15,7 +15,6 @@ def make_candidates(count: int, *, action: str = "touch", crashes: int = 0, firs
         Candidate(
             job_id=number,
             action=action,
-            project_id=1,
             organization_id=1,
             due_at=LONG_AGO + timedelta(seconds=number),
             crashes=crashes,

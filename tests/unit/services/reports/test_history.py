@@ -108,8 +108,8 @@ def test_a_lost_worker_ends_the_attempt_and_its_name_is_not_told():
     job = make_expired_job(attempt=1)
     add_event(job, "claimed")
     rescuer = Rescuer()
-    rescuer.look(monotonic=100)
-    assert rescuer.look(monotonic=120) == [job.pk]
+    rescuer.rescue(monotonic=100)
+    assert rescuer.rescue(monotonic=120) == [job.pk]
 
     history = get_history(job)
 

@@ -1,0 +1,180 @@
+"""The base of every long-running process: name, leases, threads and heartbeat; main loop, stop and exit status."""
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+from django.db import Error
+
+from .. import conf
+from ..actors import Actor
+from ..db.backoff import backoff
+from ..execution import runner
+from ..execution.leases import Lease, Leases
+from ..models import Job, Worker
+from .heartbeat import Heartbeat, new_name
+from .listener import Listener, Wake
+from .maintenance import Maintenance
+from .releases import ReleaseQueue
+from .threads import ThreadGroup
+
+logger = logging.getLogger(__name__)
+
+WATCH_SECONDS: Final = 0.25
+# With NOTIFY, polling only finds what a lost notice was about.
+POLL_WITH_NOTIFY_SECONDS: Final = 5.0
+# A process that ends waits so long for actions to reach their next chunk, then releases their jobs all the same.
+NEXT_CHUNK_SECONDS: Final = 8.0
+EXIT_AT_THE_LATEST_SECONDS: Final = 9.5
+EXIT_FOR_SUPERVISOR: Final = 3
+
+
+class Process:
+    """What a worker, a dispatcher and an engine process share; a dispatcher never has leases."""
+
+    def __init__(self, kind: Worker.Kind) -> None:
+        self.name = new_name()
+        self.actor = Actor(kind="worker", name=self.name)
+        self._leases = Leases()
+        self._releases = ReleaseQueue(self._leases, worker=self.actor)
+        self._thread_group = ThreadGroup(self.name, on_failure=self._on_thread_failure)
+        self._heartbeat = Heartbeat(self.name, kind=kind)
+
+    def _start(self) -> None:
+        """Start the threads."""
+        self._thread_group.repeat(conf.current().beat_seconds, self._beat, at_once=True, name="beat")
+
+    def _beat(self) -> None:
+        self._leases.renew()
+        self._heartbeat.beat()
+
+    def _end_overdue_attempt(self, job: Job, lease: Lease, *, on_stuck_thread: Callable[[], None]) -> None:
+        """End the attempt if its action made no progress for its deadline. Its thread cannot be killed."""
+        if lease.is_overdue() and not lease.lost.is_set():
+            lease.lost.set()
+            try:
+                runner.lose_attempt(job, lease=lease, worker=self.actor)
+            finally:
+                self._leases.drop(lease)
+                on_stuck_thread()
+
+    def _try_release(self) -> bool:
+        """Release what is queued for that; False: something could not be released yet."""
+        try:
+            self._releases.release_all()
+        except Error as error:
+            self._thread_group.report(error)
+        return not self._releases
+
+    def _on_thread_failure(self) -> None:
+        """React to a thread that ended by an unexpected error; called on that thread."""
+        raise NotImplementedError
+
+
+class CommandProcess(Process):
+    """A process that a management command runs until it is stopped or, with ``drain``, until nothing is left to do.
+
+    The main thread calls :meth:`_work` and sleeps until the next time; other threads send the
+    heartbeat, do maintenance and listen for NOTIFY.
+    """
+
+    def __init__(self, kind: Worker.Kind, *, drain: bool) -> None:
+        super().__init__(kind)
+        self.wake = Wake()
+        self._drain = drain
+        self._listener = Listener(self.wake.set)
+        self._maintenance = Maintenance(self._thread_group, on_rescue=self.wake.set)
+        self._stop_at: float | None = None  # when it was asked to stop, by the monotonic clock
+        self._exit_status = 0
+        self._failures = 0  # database errors in a row
+
+    def run(self) -> int:
+        """Work until stopped, or until a drain is done; return the exit status."""
+        self._start()
+        while self._stop_at is None and (pause := self._work_or_back_off()) is not None:
+            self._sleep(pause)
+        self.stop()
+        self._end()
+        return self._exit_status
+
+    def stop(self) -> None:
+        """Ask the process to end, in 10 s at most; a signal handler may call this."""
+        if self._stop_at is None:
+            self._stop_at = time.monotonic()
+        self.wake.set()
+
+    def run_as_command(self) -> None:
+        """Run until SIGTERM or Ctrl-C, of which a second one ends the process at once.
+
+        Raises:
+            SystemExit: the exit status is not 0.
+        """
+        is_asked = False
+
+        def handle(signum: int, _: FrameType | None) -> None:
+            nonlocal is_asked
+            if is_asked:
+                # Safe at any time: what was not committed did not happen, and the leases run out.
+                os._exit(128 + signum)
+            is_asked = True
+            self.stop()
+
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, handle)
+        # Python runs a handler between two instructions of the main thread, which may be about to sleep for seconds.
+        signal.set_wakeup_fd(self.wake.fileno(), warn_on_full_buffer=False)
+        if status := self.run():
+            sys.exit(status)
+
+    def _start(self) -> None:
+        super()._start()
+        group = self._thread_group
+        group.repeat(conf.current().sweep_seconds, self._maintenance.run, at_once=True, name="maintenance")
+        group.repeat(WATCH_SECONDS, self._exit_if_late, name="end")
+        group.repeat(1.0, lambda: self._listener.listen(group.ended), at_once=True, name="listen")
+
+    def _work(self) -> float | None:
+        """Do what there is to do now; return how many seconds to sleep, None when a drain is done."""
+        raise NotImplementedError
+
+    def _work_or_back_off(self) -> float | None:
+        try:
+            pause = self._work()
+        except Error as error:
+            self._thread_group.report(error)
+            self._failures += 1
+            return backoff(self._failures)
+        self._failures = 0
+        return pause
+
+    def _sleep(self, seconds: float) -> None:
+        self.wake.wait(seconds)
+
+    def _poll_seconds(self, *, without_notify: float) -> float:
+        """Return the pause between two searches for due jobs."""
+        default = POLL_WITH_NOTIFY_SECONDS if self._listener.is_receiving else without_notify
+        return conf.current().poll_seconds or default
+
+    def _end(self) -> None:
+        try:
+            self._heartbeat.leave()
+        except Error as error:
+            self._thread_group.report(error)
+        self._thread_group.ended.set()
+        logger.info("worker=%s ended", self.name)
+
+    def _exit_if_late(self) -> None:
+        """End the process if it cannot end by itself, because a database or a broker does not answer."""
+        if self._stop_at is not None and time.monotonic() - self._stop_at > EXIT_AT_THE_LATEST_SECONDS:
+            logger.error("worker=%s could not end in time; the leases of its jobs run out", self.name)
+            os._exit(EXIT_FOR_SUPERVISOR)
+
+    def _on_thread_failure(self) -> None:
+        """End: a process must not go on without its heartbeat or its maintenance."""
+        self._exit_status = EXIT_FOR_SUPERVISOR
+        self.stop()
