@@ -16,10 +16,10 @@ class Status(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether a row in this status never changes its status again."""
-        return not MOVES[self]
+        return not TRANSITIONS[self]
 
 
-MOVES: Final[dict[Status, frozenset[Status]]] = {
+TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     Status.SCHEDULED: frozenset({Status.RUNNING, Status.CANCELLED}),
     Status.RUNNING: frozenset({Status.SCHEDULED, Status.COMPLETED, Status.FAILED, Status.CANCELLED}),
     Status.COMPLETED: frozenset(),
@@ -46,7 +46,7 @@ class RefusalReason(StrEnum):
     """Whom it was about is no longer known."""
     UNKNOWN_ACTION = "unknown_action"
     """Its action is no longer registered."""
-    STAFF_ORDER = "staff_order"
+    BULK_CHANGE = "staff_order"
     """It changes jobs in the name of the member of staff who asked for that; whoever wants it again asks anew."""
     ACTIVE_JOB = "active_job"
     """The action is unique, and another job for the same reference waits or runs."""

@@ -10,7 +10,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from .. import exceptions
-from ..db.errors import Trouble, classify
+from ..db.errors import ErrorKind, kind_of
 from ..error_codes import ERROR_CODES, INTERNAL_STATUSES
 from ..http import envelope, error_of_status, request_id_of
 from .serializers import WIRE_NAMES, JobSerializer
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 STATUSES: Final = INTERNAL_STATUSES | {code: entry.status for code, entry in ERROR_CODES.items()}
 
-SECONDS_OF_TROUBLE: Final = {Trouble.CONFLICT: 1, Trouble.TOO_SLOW: 1, Trouble.OUTAGE: 5}
+SECONDS_TO_RETRY: Final = {ErrorKind.CONFLICT: 1, ErrorKind.TOO_SLOW: 1, ErrorKind.OUTAGE: 5}
 """After which the same request may succeed, by what befell the database; other trouble is our mistake."""
 
 
@@ -100,7 +100,7 @@ def _presented(conflict: exceptions.Conflict) -> dict[str, int]:
 
 
 def _answer_database_error(error: DjangoDatabaseError, request_id: str) -> Response | None:
-    seconds = SECONDS_OF_TROUBLE.get(classify(error))
+    seconds = SECONDS_TO_RETRY.get(kind_of(error))
     if seconds is None:
         return None
     # Not the error's text, which may hold values of rows.

@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from ..db.connection import home, supports_row_locks
+from ..db.connection import jobs_connection, supports_row_locks
 from ..models import Job, Worker
 from ..status import Status
 
@@ -21,7 +21,7 @@ ASKS_FOR_WAL: Final = re.compile(r"\bjournal_mode\s*[=(]\s*['\"]?wal\b", re.IGNO
 @register("jobs")
 def check_database(**_: Any) -> list[CheckMessage]:
     """Refuse a database that the engine's statements are not written for (``jobs.E005``)."""
-    connection = home()
+    connection = jobs_connection()
     if connection.vendor == "postgresql":
         return []
     if connection.vendor == "sqlite" and connection.Database.sqlite_version_info >= OLDEST_SQLITE:  # type: ignore[attr-defined]
@@ -33,7 +33,7 @@ def check_database(**_: Any) -> list[CheckMessage]:
 @register("jobs")
 def check_sqlite(**_: Any) -> list[CheckMessage]:
     """Warn of SQLite without ``IMMEDIATE`` (``jobs.W001``)."""
-    connection = home()
+    connection = jobs_connection()
     if supports_row_locks(connection):
         return []
     options = connection.settings_dict.get("OPTIONS", {})
@@ -51,7 +51,7 @@ def check_sqlite(**_: Any) -> list[CheckMessage]:
 @register("jobs")
 def check_journal(**_: Any) -> list[CheckMessage]:
     """Warn of SQLite without a write-ahead log (``jobs.W003``)."""
-    connection = home()
+    connection = jobs_connection()
     if connection.vendor != "sqlite" or _has_wal(connection):
         return []
     return [
@@ -67,7 +67,7 @@ def check_journal(**_: Any) -> list[CheckMessage]:
 @register(Tags.database, "jobs", deploy=True)
 def check_workers(*, databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Warn if no worker was ever seen: none is listed, and no job has got beyond waiting (``jobs.W004``)."""
-    connection = home()
+    connection = jobs_connection()
     if connection.alias not in (databases or ()) or not has_table(connection, Worker):
         return []
     begun = Job.objects.filter(status__in=[Status.RUNNING, Status.COMPLETED, Status.FAILED])

@@ -12,7 +12,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import CreateModel
 
 from .. import conf
-from ..db.connection import home
+from ..db.connection import jobs_connection
 from ..models import Job, Organization
 from ..services.tenants.projects import get_project_model
 from .databases import has_table
@@ -74,7 +74,7 @@ def check_order_of_migrations(**_: Any) -> list[CheckMessage]:
 @register(Tags.database, "jobs")
 def check_project_is_the_migrated_one(*, databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Refuse a project model other than the one that the tables of jobs were made for (``jobs.E008``)."""
-    connection = home()
+    connection = jobs_connection()
     if connection.alias not in (databases or ()) or check_project_model() or not has_table(connection, Job):
         return []
     with connection.cursor() as cursor:

@@ -11,7 +11,7 @@ from rest_framework.throttling import BaseThrottle
 
 from .. import conf, tasks
 from ..actions import all_actions, find_action
-from ..db.connection import home
+from ..db.connection import jobs_connection
 
 HOOK_CLASSES: Final[dict[str, type]] = {
     "AUTHENTICATION": BaseAuthentication,
@@ -38,7 +38,7 @@ def check_time(**_: Any) -> list[CheckMessage]:
     hint = "A job would start hours early or late."
     if not conf.uses_time_zones():
         return [Error("Jobs need USE_TZ = True.", hint=hint, id="jobs.E004")]
-    connection = home()
+    connection = jobs_connection()
     # Where the database has no times with zones (SQLite), Django writes them in the connection's zone.
     if not connection.features.supports_timezones and connection.timezone_name != "UTC":
         problem = f"The database {connection.alias!r} keeps times in {connection.timezone_name}; its clock is in UTC."

@@ -51,7 +51,7 @@ class _Session:
 _sessions: WeakKeyDictionary[Any, _Session] = WeakKeyDictionary()
 
 
-def home() -> BaseDatabaseWrapper:
+def jobs_connection() -> BaseDatabaseWrapper:
     """Return this thread's connection to the database that holds the jobs."""
     return connections[router.db_for_write(apps.get_model("jobs", "Job"))]
 
@@ -86,7 +86,7 @@ def limited_transaction(*, lock_timeout_ms: int = LIMITS_MS["lock_timeout"]) -> 
 
 @contextmanager
 def _outermost(limits: dict[str, int]) -> Iterator[BaseDatabaseWrapper]:
-    connection = home()
+    connection = jobs_connection()
     with transaction.atomic(using=connection.alias, durable=True):
         if supports_row_locks(connection):
             _prepare(connection, limits)
@@ -100,7 +100,7 @@ def engine_statement() -> Iterator[BaseDatabaseWrapper]:
     Raises:
         RuntimeError: inside ``atomic()``, where the move would not be committed.
     """
-    connection = home()
+    connection = jobs_connection()
     if supports_row_locks(connection) and not connection.in_atomic_block and _is_read_committed(connection):
         yield connection
     else:
@@ -111,7 +111,7 @@ def engine_statement() -> Iterator[BaseDatabaseWrapper]:
 @contextmanager
 def service_transaction(*, wait_seconds: float | None = None) -> Iterator[BaseDatabaseWrapper]:
     """A transaction that may stand inside the host's own; with ``wait_seconds``, no lock is awaited longer."""
-    connection = home()
+    connection = jobs_connection()
     outermost = not connection.in_atomic_block
     limits = {} if wait_seconds is None else {"lock_timeout": round(wait_seconds * 1000)}
     idle = "idle_in_transaction_session_timeout"
@@ -132,7 +132,7 @@ def service_transaction(*, wait_seconds: float | None = None) -> Iterator[BaseDa
 @contextmanager
 def chunk_turn() -> Iterator[None]:
     """Wait for this process's turn to run a chunk; on a single-writer database, pause before passing it on."""
-    if supports_row_locks(home()):
+    if supports_row_locks(jobs_connection()):
         yield
         return
     with _one_writer:
@@ -146,7 +146,7 @@ def chunk_turn() -> Iterator[None]:
 
 def reconnect() -> None:
     """Drop this thread's connection to the jobs' database; the next statement opens a new one."""
-    home().close()
+    jobs_connection().close()
 
 
 def driver(connection: BaseDatabaseWrapper) -> Any:

@@ -4,10 +4,10 @@ from enum import Enum, auto
 
 from django.db import InterfaceError
 
-from .connection import driver, home
+from .connection import driver, jobs_connection
 
 
-class Trouble(Enum):
+class ErrorKind(Enum):
     """What to do about a database error."""
 
     CONFLICT = auto()
@@ -20,7 +20,7 @@ class Trouble(Enum):
     """A mistake of the statement's or of the data's: trying again cannot help."""
 
 
-def classify(error: BaseException) -> Trouble:
+def kind_of(error: BaseException) -> ErrorKind:
     """Say what a database error means, by SQLSTATE or SQLite's result code; Django's classes mislead.
 
     Source: PostgreSQL, Appendix A (Error Codes); SQLite, "Result and Extended Result Codes".
@@ -31,18 +31,19 @@ def classify(error: BaseException) -> Trouble:
         # 5 BUSY, 6 LOCKED; 8 READONLY, 10 IOERR, 13 FULL, 14 CANTOPEN.
         primary = sqlite & 0xFF
         if primary in (5, 6):
-            return Trouble.CONFLICT
-        return Trouble.OUTAGE if primary in (8, 10, 13, 14) else Trouble.OTHER
+            return ErrorKind.CONFLICT
+        return ErrorKind.OUTAGE if primary in (8, 10, 13, 14) else ErrorKind.OTHER
     state = getattr(cause, "sqlstate", None) or ""
     if state in ("40001", "40P01", "55P03"):
-        return Trouble.CONFLICT
+        return ErrorKind.CONFLICT
     if state == "57014":
-        return Trouble.TOO_SLOW
+        return ErrorKind.TOO_SLOW
     if state[:2] in ("08", "53") or state[:3] == "57P" or state in ("25P03", "25006"):
-        return Trouble.OUTAGE
+        return ErrorKind.OUTAGE
     # psycopg gives no SQLSTATE when the connection itself is gone.
-    gone = not state and isinstance(cause, driver(home()).OperationalError | driver(home()).InterfaceError)
-    return Trouble.OUTAGE if gone or isinstance(error, InterfaceError) else Trouble.OTHER
+    psycopg = driver(jobs_connection())
+    gone = not state and isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    return ErrorKind.OUTAGE if gone or isinstance(error, InterfaceError) else ErrorKind.OTHER
 
 
 def takes_no_writes(error: BaseException) -> bool:

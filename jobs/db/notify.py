@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from .connection import home, supports_notify
+from .connection import jobs_connection, supports_notify
 
 CHANNEL: Final = "jobs_due"
 
 
 def notify_due() -> None:
     """Wake idle workers when the current transaction commits; it carries no payload."""
-    connection = home()
+    connection = jobs_connection()
     if supports_notify(connection):
         with connection.cursor() as cursor:
             cursor.execute(f"NOTIFY {CHANNEL}")

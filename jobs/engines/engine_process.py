@@ -24,7 +24,7 @@ from django.db import Error
 from .. import conf, failpoints
 from ..db.backoff import backoff
 from ..db.connection import engine_statement, limited_transaction
-from ..db.errors import Trouble, classify
+from ..db.errors import ErrorKind, kind_of
 from ..execution import runner
 from ..execution.leases import Lease
 from ..lifecycle import reservations, transitions
@@ -129,7 +129,7 @@ class EngineProcess(Process):
             self._releases.add([lease], NO_DATABASE)
         except BaseException:
             # Not the job's fault, unless it happens each time. Then its lease runs out, and the rescue counts a crash.
-            if job.attempt <= runner.TROUBLES_FORGIVEN:
+            if job.attempt <= runner.ATTEMPTS_FORGIVEN:
                 self._releases.add([lease], THREAD_FAILED)
             else:
                 self._leases.drop(lease)
@@ -153,7 +153,7 @@ class EngineProcess(Process):
                 self._releases.expect_claim(token, patience=LATE_CLAIM_SECONDS)
                 return None
             except Error as error:
-                if classify(error) not in (Trouble.OUTAGE, Trouble.CONFLICT) or time.monotonic() > until:
+                if kind_of(error) not in (ErrorKind.OUTAGE, ErrorKind.CONFLICT) or time.monotonic() > until:
                     self._releases.expect_claim(token, patience=LATE_CLAIM_SECONDS)
                     raise
                 self._thread_group.report(error)

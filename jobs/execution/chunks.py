@@ -8,7 +8,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db.models import QuerySet
 
 from ..db import clock
-from ..db.connection import home, supports_row_locks
+from ..db.connection import jobs_connection, supports_row_locks
 from ..exceptions import ActionMisused
 
 # What a chunk aims at; its promise to a waiting cancel is twice that.
@@ -47,7 +47,7 @@ class BatchSize:
 
     def learn(self, seconds: float, count: int) -> None:
         """Shrink after a long chunk, grow after a short one that was at least half full."""
-        one_writer = not supports_row_locks(home())
+        one_writer = not supports_row_locks(jobs_connection())
         aim, most = (AIM_SECONDS_ONE_WRITER, BIGGEST_BATCH_ONE_WRITER) if one_writer else (AIM_SECONDS, BIGGEST_BATCH)
         if seconds > aim:
             # Where finding the rows is what takes long, still fewer at once would only take longer in all.
@@ -79,13 +79,13 @@ def add_counts(receipt: dict[str, Any], chunk: Chunk) -> None:
         entry.update(found=(entry["done"] or 0) + found, left=found)
 
 
-def look_once(stores: Mapping[str, QuerySet[Any]]) -> tuple[datetime, tuple[str, ...]]:
+def find_remaining(stores: Mapping[str, QuerySet[Any]]) -> tuple[datetime, tuple[str, ...]]:
     """Return one instant, and the stores in which a row was to be seen at it.
 
     One statement, as each has a snapshot of its own (READ COMMITTED); stores in other
     databases are looked at just before.
     """
-    connection = home()
+    connection = jobs_connection()
     elsewhere = tuple(name for name, rows in stores.items() if rows.db != connection.alias and rows.exists())
     here = {name: rows for name, rows in stores.items() if rows.db == connection.alias}
     now, params = clock.compiled(clock.compared(clock.NOW, connection), connection)

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 
 from .. import conf, failpoints
 from ..db.backoff import backoff
-from ..db.connection import chunk_turn, home, limited_transaction
-from ..db.errors import Trouble, classify
+from ..db.connection import chunk_turn, jobs_connection, limited_transaction
+from ..db.errors import ErrorKind, kind_of
 from ..exceptions import (
     ActionMisused,
     ForeignDatabase,
@@ -26,7 +26,7 @@ from ..exceptions import (
 from ..lifecycle import transitions
 from ..models import Job
 from ..status import Status
-from .chunks import BatchSize, Chunk, add_counts, entry_of, look_once
+from .chunks import BatchSize, Chunk, add_counts, entry_of, find_remaining
 from .leases import Lease
 
 WRITES: Final = frozenset(
@@ -179,7 +179,7 @@ class JobContext:
         """
         if not transitions.prove_fence(self._lease.fence, lease=conf.current().lease):
             return False
-        verified_at, left = look_once(self._verifications)
+        verified_at, left = find_remaining(self._verifications)
         if left:
             raise RowsLeft(left)
         receipt, done, total = self._row()
@@ -212,7 +212,7 @@ class JobContext:
                     deleted = _delete(rows, keys) if keys else 0
                     chunk.add(store, deleted)
             except Error as error:
-                if classify(error) not in (Trouble.CONFLICT, Trouble.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
+                if kind_of(error) not in (ErrorKind.CONFLICT, ErrorKind.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
                     raise
                 self._batch.halve(size)
                 time.sleep(backoff(attempt, first=0.05))
@@ -225,8 +225,8 @@ class JobContext:
         if query.is_sliced or query.distinct or query.combinator or query.values_select or query.annotation_select:
             raise ActionMisused(f"erase({store!r}, …) takes a plain queryset: no slice, distinct, union or values()")
         alias = _alias_of(rows)
-        if alias != home().alias:
-            raise ForeignDatabase(store, alias=alias, home=home().alias)
+        if alias != jobs_connection().alias:
+            raise ForeignDatabase(store, alias=alias, home=jobs_connection().alias)
         return rows.using(alias)
 
     def _record(self, chunk: Chunk) -> None:
@@ -258,7 +258,7 @@ class JobContext:
     ) -> Any:
         alias = context["connection"].alias
         verb = VERB.match(sql if isinstance(sql, str) else str(sql))
-        allowed = alias in self._databases or (self._may_write and alias == home().alias)
+        allowed = alias in self._databases or (self._may_write and alias == jobs_connection().alias)
         if verb is not None and verb[1].upper() in WRITES and not allowed:
             raise WriteOutsideChunk(verb[1].upper(), alias=alias)
         return execute(sql, params, many, context)

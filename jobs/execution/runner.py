@@ -19,11 +19,11 @@ from ..actions import DEFAULT_BACKOFF, Action, find_action, max_attempts_of
 from ..actors import Actor
 from ..db.backoff import backoff
 from ..db.connection import engine_statement, limited_transaction, reconnect
-from ..db.errors import Trouble, classify, takes_no_writes
+from ..db.errors import ErrorKind, kind_of, takes_no_writes
 from ..exceptions import JobCancelled, JobFailed, JobReleased, JobStopped, LeaseLost, RowsLeft
 from ..lifecycle import transitions
 from ..lifecycle.finished import send_job_finished
-from ..lifecycle.isolation import home_connection, is_home_lost, transactions_left_as_found
+from ..lifecycle.isolation import driver_connection, is_connection_lost, no_transaction_left_open
 from ..lifecycle.statements import Fence, TransitionResult
 from ..models import Job
 from ..status import Status
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 PASSES: Final = 5
 LONGEST_BACKOFF: Final = timedelta(hours=1)
 SHORT_WAIT: Final = timedelta(seconds=5)
-TROUBLES_FORGIVEN: Final = 10
+ATTEMPTS_FORGIVEN: Final = 10
 MAX_ERRORS_CHARACTERS: Final = 1_000
 MAX_DETAIL_CHARACTERS: Final = 20_000
 
@@ -52,14 +52,14 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ran:
+class AttemptResult:
     """The outcome, and whether the worker's next job was begun in the same commit."""
 
     outcome: Outcome
     next_begun: bool = False
 
 
-def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | None]) -> Ran:
+def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | None]) -> AttemptResult:
     """Run one claimed and begun job to its outcome, and record that; never raises what an action raised.
 
     ``then`` is asked, when the job is about to finish, for the next job to begin in the
@@ -69,7 +69,7 @@ def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | Non
         Error: the database is away, or the outcome could not be recorded for a whole lease: give the job back.
     """
     attempt = _Attempt(
-        job=job, lease=lease, worker=worker, action=find_action(job.action), connection=home_connection()
+        job=job, lease=lease, worker=worker, action=find_action(job.action), connection=driver_connection()
     )
     with _given_up_as_database_errors():
         if attempt.action is None:
@@ -77,7 +77,7 @@ def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | Non
         return _run_action(attempt, attempt.action, then)
 
 
-def lose_attempt(job: Job, *, lease: Lease, worker: Actor) -> Ran:
+def lose_attempt(job: Job, *, lease: Lease, worker: Actor) -> AttemptResult:
     """Take the attempt from an action that made no progress for its deadline; its thread can do no more harm.
 
     Raises:
@@ -108,7 +108,7 @@ class _Attempt:
         return self.job.pk, self.job.action, self.job.attempt
 
 
-def _run_action(attempt: _Attempt, action: Action, then: Callable[[], Fence | None]) -> Ran:
+def _run_action(attempt: _Attempt, action: Action, then: Callable[[], Fence | None]) -> AttemptResult:
     context = JobContext(attempt.job, lease=attempt.lease, databases=action.databases)
     try:
         return _run_passes(attempt, action, context, then)
@@ -122,13 +122,15 @@ def _run_action(attempt: _Attempt, action: Action, then: Callable[[], Fence | No
         return _raised(attempt, error)
 
 
-def _run_passes(attempt: _Attempt, action: Action, context: JobContext, then: Callable[[], Fence | None]) -> Ran:
+def _run_passes(
+    attempt: _Attempt, action: Action, context: JobContext, then: Callable[[], Fence | None]
+) -> AttemptResult:
     """Run the action, and again while its last look finds rows that others have added meanwhile."""
     for turn in range(PASSES):
         attempt.lease.note_progress()
         attempt.lease.deadline = action.deadline
         try:
-            with transactions_left_as_found(), context.guarded():
+            with no_transaction_left_open(), context.guarded():
                 action.handler(context)
         finally:
             attempt.lease.deadline = None  # the action has ended; what follows has bounds of its own
@@ -142,7 +144,7 @@ def _run_passes(attempt: _Attempt, action: Action, context: JobContext, then: Ca
     raise AssertionError("unreachable")
 
 
-def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Fence | None]) -> Ran:
+def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Fence | None]) -> AttemptResult:
     fence, worker = attempt.lease.fence, attempt.worker
 
     def write() -> TransitionResult:
@@ -163,7 +165,7 @@ def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Fence |
     return _settled(attempt, finish, Outcome.COMPLETED, Status.COMPLETED)
 
 
-def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Fence | None]) -> Ran:
+def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Fence | None]) -> AttemptResult:
     """End the job as its action said: an answer, not an accident, so no further attempt."""
     errors = _storable(failure.message, MAX_ERRORS_CHARACTERS)
 
@@ -174,7 +176,7 @@ def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Fence | None
     return _settled(attempt, _persisted(write), Outcome.FAILED, Status.FAILED)
 
 
-def _raised(attempt: _Attempt, error: BaseException) -> Ran:
+def _raised(attempt: _Attempt, error: BaseException) -> AttemptResult:
     """Record an attempt that ended by an exception: an outage or a conflict is not the job's fault."""
     if _is_no_fault(attempt, error):
         return _release(attempt, "The database was not available.", SHORT_WAIT)
@@ -192,20 +194,20 @@ def _is_no_fault(attempt: _Attempt, error: BaseException) -> bool:
     """Whether the jobs' own database was away, or others were in the way, and not too often for one job."""
     if not isinstance(error, Error):
         return False
-    trouble = classify(error)
-    if trouble is Trouble.CONFLICT:
-        return attempt.job.attempt <= TROUBLES_FORGIVEN
-    if trouble is not Trouble.OUTAGE:
+    trouble = kind_of(error)
+    if trouble is ErrorKind.CONFLICT:
+        return attempt.job.attempt <= ATTEMPTS_FORGIVEN
+    if trouble is not ErrorKind.OUTAGE:
         return False
-    if is_home_lost(attempt.connection):
+    if is_connection_lost(attempt.connection):
         return True
     # Our connection still works: the database takes no writes just now, but perhaps for a disk that the job itself
     # fills. While nothing can be written nothing is claimed either, so few attempts are spent on a true outage.
     # Anything else befell another database.
-    return takes_no_writes(error) and attempt.job.attempt <= TROUBLES_FORGIVEN
+    return takes_no_writes(error) and attempt.job.attempt <= ATTEMPTS_FORGIVEN
 
 
-def _count_failure(attempt: _Attempt, errors: str, detail: str = "") -> Ran:
+def _count_failure(attempt: _Attempt, errors: str, detail: str = "") -> AttemptResult:
     """Record a failed attempt: back in line with backoff, or failed when no attempt is left."""
     fence, worker, failures = attempt.lease.fence, attempt.worker, attempt.job.failures
     base = DEFAULT_BACKOFF if attempt.action is None else attempt.action.backoff
@@ -224,17 +226,17 @@ def _count_failure(attempt: _Attempt, errors: str, detail: str = "") -> Ran:
     return _settled(attempt, _persisted(write), outcome, status)
 
 
-def _stopped(attempt: _Attempt, stop: JobStopped) -> Ran:
+def _stopped(attempt: _Attempt, stop: JobStopped) -> AttemptResult:
     if isinstance(stop, JobReleased):
         return _release(attempt, "The worker shut down.", timedelta(0))
     if isinstance(stop, JobCancelled):
         logger.info("job=%s action=%s attempt=%s was cancelled while it ran", *attempt.words)
-        return Ran(outcome=Outcome.CANCELLED)
+        return AttemptResult(outcome=Outcome.CANCELLED)
     logger.warning("job=%s action=%s attempt=%s is no longer this worker's", *attempt.words)
-    return Ran(outcome=Outcome.LOST)
+    return AttemptResult(outcome=Outcome.LOST)
 
 
-def _release(attempt: _Attempt, note: str, wait: timedelta) -> Ran:
+def _release(attempt: _Attempt, note: str, wait: timedelta) -> AttemptResult:
     def write() -> TransitionResult:
         with engine_statement():
             return transitions.release(attempt.lease.fence, worker=attempt.worker, note=note, wait=wait)
@@ -266,25 +268,25 @@ def _persisted(write: Callable[[], TransitionResult]) -> TransitionResult:
         try:
             return write()
         except Error as error:
-            trouble, wait = classify(error), backoff(failures, first=0.05)
-            if trouble is Trouble.OTHER or time.monotonic() + wait > until:
+            trouble, wait = kind_of(error), backoff(failures, first=0.05)
+            if trouble is ErrorKind.OTHER or time.monotonic() + wait > until:
                 raise _NotRecorded(error) from error
-            if trouble is Trouble.OUTAGE:
+            if trouble is ErrorKind.OUTAGE:
                 reconnect()
             time.sleep(wait)
     raise AssertionError("unreachable")
 
 
-def _settled(attempt: _Attempt, finish: TransitionResult, outcome: Outcome, status: Status) -> Ran:
+def _settled(attempt: _Attempt, finish: TransitionResult, outcome: Outcome, status: Status) -> AttemptResult:
     """Tell our own move from somebody else's: after a lost reply to COMMIT the row says which it was."""
     if finish.won:
         logger.info("job=%s action=%s attempt=%s %s", *attempt.words, outcome.name.lower())
         _announce(attempt, status)
-        return Ran(outcome=outcome, next_begun=finish.next_begun)
+        return AttemptResult(outcome=outcome, next_begun=finish.next_begun)
     row = Job.objects.filter(pk=attempt.job.pk).values_list("status", "attempt").first()
     if row == (status, attempt.job.attempt):
         _announce(attempt, status)
-        return Ran(outcome=outcome)
+        return AttemptResult(outcome=outcome)
     is_cancelled = row is not None and row[0] == Status.CANCELLED
     return _stopped(attempt, JobCancelled(attempt.job.pk) if is_cancelled else LeaseLost(attempt.job.pk))
 

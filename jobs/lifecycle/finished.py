@@ -8,7 +8,7 @@ from ..exceptions import ActionMisused
 from ..models import Job
 from ..signals import job_finished
 from ..status import Status
-from .isolation import transactions_left_as_found
+from .isolation import no_transaction_left_open
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ def send_job_finished(job_id: int, status: Status) -> None:
     if not job_finished.has_listeners(Job):
         return
     try:
-        with transactions_left_as_found():
+        with no_transaction_left_open():
             job = Job.objects.get(pk=job_id)
             answers = job_finished.send_robust(sender=Job, job=job, status=status)
     except (Error, ActionMisused, Job.DoesNotExist) as error:

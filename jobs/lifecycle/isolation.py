@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..db.connection import home
+from ..db.connection import jobs_connection
 from ..exceptions import ActionMisused
 
 
 @contextmanager
-def transactions_left_as_found() -> Iterator[None]:
+def no_transaction_left_open() -> Iterator[None]:
     """Close those of this thread's connections on which a transaction was opened and not ended.
 
     What follows on them would be said to be committed, and would not be.
@@ -37,20 +37,20 @@ def transactions_left_as_found() -> Iterator[None]:
         raise ActionMisused(f"a transaction was left open on database {dirty[0]!r}; it was rolled back")
 
 
-def home_connection() -> object:
+def driver_connection() -> object:
     """Return this thread's connection to the jobs' database, as the driver has it; opened if need be.
 
     Raises:
         Error: the database is away.
     """
-    connection = home()
+    connection = jobs_connection()
     connection.ensure_connection()
     return connection.connection
 
 
-def is_home_lost(before: object) -> bool:
+def is_connection_lost(before: object) -> bool:
     """Whether that connection is dead, or has been replaced: Django opens a new one after a failed transaction."""
-    connection = home()
+    connection = jobs_connection()
     return connection.connection is not before or not connection.is_usable()
 
 

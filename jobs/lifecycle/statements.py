@@ -15,7 +15,7 @@ from django.db.models.sql import UpdateQuery
 
 from ..actors import Actor
 from ..db.clock import Moment, compiled
-from ..db.connection import home, supports_row_locks
+from ..db.connection import jobs_connection, supports_row_locks
 from ..models import Job, JobEvent, JobQuerySet
 from ..models.locks import unlocked
 from ..status import Status
@@ -87,21 +87,21 @@ def claim_due(fence: Fence, changes: dict[str, Any], note: EventData, now: Momen
 
     Return it as the move left it: whoever read it afterwards could find it cancelled already.
     """
-    blank = _compiled_claim(home().vendor, tuple(changes.items()))
+    blank = _compiled_claim(jobs_connection().vendor, tuple(changes.items()))
     update, events = _filled(blank, fence, note.actor.name), _compiled_events(note, now)
-    if supports_row_locks(home()):
+    if supports_row_locks(jobs_connection()):
         parts = f"moved AS ({update[0]} RETURNING *), noted AS ({events[0]} FROM moved)"
         sql = f"WITH {parts} SELECT * FROM moved"  # noqa: S608 – parts the ORM compiled
         return next(iter(Job.objects.raw(sql, (*update[1], *events[1]))), None)
     job = next(iter(Job.objects.raw(f"{update[0]} RETURNING *", update[1])), None)
     if job is not None:
-        with home().cursor() as cursor:
+        with jobs_connection().cursor() as cursor:
             cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id = %s", (*events[1], job.pk))
     return job
 
 
 def _move(update: Sql, note: EventData, now: Moment, then: Fence | None) -> TransitionResult:
-    connection, events = home(), _compiled_events(note, now)
+    connection, events = jobs_connection(), _compiled_events(note, now)
     with connection.cursor() as cursor:
         if supports_row_locks(connection):
             return _move_at_once(cursor, update, events, _compiled_start(then, now) if then else None)
@@ -118,7 +118,7 @@ def update_returning(rows: JobQuerySet, changes: dict[str, Any]) -> list[int]:
         sql, params = _compiled_update(rows, changes)
     except EmptyResultSet:
         return []
-    with home().cursor() as cursor:
+    with jobs_connection().cursor() as cursor:
         cursor.execute(f"{sql} RETURNING id", params)
         return [pk for (pk,) in cursor.fetchall()]
 
@@ -142,7 +142,7 @@ def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | 
 
 def _compiled_start(fence: Fence, now: Moment) -> Sql:
     """Return the UPDATE that begins a job, unless its row is locked: a finish waits for no second row."""
-    at, at_params = compiled(now, home())
+    at, at_params = compiled(now, jobs_connection())
     table = Job._meta.db_table
     sql = (
         f"UPDATE {table} SET begun_at = {at} WHERE id = (SELECT id FROM {table} "  # noqa: S608 – no value is in it
@@ -154,10 +154,10 @@ def _compiled_start(fence: Fence, now: Moment) -> Sql:
 def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
     """Return the UPDATE that the ORM writes; for a held job it writes it once, as that takes as long as running it."""
     if isinstance(rows, Fence):
-        return _filled(_compiled_blank(home().vendor, tuple(changes.items())), rows)
+        return _filled(_compiled_blank(jobs_connection().vendor, tuple(changes.items())), rows)
     query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
     query.add_update_values(changes)
-    sql, params = query.get_compiler(connection=home()).as_sql()
+    sql, params = query.get_compiler(connection=jobs_connection()).as_sql()
     return sql, tuple(params)
 
 
@@ -181,12 +181,12 @@ def _compiled_blank(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
 
 
 def _for_driver(token: UUID) -> Any:
-    return Job._meta.get_field("lease_token").get_db_prep_value(token, home())
+    return Job._meta.get_field("lease_token").get_db_prep_value(token, jobs_connection())
 
 
 def _compiled_events(note: EventData, now: Moment) -> Sql:
     """Return ``INSERT … SELECT`` up to its FROM, which must offer id, status, attempt and worker of the moved rows."""
-    at, at_params = compiled(now, home())
+    at, at_params = compiled(now, jobs_connection())
     was = "%s" if note.was else "CASE WHEN worker IS NULL THEN 'scheduled' ELSE 'running' END"
     sql = (
         f"INSERT INTO {JobEvent._meta.db_table} "

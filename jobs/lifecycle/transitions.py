@@ -35,7 +35,12 @@ from .statements import (
 What = JobEvent.What
 
 NO_LEASE: Final[dict[str, Any]] = {"lease_token": None, "lease_expires_at": None}
-BACK_IN_LINE: Final[dict[str, Any]] = {"status": Status.SCHEDULED.value, "worker": None, "begun_at": None, **NO_LEASE}
+BACK_TO_SCHEDULED: Final[dict[str, Any]] = {
+    "status": Status.SCHEDULED.value,
+    "worker": None,
+    "begun_at": None,
+    **NO_LEASE,
+}
 
 
 def schedule_many(jobs: Sequence[Job], *, actor: Actor, note: str = "") -> None:
@@ -193,7 +198,7 @@ def retry_later(
     fence: Fence, *, wait: timedelta, errors: str, worker: Actor, detail: str = "", now: Moment = NOW
 ) -> TransitionResult:
     """Put a job whose attempt failed back in line, to be claimed after ``wait``; counts a failure."""
-    changes = {**BACK_IN_LINE, "failures": F("failures") + 1, "due_at": after(now, wait), "updated_at": now}
+    changes = {**BACK_TO_SCHEDULED, "failures": F("failures") + 1, "due_at": after(now, wait), "updated_at": now}
     note = EventData(what=What.RETRYING, was=Status.RUNNING, actor=worker, note=errors, detail=detail)
     return move(fenced_rows(fence), changes, note, now)
 
@@ -202,7 +207,7 @@ def release(
     fence: Fence, *, worker: Actor, note: str, wait: timedelta = timedelta(0), now: Moment = NOW
 ) -> TransitionResult:
     """Hand a claimed job back unharmed: no failure and no crash is counted."""
-    changes = {**BACK_IN_LINE, "updated_at": now}
+    changes = {**BACK_TO_SCHEDULED, "updated_at": now}
     if wait:
         changes["due_at"] = after(now, wait)
     return move(
@@ -212,7 +217,7 @@ def release(
 
 def rescue(fence: Fence, *, seen: datetime, begun: bool, note: str, actor: Actor, now: Moment = NOW) -> bool:
     """Put a job back in line whose lease still ends at ``seen``; a crash counts only if it had begun."""
-    changes = {**BACK_IN_LINE, "crashes": F("crashes") + int(begun), "updated_at": now}
+    changes = {**BACK_TO_SCHEDULED, "crashes": F("crashes") + int(begun), "updated_at": now}
     event = EventData(what=What.RESCUED, was=Status.RUNNING, actor=actor, note=note)
     return move(expired_rows(fence, seen=seen), changes, event, now).won
 

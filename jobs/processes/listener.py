@@ -7,7 +7,7 @@ import select
 import threading
 from collections.abc import Callable
 
-from ..db.connection import home, supports_notify
+from ..db.connection import jobs_connection, supports_notify
 from ..db.notify import CHANNEL, notify_due
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Listener:
         Raises:
             DatabaseError: the connection was lost; ``is_receiving`` is False until a new one receives.
         """
-        django_connection = home()
+        django_connection = jobs_connection()
         if not supports_notify(django_connection):
             ended.wait()
             return

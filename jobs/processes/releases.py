@@ -11,7 +11,7 @@ from django.db import Error
 
 from ..actors import Actor
 from ..db.connection import limited_transaction
-from ..db.errors import Trouble, classify
+from ..db.errors import ErrorKind, kind_of
 from ..db.notify import notify_due
 from ..execution.leases import Lease, Leases
 from ..lifecycle import transitions
@@ -94,7 +94,7 @@ class ReleaseQueue:
                 transitions.release(fence, worker=self._worker, note=note)
                 notify_due()
         except Error as error:
-            if classify(error) is not Trouble.CONFLICT:
+            if kind_of(error) is not ErrorKind.CONFLICT:
                 raise
             return False
         return True

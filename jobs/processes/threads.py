@@ -10,7 +10,7 @@ from django.db import Error, connections
 
 from ..db.backoff import jitter
 from ..db.connection import reconnect
-from ..db.errors import Trouble, classify
+from ..db.errors import ErrorKind, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class ThreadGroup:
     def report(self, error: Error) -> None:
         """Log a database error and, unless it was a conflict, connect anew."""
         self.warn("database trouble", error)
-        if classify(error) is not Trouble.CONFLICT:
+        if kind_of(error) is not ErrorKind.CONFLICT:
             reconnect()
 
     def warn(self, what: str, error: Exception) -> None:

@@ -17,7 +17,7 @@ from django.db import DatabaseError
 from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Now
 
-from ..db.connection import home, limited_transaction
+from ..db.connection import jobs_connection, limited_transaction
 from ..db.errors import is_lock_timeout
 from ..models import BLOCK_BITS, Job, JobBlock
 
@@ -52,7 +52,7 @@ class BlockCounter:
 
 def are_counted() -> bool:
     """Whether the database has the walks that make use of the counts (see ``services.walks``)."""
-    return home().features.supports_slicing_ordering_in_compound
+    return jobs_connection().features.supports_slicing_ordering_in_compound
 
 
 def forget(jobs: Iterable[tuple[Any, int]]) -> None:
@@ -94,7 +94,7 @@ def _store(block: int) -> None:
     _counts().filter(block=block).delete()
     first = block << BLOCK_BITS
     rows = Job.objects.filter(pk__gte=first, pk__lt=first + (1 << BLOCK_BITS)).order_by().values_list("project_id")
-    JobBlock.objects.using(home().alias).bulk_create(
+    JobBlock.objects.using(jobs_connection().alias).bulk_create(
         JobBlock(project_id=project, block=block, jobs=number) for project, number in rows.annotate(number=Count("pk"))
     )
 
@@ -105,7 +105,7 @@ def _first_from(block: int, *, settled_at: Any = None) -> Any:
 
 
 def _counts() -> Any:
-    return JobBlock.objects.using(home().alias)
+    return JobBlock.objects.using(jobs_connection().alias)
 
 
 @contextmanager
@@ -120,5 +120,5 @@ def _lock_counts() -> None:
 
     A job that is being deleted is either counted here and taken off afterwards, or gone before.
     """
-    with home().cursor() as cursor:
+    with jobs_connection().cursor() as cursor:
         cursor.execute(f"LOCK TABLE {JobBlock._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")

@@ -18,7 +18,7 @@ from django.db.models import Case, Count, Func, IntegerField, Max, Q, When
 from django.db.models.sql.compiler import SQLCompiler
 
 from ..db import clock
-from ..db.connection import home, limited_transaction
+from ..db.connection import jobs_connection, limited_transaction
 from ..models import Job, JobQuerySet, Statistic
 from ..status import Status
 
@@ -79,14 +79,14 @@ def roll_up(*, now: datetime | None = None) -> int:
     time. Any number of workers may do so at once: the first row of a bucket stays. A job
     that was redacted or deleted before its bucket was counted is in none.
     """
-    now = now or clock.read(home())
+    now = now or clock.read(jobs_connection())
     begin, end = next_bucket(now), bucket_of(now - SETTLED_AFTER)
     if begin >= end:
         return 0
     rows = _count_buckets(begin, end)
     with limited_transaction():
-        Statistic.objects.using(home().alias).bulk_create(rows, ignore_conflicts=True)
-        Statistic.objects.using(home().alias).filter(bucket_at__lt=now - KEEP).delete()
+        Statistic.objects.using(jobs_connection().alias).bulk_create(rows, ignore_conflicts=True)
+        Statistic.objects.using(jobs_connection().alias).filter(bucket_at__lt=now - KEEP).delete()
     logger.debug("counted what ended from %s on, in %d rows", begin, len(rows))
     return len(rows)
 
@@ -98,7 +98,7 @@ def bucket_of(moment: datetime) -> datetime:
 
 def next_bucket(now: datetime) -> datetime:
     """Return the first bucket that was not counted; what is older than ``LOOK_BACK`` never will be."""
-    latest = Statistic.objects.using(home().alias).aggregate(at=Max("bucket_at"))["at"]
+    latest = Statistic.objects.using(jobs_connection().alias).aggregate(at=Max("bucket_at"))["at"]
     earliest = bucket_of(now - LOOK_BACK)
     return earliest if latest is None else max(latest + BUCKET, earliest)
 

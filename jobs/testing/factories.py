@@ -9,7 +9,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
 from ..db import clock
-from ..db.connection import home
+from ..db.connection import jobs_connection
 from ..models import SCOPES, Job, Organization
 from ..services.commands.schedule import schedule_job
 from ..services.tenants.api_keys import NewKey, create_api_key
@@ -50,7 +50,7 @@ def make_job(
         action,
         project=project or make_project(),
         reference_id=reference_id or f"user-{next(_number)}@example.com",
-        start_at=start_at or clock.read(home()),
+        start_at=start_at or clock.read(jobs_connection()),
         parameters=parameters,
     )
 

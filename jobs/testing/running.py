@@ -8,7 +8,7 @@ from uuid import uuid4
 from .. import conf
 from ..actors import Actor
 from ..db import clock
-from ..db.connection import home, limited_transaction
+from ..db.connection import jobs_connection, limited_transaction
 from ..execution import runner
 from ..execution.leases import Lease
 from ..lifecycle import transitions
@@ -36,7 +36,7 @@ def run_due_jobs(*, at: datetime | None = None) -> list[Job]:
     while (job := _claim_next(at)) is not None:
         ran[job.pk] = None
         lease = Lease(fence=Fence(job_id=job.pk, lease_token=job.lease_token or uuid4()))
-        with home().execute_wrapper(_as_if_committed):
+        with jobs_connection().execute_wrapper(_as_if_committed):
             runner.run(job, lease=lease, worker=TESTER, then=_nothing)
     found = Job.objects.in_bulk(list(ran))
     return [found[job_id] for job_id in ran if job_id in found]
@@ -48,7 +48,7 @@ def _claim_next(at: datetime | None) -> Job | None:
     The instant is handed in: within a test's transaction the database's ``now()`` stands
     still at its begin, when none of the test's jobs was there.
     """
-    now = at or clock.read(home())
+    now = at or clock.read(jobs_connection())
     paused = Pause.objects.in_force()
     if paused.everything:
         return None

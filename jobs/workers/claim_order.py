@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Count
 
 from ..db import clock
-from ..db.connection import home
+from ..db.connection import jobs_connection
 from ..models import Job, JobQuerySet, Organization, Pause, Paused
 from ..status import Status
 
@@ -112,7 +112,7 @@ def seconds_to_next() -> float | None:
 def seconds_until(*instants: datetime | None) -> float | None:
     """Return the seconds until the earliest of ``instants`` (0: it has passed); None: there is none."""
     known = [instant for instant in instants if instant is not None]
-    return max(0.0, (min(known) - clock.read(home())).total_seconds()) if known else None
+    return max(0.0, (min(known) - clock.read(jobs_connection())).total_seconds()) if known else None
 
 
 def count_by_organization(jobs: JobQuerySet) -> Counter[Any]:
@@ -144,7 +144,7 @@ def _heads_of_projects(after: Any, paused: Paused, and_due: tuple[str, tuple[Any
     reads one index entry per project, however many jobs each has, also for the projects that it
     skips because they are paused or their organization is disabled.
     """
-    connection = home()
+    connection = jobs_connection()
     now, now_params = clock.compiled(clock.compared(clock.NOW, connection), connection)
     unpaused, unpaused_params = _unpaused_actions(paused)
     due = (
@@ -210,4 +210,4 @@ def _marks(values: Sized) -> str:
 
 
 def _for_driver(project_id: Any) -> Any:
-    return Job._meta.get_field("project").get_db_prep_value(project_id, home())
+    return Job._meta.get_field("project").get_db_prep_value(project_id, jobs_connection())

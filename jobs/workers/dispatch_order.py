@@ -13,7 +13,7 @@ from .. import conf
 from ..actions import all_actions, queue_of
 from ..db import clock
 from ..db.backoff import backoff
-from ..db.connection import home
+from ..db.connection import jobs_connection
 from ..models import Job, JobQuerySet, Pause, Paused
 from .claim_order import Candidate, ClaimOrder, count_by_organization, seconds_until
 
@@ -116,7 +116,7 @@ class DispatchOrder(ClaimOrder):
         return super()._due().unreserved()
 
     def _and_due_sql(self) -> tuple[str, tuple[Any, ...]]:
-        now, params = clock.compiled(clock.compared(clock.NOW, home()), home())
+        now, params = clock.compiled(clock.compared(clock.NOW, jobs_connection()), jobs_connection())
         return f"AND (job.reserved_until IS NULL OR job.reserved_until <= {now})", tuple(params)
 
     def _running(self) -> Counter[Any]:

@@ -15,7 +15,7 @@ from django.db import transaction
 from .. import conf, tasks
 from ..actions import queue_of
 from ..db import clock
-from ..db.connection import home, limited_transaction
+from ..db.connection import jobs_connection, limited_transaction
 from ..lifecycle import reservations
 from ..models import Worker
 from ..processes.process import CommandProcess
@@ -52,12 +52,12 @@ class JobDispatcher(CommandProcess):
             return 0
         reserved: set[int] = set()
         with limited_transaction():
-            for doublings, some in by_doublings(candidates, clock.read(home())).items():
+            for doublings, some in by_doublings(candidates, clock.read(jobs_connection())).items():
                 ids = sorted(candidate.job_id for candidate in some)
                 reserved.update(reservations.reserve(ids, wait=conf.current().reserve * 2**doublings))
             ours = [candidate for candidate in candidates if candidate.job_id in reserved]
             # After the commit: were it rolled back, a job sent before it would be sent again at once.
-            transaction.on_commit(partial(self._send, ours), using=home().alias)
+            transaction.on_commit(partial(self._send, ours), using=jobs_connection().alias)
         return len(ours)
 
     def _start(self) -> None:

@@ -59,7 +59,7 @@ def jobs_rate(*, jobs: int, processes: int) -> float:
     from django.db.models import Max
 
     from jobs.db import clock
-    from jobs.db.connection import home
+    from jobs.db.connection import jobs_connection
     from jobs.db.notify import notify_due
     from jobs.models import Job
     from tests.benchmarks.rows import fill_jobs
@@ -67,7 +67,7 @@ def jobs_rate(*, jobs: int, processes: int) -> float:
     with programs(processes=processes, dispatcher=True):
         for count in (WARM_UP, jobs):
             fill_jobs(count, action="benchmark_nothing")
-            began = clock.read(home())
+            began = clock.read(jobs_connection())
             notify_due()
             until(lambda: not Job.objects.active().exists())
     done = Job.objects.filter(status="completed", attempt=1)

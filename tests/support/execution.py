@@ -105,7 +105,7 @@ def no_next_job() -> Fence | None:
 
 def run_attempt(
     handler: Handler, job: Job | None = None, lease: Lease | None = None, **options: Any
-) -> tuple[runner.Ran, Job]:
+) -> tuple[runner.AttemptResult, Job]:
     """Run one attempt of ``handler``; return the runner's answer and the row afterwards."""
     job = job or make_running_job(action="trial")
     with registered_action(handler, name=job.action, **options):

@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.models import Job
-from jobs.status import ACTIVE, MOVES, Status
+from jobs.status import ACTIVE, TRANSITIONS, Status
 
 
 def test_the_statuses_are_those_of_the_contract():
@@ -23,11 +23,11 @@ def test_a_status_is_final_or_active(status: Status):
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.CANCELLED])
 def test_nothing_leads_out_of_a_final_status(status: Status):
     assert status.is_final
-    assert MOVES[status] == frozenset()
+    assert TRANSITIONS[status] == frozenset()
 
 
 def test_the_moves_are_those_of_the_drawing():
-    assert {(str(was), str(to)) for was, all_to in MOVES.items() for to in all_to} == {
+    assert {(str(was), str(to)) for was, all_to in TRANSITIONS.items() for to in all_to} == {
         ("scheduled", "running"),
         ("scheduled", "cancelled"),
         ("running", "scheduled"),

@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from ...db import clock
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...exceptions import InvalidField, JobsError
 from ...models import Job
 from ...services.commands import bulk_change
@@ -224,7 +224,7 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
 
     def _wait_of_order(self) -> str:
         """Return what will keep the job that does it from being run, as far as it can be known before it is there."""
-        now = clock.read(home())
+        now = clock.read(jobs_connection())
         job: Any = Job(pk=0, action=bulk_change.ACTION, status=Status.SCHEDULED.value, start_at=now, due_at=now)
         job.seen_at, job.wait = now, explain_wait(job, now=now)
         return "" if job.wait is None or job.wait.what is Waiting.TURN else str(waits(job))

@@ -50,7 +50,7 @@ WHY_NOT: Final = {
     RefusalReason.RETRIED: _("job %(other)s tries it again already"),
     RefusalReason.REDACTED: _("it was redacted, and nobody knows any longer whom it was about"),
     RefusalReason.UNKNOWN_ACTION: _("its action no longer exists"),
-    RefusalReason.STAFF_ORDER: _("it changes jobs in the name of whoever asked for it; make the change anew instead"),
+    RefusalReason.BULK_CHANGE: _("it changes jobs in the name of whoever asked for it; make the change anew instead"),
     RefusalReason.ACTIVE_JOB: _("job %(other)s for the same reference waits or runs"),
 }
 

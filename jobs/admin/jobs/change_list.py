@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as translated
 
 from ...db import clock
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...models import Job
 from ...services.commands.bulk_change import can_have_staff_project
 from ...services.reports.wait_reasons import explain_waits
@@ -71,7 +71,7 @@ class JobChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Look for what the filters and the search ask for together."""
-        self.now = clock.read(home())
+        self.now = clock.read(jobs_connection())
         specs, self.has_filters, others, _, self.has_active_filters = self.get_filters(request)
         if others:
             raise IncorrectLookupParameters

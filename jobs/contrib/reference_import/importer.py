@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db import IntegrityError, models
 
 from ...actors import SYSTEM
-from ...db.connection import home, service_transaction, supports_row_locks
+from ...db.connection import jobs_connection, service_transaction, supports_row_locks
 from ...db.errors import is_unique_violation
 from ...db.notify import notify_due
 from ...exceptions import InvalidField
@@ -168,7 +168,7 @@ def _is_same(here: Job, theirs: Job) -> bool:
 
 def _reserve_ids(highest: int) -> None:
     """Let new jobs have ids above ``highest``, so that none of them takes the id of one that is still to come."""
-    connection, table = home(), Job._meta.db_table
+    connection, table = jobs_connection(), Job._meta.db_table
     with service_transaction(), connection.cursor() as cursor:
         if supports_row_locks(connection):
             cursor.execute(

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from ...db.errors import Trouble, classify
+from ...db.errors import ErrorKind, kind_of
 from ...exceptions import JobsError
 from ...services.commands.prune import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         except JobsError as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
-            if classify(error) is Trouble.OTHER:
+            if kind_of(error) is ErrorKind.OTHER:
                 raise
             raise CommandError("The database was busy or away; what was done is kept. Run it again.") from error
         self.stdout.write(_as_json(pruned, delete, dry_run) if as_json else _sentence(pruned, delete, dry_run))

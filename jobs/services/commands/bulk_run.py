@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db import Error
 
 from ...db.backoff import backoff
-from ...db.errors import Trouble, classify
+from ...db.errors import ErrorKind, kind_of
 from ...db.notify import notify_due
 from ...execution.context import JobContext
 from ...lifecycle import transitions
@@ -95,7 +95,7 @@ class _Run:
                     if not self.busy and not busy and ids and not is_last_try:
                         self._save_position(ids[-1])
             except Error as error:
-                if classify(error) not in (Trouble.CONFLICT, Trouble.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
+                if kind_of(error) not in (ErrorKind.CONFLICT, ErrorKind.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
                     raise
                 time.sleep(backoff(attempt, first=0.05))
             else:
@@ -110,7 +110,7 @@ class _Run:
         orders = {job_id for job_id, action in mine.items() if action == ACTION}
         done, refused = self._apply(sorted(mine.keys() - orders))
         why = {job_id: refusal.value for job_id, refusal in refused.items()}
-        why |= dict.fromkeys(orders, RefusalReason.STAFF_ORDER.value)
+        why |= dict.fromkeys(orders, RefusalReason.BULK_CHANGE.value)
         left = set(ids) - set(done) - why.keys()
         still = set(matching.filter(pk__in=left).values_list("pk", flat=True)) if left - mine.keys() else set()
         rows = Job.objects.in_bulk(left)

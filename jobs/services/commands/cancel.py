@@ -6,7 +6,7 @@ from django.db import models, transaction
 
 from ... import conf
 from ...actors import SYSTEM, Actor
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...exceptions import JobNotFound, TransitionRefused
 from ...lifecycle import transitions
 from ...lifecycle.finished import send_job_finished
@@ -42,7 +42,7 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
         job = get_job(job_id, project=project)
         if won:
             announce = partial(send_job_finished, job_id, Status.CANCELLED)
-            transaction.on_commit(announce, using=home().alias, robust=True)
+            transaction.on_commit(announce, using=jobs_connection().alias, robust=True)
     if not won:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)
     return job

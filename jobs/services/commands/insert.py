@@ -7,7 +7,7 @@ from django.db import IntegrityError, models
 
 from ... import failpoints
 from ...actors import Actor
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...db.errors import is_unique_violation
 from ...db.notify import notify_due
 from ...exceptions import Busy, ConcurrentChange
@@ -42,7 +42,7 @@ def insert_jobs(
     replay = find_replay(request, project=project)
     if replay is not None:
         return replay
-    within_host = home().in_atomic_block
+    within_host = jobs_connection().in_atomic_block
     jobs = prepare()
     _remember(request, jobs)
     for _ in range(INSERT_TRIES):

@@ -9,7 +9,7 @@ from django.db.models import Q
 from ...actions import get_action
 from ...actors import SYSTEM, Actor
 from ...db import clock
-from ...db.connection import home, service_transaction
+from ...db.connection import jobs_connection, service_transaction
 from ...db.notify import notify_due
 from ...models import Pause
 from ..validation import check_text
@@ -42,7 +42,7 @@ def pause_jobs(
         try:
             with service_transaction():
                 where = {"action": action, "project": cast("Any", project)}
-                Pause.objects.create(**where, **words, created_at=clock.read(home()))
+                Pause.objects.create(**where, **words, created_at=clock.read(jobs_connection()))
         except IntegrityError:  # somebody else paused it in between
             same.update(**words)
     return same.select_related("project").get()

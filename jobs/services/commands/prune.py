@@ -11,7 +11,7 @@ from django.db.models import ProtectedError, RestrictedError
 
 from ... import conf
 from ...db import clock
-from ...db.connection import home, limited_transaction, supports_row_locks
+from ...db.connection import jobs_connection, limited_transaction, supports_row_locks
 from ...exceptions import InvalidField
 from ...models import Job, JobEvent
 from ...models.job import FINAL
@@ -55,7 +55,7 @@ def pruned_before() -> datetime:
     retention = conf.current().retention
     if retention is None:
         raise InvalidField("RETENTION_DAYS", "is not set in JOBS, so jobs are kept for ever")
-    return clock.read(home()) - retention
+    return clock.read(jobs_connection()) - retention
 
 
 def count_to_redact(before: datetime) -> int:
@@ -84,7 +84,7 @@ def redact_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pr
         with limited_transaction():
             ended = unlocked(Job.objects.filter(pk__in=ids, status__in=FINAL))
             redacted = ended.update(**REDACTED)
-            events += JobEvent.objects.using(home().alias).filter(job__in=ended).update(**REDACTED_EVENT)
+            events += JobEvent.objects.using(jobs_connection().alias).filter(job__in=ended).update(**REDACTED_EVENT)
         if not redacted:
             break
         done += redacted
@@ -150,7 +150,7 @@ def _old_ids(before: datetime, batch_size: int) -> Iterator[list[int]]:
 
 
 def _let_others() -> None:
-    time.sleep(PAUSE_SECONDS if supports_row_locks(home()) else PAUSE_ON_ONE_LOCK_SECONDS)
+    time.sleep(PAUSE_SECONDS if supports_row_locks(jobs_connection()) else PAUSE_ON_ONE_LOCK_SECONDS)
 
 
 def _check_batch_size(batch_size: int) -> None:

@@ -11,7 +11,7 @@ from ... import conf
 from ...actions import find_action, get_action
 from ...actors import SYSTEM, Actor
 from ...db import clock
-from ...db.connection import home, supports_row_locks
+from ...db.connection import jobs_connection, supports_row_locks
 from ...db.errors import is_lock_timeout, is_unique_violation
 from ...db.notify import notify_due
 from ...exceptions import Busy, ConcurrentChange, JobNotFound, StepRefused
@@ -55,15 +55,17 @@ def retry_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reas
     """
     check_reason(reason)
     failed = get_job(job_id, project=project)
-    within_host = home().in_atomic_block
+    within_host = jobs_connection().in_atomic_block
     for _ in range(TRIES):
         refused = _refusals([failed]).get(failed.pk)
         if refused is not None:
             raise _as_error(failed, refused)
-        retry = _retry_of(failed, clock.read(home()))
+        retry = _retry_of(failed, clock.read(jobs_connection()))
         try:
             with change(then="create.committed", wait_seconds=conf.current().cancel_wait_seconds):
-                if supports_row_locks(home()):  # as `retry_many` does, so that the two wait for each other in one order
+                if supports_row_locks(
+                    jobs_connection()
+                ):  # as `retry_many` does, so that the two wait for each other in one order
                     Job.objects.select_for_update(no_key=True).filter(pk=failed.pk).first()
                 # Elsewhere the write comes first: a transaction that began with a look could not write once others had.
                 transitions.schedule_retries([retry], actor=actor, reason=reason)
@@ -125,10 +127,10 @@ def _one_of_each(jobs: Sequence[Job]) -> list[Job]:
 
 def _insert(failed: Sequence[Job], actor: Actor, reason: str) -> bool:
     """Insert a retry of each or, where a rival is in the way of one, of none; the transaction is as good as before."""
-    now = clock.read(home())
+    now = clock.read(jobs_connection())
     retries = sorted((_retry_of(job, now) for job in failed), key=insert_order)
     try:
-        with transaction.atomic(using=home().alias):
+        with transaction.atomic(using=jobs_connection().alias):
             transitions.schedule_retries(retries, actor=actor, reason=reason)
     except DatabaseError as error:
         if not (is_unique_violation(error) or is_lock_timeout(error)):
@@ -154,7 +156,7 @@ def _refusal(job: Job, retried_by: int | None, rival: int | None) -> _Refused | 
     if not job.reference_id:
         return _Refused(why=RefusalReason.REDACTED)
     if job.action == bulk_change.ACTION:
-        return _Refused(why=RefusalReason.STAFF_ORDER)
+        return _Refused(why=RefusalReason.BULK_CHANGE)
     if find_action(job.action) is None:
         return _Refused(why=RefusalReason.UNKNOWN_ACTION)
     return None if rival is None else _Refused(why=RefusalReason.ACTIVE_JOB, other_job_id=rival)

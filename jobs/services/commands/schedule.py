@@ -10,7 +10,7 @@ from django.db import models
 from ...actions import Action, get_action
 from ...actors import SYSTEM, Actor
 from ...db import clock
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...exceptions import ActiveJobExists, InvalidField
 from ...models import Job
 from ..validation import check_json, check_text, quoted
@@ -77,7 +77,7 @@ def request_job(
     """
 
     def prepare() -> Sequence[Job]:
-        return [prepare_job(read(), project=project, now=clock.read(home()))]
+        return [prepare_job(read(), project=project, now=clock.read(jobs_connection()))]
 
     return insert_jobs(prepare, project=project, actor=actor, request=request, refuse_conflicts=_refuse_active)
 

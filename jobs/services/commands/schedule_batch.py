@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from ...actors import Actor
 from ...db import clock
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...exceptions import BatchConflict, Conflict, InvalidField
 from ...models import Job
 from .idempotency import IdempotentRequest, Scheduled
@@ -45,7 +45,7 @@ def request_jobs(
         new_jobs = read()
         if not 1 <= len(new_jobs) <= MOST_JOBS:
             raise InvalidField("jobs", f"must be 1 to {MOST_JOBS:,} jobs")
-        now = clock.read(home())
+        now = clock.read(jobs_connection())
         jobs = [_prepare_member(index, new_job, project, now) for index, new_job in enumerate(new_jobs)]
         if _duplicates(jobs):  # the insert would fail; the error names conflicts with jobs outside the batch, too
             _refuse_conflicts(jobs)

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from django.db import Error as DjangoDatabaseError
 
 from ... import failpoints
-from ...db.connection import home, service_transaction
-from ...db.errors import Trouble, classify, is_lock_timeout
+from ...db.connection import jobs_connection, service_transaction
+from ...db.errors import ErrorKind, is_lock_timeout, kind_of
 from ...exceptions import Busy, ConcurrentChange, JobsError, OutcomeUnknown
 
 
 @contextmanager
 def change(*, then: str, wait_seconds: float | None = None) -> Iterator[None]:
     """Commit what the block does, and reach the place ``then``; tell by a typed error what trouble means to callers."""
-    within_host = home().in_atomic_block
+    within_host = jobs_connection().in_atomic_block
     is_commit_asked = False
     try:
         with service_transaction(wait_seconds=wait_seconds):
@@ -22,10 +22,10 @@ def change(*, then: str, wait_seconds: float | None = None) -> Iterator[None]:
             is_commit_asked = not within_host
         failpoints.reach(then)  # an error there is an answer to the COMMIT that was lost
     except DjangoDatabaseError as error:
-        trouble = classify(error)
-        if trouble is Trouble.CONFLICT:
+        trouble = kind_of(error)
+        if trouble is ErrorKind.CONFLICT:
             raise _conflict(error, within_host) from error
-        if trouble is Trouble.OUTAGE and is_commit_asked:
+        if trouble is ErrorKind.OUTAGE and is_commit_asked:
             raise OutcomeUnknown from error
         raise
 

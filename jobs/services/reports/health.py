@@ -20,7 +20,7 @@ from django.db.models import Count, Q
 
 from ... import conf
 from ...db import clock
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...models import Job, JobQuerySet, Pause, Worker
 from ...status import Status
 from ..commands.pauses import list_pauses
@@ -142,7 +142,7 @@ def check_health() -> Health:
 
     Only the search for the oldest overdue job may read further: past those that are held back.
     """
-    now = clock.read(home())
+    now = clock.read(jobs_connection())
     paused = Pause.objects.in_force()
     due = Job.objects.due().order_by("due_at", "pk")
     running = Job.objects.filter(status=Status.RUNNING)
@@ -175,7 +175,7 @@ def _first(jobs: JobQuerySet, since: str, now: datetime) -> Late | None:
 
 
 def _beats(which: Q, now: datetime) -> list[Beat]:
-    latest = Worker.objects.using(home().alias).filter(which).order_by("-beat_at")[:MOST_WORKERS]
+    latest = Worker.objects.using(jobs_connection().alias).filter(which).order_by("-beat_at")[:MOST_WORKERS]
     return [Beat(worker=w.name, started_at=w.started_at, seconds=_seconds(now - w.beat_at)) for w in latest]
 
 
@@ -194,7 +194,7 @@ def _capped(count: int) -> str:
 
 def is_ready() -> bool:
     """Whether the jobs' database answers and all migrations of ``jobs`` are applied; one query."""
-    connection = home()
+    connection = jobs_connection()
     try:
         recorded = MigrationRecorder(connection).migration_qs.filter(app="jobs")
         applied = set(recorded.values_list("name", flat=True))

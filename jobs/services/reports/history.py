@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...models import Job, JobEvent
 from ...status import Status
 
@@ -75,7 +75,9 @@ def get_history(job: Job) -> History:
 
     Redaction has blanked the notes of a job that ended long ago; the rest is kept.
     """
-    rows = JobEvent.objects.using(home().alias).filter(job=job.pk).defer("detail", "request_id").order_by("-pk")
+    rows = (
+        JobEvent.objects.using(jobs_connection().alias).filter(job=job.pk).defer("detail", "request_id").order_by("-pk")
+    )
     newest = list(rows[: MOST_EVENTS + 1])
     events = [_told(row) for row in reversed(newest[:MOST_EVENTS])]
     return History(events=events, attempts=_attempts_of(events), is_cut=len(newest) > MOST_EVENTS)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...models import Job, JobQuerySet, Statistic
 from ...stats import rollup
 from ...stats.rollup import BUCKET, Counts, percentile
@@ -160,7 +160,7 @@ def _edges(span: Span, now: datetime) -> list[datetime]:
 def _counted(since: datetime, until: datetime) -> dict[datetime, Counts]:
     """Return what workers have counted."""
     columns = ("bucket_at", "completed", "failed", "cancelled", "run_slots", "wait_slots")
-    rows = Statistic.objects.using(home().alias).filter(bucket_at__gte=since, bucket_at__lt=until).order_by()
+    rows = Statistic.objects.using(jobs_connection().alias).filter(bucket_at__gte=since, bucket_at__lt=until).order_by()
     return {
         at: Counts(completed=completed, failed=failed, cancelled=cancelled, run_slots=run, wait_slots=wait)
         for at, completed, failed, cancelled, run, wait in rows.values_list(*columns)

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import OuterRef, Subquery
 
 from ...db.clock import NOW
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...models import Job, JobQuerySet, Organization
 from ...status import Status
 from ..search.planner import index_scans_only
@@ -77,7 +77,7 @@ def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
     # As `IndexEquals` explains: with ``=`` the planner would be free to take an index of all projects.
     jobs = Job.objects.filter(project_id__gte=OuterRef("pk"), project_id__lte=OuterRef("pk"))
     late = jobs.due(NOW).order_by("project_id", "due_at", "pk")
-    rows = projects.using(home().alias).annotate(
+    rows = projects.using(jobs_connection().alias).annotate(
         jobs_late_since=Subquery(late.values("due_at")[:1]),
         jobs_late_id=Subquery(late.values("pk")[:1]),
         jobs_failed_id=Subquery(_newest(jobs, Status.FAILED).values("pk")[:1]),

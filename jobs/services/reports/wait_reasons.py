@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from django.db.models import QuerySet, Subquery
 
-from ...db.connection import home
+from ...db.connection import jobs_connection
 from ...models import Job, Pause, Worker
 from ...status import Status
 from ..tenants.projects import get_project_model
@@ -95,7 +95,7 @@ def _covers(action: str | None, project: Any, job: Job) -> bool:
 
 def _disabled_and_last_beat(jobs: Collection[Job]) -> tuple[dict[Any, datetime], datetime | None]:
     """Return, in one query, since when the projects' organizations are disabled, where they are; and the last beat."""
-    rows = cast("Any", get_project_model())._base_manager.using(home().alias)
+    rows = cast("Any", get_project_model())._base_manager.using(jobs_connection().alias)
     beats = [_last_beat_of(kind) for kind in Worker.Kind]
     of_these = rows.filter(pk__in={job.project_id for job in jobs})
     found = list(of_these.values_list("pk", "organization__disabled_at", *[Subquery(beat) for beat in beats]))

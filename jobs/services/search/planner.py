@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, CharField, F, Field, Func, TextField, Value
 from django.db.models.sql.compiler import SQLCompiler
 
-from ...db.connection import home, supports_row_locks
+from ...db.connection import jobs_connection, supports_row_locks
 from ...models import Job
 
 # With these off PostgreSQL takes such a plan only where there is no other. Statistics of single columns do not say
@@ -65,7 +65,7 @@ class IndexEquals(Func):
 @contextmanager
 def index_scans_only() -> Iterator[None]:
     """Make the statements of the block scan indexes in their order; SQLite does so by itself."""
-    connection = home()
+    connection = jobs_connection()
     if not supports_row_locks(connection):
         yield
         return
@@ -81,5 +81,5 @@ def index_scans_only() -> Iterator[None]:
 
 def _set(settings: dict[str, str]) -> None:
     calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
-    with home().cursor() as cursor:
+    with jobs_connection().cursor() as cursor:
         cursor.execute(f"SELECT {calls}", [word for pair in settings.items() for word in pair])

@@ -15,8 +15,8 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, When
 from django.db.models.functions import Now
 
 from ...db import clock
-from ...db.connection import home, service_transaction
-from ...db.errors import Trouble, classify
+from ...db.connection import jobs_connection, service_transaction
+from ...db.errors import ErrorKind, kind_of
 from ...exceptions import ApiKeyNotFound, InvalidField
 from ...models import SCOPES, ApiKey, Organization
 from ..validation import check_characters
@@ -93,7 +93,7 @@ def create_api_key(
         prefix=secret[:PREFIX_LENGTH],
         digest=hash_secret(secret),
         scopes=[scope for scope in SCOPES if scope in scopes],
-        expires_at=None if lifetime is None else clock.read(home()) + lifetime,
+        expires_at=None if lifetime is None else clock.read(jobs_connection()) + lifetime,
         created_by=created_by,
     )
     return NewKey(key=key, secret=secret)
@@ -182,7 +182,7 @@ def find_access(secret: str, *, project_key: str) -> Access | None:
     asked = _projects_under(project_key, model)
     columns = _project_columns(model)
     found = (
-        ApiKey.objects.using(home().alias)  # a replica would know a revoked key for a while
+        ApiKey.objects.using(jobs_connection().alias)  # a replica would know a revoked key for a while
         .filter(_is_valid(), digest=hash_secret(secret), organization__disabled_at=None)
         .select_related("organization")
         .annotate(
@@ -226,7 +226,7 @@ def _note_use(key: ApiKey) -> None:
         with service_transaction(wait_seconds=0.001):
             ApiKey.objects.filter(pk=key.pk).update(last_used_at=clock.NOW)
     except DatabaseError as error:
-        if classify(error) is Trouble.OTHER:
+        if kind_of(error) is ErrorKind.OTHER:
             raise
 
 

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 
 from jobs.actors import SYSTEM
 from jobs.db.connection import engine_transaction, limited_transaction
-from jobs.db.errors import Trouble, classify
+from jobs.db.errors import ErrorKind, kind_of
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from jobs.status import Status
@@ -36,7 +36,7 @@ def claim_all() -> list[tuple[int, int]]:
                     lease=timedelta(seconds=45),
                 )
         except DatabaseError as error:
-            if classify(error) is not Trouble.CONFLICT:
+            if kind_of(error) is not ErrorKind.CONFLICT:
                 raise
         else:
             got += [(job.pk, job.attempt) for job in claimed]

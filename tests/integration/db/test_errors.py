@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from jobs.db.errors import Trouble, classify
+from jobs.db.errors import ErrorKind, kind_of
 from jobs.models import Organization
 from tests.support.concurrency import (
     InThread,
@@ -68,7 +68,7 @@ def test_a_row_that_changed_since_the_snapshot_is_a_conflict():
 
     error = provoked(act)
 
-    assert (state_of(error), classify(error)) == ("40001", Trouble.CONFLICT)
+    assert (state_of(error), kind_of(error)) == ("40001", ErrorKind.CONFLICT)
 
 
 @postgresql_only
@@ -92,7 +92,7 @@ def test_a_deadlock_is_a_conflict():
     error = provoked(act)
     others[0].result()
 
-    assert (state_of(error), classify(error)) == ("40P01", Trouble.CONFLICT)
+    assert (state_of(error), kind_of(error)) == ("40P01", ErrorKind.CONFLICT)
 
 
 @postgresql_only
@@ -103,7 +103,7 @@ def test_a_lock_that_is_not_free_in_time_is_a_conflict():
         run("SET lock_timeout = '20ms'")
         error = provoked(lambda: run(f"UPDATE jobs_job SET crashes = 1 WHERE id = {job.pk}"))
 
-    assert (state_of(error), classify(error)) == ("55P03", Trouble.CONFLICT)
+    assert (state_of(error), kind_of(error)) == ("55P03", ErrorKind.CONFLICT)
 
 
 @postgresql_only
@@ -112,7 +112,7 @@ def test_a_statement_beyond_its_limit_is_too_slow():
 
     error = provoked(lambda: run("SELECT pg_sleep(20)"))
 
-    assert (state_of(error), classify(error)) == ("57014", Trouble.TOO_SLOW)
+    assert (state_of(error), kind_of(error)) == ("57014", ErrorKind.TOO_SLOW)
 
 
 @postgresql_only
@@ -126,7 +126,7 @@ def test_a_transaction_that_idled_too_long_has_lost_its_connection():
 
     error = provoked(act)
 
-    assert (state_of(error), classify(error)) == ("25P03", Trouble.OUTAGE)
+    assert (state_of(error), kind_of(error)) == ("25P03", ErrorKind.OUTAGE)
 
 
 @postgresql_only
@@ -140,8 +140,8 @@ def test_a_connection_that_the_server_ended_is_an_outage_and_so_is_every_use_aft
     first = provoked(lambda: run("SELECT 1"))
     second = provoked(lambda: run("SELECT 1"))
 
-    assert (state_of(first), classify(first)) == ("57P01", Trouble.OUTAGE)
-    assert (state_of(second), classify(second)) == (None, Trouble.OUTAGE)
+    assert (state_of(first), kind_of(first)) == ("57P01", ErrorKind.OUTAGE)
+    assert (state_of(second), kind_of(second)) == (None, ErrorKind.OUTAGE)
 
 
 @postgresql_only
@@ -153,7 +153,7 @@ def test_a_server_that_does_not_answer_is_an_outage():
 
     error = provoked(act)
 
-    assert classify(error) is Trouble.OUTAGE
+    assert kind_of(error) is ErrorKind.OUTAGE
 
 
 @postgresql_only
@@ -162,7 +162,7 @@ def test_a_read_only_server_is_an_outage():
 
     error = provoked(make_organization)
 
-    assert (state_of(error), classify(error)) == ("25006", Trouble.OUTAGE)
+    assert (state_of(error), kind_of(error)) == ("25006", ErrorKind.OUTAGE)
 
 
 def is_alive(backend: int, other: BaseDatabaseWrapper) -> bool:
@@ -179,9 +179,9 @@ def test_a_connection_that_we_closed_is_an_outage():
 
     error = provoked(act)
 
-    assert classify(error) in (Trouble.OUTAGE, Trouble.OTHER)
+    assert kind_of(error) in (ErrorKind.OUTAGE, ErrorKind.OTHER)
     if connection.vendor == "postgresql":
-        assert classify(error) is Trouble.OUTAGE
+        assert kind_of(error) is ErrorKind.OUTAGE
 
 
 @pytest.mark.parametrize(
@@ -199,12 +199,12 @@ def test_a_mistake_is_nothing_that_trying_again_could_cure(act: Callable[[], Any
 
     error = provoked(act)
 
-    assert classify(error) is Trouble.OTHER
+    assert kind_of(error) is ErrorKind.OTHER
 
 
 def test_an_error_of_no_database_is_other():
-    assert classify(ValueError("nothing")) is Trouble.OTHER
-    assert classify(TimeoutError()) is Trouble.OTHER
+    assert kind_of(ValueError("nothing")) is ErrorKind.OTHER
+    assert kind_of(TimeoutError()) is ErrorKind.OTHER
 
 
 @sqlite_only
@@ -214,7 +214,7 @@ def test_a_sqlite_that_others_write_to_is_a_conflict():
     with other_connection() as other, transaction_of(other):
         error = provoked(make_organization)
 
-    assert classify(error) is Trouble.CONFLICT
+    assert kind_of(error) is ErrorKind.CONFLICT
 
 
 @sqlite_only
@@ -231,7 +231,7 @@ def test_a_sqlite_transaction_that_read_before_others_wrote_is_a_conflict():
 
     error = provoked(act)
 
-    assert classify(error) is Trouble.CONFLICT
+    assert kind_of(error) is ErrorKind.CONFLICT
 
 
 @sqlite_only
@@ -241,7 +241,7 @@ def test_a_full_disk_is_an_outage():
 
     error = provoked(lambda: [make_job(description="x" * 20_000) for _ in range(50)])
 
-    assert classify(error) is Trouble.OUTAGE
+    assert kind_of(error) is ErrorKind.OUTAGE
 
 
 @sqlite_only
@@ -250,7 +250,7 @@ def test_a_read_only_sqlite_is_an_outage():
 
     error = provoked(make_organization)
 
-    assert classify(error) is Trouble.OUTAGE
+    assert kind_of(error) is ErrorKind.OUTAGE
 
 
 @sqlite_only
@@ -262,11 +262,11 @@ def test_a_sqlite_file_that_cannot_be_opened_is_an_outage(tmp_path: Any):
 
     error = provoked(act)
 
-    assert classify(error) is Trouble.OUTAGE
+    assert kind_of(error) is ErrorKind.OUTAGE
 
 
 def test_an_error_is_known_with_and_without_django_s_wrapping():
     wrapped = provoked(lambda: run("SELECT nonsense FROM nowhere"))
 
     assert wrapped.__cause__ is not None
-    assert classify(wrapped.__cause__) is classify(wrapped)
+    assert kind_of(wrapped.__cause__) is kind_of(wrapped)

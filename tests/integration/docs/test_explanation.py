@@ -16,7 +16,7 @@ from jobs.execution.chunks import AIM_SECONDS, AIM_SECONDS_ONE_WRITER, FIRST_BAT
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from jobs.processes.rescuer import SECOND_CHECK_AFTER_BEAT
-from jobs.status import MOVES, Status
+from jobs.status import TRANSITIONS, Status
 from jobs.testing import run_due_jobs
 from tests.integration.docs.test_readme import record_sessions
 from tests.support.doc_pages import PAGES
@@ -57,7 +57,7 @@ pytestmark = pytest.mark.django_db
 def test_the_table_of_moves_is_that_of_the_code():
     told = {(was, then) for was, then, _, _ in MOVED}
 
-    assert told == {(was.value, then.value) for was, moves in MOVES.items() for then in moves}
+    assert told == {(was.value, then.value) for was, moves in TRANSITIONS.items() for then in moves}
 
 
 def test_every_move_and_step_that_the_code_has_is_told():

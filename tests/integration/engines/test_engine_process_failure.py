@@ -49,7 +49,7 @@ def test_a_job_that_fells_its_process_again_and_again_is_left_to_the_sweep_which
 ):
     first = engine_process.current()
     with registered_action(write_in_chunk) as name:
-        job = make_job(action=name, attempt=runner.TROUBLES_FORGIVEN)
+        job = make_job(action=name, attempt=runner.ATTEMPTS_FORGIVEN)
         monkeypatch.setattr(runner, "run", out_of_memory)
         run(job)
         until(lambda: has_ended(first), what="the fallen one to leave nothing behind")

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs import JobContext
 from jobs.exceptions import RowsLeft
-from jobs.execution.chunks import look_once
+from jobs.execution.chunks import find_remaining
 from jobs.execution.runner import Outcome
 from jobs.models import Job
 from tests.support.concurrency import (
@@ -231,7 +231,7 @@ def test_the_last_look_at_several_stores_is_one_statement_at_one_instant():
     stores = {"visits": visits_of(ANA), "recordings": Recording.objects.filter(owner=ANA), "none": Visit.objects.none()}
 
     with CaptureQueriesContext(connection) as statements:
-        at, left = look_once(stores)
+        at, left = find_remaining(stores)
 
     assert len(statements) == 1
     assert left == ("visits",)

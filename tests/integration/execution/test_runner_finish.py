@@ -222,7 +222,7 @@ def with_sqlstate(state: str) -> DatabaseError:
 @pytest.mark.django_db
 @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "08006", "57P01", "53300", "25P03"])
 def test_an_attempt_that_the_database_ended_is_released_and_counts_nothing(state: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(runner, "is_home_lost", lambda before: True)
+    monkeypatch.setattr(runner, "is_connection_lost", lambda before: True)
 
     def be_unlucky(context: JobContext) -> NoReturn:
         raise with_sqlstate(state)

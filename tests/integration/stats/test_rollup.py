@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Q
 
 from jobs.db import clock
-from jobs.db.connection import home
+from jobs.db.connection import jobs_connection
 from jobs.models import Job, Statistic, Worker
 from jobs.stats import rollup
 from jobs.stats.rollup import BUCKET, KEEP, SLOTS, Counts, percentile, roll_up
@@ -239,7 +239,7 @@ def test_jobs_are_found_by_their_index_and_no_others_are_read():
 
 
 def test_a_worker_counts_while_it_sweeps():
-    bucket = rollup.bucket_of(clock.read(home()) - 2 * BUCKET)
+    bucket = rollup.bucket_of(clock.read(jobs_connection()) - 2 * BUCKET)
     make_ended(bucket + MINUTE)
 
     with worker_process() as worker:

@@ -28,7 +28,7 @@ def test_a_job_whose_outcome_could_not_be_recorded_is_run_again_uncounted(monkey
     job = make_job(action="touch")
     run, calls = runner.run, []
 
-    def fail_once(*args: Any, **kwargs: Any) -> runner.Ran:
+    def fail_once(*args: Any, **kwargs: Any) -> runner.AttemptResult:
         calls.append(args)
         if len(calls) == 1:
             raise gone()

@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 from django.db import OperationalError
 
-from jobs.db.connection import home
+from jobs.db.connection import jobs_connection
 
 GO: Final = "go"
 POLL_SECONDS: Final = 0.005
@@ -72,7 +72,7 @@ def hold(go: Path) -> None:
 
 def cut() -> None:
     """Let the server end this thread's connection, as an administrator or a failing network would."""
-    connection = home()
+    connection = jobs_connection()
     connection.ensure_connection()
     pid = connection.connection.info.backend_pid
     other = connection.copy(alias="chaos")

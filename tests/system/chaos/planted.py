@@ -67,13 +67,13 @@ def rescue_by_time() -> None:
     """What has run for long is taken to be dead, however lively it beats."""
     from jobs.actors import SYSTEM
     from jobs.db import clock
-    from jobs.db.connection import engine_transaction, home
+    from jobs.db.connection import engine_transaction, jobs_connection
     from jobs.lifecycle import transitions
     from jobs.models import Job
     from jobs.processes.rescuer import Rescuer
 
     def rescue(self: Rescuer, **_: Any) -> list[int]:
-        running = Job.objects.filter(status="running", begun_at__lt=clock.read(home()) - TOO_LONG)
+        running = Job.objects.filter(status="running", begun_at__lt=clock.read(jobs_connection()) - TOO_LONG)
         rescued = []
         for job in running:
             fence = transitions.Fence(job_id=job.pk, lease_token=job.lease_token)

@@ -8,7 +8,7 @@ from django.test import Client
 
 from jobs.admin.base.display import spoken
 from jobs.db import clock
-from jobs.db.connection import home
+from jobs.db.connection import jobs_connection
 from jobs.status import Status
 from tests.support.admin_client import with_permissions
 from tests.support.admin_overview import MINUTE, make_history, page_of, words_of
@@ -25,7 +25,7 @@ def client() -> Client:
 
 @pytest.fixture
 def now() -> datetime:
-    return clock.read(home())
+    return clock.read(jobs_connection())
 
 
 def cells_of(html: str) -> list[list[str]]:

@@ -52,7 +52,7 @@ WORDS: Final = {
     RefusalReason.RETRIED: "job 77 tries it again already",
     RefusalReason.REDACTED: "it was redacted, and nobody knows any longer whom it was about",
     RefusalReason.UNKNOWN_ACTION: "its action no longer exists",
-    RefusalReason.STAFF_ORDER: "it changes jobs in the name of whoever asked for it; make the change anew instead",
+    RefusalReason.BULK_CHANGE: "it changes jobs in the name of whoever asked for it; make the change anew instead",
     RefusalReason.ACTIVE_JOB: "job 77 for the same reference waits or runs",
 }
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client, override_settings
 
 from jobs.db import clock
-from jobs.db.connection import home
+from jobs.db.connection import jobs_connection
 from jobs.models import Job, Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.services.reports import overview as reads
@@ -36,7 +36,7 @@ def client() -> Client:
 
 @pytest.fixture
 def now() -> datetime:
-    return clock.read(home())
+    return clock.read(jobs_connection())
 
 
 # ---------------------------------------------------------------- who, and how to get there

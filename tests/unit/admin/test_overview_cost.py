@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from jobs.db import clock
-from jobs.db.connection import home
+from jobs.db.connection import jobs_connection
 from jobs.models import Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.stats import rollup
@@ -26,7 +26,7 @@ def client() -> Client:
 
 @pytest.fixture
 def now() -> datetime:
-    return clock.read(home())
+    return clock.read(jobs_connection())
 
 
 def test_it_takes_as_few_queries_whatever_there_is(client: Client, now: datetime):

@@ -47,7 +47,7 @@ def leak(job: JobContext) -> NoReturn:
 def test_an_action_that_returns_completes_its_job():
     ran, job = run_attempt(do_nothing)
 
-    assert ran == runner.Ran(outcome=Outcome.COMPLETED)
+    assert ran == runner.AttemptResult(outcome=Outcome.COMPLETED)
     assert (job.status, job.errors, job.lease_token) == (Status.COMPLETED, None, None)
     assert job.finished_at is not None
     assert (last_event(job).what, last_event(job).actor) == (JobEvent.What.COMPLETED, str(WORKER))
@@ -88,7 +88,7 @@ def test_the_next_job_does_not_begin_if_it_was_lost_meanwhile():
     ran = runner.run(job, lease=lease_of(job), worker=WORKER, then=lambda: stale)
 
     following.refresh_from_db()
-    assert ran == runner.Ran(outcome=Outcome.COMPLETED, next_begun=False)
+    assert ran == runner.AttemptResult(outcome=Outcome.COMPLETED, next_begun=False)
     assert following.begun_at is None
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 SECOND = timedelta(seconds=1)
 NO_LEASE = {"lease_token": None, "lease_expires_at": None}
-BACK_IN_LINE = {"status": "scheduled", "worker": None, "begun_at": None, "updated_at": T, **NO_LEASE}
+BACK_TO_SCHEDULED = {"status": "scheduled", "worker": None, "begun_at": None, "updated_at": T, **NO_LEASE}
 
 
 def event(**what_matters: Any) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def test_retry_later_moves_when_it_is_due_and_never_what_was_asked_for():
     won = transitions.retry_later(fence_of(job), wait=SECOND, errors="Again.", worker=WORKER, detail="Trace", now=T).won
 
     assert won
-    assert changes_of(job, before) == {**BACK_IN_LINE, "failures": 2, "due_at": T + SECOND}
+    assert changes_of(job, before) == {**BACK_TO_SCHEDULED, "failures": 2, "due_at": T + SECOND}
     assert events_of(job) == [event(what="retrying", to_status="scheduled", note="Again.", detail="Trace")]
 
 
@@ -195,7 +195,7 @@ def test_release_hands_the_job_back_unharmed():
 
     assert transitions.release(fence_of(job), worker=WORKER, note="The worker shut down.", now=T).won
 
-    assert changes_of(job, before) == BACK_IN_LINE
+    assert changes_of(job, before) == BACK_TO_SCHEDULED
     assert events_of(job) == [event(what="released", to_status="scheduled", note="The worker shut down.")]
 
 
@@ -205,7 +205,7 @@ def test_release_may_ask_for_a_pause():
 
     assert transitions.release(fence_of(job), worker=WORKER, note="Later.", wait=5 * SECOND, now=T).won
 
-    assert changes_of(job, before) == {**BACK_IN_LINE, "due_at": T + 5 * SECOND}
+    assert changes_of(job, before) == {**BACK_TO_SCHEDULED, "due_at": T + 5 * SECOND}
 
 
 @pytest.mark.parametrize("begun", [True, False])
@@ -215,7 +215,7 @@ def test_rescue_counts_a_crash_only_of_a_job_that_had_begun(begun: bool):
 
     assert transitions.rescue(fence_of(job), seen=T, begun=begun, note="Its lease ran out.", actor=WORKER, now=T)
 
-    assert changes_of(job, before) == BACK_IN_LINE | ({"crashes": 2} if begun else {})
+    assert changes_of(job, before) == BACK_TO_SCHEDULED | ({"crashes": 2} if begun else {})
     assert events_of(job) == [event(what="rescued", to_status="scheduled", note="Its lease ran out.")]
 
 

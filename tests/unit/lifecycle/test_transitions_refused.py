@@ -10,7 +10,8 @@ from jobs.db import clock
 from jobs.lifecycle import transitions
 from jobs.lifecycle.statements import Fence
 from jobs.models import JobEvent
-from jobs.status import MOVES, Status
+from jobs.status import TRANSITIONS as TABLE
+from jobs.status import Status
 from tests.support import transitions as support
 from tests.support.concurrency import statements
 from tests.support.factories import fence_of, make_job, make_project, make_running_job
@@ -37,7 +38,7 @@ MOVING = [transition for transition in TRANSITIONS if transition.what is not Non
 def test_the_transitions_make_exactly_the_moves_of_the_table():
     made = {(source, each.target) for each in MOVING for source in each.sources}
 
-    assert made == {(source, target) for source, targets in MOVES.items() for target in targets}
+    assert made == {(source, target) for source, targets in TABLE.items() for target in targets}
 
 
 @pytest.mark.parametrize(("transition", "status"), ALLOWED, ids=str)

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.actions import all_actions, queue_of
 from jobs.db import clock
-from jobs.db.connection import home
+from jobs.db.connection import jobs_connection
 from jobs.models import Job
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
@@ -156,7 +156,7 @@ def test_jobs_of_projects_beyond_the_window_are_found_though_others_are_reserved
 def patience_of(job: Job) -> int:
     (candidate,) = DispatchOrder().choose()
     assert candidate.job_id == job.pk
-    ((doublings, _),) = by_doublings([candidate], clock.read(home())).items()
+    ((doublings, _),) = by_doublings([candidate], clock.read(jobs_connection())).items()
     return doublings
 
 

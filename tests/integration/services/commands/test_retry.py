@@ -129,7 +129,7 @@ def test_a_job_whose_action_is_gone_cannot_be_retried():
 
 
 def test_what_staff_ordered_is_not_ordered_again_in_their_name_by_somebody_else():
-    assert refusal_of(make_failed(action="change_jobs", reference_id="cancel")).why is RefusalReason.STAFF_ORDER
+    assert refusal_of(make_failed(action="change_jobs", reference_id="cancel")).why is RefusalReason.BULK_CHANGE
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.RUNNING])

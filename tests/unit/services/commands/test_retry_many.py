@@ -27,7 +27,7 @@ def test_of_many_each_that_can_be_is_retried_and_the_others_are_told_why():
         make_job(status=Status.COMPLETED).pk: RefusalReason.NOT_FAILED,
         retried.pk: RefusalReason.RETRIED,
         make_failed(reference_id="").pk: RefusalReason.REDACTED,
-        make_failed(action="change_jobs", reference_id="cancel").pk: RefusalReason.STAFF_ORDER,
+        make_failed(action="change_jobs", reference_id="cancel").pk: RefusalReason.BULK_CHANGE,
         make_failed(action="was_removed").pk: RefusalReason.UNKNOWN_ACTION,
         make_failed(
             action="touch_once", reference_id="a", unique_key="a", project=project

@@ -9,7 +9,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from jobs.db import clock
-from jobs.db.connection import home
+from jobs.db.connection import jobs_connection
 from jobs.models import Job, Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.services.reports.health import Bounds, check_health
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def ago(seconds: float) -> Any:
-    return clock.read(home()) - timedelta(seconds=seconds)
+    return clock.read(jobs_connection()) - timedelta(seconds=seconds)
 
 
 def make_worker(name: str = "host:1:aaaa", *, beat: float = 0, kind: Worker.Kind = Worker.Kind.WORKER) -> None:

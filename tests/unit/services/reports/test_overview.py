@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from jobs.db import clock
-from jobs.db.connection import home
+from jobs.db.connection import jobs_connection
 from jobs.models import Statistic, Worker
 from jobs.services.reports import overview as reads
 from jobs.services.reports.overview import SPANS, Overview, get_overview
@@ -25,7 +25,7 @@ HOUR: Final = timedelta(hours=1)
 
 @pytest.fixture
 def now() -> datetime:
-    return clock.read(home())
+    return clock.read(jobs_connection())
 
 
 def look(span: str = "24h") -> Overview:
