@@ -63,9 +63,7 @@ def retry_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reas
         retry = _retry_of(failed, clock.read(jobs_connection()))
         try:
             with change(then="create.committed", wait_seconds=conf.current().cancel_wait_seconds):
-                if supports_row_locks(
-                    jobs_connection()
-                ):  # as `retry_many` does, so that the two wait for each other in one order
+                if supports_row_locks(jobs_connection()):  # in the order of `retry_many`, against deadlocks
                     Job.objects.select_for_update(no_key=True).filter(pk=failed.pk).first()
                 # Elsewhere the write comes first: a transaction that began with a look could not write once others had.
                 transitions.schedule_retries([retry], actor=actor, reason=reason)
