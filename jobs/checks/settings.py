@@ -102,7 +102,7 @@ def check_hooks(**_: Any) -> list[CheckMessage]:
     ]
     if settings.find_project is not None:
         problems.append(_problem_of_function("FIND_PROJECT", settings.find_project))
-    hint = "'Replace parts of it' in the README shows what each must be."
+    hint = "docs/how-to/access.md shows what each must be."
     return [Error(problem, hint=hint, id="jobs.E010") for problem in problems if problem]
 
 

@@ -1,4 +1,4 @@
-"""The pages of ``docs/how-to`` and ``docs/explanation``: their snippets, commands and links, for tests of them."""
+"""The pages of the documentation: their snippets, commands and links."""
 
 import re
 import sys
@@ -9,17 +9,29 @@ from typing import Any, Final
 
 import pytest
 
+from jobs import actions
+from jobsite.models import Session, SessionEvent
+from tests.support.hostapp.models import Invoice
 from tests.support.source import ROOT
 
 DOCS: Final = ROOT / "docs"
-PAGES: Final = {path.stem: path for kind in ("how-to", "explanation") for path in sorted((DOCS / kind).glob("*.md"))}
+README: Final = ROOT / "README.md"
+# The pages whose snippets begin with a comment that names them.
+PAGES: Final = {
+    path.stem: path
+    for path in [
+        README,
+        *(DOCS / name for name in ("index.md", "admin.md")),
+        *(path for kind in ("how-to", "explanation", "reference") for path in sorted((DOCS / kind).glob("*.md"))),
+    ]
+}
+ALL_PAGES: Final = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 BLOCK: Final = re.compile(r"^( *)```python\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 
 
 def snippets(page: str) -> dict[str, str]:
-    """Return the Python blocks of a page by their first line, which is a comment that says what they are."""
+    """Return the Python blocks of a page by their first line, a comment that names them."""
     found = [dedent(text) for _, text in BLOCK.findall(PAGES[page].read_text())]
-    assert all(text.startswith("# ") for text in found), page
     titled = {text.partition("\n")[0].removeprefix("# "): text for text in found}
     assert len(titled) == len(found), f"two snippets of {page} have one title"
     return titled
@@ -43,15 +55,23 @@ def load(page: str, title: str, monkeypatch: pytest.MonkeyPatch, **beside: Modul
     package.__path__ = []
     module.__package__ = "shop"
     monkeypatch.setitem(sys.modules, "shop", package)
-    for other, there in {f"shop.{key}": value for key, value in beside.items()}.items():
-        monkeypatch.setitem(sys.modules, other, there)
+    for key, value in beside.items():
+        monkeypatch.setitem(sys.modules, f"shop.{key}", value)
     monkeypatch.setitem(sys.modules, name, module)
     exec(compile(snippet(page, title), title, "exec"), vars(module))
     return module
 
 
+def load_actions(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load the snippet ``shop/job_actions.py`` with the models that it imports; only its actions are registered."""
+    models = ModuleType("shop.models")
+    vars(models).update(Session=Session, SessionEvent=SessionEvent, Invoice=Invoice)
+    monkeypatch.setattr(actions, "_registry", {})
+    load(page, "shop/job_actions.py", monkeypatch, models=models)
+
+
 def commands() -> list[tuple[str, str]]:
-    """Return every ``manage.py …`` that stands on the pages, with the page."""
+    """Return every ``manage.py …`` on the pages, with the page."""
     found = []
     for page, path in PAGES.items():
         text = path.read_text()
@@ -65,6 +85,6 @@ def commands() -> list[tuple[str, str]]:
 
 
 def links(path: Path) -> list[str]:
-    """Return where the relative links of a page lead."""
+    """Return the targets of a page's relative links."""
     targets = re.findall(r"\]\(([^)\s]+)\)", path.read_text())
     return [target for target in targets if "://" not in target and not target.startswith("#")]

@@ -99,7 +99,7 @@ def _follow_readme(host: Host) -> None:
     assert "..." not in settings
     lines = [line.strip() for line in settings.splitlines()]
     if "sqlite3" in host.database["ENGINE"]:
-        options = only(r"On SQLite, `OPTIONS` of the database needs `(.*?)`")
+        options = only(r"On SQLite, `OPTIONS` of the database needs\s+`(.*?)`")
         lines.append(f'DATABASES["default"]["OPTIONS"] = {options}')
     if host.name == "swapped":
         lines.append(only(r"`(JOBS_PROJECT_MODEL = [^`]*)`"))

@@ -74,7 +74,7 @@ def shop(tmp_path: Path) -> Path:
     call_command("startproject", "shop", str(tmp_path))
     readme = only(r"```python\n(.*?)```").replace("[...,", "[*INSTALLED_APPS,").replace(", ...]", ", *MIDDLEWARE]")
     add(tmp_path, "\n".join(line.strip() for line in readme.splitlines()))
-    options = only(r"On SQLite, `OPTIONS` of the database needs `(.*?)`")
+    options = only(r"On SQLite, `OPTIONS` of the database needs\s+`(.*?)`")
     add(tmp_path, f'DATABASES["default"]["OPTIONS"] = {options}')
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""The explanations agree with the code: moves, times, measures, and a receipt with a real one."""
+"""The explanations agree with the code: transitions, times, sizes of chunks, and the receipt of an erase."""
 
 import ast
 import json
@@ -18,22 +18,22 @@ from jobs.models import Job, JobEvent
 from jobs.processes.rescuer import SECOND_CHECK_AFTER_BEAT
 from jobs.status import TRANSITIONS, Status
 from jobs.testing import run_due_jobs
-from tests.integration.docs.test_readme import record_sessions
 from tests.support.doc_pages import PAGES
 from tests.support.factories import LONG_AGO, WORKER, fence_of, make_job, make_project
+from tests.support.sessions import record_sessions
 from tests.support.source import sources
 
 LIFECYCLE: Final = PAGES["lifecycle"].read_text()
-MOVED: Final = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \| .* \| `(\w+)` \|$", LIFECYCLE, re.MULTILINE)
-STEPS: Final = re.findall(r"^\| [a-z ]+ \| `(\w+)` \| .* \| `(\w+)` \|$", LIFECYCLE, re.MULTILINE)
-# Names of moves that are told already, of one job or of several at once.
+ON_PAGE: Final = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \| .* \| `(\w+)` \|$", LIFECYCLE, re.MULTILINE)
+INTERVENTIONS: Final = re.findall(r"^\| [a-z ]+ \| `(\w+)` \| .* \| `(\w+)` \|$", LIFECYCLE, re.MULTILINE)
+# Functions for one job or several jobs; the page shows the transition once.
 OTHER_FORMS: Final = ("_one", "_many")
-# What the functions of `transitions` that move a job end in.
+# What each function of `transitions` that writes a transition calls.
 WRITERS: Final = ("move", "_cancel", "_advance")
 LEASE: Final = timedelta(seconds=45)
 WAIT: Final = timedelta(seconds=1)
 
-# How each move is called; a job that it fits is handed in.
+# How each transition is called, for a job that allows it.
 CALLS: Final[dict[str, Callable[[Job], Any]]] = {
     "claim": lambda job: transitions.claim([job.pk], lease_token=fence_of(job).lease_token, worker=WORKER, lease=LEASE),
     "complete": lambda job: transitions.complete(fence_of(job), worker=WORKER),
@@ -51,18 +51,15 @@ CALLS: Final[dict[str, Callable[[Job], Any]]] = {
 pytestmark = pytest.mark.django_db
 
 
-# ---------------------------------------------------------------- the lifecycle
+def test_the_page_lists_the_transitions_between_statuses_that_the_code_allows():
+    listed = {(was, then) for was, then, _, _ in ON_PAGE}
+
+    assert listed == {(was.value, then.value) for was, allowed in TRANSITIONS.items() for then in allowed}
 
 
-def test_the_table_of_moves_is_that_of_the_code():
-    told = {(was, then) for was, then, _, _ in MOVED}
-
-    assert told == {(was.value, then.value) for was, moves in TRANSITIONS.items() for then in moves}
-
-
-def test_every_move_and_step_that_the_code_has_is_told():
+def test_the_page_names_every_function_that_writes_a_transition():
     (source,) = [source for source in sources("jobs") if source.module == "jobs.lifecycle.transitions"]
-    movers = {
+    writers = {
         function.name
         for function in source.tree.body
         if isinstance(function, ast.FunctionDef)
@@ -70,29 +67,33 @@ def test_every_move_and_step_that_the_code_has_is_told():
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in WRITERS
     }
 
-    told = {move for _, _, move, _ in MOVED} | {move for move, _ in STEPS}
+    listed = {name for _, _, name, _ in ON_PAGE} | {name for name, _ in INTERVENTIONS}
 
-    assert told - {"schedule_retries"} == {name for name in movers if name[0] != "_" and not name.endswith(OTHER_FORMS)}
+    assert listed - {"schedule_retries"} == {
+        name for name in writers if name[0] != "_" and not name.endswith(OTHER_FORMS)
+    }
     assert callable(transitions.schedule_retries)
 
 
-@pytest.mark.parametrize(("was", "then", "move", "event"), MOVED)
-def test_a_move_does_what_the_table_says(was: str, then: str, move: str, event: str):
+@pytest.mark.parametrize(("was", "then", "transition", "event"), ON_PAGE)
+def test_a_transition_changes_the_status_and_writes_the_event_of_the_table(
+    was: str, then: str, transition: str, event: str
+):
     expired = {"lease_expires_at": LONG_AGO} if was == "running" else {}
     job = make_job(status=Status(was), **expired)
 
-    CALLS[move](job)
+    CALLS[transition](job)
 
     job.refresh_from_db()
     assert (job.status, job.events.get().what) == (then, event)
 
 
-@pytest.mark.parametrize(("move", "event"), [step for step in STEPS if step[0] in CALLS])
-def test_a_step_leaves_the_status_as_it_is(move: str, event: str):
-    held_at, due_at = LONG_AGO if move == "resume" else None, timezone.now() + timedelta(days=1)
+@pytest.mark.parametrize(("intervention", "event"), [each for each in INTERVENTIONS if each[0] in CALLS])
+def test_an_intervention_keeps_the_status(intervention: str, event: str):
+    held_at, due_at = LONG_AGO if intervention == "resume" else None, timezone.now() + timedelta(days=1)
     job = make_job(held_at=held_at, due_at=due_at)
 
-    CALLS[move](job)
+    CALLS[intervention](job)
 
     job.refresh_from_db()
     assert (job.status, job.events.get().what) == ("scheduled", event)
@@ -100,37 +101,31 @@ def test_a_step_leaves_the_status_as_it_is(move: str, event: str):
     assert job.start_at == LONG_AGO
 
 
-def test_every_kind_of_event_is_told():
-    told = {event for *_, event in MOVED} | {event for _, event in STEPS}
+def test_the_page_names_every_kind_of_event():
+    named = {event for *_, event in ON_PAGE} | {event for _, event in INTERVENTIONS}
 
-    assert told == set(JobEvent.What.values) - {"scheduled"}
+    assert named == set(JobEvent.What.values) - {"scheduled"}
 
 
-def test_the_drawings_name_every_status():
+def test_the_drawing_names_every_status():
     assert all(f" {status}" in LIFECYCLE.split("```")[1] for status in Status)
-
-
-# ---------------------------------------------------------------- leases
 
 
 def test_the_times_of_a_lease_are_the_defaults():
     rows = re.findall(r"^\| ([a-z ]+) \| (\d+) s \|", PAGES["leases"].read_text(), re.MULTILINE)
     defaults = conf.JobsSettings()
-    look = defaults.beat + SECOND_CHECK_AFTER_BEAT
+    second_check = defaults.beat + SECOND_CHECK_AFTER_BEAT
 
     assert {name: int(seconds) for name, seconds in rows} == {
         "beat": defaults.beat_seconds,
         "lease": defaults.lease_seconds,
         "sweep": defaults.sweep_seconds,
-        "second look": look.total_seconds(),
+        "second check": second_check.total_seconds(),
     }
-    assert defaults.lease_seconds + defaults.sweep_seconds + look.total_seconds() < 75
+    assert defaults.lease_seconds + defaults.sweep_seconds + second_check.total_seconds() < 75
 
 
-# ---------------------------------------------------------------- the erase
-
-
-def test_the_receipt_of_the_page_is_that_of_an_erase():
+def test_the_receipt_on_the_page_is_the_receipt_of_an_erase():
     (text,) = re.findall(r"```json\n(.*?)```", PAGES["erase"].read_text(), re.DOTALL)
     project = make_project()
     record_sessions(project, "shekar@example.com", 3)
@@ -145,7 +140,7 @@ def test_the_receipt_of_the_page_is_that_of_an_erase():
     assert {**job.receipt, "verified_at": ""} == {**shown, "verified_at": ""}
 
 
-def test_the_measures_of_a_chunk_are_the_code_s():
+def test_the_page_names_the_sizes_of_a_chunk():
     text = PAGES["erase"].read_text()
 
     assert f"aims at {AIM_SECONDS:g} s (SQLite: {AIM_SECONDS_ONE_WRITER:g} s)" in text

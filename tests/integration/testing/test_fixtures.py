@@ -1,6 +1,5 @@
-"""Factories and fixtures for host projects, and that a host's test of its action is as short as the README says."""
+"""Factories and fixtures for host projects, and the test of an action that the documentation shows."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +9,10 @@ from django.test import Client
 
 from jobs.services.tenants.projects import public_id_of
 from jobs.testing import make_api_key, make_organization, make_project
+from tests.support.doc_pages import snippet
 from tests.support.source import ROOT
 
-README = (ROOT / "README.md").read_text()
-(SNIPPET,) = re.findall(r"```python\n(# shop/test_erase.py.*?)```", README, re.DOTALL)
+SNIPPET = snippet("test", "shop/test_erase.py")
 
 
 @pytest.mark.django_db
@@ -33,7 +32,7 @@ def test_a_key_opens_all_projects_of_its_organization_or_the_one_it_is_made_for(
     assert public_id_of(one) != public_id_of(two)
 
 
-def test_the_fixtures_and_the_readme_s_test_of_an_action_work(tmp_path: Path):
+def test_the_fixtures_and_the_documented_test_of_an_action_work(tmp_path: Path):
     """In a pytest of its own, with the reference host's sessions as those of ``shop``."""
     (tmp_path / "conftest.py").write_text(
         "import sys\n"

@@ -20,7 +20,6 @@ from django.db import connection
 from jobs.models import Job, Worker
 from jobs.status import Status
 from jobsite.models import Session
-from tests.integration.docs.test_readme import record_sessions
 from tests.support.concurrency import one_value, until
 from tests.support.deployment import (
     ADDRESS,
@@ -38,6 +37,7 @@ from tests.support.deployment import (
 from tests.support.doc_pages import PAGES
 from tests.support.factories import make_job, make_project
 from tests.support.http_server import Answer, database_url, send
+from tests.support.sessions import record_sessions
 from tests.support.worker_process import status_of
 from tests.system.engines.engines import BROKER_URL, Celery, check_available
 

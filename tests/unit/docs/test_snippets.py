@@ -1,44 +1,29 @@
-"""What the home page and the reference show as code does what they say; the tutorial is done in ``tests/system``."""
+"""The code on the home page and in the reference does what the pages say."""
 
 import re
-import sys
 from collections.abc import Iterator
-from types import ModuleType
-from typing import Final
 
 import pytest
 from django.dispatch import Signal
 
-from jobs import actions
 from jobs.models import Job
 from jobs.signals import job_finished
 from jobs.testing import make_job, make_project, run_due_jobs
-from jobsite.models import Session, SessionEvent
-from tests.integration.docs.test_readme import record_sessions
+from jobsite.models import Session
+from tests.support.doc_pages import PAGES, load, load_actions, snippets
 from tests.support.hostapp.models import Invoice
+from tests.support.sessions import record_sessions
 from tests.support.source import ROOT
 
-DOCS: Final = ROOT / "docs"
-PAGES: Final = [DOCS / "index.md", *sorted((DOCS / "reference").glob("*.md"))]
-SNIPPET: Final = re.compile(r"```python\n(# shop/(\w+)\.py\n.*?)```", re.DOTALL)
+# The tests that run snippets; `load_actions` and the hosts of `tests/system` name the file themselves.
+RUNNERS = ("unit/docs/test_how_to", "unit/docs/test_snippets", "system/hosts/test_project_model", "integration/testing")
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package ``shop`` with the models that the snippets import, and a registry of its own."""
-    package, models = ModuleType("shop"), ModuleType("shop.models")
-    package.__path__ = []
-    vars(models).update(Session=Session, SessionEvent=SessionEvent, Invoice=Invoice)
-    monkeypatch.setitem(sys.modules, "shop", package)
-    monkeypatch.setitem(sys.modules, "shop.models", models)
-    monkeypatch.setattr(actions, "_registry", {})
-
-
-@pytest.fixture
 def no_receivers() -> Iterator[Signal]:
-    """The signal without receivers; those of the test are taken off again."""
+    """The signal without receivers; those of the test are removed again."""
     before = job_finished.receivers
     job_finished.receivers = []
     job_finished.sender_receivers_cache.clear()
@@ -47,27 +32,21 @@ def no_receivers() -> Iterator[Signal]:
     job_finished.sender_receivers_cache.clear()
 
 
-def load(page: str, name: str) -> ModuleType:
-    """Load the one snippet ``shop/<name>.py`` of a page."""
-    (text,) = [text for text, found in SNIPPET.findall((DOCS / page).read_text()) if found == name]
-    module = ModuleType(f"shop.{name}")
-    module.__package__ = "shop"
-    exec(compile(text, page, "exec"), vars(module))
-    return module
+def test_every_snippet_is_run_by_a_test():
+    files = [path for path in (ROOT / "tests").rglob("*.py") if path.as_posix().split("tests/")[-1].startswith(RUNNERS)]
+    source = "".join(path.read_text() for path in files).replace("PAGE,", '"project-model",')
+    run = set(re.findall(r'"([a-z-]+)",\s*"((?:shop/|settings\.py)[^"]*)"', source))
+    run |= {("project-model", title) for title in re.findall(r'"(shop/models\.py: [a-z ]+)"', source)}
+    run |= {(page, "shop/job_actions.py") for page in re.findall(r'load_actions\("(\w+)"', source)}
+
+    assert {(page, title) for page in PAGES if page != "README" for title in snippets(page)} == run
 
 
-def test_all_code_of_these_pages_is_run_below():
-    found = {path.name: path.read_text().count("```python") for path in PAGES}
-
-    assert {name: count for name, count in found.items() if count} == {"index.md": 1, "actions.md": 1, "signals.md": 1}
-
-
-@pytest.mark.usefixtures("shop")
-def test_the_erase_of_the_home_page_erases_this_user_and_no_other():
+def test_the_erase_of_the_home_page_erases_this_user_and_no_other(monkeypatch: pytest.MonkeyPatch):
     project = make_project()
     for user in ("shekar@example.com", "mehdi@example.com"):
         record_sessions(project, user, 2)
-    load("index.md", "job_actions")
+    load_actions("index", monkeypatch)
     make_job("delete_user_data", project=project, reference_id="shekar@example.com")
 
     (job,) = run_due_jobs()
@@ -76,20 +55,20 @@ def test_the_erase_of_the_home_page_erases_this_user_and_no_other():
     assert set(Session.objects.values_list("user_id", flat=True)) == {"mehdi@example.com"}
 
 
-@pytest.mark.usefixtures("shop")
-def test_the_archive_of_the_reference_archives_the_year():
+def test_the_archive_of_the_reference_archives_the_year(monkeypatch: pytest.MonkeyPatch):
     Invoice.objects.bulk_create(Invoice(year=year) for year in ["2024", "2024", "2025"])
-    load("reference/actions.md", "job_actions")
+    load_actions("actions", monkeypatch)
     make_job("archive_invoices", reference_id="2024")
 
     (job,) = run_due_jobs()
 
     assert job.status == "completed"
+    assert job.receipt["stores"]["invoices"] == {"found": None, "done": 2, "left": 0}
     assert list(Invoice.objects.filter(archived=False).values_list("year", flat=True)) == ["2025"]
 
 
-def test_the_receiver_of_the_reference_is_connected(no_receivers: Signal):
-    module = load("reference/signals.md", "receivers")
+def test_the_receiver_of_the_reference_is_connected(no_receivers: Signal, monkeypatch: pytest.MonkeyPatch):
+    module = load("signals", "shop/receivers.py", monkeypatch)
 
     assert no_receivers.has_listeners(Job)
     make_job("touch")

@@ -1,6 +1,7 @@
 """Who may import whom inside `jobs`, read from the import statements."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
@@ -8,10 +9,10 @@ from typing import Final
 import pytest
 
 import jobs
-from tests.support.source import Source, sources
+from tests.support.source import ROOT, Source, sources
 
 # From top to bottom; a module may import those of its own line and of the lines below it.
-# A package stands for all that is in it. `CONTRIBUTING.md` shows the same table.
+# A package stands for all that is in it.
 LAYERS: Final = (
     ("api", "admin", "management", "middleware", "job_actions"),  # doors; each may import only itself
     ("workers", "contrib"),  # contrib: what a host may plug in
@@ -94,7 +95,14 @@ def test_every_module_has_a_place_in_the_layers():
 
     unknown = places - LEVELS.keys() - set(FREE)
 
-    assert not unknown, f"say in LAYERS, and in the style guide's table, where these belong: {sorted(unknown)}"
+    assert not unknown, f"say in LAYERS, CONTRIBUTING.md and docs/architecture.md where these belong: {sorted(unknown)}"
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_pages_for_contributors_show_these_layers(page: str):
+    table = (ROOT / page).read_text().split("| layer |")[1].split("\n\n")[0]
+
+    assert [set(re.findall(r"`(\w+)`", row)) for row in table.splitlines()[2:]] == [set(names) for names in LAYERS]
 
 
 def test_imports_point_down():

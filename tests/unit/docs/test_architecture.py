@@ -1,0 +1,34 @@
+"""The page on architecture: each file that it names exists and defines the name beside it."""
+
+import ast
+import re
+from typing import Final
+
+import pytest
+
+from tests.support.doc_pages import DOCS
+from tests.support.source import ROOT, Source
+
+PAGE: Final = (DOCS / "architecture.md").read_text()
+PLACES: Final = re.findall(r"`(jobs/[\w/]+\.py)`: `([\w.]+)`", PAGE)
+
+
+def names_in(body: list[ast.stmt], prefix: str = "") -> set[str]:
+    """Return the functions and classes defined here, and the methods as ``Class.method``."""
+    found = set()
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(prefix + node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= names_in(node.body, f"{node.name}.")
+    return found
+
+
+def test_the_page_describes_five_trips():
+    assert len(re.findall(r"^## Trip \d: ", PAGE, re.MULTILINE)) == 5
+    assert len(PLACES) == len(re.findall(r"^\d+\. ", PAGE, re.MULTILINE)) + 1  # one is in a sentence
+
+
+@pytest.mark.parametrize(("file", "name"), sorted(set(PLACES)))
+def test_the_file_exists_and_defines_the_name(file: str, name: str):
+    assert name in names_in(Source(ROOT / file).tree.body)
