@@ -1,4 +1,4 @@
-"""``JsonErrors``: below the API's prefix every answer is JSON, also those that no view of ours gave."""
+"""The middleware ``JsonErrors``: turns errors from outside the API's views into the API's JSON errors."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -19,21 +19,20 @@ logger = logging.getLogger(__name__)
 API_URLS: Final = "jobs.api.urls"
 API_NAMESPACE: Final = "jobs_api"
 
-# They describe the body that is replaced.
-OF_THE_BODY: Final = frozenset(
+# Headers that describe the body that is replaced.
+BODY_HEADERS: Final = frozenset(
     {"content-type", "content-length", "content-encoding", "content-language", "content-disposition"}
     | {"etag", "last-modified", "location"}
 )
 
 
 class JsonErrors:
-    """Give errors that were born outside our views the form of those from inside, and set ``X-Request-Id``.
+    """Below the API's prefix, turn errors from outside our views into JSON, and set ``X-Request-Id``.
 
-    Such are a refused ``Host``, an unknown path, a 500, Django's own 400 and 413, and
-    the redirects of ``APPEND_SLASH``, which become the 404 that they stand for. Put it
-    first in ``MIDDLEWARE``, so that it sees what the others answer. It touches nothing
-    outside the prefix at which ``jobs.api.urls`` is mounted, nor what another view of
-    the host answers below it. Works under WSGI and ASGI.
+    Such are a refused ``Host``, an unknown path, a 500, Django's own 400 and 413, and the redirects of
+    ``APPEND_SLASH``, which become a 404. Put it first in ``MIDDLEWARE``, so that it sees the answers of
+    the others. Answers outside the prefix of ``jobs.api.urls``, and of the host's own views below it,
+    stay as they are. Works under WSGI and ASGI.
     """
 
     sync_capable = True
@@ -49,20 +48,20 @@ class JsonErrors:
         """Answer the request."""
         if self.is_async:
             return self._answer_async(request)
-        with _named_in_logs(request):
+        with _request_id_in_logs(request):
             return _finish(request, self.get_response(request))
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        with _named_in_logs(request):
+        with _request_id_in_logs(request):
             return _finish(request, await self.get_response(request))
 
 
-def _named_in_logs(request: HttpRequest) -> AbstractContextManager[None]:
+def _request_id_in_logs(request: HttpRequest) -> AbstractContextManager[None]:
     return request_id_in_logs(request_id_of(request)) if is_below_api(request) else nullcontext()
 
 
 def is_below_api(request: HttpRequest) -> bool:
-    """Whether the path lies below the prefix at which the URLconf that serves this request mounts the API."""
+    """Whether the path is below the prefix at which this request's URLconf mounts the API."""
     return _leads_to_api(get_resolver(getattr(request, "urlconf", None)), request.path_info)
 
 
@@ -77,7 +76,7 @@ def _leads_to_api(resolver: URLResolver, path: str) -> bool:
 
 
 def mounts_api(resolver: URLResolver) -> bool:
-    """Whether this URLconf mounts the API, under whatever prefix."""
+    """Whether this URLconf mounts the API, below any prefix."""
     if getattr(resolver.urlconf_module, "__name__", "") == API_URLS:
         return True
     return any(mounts_api(child) for child in resolver.url_patterns if isinstance(child, URLResolver))
@@ -90,14 +89,14 @@ def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     if status:
         response = _replace(request, response, status)
     if response.status_code == 304:
-        # Django's CommonMiddleware says 0, which would be the length of the body that was not sent (RFC 9110 §8.6).
+        # Django's CommonMiddleware sets 0, but it would have to be the length of a 200's body (RFC 9110 §8.6).
         response.headers.pop("Content-Length", None)
     response.headers[REQUEST_ID_HEADER] = request_id_of(request)
     return response
 
 
 def _status_of_foreign_error(request: HttpRequest, response: HttpResponseBase) -> int | None:
-    """The status to answer with in our form; None: leave the response as it is."""
+    """Return the status of the JSON error; None: the response stays as it is."""
     if getattr(response, IS_OURS, False):
         return None
     reached = request.resolver_match
@@ -109,7 +108,7 @@ def _status_of_foreign_error(request: HttpRequest, response: HttpResponseBase) -
 
 
 def _only_adds_slash(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Whether this is a redirect to the same path with a slash, which our paths never have."""
+    """Whether this redirects to the same path with a slash, which no path of ours has."""
     if request.path.endswith("/") or not 300 <= response.status_code < 400:
         return False
     target = urlsplit(response.headers.get("Location", ""))
@@ -119,17 +118,17 @@ def _only_adds_slash(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def _replace(request: HttpRequest, response: HttpResponseBase, status: int) -> HttpResponse:
     if status >= 500:
-        # The line that has the traceback is Django's, and knows of no request id.
+        # Django's own line, which has the traceback, has no request id.
         logger.warning("Answered %s to request=%s", status, request_id_of(request))
     code, error = error_of_status(status)
     body = to_bytes(envelope(code, error, request_id=request_id_of(request)))
     answer = HttpResponse(body, status=status, content_type=JSON)
     for name, value in response.headers.items():
-        if name.lower() not in OF_THE_BODY:
+        if name.lower() not in BODY_HEADERS:
             answer.headers[name] = value
     answer.headers["Content-Length"] = str(len(body))
     answer.cookies = response.cookies
-    # Django logs an answer once, and may have logged this one together with its exception.
+    # Django may have logged the replaced answer with its exception; it logs an answer once.
     cast("Any", answer)._has_been_logged = getattr(response, "_has_been_logged", False)
     cast("Any", answer)._resource_closers.extend(cast("Any", response)._resource_closers)
     return answer

@@ -1,4 +1,4 @@
-"""Who calls: the Bearer key of an organization, and nothing else that the host may know of."""
+"""Authentication by the API key of an organization, and ``Caller``, which stands in ``request.auth``."""
 
 import hashlib
 import re
@@ -21,58 +21,57 @@ from .throttling import count_failed_key
 
 CHALLENGE: Final = "Bearer"
 
-# The scheme is case-insensitive (RFC 9110 §11.1), blanks between the two are one or more.
+# The scheme is case-insensitive and one or more blanks follow it (RFC 9110 §11.1, §11.4).
 _BEARER: Final = re.compile(r"bearer +([!-~]+) *", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """``request.auth``: for which organization somebody calls, what they may do, and who stands in events.
+    """``request.auth``: the caller's organization, what it may do, and the actor of its events.
 
-    ``JOBS["AUTHENTICATION"]`` may name a class of the host's that knows callers by
-    something else than an API key; it returns the first three. ``project`` is what the
-    key opens under the asked project key. None if there is none: unknown, another
-    organization's, or not one that the key is bound to, which all look the same from
-    outside.
+    A host's own class, named by ``JOBS["AUTHENTICATION"]``, returns the first three.
     """
 
     organization: Organization
-    # Words out of ``jobs.models.SCOPES``.
+    # Some of ``jobs.models.SCOPES``.
     scopes: Collection[str]
     # Of the kind "user": its name should be a primary key, not a user name, which may be an e-mail address.
     actor: Actor
     key: ApiKey | None = None
+    # The project under the project key in the path, if there is one in the organization and the key is not bound to
+    # another one; only with ``key``.
     project: Model | None = None
 
     @property
     def identity(self) -> str:
-        """Who this is among all callers, now and later: what limits and repeated calls are counted by."""
+        """What tells this caller from all others, now and later: limits and idempotency keys are by it."""
         if self.key is not None:
             return str(self.key.pk)
-        # A digest, as it becomes part of texts in which a name could pretend to be another one.
+        # A digest: in the texts that this becomes part of, a name could otherwise imitate another one.
         return hashlib.sha256(f"{self.organization.pk}:{self.actor}".encode()).hexdigest()
 
     def may_open(self, project: Model) -> bool:
-        """Whether ``project`` is of the caller's organization, and the one that its key is bound to, if it is bound."""
+        """Whether ``project`` belongs to the organization, and is the one that the key is bound to, if any."""
         bound = None if self.key is None else self.key.project_id
         return organization_id_of(project) == self.organization.pk and bound in (None, project.pk)
 
 
 class OrganizationKey(BaseAuthentication):
-    """``Authorization: Bearer jsk_…``; key, organization and project in one query."""
+    """``Authorization: Bearer jsk_…``; finds key, organization and project in one query."""
 
     def authenticate(self, request: Request) -> tuple[Any, Caller]:
         """Return the caller.
 
         Raises:
-            Refusal: 401 for no key, a malformed, unknown, expired or revoked one, or one of a
-                disabled organization: the same answer. 429 to an address that had too many of these.
+            AuthenticationFailed: no key, a malformed, unknown, expired or revoked one, or one of a disabled
+                organization; the answer is the same.
+            Throttled: too many of these came from this address.
         """
         sent = _BEARER.fullmatch(request.META.get("HTTP_AUTHORIZATION", ""))
         project_key = request.parser_context["kwargs"].get("project_key", "")
         access = find_access(sent[1], project_key=project_key) if sent else None
         if access is None:
-            # Counted only now, so that nobody else's failures lock out a valid key behind the same address.
+            # Counted only after the failure, so that others behind the same address cannot lock out a valid key.
             failures = count_failed_key(request.META)
             if failures is not None and failures.is_exceeded:
                 raise Throttled(failures.seconds_left)
@@ -84,5 +83,4 @@ class OrganizationKey(BaseAuthentication):
         )
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the challenge."""
         return CHALLENGE

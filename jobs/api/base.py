@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from .. import conf
-from ..exceptions import ActiveJobExists, ProjectNotFound
+from ..exceptions import ProjectNotFound
 from ..http import IS_OURS, REQUEST_ID_HEADER, request_id_of
 from ..models import Job
 from ..services.tenants import projects
@@ -70,15 +70,12 @@ class ApiViewSet(GenericViewSet[Any]):
         return cast("Caller", self.request.auth)
 
     def get_authenticators(self) -> list[Any]:
-        """Return instances of the classes in force."""
         return self._policies("authentication")
 
     def get_permissions(self) -> list[Any]:
-        """Return instances of the classes in force."""
         return self._policies("permission")
 
     def get_throttles(self) -> list[Any]:
-        """Return instances of the classes in force."""
         return self._policies("throttle")
 
     def _policies(self, kind: str) -> list[Any]:
@@ -89,8 +86,7 @@ class ApiViewSet(GenericViewSet[Any]):
         return [policy() for policy in classes]
 
     def get_authenticate_header(self, request: Any) -> str:
-        """Return the challenge of a 401, which needs one (RFC 9110 §15.5.2)."""
-        return super().get_authenticate_header(request) or CHALLENGE
+        return super().get_authenticate_header(request) or CHALLENGE  # a 401 needs one (RFC 9110 §15.5.2)
 
     def perform_authentication(self, request: Request) -> None:
         """Refuse an unknown caller; count the request of a known one."""
@@ -124,15 +120,13 @@ class ApiViewSet(GenericViewSet[Any]):
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """None: only a 405 has ``Allow``."""
-        return {}
+        return {}  # not ``Allow``, which only a 405 has
 
     def get_format_suffix(self, **kwargs: Any) -> None:
-        """Return None: paths have no suffix."""
+        return None  # whatever FORMAT_SUFFIX_KWARG says
 
     def get_exception_handler(self) -> Any:
-        """Return our handler, not the host's ``EXCEPTION_HANDLER``."""
-        return answer_error
+        return answer_error  # not the host's EXCEPTION_HANDLER
 
 
 class ProjectViewSet(ApiViewSet):
@@ -170,15 +164,8 @@ class ProjectViewSet(ApiViewSet):
         return project
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """Add the project, which :class:`JobSerializer` needs."""
         return {**super().get_serializer_context(), "project": self.project}
 
     def present(self, job: Job, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         """Answer with one job."""
         return Response({"data": self.get_serializer(job).data}, status=status, headers=headers)
-
-    def present_existing(self, error: ActiveJobExists, *, wanted: bool) -> Response:
-        """Answer with the active job that prevents a new one if ``wanted``; else raise ``error`` again."""
-        if not wanted:
-            raise error
-        return self.present(error.job)

@@ -1,4 +1,4 @@
-"""Cursors: where a walk through the list stands. To callers they are opaque and may change their form."""
+"""Cursors of the list: the position after which the next page begins, opaque to callers; their form may change."""
 
 import base64
 import binascii
@@ -20,44 +20,44 @@ BROKEN: Final = "is not a cursor that a Link header gave; start again with an em
 _PARTS: Final = re.compile(rb"1\.(-?[A-Za-z]+)\.(-?[0-9]{1,18})?\.([0-9]{1,19})\.[0-9a-f]{8}")
 
 
-def write_cursor(place: Position, *, sort: str) -> str:
-    """Return the cursor for what lies behind ``place`` in the order ``sort``.
+def write_cursor(position: Position, *, sort: str) -> str:
+    """Return the cursor of the page after ``position`` in the order ``sort``.
 
-    It holds a version, the order, the place and a check sum: no secret, and nothing
-    that the project's own key could not ask for anyway, so it is not signed.
+    It holds a version, the order, the position and a checksum. It is not signed: it has no secret,
+    and nothing that the project's own key could not ask for anyway.
     """
-    start = "" if place.start_at is None else str((place.start_at - EPOCH) // MICROSECOND)
-    text = f"{VERSION}.{sort}.{start}.{place.job_id}"
+    start = "" if position.start_at is None else str((position.start_at - EPOCH) // MICROSECOND)
+    text = f"{VERSION}.{sort}.{start}.{position.job_id}"
     return base64.urlsafe_b64encode(f"{text}.{zlib.crc32(text.encode()):08x}".encode()).decode().rstrip("=")
 
 
 def read_cursor(cursor: str, *, sort: str, by_start: bool) -> Position:
-    """Return the place that a cursor names.
+    """Return the position that a cursor names.
 
     Raises:
-        InvalidField: it was not made by :func:`write_cursor`, or for another order.
+        InvalidField: :func:`write_cursor` did not make it, or made it for another order.
     """
-    match = _PARTS.fullmatch(_decoded(cursor))
+    match = _PARTS.fullmatch(_decode(cursor))
     if match is None:
         raise InvalidField("cursor", BROKEN)
     made_for, start, job_id = match.groups()
     if made_for.decode() != sort:
         raise InvalidField("cursor", "is of a walk with another sort; keep the sort, or start with an empty cursor")
     try:
-        place = Position(job_id=int(job_id), start_at=EPOCH + int(start) * MICROSECOND if start else None)
+        position = Position(job_id=int(job_id), start_at=EPOCH + int(start) * MICROSECOND if start else None)
     except OverflowError:
         raise InvalidField("cursor", BROKEN) from None
-    # Whatever else would decode to the same is refused: one place, one cursor.
-    known = 0 < place.job_id <= BIGGEST_ID and by_start is (place.start_at is not None)
-    if not known or write_cursor(place, sort=sort) != cursor:
+    is_possible = 0 < position.job_id <= BIGGEST_ID and by_start is (position.start_at is not None)
+    # Other texts may decode to the same position; only one is its cursor.
+    if not is_possible or write_cursor(position, sort=sort) != cursor:
         raise InvalidField("cursor", BROKEN)
-    return place
+    return position
 
 
-def _decoded(cursor: str) -> bytes:
+def _decode(cursor: str) -> bytes:
     if len(cursor) > LONGEST:
         return b""
     try:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    except (binascii.Error, ValueError):  # the latter for a character that is not ASCII
+    except (binascii.Error, ValueError):  # ValueError: a character that is not ASCII
         return b""

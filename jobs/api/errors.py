@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 STATUSES: Final = INTERNAL_STATUSES | {code: entry.status for code, entry in ERROR_CODES.items()}
 
 SECONDS_TO_RETRY: Final = {ErrorKind.CONFLICT: 1, ErrorKind.TOO_SLOW: 1, ErrorKind.OUTAGE: 5}
-"""After which the same request may succeed, by what befell the database; other trouble is our mistake."""
+"""``Retry-After`` by the kind of database error; any other kind is a mistake of ours, a 500."""
 
 
 class HttpError(APIException):
-    """A request that no use case was asked about; code and sentence are those of ``status`` unless told."""
+    """A request that is refused before a service is called; code and sentence are those of ``status`` unless given."""
 
     def __init__(self, status: int, *, code: str = "", error: str = "", headers: dict[str, str] | None = None) -> None:
         usual_code, usual_error = error_of_status(status)
@@ -36,10 +36,7 @@ class HttpError(APIException):
 
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Return the answer to an exception of a view, in the envelope; None: raise it on, as a 500.
-
-    Called by our views only, whatever ``EXCEPTION_HANDLER`` the host has.
-    """
+    """Return the answer to an exception of a view; None: the exception is raised again and becomes a 500."""
     request_id = request_id_of(context["request"]._request)
     if isinstance(error, exceptions.JobsError):
         return _answer_jobs_error(error, request_id, context["view"])
@@ -68,7 +65,7 @@ def _answer_jobs_error(error: exceptions.JobsError, request_id: str, view: Any) 
         return None
     headers = {"Retry-After": str(getattr(error, "retry_after", 1))} if status == 503 else {}
     if isinstance(error, exceptions.OutcomeUnknown):
-        # A client that obeys it blindly might create the same job twice.
+        # A client that repeats the request without reading first may create the same job twice.
         del headers["Retry-After"]
         logger.warning("The database was lost at a commit: request=%s", request_id)
     sentence = f"{_name_of(error)}: {error.problem}" if isinstance(error, exceptions.InvalidField) else str(error)
@@ -77,7 +74,6 @@ def _answer_jobs_error(error: exceptions.JobsError, request_id: str, view: Any) 
 
 
 def _details_of(error: exceptions.JobsError, view: Any) -> dict[str, Any] | None:
-    """Return what a program needs to go on after this error; None: nothing that the code does not say."""
     if isinstance(error, exceptions.InvalidField):
         return {"field": _name_of(error)}
     if isinstance(error, exceptions.ActiveJobExists):
@@ -88,7 +84,7 @@ def _details_of(error: exceptions.JobsError, view: Any) -> dict[str, Any] | None
 
 
 def _name_of(error: exceptions.InvalidField) -> str:
-    """Return what callers know the field as."""
+    """Return the public name of the field."""
     name = WIRE_NAMES.get(error.field, error.field)
     return f"{error.place}.{name}" if error.place else name
 
@@ -103,7 +99,7 @@ def _answer_database_error(error: DjangoDatabaseError, request_id: str) -> Respo
     seconds = SECONDS_TO_RETRY.get(kind_of(error))
     if seconds is None:
         return None
-    # Not the error's text, which may hold values of rows.
+    # Not the error's text, which may contain values of rows.
     logger.warning("The database could not serve a request: %s request=%s", type(error).__name__, request_id)
     code, sentence = error_of_status(503)
     body = envelope(code, sentence, request_id=request_id)
@@ -111,7 +107,7 @@ def _answer_database_error(error: DjangoDatabaseError, request_id: str) -> Respo
 
 
 def _headers_of(error: Exception) -> dict[str, str]:
-    """Return what the framework has noted on an exception, which a class of the host's may have raised."""
+    """Return the headers that REST framework keeps as attributes of its exceptions."""
     headers = {}
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = str(cast("Any", error).auth_header)

@@ -1,6 +1,5 @@
-"""The filters of the list in the words of the public contract."""
-
-# ruff: noqa: N815 – parameters are called as the contract calls them
+"""The filters and the order of the list, as query parameters."""
+# ruff: noqa: N815 – parameters have the names of the public contract
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -34,10 +33,9 @@ UNKNOWN_STATUS: Final = f"must be one of {', '.join(Status)}; repeat the paramet
 
 
 class Instant(forms.Field):
-    """Milliseconds since 1970-01-01 UTC in ASCII digits."""
+    """An instant, sent as milliseconds since 1970-01-01 UTC in ASCII digits."""
 
     def to_python(self, value: str | None) -> datetime | None:
-        """Return the instant; refuse what is no integer, and what no calendar of ours reaches."""
         if value is None:
             return None
         try:
@@ -47,14 +45,13 @@ class Instant(forms.Field):
 
 
 class Exact(forms.Field):
-    """A text that is compared as it is; ``check`` refuses one that no job can have."""
+    """A text that is compared as it is; ``check`` raises InvalidField for one that no job can have."""
 
     def __init__(self, *, check: Callable[[str], None], **further: Any) -> None:
         super().__init__(**further)
         self.check = check
 
     def validate(self, value: str | None) -> None:
-        """Refuse what ``check`` refuses."""
         if value is not None:
             try:
                 self.check(value)
@@ -63,26 +60,26 @@ class Exact(forms.Field):
 
 
 class InstantFilter(Filter):  # type: ignore[misc]  # the library ships no types
-    """Compares with an instant."""
+    """A filter by an instant."""
 
     field_class = Instant
 
 
 class ExactFilter(CharFilter):  # type: ignore[misc]  # the library ships no types
-    """Compares with a text."""
+    """A filter by an exact text."""
 
     field_class = Exact
 
 
 class JobFilters(FilterSet):  # type: ignore[misc]  # the library ships no types
-    """What may be asked of the jobs in a list: all of it must hold. The query itself is a service's."""
+    """Parses and documents the filters, all of which must hold; the query is made by ``services.search``."""
 
     status = MultipleChoiceFilter(
         choices=[(status.value, status.value) for status in Status],
         error_messages={"invalid_choice": UNKNOWN_STATUS},
         help_text="Jobs in this status; repeat it for several.",
     )
-    # A text that no job could have is refused: to find nothing for it would hide the caller's mistake.
+    # A text that no job can have is refused: an empty list would hide the caller's mistake.
     action = ExactFilter(
         check=lambda text: check_text("action", text, max_characters=MAX_ACTION_CHARACTERS),
         help_text="Jobs of this action.",
@@ -106,38 +103,38 @@ FILTERS: Final = tuple(JobFilters.base_filters)
 
 
 def parse_search(query: Mapping[str, list[str]]) -> ListQuery:
-    """Return what ``query`` asks for; unknown parameters are ignored.
+    """Return filters and order; unknown parameters are ignored.
 
     Raises:
-        InvalidField: a filter or ``sort`` cannot be as it is; names it. Also an empty one: it comes from a
-            variable that the caller did not fill, and the whole list in place of one user's jobs would be wrong.
+        InvalidField: a filter or ``sort`` has an impossible value. So has an empty filter: it comes from a
+            variable that the caller did not fill, who would get all jobs in place of one user's.
     """
     given = {name: query[name] if name == "status" else query[name][:1] for name in FILTERS if name in query}
-    for name, values in given.items():
-        if "" in values:
+    for name, sent in given.items():
+        if "" in sent:
             raise InvalidField(name, "must not be empty; leave it out to ask for all")
-    order = _order_of(query)
+    order = SORTS[parse_sort(query)]
     if not given:
         return ListQuery(order=order)
     form = JobFilters(MultiValueDict(given), queryset=Job.objects.none()).form
     if not form.is_valid():
         name, problems = next(iter(form.errors.items()))
         raise InvalidField(name, str(problems[0]))
-    found = form.cleaned_data
+    values = form.cleaned_data
     return ListQuery(
-        statuses=frozenset(map(Status, found["status"])) or None,
-        action=found["action"],
-        reference_id=found["referenceId"],
-        created_from=found["createdFrom"],
-        created_to=found["createdTo"],
-        start_from=found["startFrom"],
-        start_to=found["startTo"],
+        statuses=frozenset(map(Status, values["status"])) or None,
+        action=values["action"],
+        reference_id=values["referenceId"],
+        created_from=values["createdFrom"],
+        created_to=values["createdTo"],
+        start_from=values["startFrom"],
+        start_to=values["startTo"],
         order=order,
     )
 
 
-def sort_of(query: Mapping[str, list[str]]) -> str:
-    """Return the value of ``sort``, or what stands for none.
+def parse_sort(query: Mapping[str, list[str]]) -> str:
+    """Return the value of ``sort``, or the default.
 
     Raises:
         InvalidField: there is no such order.
@@ -146,7 +143,3 @@ def sort_of(query: Mapping[str, list[str]]) -> str:
     if name not in SORTS:
         raise InvalidField("sort", f"must be one of {', '.join(SORTS)}")
     return name
-
-
-def _order_of(query: Mapping[str, list[str]]) -> ListOrder:
-    return SORTS[sort_of(query)]

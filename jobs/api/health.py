@@ -1,4 +1,4 @@
-"""Is this process alive, and may it be sent requests? Answers hold no detail, as anybody may ask."""
+"""The views of the health probes; their answers have no details, as anybody may ask."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 def _probe(view: View) -> View:
-    """Keep ``ATOMIC_REQUESTS`` off, which would ask the database before the view does; nobody stores the answer."""
+    """Switch off caching, and ``ATOMIC_REQUESTS``, which would open the database before the view does."""
     answer = no_append_slash(never_cache(require_safe(view)))
     for alias in connections:
         answer = transaction.non_atomic_requests(using=alias)(answer)
@@ -23,7 +23,7 @@ def _probe(view: View) -> View:
 
 @_probe
 def livez(request: HttpRequest) -> HttpResponse:
-    """Answer 200 as long as the process answers at all; asks no database, so an outage restarts nothing."""
+    """Answer 200, without the database, so that its outage does not make an orchestrator restart the process."""
     return JsonResponse({"status": "ok"})
 
 

@@ -1,4 +1,4 @@
-"""What a request that creates jobs says beside its body: ``Idempotency-Key`` and ``ifExists``."""
+"""``Idempotency-Key`` and ``ifExists`` of requests that create jobs."""
 
 import re
 from typing import Final, cast
@@ -9,12 +9,12 @@ from rest_framework.request import Request
 from ..exceptions import InvalidField
 from ..services.commands.idempotency import IdempotentRequest, Scheduled, identify_request
 from .authentication import Caller
-from .parsing import first_of, read_body, read_query
+from .parsing import first_value, read_body, read_query
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
-# A string of structured fields (RFC 9651 §3.3.3), as the draft has it, or the bare characters, as most clients send it.
-# Servers join repeated headers by commas.
+# A string of structured fields (RFC 9651 §3.3.3), as the draft says, or the bare characters, as most clients send it.
+# Not a comma: servers join repeated headers by it.
 _QUOTED: Final = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])*)"')
 _BARE: Final = re.compile(r"[!#-+\--\[\]-~]+")
 _ESCAPE: Final = re.compile(r"\\(.)")
@@ -22,12 +22,12 @@ _LONGEST: Final = 255
 
 
 def read_idempotency_key(request: HttpRequest) -> str | None:
-    """Return the key by which this request names itself; None: it has none.
+    """Return the value of ``Idempotency-Key``; None: there is no such header.
 
     Source: draft-ietf-httpapi-idempotency-key-header-07, §2.1.
 
     Raises:
-        InvalidField: the header is there, but is no such key.
+        InvalidField: the value is malformed.
     """
     sent = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if sent is None:
@@ -64,7 +64,7 @@ def replay_headers(scheduled: Scheduled) -> dict[str, str]:
 
 
 def wants_existing(request: HttpRequest) -> bool:
-    """Whether an active job that is in the way is what the caller wants: ``ifExists=return``.
+    """Whether the caller wants an active job that prevents a new one as the answer: ``ifExists=return``.
 
     Raises:
         InvalidField: ``ifExists`` has another value.
@@ -72,6 +72,6 @@ def wants_existing(request: HttpRequest) -> bool:
     query = read_query(request)
     if "ifExists" not in query:
         return False
-    if first_of(query, "ifExists") != "return":
+    if first_value(query, "ifExists") != "return":
         raise InvalidField("ifExists", "must be 'return', or be left out")
     return True

@@ -1,7 +1,7 @@
-"""The OpenAPI 3.1 document and the page that shows it; neither needs a key, and both are the same for everybody.
+"""The views of the OpenAPI 3.1 document and of Swagger UI; they need no key.
 
-The document is made while developing (``make openapi``) and kept in ``openapi.json``: a host needs no
-generator, and none of its settings can change what the document says.
+Developers generate ``openapi.json`` with ``make openapi``: a host needs no generator, and its
+settings cannot change the document.
 """
 
 import json
@@ -25,13 +25,13 @@ SIDECAR: Final = "drf_spectacular_sidecar"
 ERASE_USER: Final = "/{projectKey}/users/{userId}"
 
 
-@csrf_exempt  # nothing can be sent to it, which another method is to be told
+@csrf_exempt  # so that other methods get 405, not 403
 @no_append_slash
 @require_safe
 def document(request: HttpRequest) -> HttpResponse:
-    """Answer with the document, for the prefix and the public actions of this host."""
+    """Answer with the document, with the prefix and the public actions of this host."""
     described = read()
-    # Not reversed: a host may mount us in a namespace of its own, or below a prefix with a parameter.
+    # Not reversed: a host may mount the API in a namespace, or below a prefix with a parameter.
     here = request.path.rpartition("/")[0]
     erase = find_action(conf.current().user_erase_action)
     paths = {
@@ -45,13 +45,13 @@ def document(request: HttpRequest) -> HttpResponse:
     )
 
 
-@csrf_exempt  # nothing can be sent to it, which another method is to be told
+@csrf_exempt  # so that other methods get 405, not 403
 @no_append_slash
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
-    """Show the document in Swagger UI, whose files the app ``drf_spectacular_sidecar`` brings.
+    """Show the document in Swagger UI, with the files of the app ``drf_spectacular_sidecar``.
 
-    Script and style are files of their own, so the page works under ``default-src 'self'``.
+    Script and style are separate files, so that the page works under ``default-src 'self'``.
 
     Raises:
         Http404: the host has not installed that app.

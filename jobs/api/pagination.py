@@ -1,4 +1,4 @@
-"""Which part of a list: pages by number, as the public contract has them, or a walk by cursor; nothing is counted."""
+"""Pages of the list: by number, as the public contract has them, or by cursor; nothing is counted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from urllib.parse import urlencode
 from ..services.search.api_pages import Page
 from ..services.search.api_query import Position
 from .cursors import read_cursor, write_cursor
-from .filters import FILTERS, SORTS, sort_of
-from .parsing import first_of, parse_integer
+from .filters import FILTERS, SORTS, parse_sort
+from .parsing import first_value, parse_integer
 
 DEFAULT_LIMIT: Final = 50
 LARGEST_LIMIT: Final = 200
 
-# What the links to other pages repeat of a request; anything else had no effect, or may be a secret.
+# The parameters that links to other pages repeat; any other has no effect, or may be a secret.
 KEPT: Final = ("limit", *FILTERS, "sort")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """The part of a list that a request asks for; ``page`` is None in a walk, which begins without ``after``."""
+class PageRequest:
+    """The page that a request asks for: by ``page``, or if that is None, after the position ``after``, if any."""
 
     limit: int
     page: int | None
@@ -28,55 +28,54 @@ class Part:
 
     @property
     def offset(self) -> int:
-        """How many jobs are left out."""
+        """How many jobs are skipped."""
         return ((self.page or 1) - 1) * self.limit
 
 
-def parse_part(query: Mapping[str, list[str]]) -> Part:
-    """Return the part: ``limit`` from 1 to 200, else 50; ``page`` from 1, else 1; neither can fail.
+def parse_page(query: Mapping[str, list[str]]) -> PageRequest:
+    """Return the page asked for: ``limit`` from 1 to 200, else 50; ``page`` from 1, else 1; neither can fail.
 
-    With ``cursor``, which is empty at the start of a walk, ``page`` does not count.
+    With ``cursor``, which is empty for the first page, ``page`` has no effect.
 
     Raises:
         InvalidField: the cursor is broken, or of another order.
     """
-    limit = parse_integer(first_of(query, "limit"))
+    limit = parse_integer(first_value(query, "limit"))
     if limit is None or not 1 <= limit <= LARGEST_LIMIT:
         limit = DEFAULT_LIMIT
     if "cursor" not in query:
-        return Part(limit=limit, page=max(parse_integer(first_of(query, "page")) or 1, 1), after=None)
-    cursor, sort = first_of(query, "cursor"), sort_of(query)
+        return PageRequest(limit=limit, page=max(parse_integer(first_value(query, "page")) or 1, 1), after=None)
+    cursor, sort = first_value(query, "cursor"), parse_sort(query)
     after = read_cursor(cursor, sort=sort, by_start=SORTS[sort].by_start) if cursor else None
-    return Part(limit=limit, page=None, after=after)
+    return PageRequest(limit=limit, page=None, after=after)
 
 
-def links_of(page: Page, *, part: Part, query: Mapping[str, list[str]]) -> str:
-    """Return the header ``Link``: ``first``, and ``prev`` and ``next`` where there is such a page.
+def link_header(found: Page, *, asked: PageRequest, query: Mapping[str, list[str]]) -> str:
+    """Return the header ``Link``: ``first``, and ``prev`` and ``next`` if there is such a page; no ``prev`` by cursor.
 
-    The targets are relative to the address that was asked, so they are right behind
-    any prefix and proxy. A walk goes one way: it has no ``prev``.
+    The targets are relative to the request's address, so they are right below any prefix and behind any proxy.
 
     Source: RFC 8288 §3; RFC 3986 §5.2.2 (a reference that is a query only).
     """
     kept: dict[str, Any] = {name: query[name][:1] for name in KEPT if name in query}
     if "limit" in kept:
-        kept["limit"] = part.limit
+        kept["limit"] = asked.limit
     if "status" in kept:
         kept["status"] = list(dict.fromkeys(query["status"]))
-    if part.page is None:
-        found = {"first": {"cursor": ""}}
-        if page.has_more:
-            found["next"] = {"cursor": _cursor_behind(page, query)}
+    if asked.page is None:
+        links = {"first": {"cursor": ""}}
+        if found.has_more:
+            links["next"] = {"cursor": _cursor_after(found, query)}
     else:
-        found = {"first": {"page": "1"}}
-        if part.page > 1:
-            found["prev"] = {"page": str(part.page - 1)}
-        if page.has_more:
-            found["next"] = {"page": str(part.page + 1)}
-    return ", ".join(f'<?{urlencode({**kept, **where}, doseq=True)}>; rel="{rel}"' for rel, where in found.items())
+        links = {"first": {"page": "1"}}
+        if asked.page > 1:
+            links["prev"] = {"page": str(asked.page - 1)}
+        if found.has_more:
+            links["next"] = {"page": str(asked.page + 1)}
+    return ", ".join(f'<?{urlencode({**kept, **page}, doseq=True)}>; rel="{rel}"' for rel, page in links.items())
 
 
-def _cursor_behind(page: Page, query: Mapping[str, list[str]]) -> str:
-    sort, last = sort_of(query), page.jobs[-1]
-    place = Position(job_id=last.pk, start_at=last.start_at if SORTS[sort].by_start else None)
-    return write_cursor(place, sort=sort)
+def _cursor_after(found: Page, query: Mapping[str, list[str]]) -> str:
+    sort, last = parse_sort(query), found.jobs[-1]
+    position = Position(job_id=last.pk, start_at=last.start_at if SORTS[sort].by_start else None)
+    return write_cursor(position, sort=sort)

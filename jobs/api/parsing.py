@@ -1,4 +1,4 @@
-"""What callers send, read strictly: integers, query strings, JSON bodies."""
+"""Strict parsing of requests: integers, query strings, JSON bodies, the user id in a path."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from .errors import HttpError
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_BATCH_BYTES: Final = 1024 * 1024
 MAX_NESTING: Final = 32
-# The longest that could be a float; a longer one costs time that grows with its square.
+# As many as a float can have; to parse more costs time that grows with the square.
 MAX_DIGITS: Final = 309
 BEYOND_BIGINT: Final = 10**19
 
@@ -27,10 +27,10 @@ _MARKS: Final = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 
 def parse_integer(text: str) -> int | None:
-    """Return the integer that ``text`` is as a whole, in ASCII digits with an optional sign; else None.
+    """Return ``text`` as an integer if all of it is ASCII digits with an optional sign; else None.
 
-    ``int()`` accepts far more: blanks, underscores, digits of other scripts. What is
-    beyond a database's bigint comes back as ±10^19, however long it is.
+    ``int()`` accepts far more: blanks, underscores, digits of other scripts. A number beyond a
+    database's bigint is returned as ±10^19.
     """
     match = _INTEGER.fullmatch(text)
     if match is None:
@@ -41,7 +41,7 @@ def parse_integer(text: str) -> int | None:
 
 
 def parse_job_id(text: str) -> int:
-    """Return a job's id; one that cannot exist is for the look-up to refuse.
+    """Return a job's id, which may be one that cannot exist.
 
     Raises:
         InvalidField: it is no integer.
@@ -55,53 +55,47 @@ def parse_job_id(text: str) -> int:
 def read_query(request: HttpRequest) -> dict[str, list[str]]:
     """Return the query parameters, each with its values in their order.
 
-    Unlike ``request.GET`` it fails for no input: not for many parameters, and not for a
-    ``charset`` in the content type by which Django would decode them.
+    Unlike ``request.GET`` it never fails: neither for many parameters, nor for a ``charset`` in the
+    content type, by which Django would decode them.
     """
     raw = str(request.META.get("QUERY_STRING", "")).encode("latin-1", "replace")
     return parse_qs(raw.decode(errors="replace"), keep_blank_values=True)
 
 
-def first_of(query: Mapping[str, list[str]], name: str) -> str:
-    """Return the first value of a parameter; empty if it is not there."""
+def first_value(query: Mapping[str, list[str]], name: str) -> str:
+    """Return the first value of a parameter; empty if it is absent."""
     return query.get(name, [""])[0]
 
 
-def first_if_sent(query: Mapping[str, list[str]], name: str) -> str | None:
-    """Return the first value of a parameter, which may be empty; None if it is not there."""
-    return query[name][0] if name in query else None
-
-
 def parse_reason(query: Mapping[str, list[str]]) -> str:
-    """Return the ``reason`` of a cancel, empty if none was sent; what it may be is for the service to judge.
+    """Return the ``reason`` of a cancel, empty if none was sent; the service checks it further.
 
     Raises:
         InvalidField: it was sent, and is empty.
     """
-    reason = first_if_sent(query, "reason")
-    if reason == "":
+    if "reason" in query and not query["reason"][0]:
         raise InvalidField("reason", "must not be blank")
-    return reason or ""
+    return first_value(query, "reason")
 
 
 class StrictJsonParser(BaseParser):
-    """JSON as RFC 8259 has it, and no more than can be kept: see :func:`parse_object`."""
+    """Parses JSON with :func:`parse_object`."""
 
     media_type = JSON
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Return the object in ``stream``."""
         return parse_object(stream.read(MAX_BODY_BYTES + 1))
 
 
 def read_body(request: HttpRequest, *, max_bytes: int) -> bytes:
-    """Return the body, which says that it is JSON, for :func:`parse_object`.
+    """Return the body, not parsed; see :func:`parse_object`.
 
     Raises:
-        Refusal: 415, 413, or 411 for a body of unknown length, which the server would not hand on.
-        InvalidField: it did not come as a whole.
+        HttpError: 415, its type is not JSON; 413, it is too large; 411, its length is unknown, which servers do
+            not pass on.
+        InvalidField: it is incomplete.
     """
     _check_content_type(request)
     length = parse_integer(request.META.get("CONTENT_LENGTH") or "")
@@ -121,12 +115,11 @@ def read_body(request: HttpRequest, *, max_bytes: int) -> bytes:
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """Return the JSON object that ``raw`` is.
+    """Return ``raw`` as a JSON object (RFC 8259), in time proportional to its length.
 
     Raises:
-        InvalidField: it is not UTF-8, starts with a byte order mark, is not JSON or no
-            object, has a key twice, NaN, Infinity, a number beyond a float's range, or
-            nests deeper than 32. Time grows with the length, not with its square.
+        InvalidField: it is not UTF-8, starts with a byte order mark, is not JSON or no object, has a key twice, NaN,
+            Infinity, a number beyond a float's range, or is nested deeper than 32.
     """
     try:
         text = raw.decode()
@@ -201,18 +194,17 @@ _DECODER: Final = json.JSONDecoder(
 
 
 MAX_BYTES: Final = 256
-# How Django writes a byte that is not UTF-8: as the escape it came as, which an id could contain literally.
-_STAND_IN: Final = re.compile(r"%[89A-Fa-f][0-9A-Fa-f]")
+# Django keeps a byte that is not UTF-8 as its percent escape, which an id could also contain literally.
+_ESCAPED_BYTE: Final = re.compile(r"%[89A-Fa-f][0-9A-Fa-f]")
 
 
 def parse_user_id(user_id: str, *, request: HttpRequest) -> str:
-    """Return the id in the decoded path, which is the rest of it: slashes belong to it, ``+`` is a plus.
+    """Return the id, the rest of the decoded path: slashes belong to it, ``+`` is a plus.
 
     Raises:
-        InvalidField: empty or blank, over 256 bytes, with control characters; with a
-            segment that is empty, ``.`` or ``..``, as a proxy that tidies paths would
-            make it the id of another user; or sent as bytes that are no UTF-8, which
-            servers replace by something else.
+        InvalidField: it is empty or blank, over 256 bytes or has control characters; it has a segment that is empty,
+            ``.`` or ``..``, which a proxy that normalizes paths would turn into the id of another user; or it was
+            sent as bytes that are no UTF-8, which servers replace.
     """
     segments = user_id.split("/")
     if not user_id:
@@ -226,10 +218,10 @@ def parse_user_id(user_id: str, *, request: HttpRequest) -> str:
 
 
 def _is_as_sent(user_id: str, request: HttpRequest) -> bool:
-    """Whether ``user_id`` is what the request line said, as far as the server lets us see that line."""
+    """Whether the request line had ``user_id``, as far as the server shows that line."""
     raw = _raw_path(request)
     if raw is None:
-        return "\ufffd" not in user_id and not _STAND_IN.search(user_id)
+        return "\ufffd" not in user_id and not _ESCAPED_BYTE.search(user_id)
     try:
         sent = unquote_to_bytes(raw).decode()
     except UnicodeDecodeError:

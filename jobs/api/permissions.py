@@ -1,4 +1,4 @@
-"""What a caller may do: the scopes of its key."""
+"""The permission of the API: a caller needs the scope of what it asks for."""
 
 from typing import Any, cast
 
@@ -10,13 +10,13 @@ from .errors import HttpError
 
 
 class HasScope(BasePermission):
-    """The key has the scope that the view names for the method in ``scopes``, if it names one."""
+    """Requires the scope that ``view.scopes`` names for the view's action, if it names one."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return True.
 
         Raises:
-            Refusal: 403, naming the scope.
+            HttpError: 403, naming the missing scope.
         """
         needed = view.scopes[view.action]
         if needed is not None and needed not in cast("Caller", request.auth).scopes:

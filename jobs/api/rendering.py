@@ -1,4 +1,4 @@
-"""How an answer is rendered: JSON, whatever the request's ``Accept`` or ``?format=`` say."""
+"""Answers in JSON, whatever the request's ``Accept`` or ``?format=`` say."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from ..http import JSON, to_bytes
 
 
 class JsonRenderer(BaseRenderer):
-    """JSON in UTF-8, members in their order."""
+    """Renders JSON in UTF-8, members in their order."""
 
     media_type = JSON
     format = "json"
@@ -20,17 +20,14 @@ class JsonRenderer(BaseRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
     ) -> bytes:
-        """Return the body."""
         return to_bytes(data)
 
 
 class JsonNegotiation(BaseContentNegotiation):
-    """Whatever ``Accept`` or ``?format=`` ask for."""
+    """Chooses the view's only parser and renderer."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
-        """Return the one there is."""
         return parsers[0]
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        """Return the one there is."""
         return renderers[0], renderers[0].media_type

@@ -1,4 +1,4 @@
-"""A job in the words of the public contract, both ways; nobody else knows them."""
+"""Serializers: a job and an API key in the words of the public contract, which only this package uses."""
 
 from collections.abc import Container
 from datetime import UTC, datetime, timedelta
@@ -19,19 +19,17 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 
 WIRE_NAMES: Final = {"reference_id": "referenceId", "start_at": "startAt"}
-"""The public names of what services call otherwise."""
+"""The public names of fields that services call otherwise."""
 
 
 class Milliseconds(serializers.Field[datetime, int, int, datetime]):
-    """An instant as whole milliseconds since 1970-01-01 UTC; parts of one are dropped."""
+    """An instant as whole milliseconds since 1970-01-01 UTC; fractions are dropped."""
 
     def to_representation(self, value: datetime) -> int:
-        """Return the milliseconds."""
         return (value - EPOCH) // MILLISECOND
 
     def to_internal_value(self, data: object) -> datetime:
-        """Return the instant; a float or a boolean is no integer."""
-        if type(data) is not int:
+        if type(data) is not int:  # neither a float nor a boolean
             raise serializers.ValidationError("must be an integer: milliseconds since 1970-01-01 UTC")
         try:
             return EPOCH + data * MILLISECOND
@@ -40,21 +38,16 @@ class Milliseconds(serializers.Field[datetime, int, int, datetime]):
 
 
 class Text(serializers.Field[str, str, str, str]):
-    """A string, taken as it is: nothing is trimmed, and no other type is turned into one."""
-
-    def to_representation(self, value: str) -> str:
-        """Return it."""
-        return value
+    """A string as it is: not trimmed, and not converted from another type."""
 
     def to_internal_value(self, data: object) -> str:
-        """Return it; its content is for the services to judge."""
         if not isinstance(data, str):
             raise serializers.ValidationError("must be a string")
         return data
 
 
 class PublicAction(Text):
-    """The name of an action that integrators may ask for; others do not exist for them."""
+    """The name of a public action; to integrators, others do not exist."""
 
     def to_internal_value(self, data: object) -> str:
         """Return the name.
@@ -70,24 +63,18 @@ class PublicAction(Text):
 
 
 class Members(serializers.Field[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]):
-    """A JSON object; what is in it is for the action's own serializer to judge."""
-
-    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Return it."""
-        return value
+    """A JSON object; the action's serializer checks its members."""
 
     def to_internal_value(self, data: object) -> dict[str, Any]:
-        """Return it."""
         if not isinstance(data, dict):
             raise serializers.ValidationError("must be an object")
         return data
 
 
 class ProjectId(serializers.IntegerField):
-    """The public id of the project that was asked for, which is the job's: no look-up."""
+    """The public id of ``context["project"]``, which is the job's project: no query."""
 
     def to_representation(self, value: Any) -> int:
-        """Return ``projectId`` of ``context["project"]``."""
         return public_id_of(self.context["project"])
 
 
@@ -103,18 +90,18 @@ class JobSerializer(serializers.Serializer[Job]):
     createdAt = Milliseconds(source="created_at", read_only=True)
     updatedAt = Milliseconds(source="updated_at", read_only=True, allow_null=True)
     startAt = Milliseconds(source="start_at", read_only=True)
-    # The contract's word; REST framework keeps it apart from the property of the same name.
+    # The contract's name; REST framework keeps fields apart from its property of this name.
     errors = serializers.CharField(read_only=True, allow_null=True)  # type: ignore[assignment]
 
 
 JOB_COLUMNS: Final = (
     "id", "description", "status", "action", "reference_id", "created_at", "updated_at", "start_at", "errors",
 )  # fmt: skip
-"""What ``JobSerializer`` reads of a row."""
+"""The columns that ``JobSerializer`` reads."""
 
 
 class KeySerializer(serializers.Serializer[ApiKey]):
-    """An API key as its holder sees it; the key itself is not kept."""
+    """An API key as its holder sees it; the secret is not stored."""
 
     organization = serializers.CharField(source="organization.name", read_only=True)
     keyPrefix = serializers.CharField(source="prefix", read_only=True)
@@ -130,7 +117,7 @@ OPTIONAL: Final[dict[str, Any]] = {"null": "must not be null; leave it out inste
 
 
 class NewJobSerializer(serializers.Serializer[Any]):
-    """What ``POST …/jobs`` takes; :func:`parse_new_job` reads with it."""
+    """The body of ``POST …/jobs``, for :func:`parse_new_job`."""
 
     action = PublicAction(error_messages=NEEDED)
     referenceId = Text(source="reference_id", error_messages=NEEDED)
@@ -140,10 +127,10 @@ class NewJobSerializer(serializers.Serializer[Any]):
 
 
 def parse_new_job(body: dict[str, Any]) -> NewJob:
-    """Return the job that ``body`` asks for.
+    """Return the job to be created.
 
     Raises:
-        InvalidField: a member is unknown, missing or of another type; names it.
+        InvalidField: a member, which it names, is unknown, missing or of another type.
         UnknownAction: there is no such public action.
     """
     serializer = NewJobSerializer(data=body)
@@ -155,7 +142,7 @@ def parse_new_job(body: dict[str, Any]) -> NewJob:
 
 
 def parse_new_jobs(body: dict[str, Any]) -> list[NewJob]:
-    """Return the jobs that ``{"jobs": […]}`` asks for.
+    """Return the jobs to be created, of ``{"jobs": […]}``.
 
     Raises:
         InvalidField, UnknownAction: as in :func:`parse_new_job`; ``place`` tells the member, ``jobs[3]``.

@@ -1,7 +1,7 @@
-"""How many requests are answered within a minute, by key, and by address if the key is wrong.
+"""Limits of requests per minute: by caller, and of failed authentications by address.
 
-Counted in Django's cache alone, so that a refusal costs no statement. When the cache
-fails, nobody is refused: a limit is a courtesy among callers, not what guards the jobs.
+Counted in Django's cache only, so that a refused request costs no statement. When the cache
+fails, no request is refused: the limits are for fairness among callers, not for security.
 
 Source: draft-ietf-httpapi-ratelimit-headers-10 (``RateLimit``, ``RateLimit-Policy``);
 RFC 9110 §10.2.3 (``Retry-After``), RFC 6585 §4 (429).
@@ -24,16 +24,16 @@ from .. import conf
 logger = logging.getLogger(__name__)
 
 WINDOW_SECONDS: Final = 60
-# A count outlives its window, so that it cannot vanish between the two calls that count.
+# A count outlives its window, so that it cannot expire between the two calls that count.
 KEPT_SECONDS: Final = 2 * WINDOW_SECONDS
 WARN_SECONDS: Final = 60
-# An IPv6 customer has at least so many bits of address to choose from.
+# A customer with IPv6 has at least so many bits of address to choose from.
 IPV6_HOST_BITS: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """What one window allows, and how much of it is used, this request included."""
+    """The limit of one window, and how much of it is used, this request included."""
 
     limit: int
     used: int
@@ -42,12 +42,11 @@ class Quota:
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether this request is one too many."""
         return self.used > self.limit
 
     @property
     def headers(self) -> dict[str, str]:
-        """What every answer to a valid key tells."""
+        """The headers of every answer to a known caller."""
         left = max(0, self.limit - self.used)
         return {
             "RateLimit-Policy": f'"key";q={self.limit};w={WINDOW_SECONDS}',
@@ -73,24 +72,23 @@ class CallerThrottle(BaseThrottle):
 
 
 def count_failed_key(meta: Mapping[str, Any]) -> Quota | None:
-    """Count a request without a valid key from its client's address; ``meta`` is that of Django's request."""
+    """Count a failed authentication by the client's address; ``meta`` is ``request.META``."""
     return _count(conf.current().failed_keys_per_minute, f"address:{client_address(meta)}")
 
 
 def client_address(meta: Mapping[str, Any]) -> str:
     """Return the address to count: IPv4 whole, of IPv6 the first 64 bits; empty if the server knows none.
 
-    With ``TRUSTED_PROXIES`` n that is the n-th address from the right of
-    ``X-Forwarded-For``, which the outermost of them saw; whatever is left of it, anybody
-    may have written. Too few, or something that is no address: the address that
-    connected.
+    With ``TRUSTED_PROXIES`` n it is the n-th address from the right of ``X-Forwarded-For``, which the
+    outermost proxy saw; anybody may have written what is left of it. Where that is missing or no
+    address, it is the address that connected.
     """
     proxies = conf.current().trusted_proxies
     if proxies:
         forwarded = str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",")
-        told = _normal(forwarded[-proxies].strip()) if len(forwarded) >= proxies else ""
-        if told:
-            return told
+        address = _normal(forwarded[-proxies].strip()) if len(forwarded) >= proxies else ""
+        if address:
+            return address
     return _normal(str(meta.get("REMOTE_ADDR", "")))
 
 
@@ -110,28 +108,28 @@ def _count(limit: int | None, what: str) -> Quota | None:
     if limit is None:
         return None
     alias = conf.current().cache
-    # This host's clock, not the database's: it costs no statement, and nothing depends on it but where windows
-    # begin. Hosts that disagree by a second count that second in another window each.
+    # This machine's clock, not the database's: it costs no statement. Only the start of windows depends on it;
+    # machines whose clocks differ by a second count that second in different windows.
     now = time.time()
     try:
         return count_in(caches[alias], what, limit=limit, now=now)
-    # Of Django's own backends each raises what its client does: redis.RedisError, MemcacheError, pylibmc.Error,
-    # django.db.Error, OSError, zlib.error. They have no base in common below this one, and few of them are installed.
+    # Each backend raises what its client does: redis.RedisError, MemcacheError, pylibmc.Error, django.db.Error,
+    # OSError, zlib.error. Exception is their only common base, and few of them are installed.
     except Exception as error:  # noqa: BLE001 – none may fail a request
         _warn(alias, error)
         return None
 
 
 def count_in(cache: BaseCache, what: str, *, limit: int, now: float) -> Quota:
-    """Count one more of ``what`` in the window of ``now``; exact where the cache's ``add`` and ``incr`` are atomic."""
-    window, into = divmod(now, WINDOW_SECONDS)
-    name = f"jobs:{what}:{int(window)}"
-    used = 1 if cache.add(name, 1, timeout=KEPT_SECONDS) else cache.incr(name)
-    return Quota(limit=limit, used=used, seconds_left=WINDOW_SECONDS - int(into))
+    """Count one more of ``what`` in the window of ``now``; exact if the cache's ``add`` and ``incr`` are atomic."""
+    window, elapsed = divmod(now, WINDOW_SECONDS)
+    key = f"jobs:{what}:{int(window)}"
+    used = 1 if cache.add(key, 1, timeout=KEPT_SECONDS) else cache.incr(key)
+    return Quota(limit=limit, used=used, seconds_left=WINDOW_SECONDS - int(elapsed))
 
 
 class _Warned:
-    """When this process last told that a cache fails: each request would, otherwise."""
+    """When this process last logged that a cache fails; otherwise each request would."""
 
     lock: Final = threading.Lock()
     at: float | None = None

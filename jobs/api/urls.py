@@ -1,4 +1,4 @@
-"""The routes, below whatever prefix the host chooses: ``path("public/", include("jobs.api.urls"))``.
+"""The routes, below a prefix that the host chooses: ``path("public/", include("jobs.api.urls"))``.
 
 No path ends with a slash, and none redirects to one that does.
 """
@@ -13,15 +13,15 @@ app_name = "jobs_api"
 urlpatterns = [
     path("openapi.json", document, name="openapi"),
     path("docs", docs, name="docs"),
-    # One segment, where every route of a project has two or more: a project called "me" loses nothing.
+    # Every route of a project has two segments or more, so a project with the key "me" is reachable.
     path("me", KeyViewSet.as_view({"get": "retrieve"}), name="me"),
     path("<str:project_key>/jobs", JobViewSet.as_view({"get": "list", "post": "create"}), name="jobs"),
-    # Before the jobs by id, of which it is none.
+    # Before the jobs by id: "batch" is no id.
     path("<str:project_key>/jobs/batch", BatchViewSet.as_view({"post": "create"}), name="batch"),
     path(
         "<str:project_key>/jobs/<str:job_id>", JobViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="job"
     ),
-    # The rest of the path, also slashes, line breaks and nothing at all: what is wrong with an id is said, not hidden.
+    # The rest of the path, also with slashes or line breaks, or empty: a wrong id gets a 400 that says why, not a 404.
     re_path(
         r"^(?P<project_key>[^/]+)/users/(?P<user_id>[\s\S]*)\Z", UserViewSet.as_view({"delete": "destroy"}), name="user"
     ),

@@ -1,4 +1,4 @@
-"""The endpoints: unpack, call, present."""
+"""The endpoints: each reads the request, calls a service and serializes the result."""
 
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -17,13 +17,12 @@ from ..services.commands.schedule import request_job, schedule_job
 from ..services.commands.schedule_batch import request_jobs
 from ..services.search.api_pages import list_page
 from ..services.search.jobs import get_job_and_time
-from .authentication import Caller
 from .base import ApiViewSet, ProjectViewSet
 from .etags import conditional_response
 from .filters import parse_search
 from .idempotency import read_idempotent_body, replay_headers, wants_existing
-from .include import included, parse_include
-from .pagination import links_of, parse_part
+from .include import included_members, parse_include
+from .pagination import link_header, parse_page
 from .parsing import (
     MAX_BATCH_BYTES,
     MAX_BODY_BYTES,
@@ -42,25 +41,25 @@ class JobViewSet(ProjectViewSet):
     scopes: ClassVar = {"list": "read", "retrieve": "read", "create": "create", "destroy": "cancel"}
 
     def list(self, request: Request, **_: str) -> Response:
-        """Answer with a page of the project's jobs, newest first unless asked otherwise."""
+        """Answer with a page of the project's jobs, by default the newest first."""
         query = read_query(request)
-        search, part = parse_search(query), parse_part(query)
-        page = list_page(
-            search, project=self.project, limit=part.limit, offset=part.offset, after=part.after, columns=JOB_COLUMNS
+        search, asked = parse_search(query), parse_page(query)
+        found = list_page(
+            search, project=self.project, limit=asked.limit, offset=asked.offset, after=asked.after, columns=JOB_COLUMNS
         )
-        jobs = self.get_serializer(page.jobs, many=True).data
-        return Response({"data": jobs}, headers={"Link": links_of(page, part=part, query=query)})
+        jobs = self.get_serializer(found.jobs, many=True).data
+        return Response({"data": jobs}, headers={"Link": link_header(found, asked=asked, query=query)})
 
     def retrieve(self, request: Request, job_id: str, **_: str) -> HttpResponseBase:
-        """Answer with one job and what ``include`` asks for, to be followed to its end."""
-        wanted = parse_job_id(job_id)
+        """Answer with one job and the members in ``include``; 304 if the caller has this answer already."""
+        pk = parse_job_id(job_id)
         include = parse_include(read_query(request))
-        job, now = get_job_and_time(wanted, project=self.project)
-        members = {**self.get_serializer(job).data, **included(job, include, now=now)}
+        job, now = get_job_and_time(pk, project=self.project)
+        members = {**self.get_serializer(job).data, **included_members(job, include, now=now)}
         return conditional_response(job, {"data": members}, now=now, request=request)
 
     def create(self, request: Request, **_: str) -> Response:
-        """Schedule a job; once, if the request names itself by a key."""
+        """Create a job; only once, if the request has an ``Idempotency-Key``."""
         returns_existing = wants_existing(request)
         body, idempotent = read_idempotent_body(request, endpoint="job", max_bytes=MAX_BODY_BYTES)
         try:
@@ -71,16 +70,18 @@ class JobViewSet(ProjectViewSet):
                 request=idempotent,
             )
         except ActiveJobExists as error:
-            return self.present_existing(error, wanted=returns_existing)
+            if not returns_existing:
+                raise
+            return self.present(error.job)
         (job,) = scheduled.jobs
         location = {"Location": f"{quote(request.path)}/{job.pk}"}
         return self.present(job, status=201, headers={**location, **replay_headers(scheduled)})
 
     def destroy(self, request: Request, job_id: str, **_: str) -> Response:
         """Cancel a job that waits or runs, with an optional ``reason``."""
-        wanted = parse_job_id(job_id)
+        pk = parse_job_id(job_id)
         reason = parse_reason(read_query(request))
-        job = cancel_job(wanted, project=self.project, actor=self.caller.actor, reason=reason)
+        job = cancel_job(pk, project=self.project, actor=self.caller.actor, reason=reason)
         return self.present(job)
 
 
@@ -90,7 +91,7 @@ class BatchViewSet(ProjectViewSet):
     scopes: ClassVar = {"create": "create"}
 
     def create(self, request: Request, **_: str) -> Response:
-        """Schedule many jobs, all or none; once, if the request names itself by a key."""
+        """Create many jobs, all or none; only once, if the request has an ``Idempotency-Key``."""
         body, idempotent = read_idempotent_body(request, endpoint="batch", max_bytes=MAX_BATCH_BYTES)
         scheduled = request_jobs(
             lambda: parse_new_jobs(parse_object(body)),
@@ -103,40 +104,39 @@ class BatchViewSet(ProjectViewSet):
 
 
 class UserViewSet(ProjectViewSet):
-    """``/{projectKey}/users/{userId}``: there only if the action behind it is registered and public."""
+    """``/{projectKey}/users/{userId}``; 404 unless ``JOBS["USER_ERASE_ACTION"]`` is a public action."""
 
     scopes: ClassVar = {"destroy": "create"}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Raise Http404 before all other checks if this host does not erase users."""
+        """Raise Http404, before all other checks, if the action is not there."""
         found = find_action(conf.current().user_erase_action)
         if found is None or not found.public:
             raise Http404
         super().initial(request, *args, **kwargs)
 
     def destroy(self, request: Request, user_id: str, **_: str) -> Response:
-        """Schedule the erasure of all that is kept about a user."""
+        """Create the job that erases a user."""
         reference_id = parse_user_id(user_id, request=request)
         returns_existing = wants_existing(request)
         action = conf.current().user_erase_action
         try:
             job = schedule_job(action, project=self.project, reference_id=reference_id, actor=self.caller.actor)
         except ActiveJobExists as error:
-            return self.present_existing(error, wanted=returns_existing)
+            if not returns_existing:
+                raise
+            return self.present(error.job)
         return self.present(job)
 
 
 class KeyViewSet(ApiViewSet):
-    """``/me``: what the key that asks is and may do; no project is asked for, no scope needed."""
+    """``/me``: the API key of the request; any valid key may ask."""
 
     scopes: ClassVar = {"retrieve": None}
     serializer_class = KeySerializer
 
     def retrieve(self, request: Request, **_: str) -> Response:
-        """Answer with the key."""
-        return Response({"data": self.get_serializer(self.caller.key or _without_key(self.caller)).data})
-
-
-def _without_key(caller: Caller) -> ApiKey:
-    """Return, unsaved, the key that somebody whom the host knows by other means would have."""
-    return ApiKey(organization=caller.organization, scopes=list(caller.scopes))
+        """Answer with the key; for a caller whom the host authenticated otherwise, with one that is not saved."""
+        caller = self.caller
+        key = caller.key or ApiKey(organization=caller.organization, scopes=list(caller.scopes))
+        return Response({"data": self.get_serializer(key).data})

@@ -42,8 +42,16 @@ LIMITS: Final = [
         ("RateLimit-Policy", 'How many requests a key has, and within how many seconds: `"key";q=600;w=60`.'),
     )
 ]
-# Instead of docstrings, which speak to those who read the code.
+# In place of docstrings, which are for those who read the code.
 COMPONENTS: Final = {
+    "Attempt": "One claim of a job and how it ended.",
+    "Event": "One change of a job.",
+    "Key": "An API key as its holder sees it; the key itself is not kept.",
+    "Progress": 'How far a job is; ``context["wait"]`` says why it does not run yet.',
+    "Receipt": "What a job did, store by store; ``verifiedAt``: the instant at which nothing was left of what it "
+    "verified.",
+    "Store": "What was found, done and left in one store; null: nobody counted.",
+    "Wait": "Why a job does not run yet: ``what``, and ``until`` or ``since`` where it has one; null once it runs.",
     "Job": "A job. Clients must expect further members.",
     "Error": "Every answer that is not a success.",
     "JobAnswer": "One job.",
