@@ -1,4 +1,4 @@
-"""What a text must be to be stored, logged and shown as it is."""
+"""Checks of texts and JSON that callers send: they must be fit to be stored, logged and shown."""
 
 import json
 import math
@@ -7,14 +7,16 @@ from typing import Final
 
 from ..exceptions import InvalidField
 
+MAX_REASON_CHARACTERS: Final = 500
+
 
 def quoted(name: str) -> str:
-    """Return a name that a caller chose, fit for a sentence: in quotes, ASCII, not long."""
+    """Return a name that a caller chose, for use in a sentence: in quotes, in ASCII, at most 60 characters."""
     return json.dumps(name if len(name) <= 60 else f"{name[:60]}…")
 
 
 def check_text(field: str, value: object, *, max_bytes: int | None = None, max_characters: int | None = None) -> None:
-    """Refuse what a text column, a log line or a person could not take as it is.
+    """Refuse a text that cannot be stored, logged or shown unchanged.
 
     Raises:
         InvalidField: not a string, blank, too long, or with control characters or lone surrogates.
@@ -46,7 +48,7 @@ def check_json(field: str, value: object) -> None:
     Line breaks and tabs are allowed here, unlike in a line of text.
 
     Raises:
-        InvalidField: names the path of the first offender.
+        InvalidField: names the path of the first such value.
     """
     if isinstance(value, dict):
         for key, below in value.items():
@@ -61,11 +63,8 @@ def check_json(field: str, value: object) -> None:
         raise InvalidField(field, "must be a finite number")
 
 
-MAX_REASON_CHARACTERS: Final = 500
-
-
 def check_reason(reason: str) -> None:
-    """Refuse a reason that could not be kept and shown; empty is none.
+    """Refuse a reason that cannot be stored and shown; empty stands for none.
 
     Raises:
         InvalidField: it is blank though not empty, too long or has control characters.

@@ -1,4 +1,4 @@
-"""Find and cancel jobs."""
+"""Cancels a job."""
 
 from functools import partial
 
@@ -14,14 +14,14 @@ from ...models import BIGGEST_ID, Job
 from ...status import Status
 from ..search.jobs import get_job
 from ..validation import check_reason
-from .transaction import change
+from .transaction import command_transaction
 
 
 def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
     """Cancel a job that waits or runs; from the commit on, none of its chunks commits.
 
     A running action notices at its next chunk and unwinds; what it had committed
-    before stays done and is told in the job's receipt.
+    before stays done, and the job's receipt counts it.
 
     Args:
         reason: at most 500 characters, empty for none; integrators see it in the event if a key of theirs gave it.
@@ -37,12 +37,12 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
     check_reason(reason)
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
-    with change(then="cancel.committed", wait_seconds=conf.current().cancel_wait_seconds):
+    with command_transaction(then="cancel.committed", wait_seconds=conf.current().cancel_wait_seconds):
         won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
         job = get_job(job_id, project=project)
         if won:
-            announce = partial(send_job_finished, job_id, Status.CANCELLED)
-            transaction.on_commit(announce, using=jobs_connection().alias, robust=True)
+            send = partial(send_job_finished, job_id, Status.CANCELLED)
+            transaction.on_commit(send, using=jobs_connection().alias, robust=True)
     if not won:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)
     return job

@@ -14,7 +14,7 @@ from ...exceptions import Busy, ConcurrentChange
 from ...lifecycle import transitions
 from ...models import Job
 from .idempotency import IdempotentRequest, Scheduled, find_replay
-from .transaction import change
+from .transaction import command_transaction
 
 INSERT_TRIES: Final = 3
 
@@ -47,7 +47,7 @@ def insert_jobs(
     _remember(request, jobs)
     for _ in range(INSERT_TRIES):
         try:
-            with change(then="create.committed"):
+            with command_transaction(then="create.committed"):
                 _insert(jobs, actor)
         except IntegrityError as error:
             if not is_unique_violation(error):

@@ -1,4 +1,4 @@
-"""How staff step in with a job that waits: hold it, resume it, run it now."""
+"""Interventions of staff in one job that waits: hold it, resume it, run it now."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -15,12 +15,12 @@ from ...models import BIGGEST_ID, Job
 from ...status import RefusalReason, Status
 from ..search.jobs import get_job_and_time
 from ..validation import check_reason
-from .transaction import change
+from .transaction import command_transaction
 
 TRIES: Final = 3
 
 
-class _Move(Protocol):
+class _Transition(Protocol):
     def __call__(self, job_id: int, *, project: models.Model, actor: Actor, reason: str) -> bool: ...
 
 
@@ -42,11 +42,11 @@ def hold_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reaso
     def why_not(job: Job, _: datetime) -> RefusalReason | None:
         return RefusalReason.HELD if job.is_held else None
 
-    return _step(job_id, transitions.hold, why_not, project=project, actor=actor, reason=reason)
+    return _intervene(job_id, transitions.hold, why_not, project=project, actor=actor, reason=reason)
 
 
 def resume_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
-    """Let a job that is held be run: at its start, or at once if that is past.
+    """Let a held job be run: at its start, or at once if that is past.
 
     Raises:
         StepRefused: it runs, has ended or is not held.
@@ -56,11 +56,11 @@ def resume_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
     def why_not(job: Job, _: datetime) -> RefusalReason | None:
         return None if job.is_held else RefusalReason.NOT_HELD
 
-    return _step(job_id, transitions.resume, why_not, project=project, actor=actor, reason=reason, wakes=True)
+    return _intervene(job_id, transitions.resume, why_not, project=project, actor=actor, reason=reason, wakes=True)
 
 
 def run_job_now(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
-    """Let a job that waits for its start, or for its next attempt, be claimed now; what was asked for stays.
+    """Let a job that waits for its start, or for its next attempt, be claimed now; ``start_at`` stays.
 
     Raises:
         StepRefused: it runs, has ended, is held, or is due already and waits for its turn.
@@ -72,12 +72,12 @@ def run_job_now(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, re
             return RefusalReason.HELD
         return RefusalReason.DUE_ALREADY if job.due_at <= now else None
 
-    return _step(job_id, transitions.advance, why_not, project=project, actor=actor, reason=reason, wakes=True)
+    return _intervene(job_id, transitions.advance, why_not, project=project, actor=actor, reason=reason, wakes=True)
 
 
-def _step(
+def _intervene(
     job_id: int,
-    move: _Move,
+    transition: _Transition,
     why_not: Callable[[Job, datetime], RefusalReason | None],
     *,
     project: models.Model,
@@ -85,28 +85,28 @@ def _step(
     reason: str,
     wakes: bool = False,
 ) -> Job:
-    """Make ``move``; where it matched nothing, say why by the job as it stands; is nothing in its way, try again."""
+    """Make the transition; if it is refused, read the job to say why; if that shows no reason, try again."""
     check_reason(reason)
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
-    with change(then="intervention.committed", wait_seconds=conf.current().cancel_wait_seconds):
+    with command_transaction(then="intervention.committed", wait_seconds=conf.current().cancel_wait_seconds):
         for _ in range(TRIES):
-            won = move(job_id, project=project, actor=actor, reason=reason)
+            won = transition(job_id, project=project, actor=actor, reason=reason)
             job, now = get_job_and_time(job_id, project=project)
-            why = None if won else _why_not_any(job) or why_not(job, now)
+            why = None if won else _why_no_intervention(job) or why_not(job, now)
             if won or why is not None:
                 break
         if won and wakes:
             notify_due()
     if won:
         return job
-    if why is None:  # it changed under our hands each time
+    if why is None:  # the job changed in between each time
         raise Busy
     raise StepRefused(job.pk, why=why, status=Status(job.status))
 
 
-def _why_not_any(job: Job) -> RefusalReason | None:
-    """Return why none of these steps can be taken; None: the job waits."""
+def _why_no_intervention(job: Job) -> RefusalReason | None:
+    """Return why no intervention is possible; None: the job waits."""
     if Status(job.status).is_final:
         return RefusalReason.ENDED
     return RefusalReason.RUNNING if job.status == Status.RUNNING else None

@@ -1,7 +1,7 @@
-"""Halt work without stopping workers: no job that a pause covers is claimed; what runs goes on."""
+"""Pauses jobs of an action, a project or all: they are not claimed; running jobs go on."""
 
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from django.db import IntegrityError, models
 from django.db.models import Q
@@ -12,46 +12,43 @@ from ...db import clock
 from ...db.connection import jobs_connection, service_transaction
 from ...db.notify import notify_due
 from ...models import Pause
-from ..validation import check_text
-
-MAX_REASON_CHARACTERS: Final = 500
+from ..validation import MAX_REASON_CHARACTERS, check_text
 
 
 def pause_jobs(
     *, reason: str, action: str | None = None, project: models.Model | None = None, actor: Actor = SYSTEM
 ) -> Pause:
-    """Let no further job of ``action`` in ``project`` be claimed; None stands for all of them.
+    """Pause the jobs of ``action`` in ``project``; None stands for all actions, or all projects.
 
-    Honoured by every claim that begins after the commit. Jobs that a worker has claimed
-    by then go on. Pausing the same again keeps the first ``created_at`` and takes the new
-    reason and its author.
+    No claim that begins after the commit takes such a job. Jobs that a worker has claimed by
+    then go on. Pausing the same again keeps ``created_at`` and takes the new reason and actor.
 
     Args:
         reason: a sentence for colleagues, 1 to 500 characters; ``jobhealth`` prints it, so no personal data.
 
     Raises:
-        UnknownAction: no such action is registered; a misspelt pause would halt nothing.
+        UnknownAction: no such action is registered; a misspelt one would pause nothing.
         InvalidField: the reason is blank, too long or has control characters.
     """
     check_text("reason", reason, max_characters=MAX_REASON_CHARACTERS)
     if action is not None:
         get_action(action)
     same = Pause.objects.filter(_exactly(action, project))
-    words = {"reason": reason, "created_by": str(actor)}
-    if not same.update(**words):
+    columns = {"reason": reason, "created_by": str(actor)}
+    if not same.update(**columns):
         try:
             with service_transaction():
                 where = {"action": action, "project": cast("Any", project)}
-                Pause.objects.create(**where, **words, created_at=clock.read(jobs_connection()))
-        except IntegrityError:  # somebody else paused it in between
-            same.update(**words)
+                Pause.objects.create(**where, **columns, created_at=clock.read(jobs_connection()))
+        except IntegrityError:  # paused by somebody else in between
+            same.update(**columns)
     return same.select_related("project").get()
 
 
 def resume_jobs(*, action: str | None = None, project: models.Model | None = None) -> bool:
     """Lift the pause of exactly this action and project, and wake the workers; False: there was none.
 
-    A wider pause stays in force, and so does a narrower one.
+    Wider and narrower pauses stay in force.
     """
     return _lift(Pause.objects.filter(_exactly(action, project))) > 0
 

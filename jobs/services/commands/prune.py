@@ -1,7 +1,8 @@
-"""Records do not outlive their purpose: redact or delete jobs that ended long ago."""
+"""Prunes jobs that ended long ago: redacts or deletes them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,12 +21,12 @@ from ...stats import block_counts
 
 DEFAULT_BATCH_SIZE: Final = 500
 BIGGEST_BATCH_SIZE: Final = 5_000
-ROWS_A_LOOK: Final = 2_000
-# Between two batches, outside transactions. SQLite's lock has no queue: whoever waits tries every 100 ms.
+ROWS_PER_QUERY: Final = 2_000
+# Between two batches, outside transactions. SQLite's lock has no queue: waiting connections try every 100 ms.
 PAUSE_SECONDS: Final = 0.01
-PAUSE_ON_ONE_LOCK_SECONDS: Final = 0.11
+SQLITE_PAUSE_SECONDS: Final = 0.11
 
-# An empty reference is none that a job can have, so it marks what was redacted.
+# No job has an empty reference, so it marks redacted ones.
 REDACTED: Final[dict[str, Any]] = {
     "reference_id": "",
     "unique_key": None,
@@ -38,7 +39,7 @@ REDACTED_EVENT: Final = {"note": "", "detail": "", "request_id": ""}
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """What a run did: jobs ``done`` with, their ``events``, and jobs ``kept`` as rows of the host refer to them."""
+    """What a run did: jobs ``done`` and their ``events``; ``kept`` are jobs that rows of the host refer to."""
 
     before: datetime
     done: int = 0
@@ -69,14 +70,11 @@ def count_to_delete(before: datetime) -> int:
 
 
 def redact_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pruned:
-    """Blank what jobs that ended before an instant say about people, and the texts of their events.
+    """Blank what may be personal data in jobs that ended before an instant, and in their events.
 
-    That is reference, description, parameters and errors; notes, tracebacks and request ids.
-
-    What remains says what was done, when and how much, but not about whom: action, status,
-    times, attempts, receipt, and who changed the status. Each batch commits by itself,
-    so that a run that was cut short is simply started again; rows that others have locked are
-    left to the next run.
+    Blanked are reference, description, parameters and errors; notes, tracebacks and request ids. Action, status,
+    times, attempts, receipt and actors remain. Each batch is one transaction, so a run that was cut short can be
+    repeated; jobs that others have locked are left to the next run.
     """
     _check_batch_size(batch_size)
     done = events = 0
@@ -88,43 +86,38 @@ def redact_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pr
         if not redacted:
             break
         done += redacted
-        _let_others()
+        _pause()
     return Pruned(before=before, done=done, events=events)
 
 
 def delete_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pruned:
-    """Delete jobs that ended before an instant, with their events, receipts and all; redacted ones, too.
+    """Delete jobs that ended before an instant, also redacted ones, with their events.
 
-    Batches as in :func:`redact_jobs`. A job that a row of the host refers to and protects is kept.
+    Batches as in :func:`redact_jobs`. A job that a row of the host refers to with PROTECT or RESTRICT is kept.
     """
     _check_batch_size(batch_size)
-    done = events = kept = 0
+    counts, kept = Counter[str](), 0
     for ids in _old_ids(before, batch_size):
-        try:
-            batches = [_delete(ids)]
-        except (ProtectedError, RestrictedError):
-            batches = [_attempt(_delete, [job_id]) for job_id in ids]
-        done += sum(jobs for jobs, _ in batches)
-        events += sum(of_them for _, of_them in batches)
-        kept += len(ids) - sum(jobs for jobs, _ in batches)
-        _let_others()
-    return Pruned(before=before, done=done, events=events, kept=kept)
+        deleted = _delete(ids)
+        if deleted is None:
+            deleted = Counter()
+            for job_id in ids:
+                deleted += _delete([job_id]) or Counter()
+        counts += deleted
+        kept += len(ids) - deleted[Job._meta.label]
+        _pause()
+    return Pruned(before=before, done=counts[Job._meta.label], events=counts[JobEvent._meta.label], kept=kept)
 
 
-def _delete(ids: list[int]) -> tuple[int, int]:
-    """Delete jobs; return how many, and how many events."""
-    with limited_transaction():
-        old = unlocked(Job.objects.filter(pk__in=ids, status__in=FINAL))
-        block_counts.forget(old.values_list("project_id", "pk"))
-        _, counts = old.delete()
-    return counts.get(Job._meta.label, 0), counts.get(JobEvent._meta.label, 0)
-
-
-def _attempt(delete: Callable[[list[int]], tuple[int, int]], ids: list[int]) -> tuple[int, int]:
+def _delete(ids: list[int]) -> Counter[str] | None:
+    """Delete jobs with their events; return how many rows of each model, or None if one of the jobs is protected."""
     try:
-        return delete(ids)
+        with limited_transaction():
+            old = unlocked(Job.objects.filter(pk__in=ids, status__in=FINAL))
+            block_counts.forget(old.values_list("project_id", "pk"))
+            return Counter(old.delete()[1])
     except (ProtectedError, RestrictedError):
-        return 0, 0
+        return None
 
 
 def _to_redact(before: datetime) -> models.QuerySet[Job]:
@@ -132,25 +125,27 @@ def _to_redact(before: datetime) -> models.QuerySet[Job]:
 
 
 def _old_ids(before: datetime, batch_size: int) -> Iterator[list[int]]:
-    """Walk through the jobs by id, and give the ids of those that ended before an instant, in batches.
+    """Yield the ids of jobs that ended before an instant, ascending, in batches.
 
-    A job ends after it was created, and ids are in the order of creation but for overlaps of a
-    moment: the walk is over where ``ROWS_A_LOOK`` in a row were created too late.
+    A job ends after it was created, and ids are nearly in the order of creation: the search is over when
+    ``ROWS_PER_QUERY`` jobs in a row were created too late.
     """
     last = 0
     while True:
         rows = list(
-            Job.objects.filter(pk__gt=last).order_by("pk").values_list("pk", "created_at", "finished_at")[:ROWS_A_LOOK]
+            Job.objects.filter(pk__gt=last)
+            .order_by("pk")
+            .values_list("pk", "created_at", "finished_at")[:ROWS_PER_QUERY]
         )
         ids = [pk for pk, _, finished_at in rows if finished_at is not None and finished_at < before]
         yield from (ids[start : start + batch_size] for start in range(0, len(ids), batch_size))
-        if len(rows) < ROWS_A_LOOK or all(created_at >= before for _, created_at, _ in rows):
+        if len(rows) < ROWS_PER_QUERY or all(created_at >= before for _, created_at, _ in rows):
             return
         last = rows[-1][0]
 
 
-def _let_others() -> None:
-    time.sleep(PAUSE_SECONDS if supports_row_locks(jobs_connection()) else PAUSE_ON_ONE_LOCK_SECONDS)
+def _pause() -> None:
+    time.sleep(PAUSE_SECONDS if supports_row_locks(jobs_connection()) else SQLITE_PAUSE_SECONDS)
 
 
 def _check_batch_size(batch_size: int) -> None:

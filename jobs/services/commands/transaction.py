@@ -1,4 +1,4 @@
-"""The transaction of a command: what trouble in it means to its caller, as a typed error."""
+"""The transaction of a command, which turns database errors into typed errors for the caller."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,17 @@ from django.db import Error as DjangoDatabaseError
 from ... import failpoints
 from ...db.connection import jobs_connection, service_transaction
 from ...db.errors import ErrorKind, is_lock_timeout, kind_of
-from ...exceptions import Busy, ConcurrentChange, JobsError, OutcomeUnknown
+from ...exceptions import Busy, ConcurrentChange, OutcomeUnknown
 
 
 @contextmanager
-def change(*, then: str, wait_seconds: float | None = None) -> Iterator[None]:
-    """Commit what the block does, and reach the place ``then``; tell by a typed error what trouble means to callers."""
+def command_transaction(*, then: str, wait_seconds: float | None = None) -> Iterator[None]:
+    """Commit what the block does, and reach the failpoint ``then``.
+
+    Raises:
+        Busy, ConcurrentChange: another transaction was in the way; the second, if the host's transaction is spoilt.
+        OutcomeUnknown: the database was lost at the commit.
+    """
     within_host = jobs_connection().in_atomic_block
     is_commit_asked = False
     try:
@@ -24,13 +29,8 @@ def change(*, then: str, wait_seconds: float | None = None) -> Iterator[None]:
     except DjangoDatabaseError as error:
         trouble = kind_of(error)
         if trouble is ErrorKind.CONFLICT:
-            raise _conflict(error, within_host) from error
+            # A lock that was not free in time spoils nothing; any other conflict has spoilt the host's transaction.
+            raise (ConcurrentChange() if within_host and not is_lock_timeout(error) else Busy()) from error
         if trouble is ErrorKind.OUTAGE and is_commit_asked:
             raise OutcomeUnknown from error
         raise
-
-
-def _conflict(error: DjangoDatabaseError, within_host: bool) -> JobsError:
-    """Return the typed form of an error by which another transaction was in the way."""
-    # A lock that was not free in time spoils nothing; any other conflict has spoilt the host's whole transaction.
-    return ConcurrentChange() if within_host and not is_lock_timeout(error) else Busy()

@@ -1,11 +1,13 @@
 """What ended long ago is redacted or deleted, in batches, and nothing else is touched."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.db.models import ProtectedError
+from django.db.models.signals import pre_delete
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
@@ -30,7 +32,7 @@ PERSONAL = "shekar@example.com"
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for others between batches."""
     monkeypatch.setattr(prune, "PAUSE_SECONDS", 0)
-    monkeypatch.setattr(prune, "PAUSE_ON_ONE_LOCK_SECONDS", 0)
+    monkeypatch.setattr(prune, "SQLITE_PAUSE_SECONDS", 0)
 
 
 def make_old_job(status: Status = Status.COMPLETED, **what_matters: Any) -> Job:
@@ -104,7 +106,7 @@ def test_a_run_that_was_cut_short_is_taken_up_where_it_ended(monkeypatch: pytest
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(prune, "_let_others", cut)
+        patched.setattr(prune, "_pause", cut)
         redact_jobs(BEFORE, batch_size=2)
 
     assert count_to_redact(BEFORE) == 3
@@ -137,7 +139,7 @@ def test_each_batch_commits_by_itself(monkeypatch: pytest.MonkeyPatch):
             cursor.execute("SELECT count(*) FROM jobs_job WHERE reference_id = ''")
             seen.append(cursor.fetchone()[0])
 
-    monkeypatch.setattr(prune, "_let_others", look)
+    monkeypatch.setattr(prune, "_pause", look)
     redact_jobs(BEFORE, batch_size=2)
 
     assert seen == [2, 4]
@@ -203,7 +205,7 @@ def test_deleting_takes_redacted_jobs_too_and_leaves_the_young():
 
 
 def test_deleting_walks_past_old_jobs_that_stay_and_ends_at_young_ones(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(prune, "ROWS_A_LOOK", 2)
+    monkeypatch.setattr(prune, "ROWS_PER_QUERY", 2)
     project = make_project()
     for _ in range(5):
         make_job(project=project)
@@ -232,16 +234,24 @@ def test_a_younger_job_that_tried_a_deleted_one_again_stays():
     assert younger.retry_of_id is None
 
 
-def test_a_job_that_a_host_protects_is_kept_and_counted_and_the_others_go(monkeypatch: pytest.MonkeyPatch):
-    protected, _, _ = (make_old_job() for _ in range(3))
-    delete = prune._delete
+@pytest.fixture
+def protected() -> Iterator[Job]:
+    """A job that a row of the host refers to: the ORM refuses to delete it."""
+    job = make_old_job()
 
-    def guarded(ids: list[int]) -> tuple[int, int]:
-        if protected.pk in ids:
-            raise ProtectedError("An invoice of the host", {protected})
-        return delete(ids)
+    def refuse(instance: Job, **_: Any) -> None:
+        if instance == job:
+            raise ProtectedError("An invoice of the host", {job})
 
-    monkeypatch.setattr(prune, "_delete", guarded)
+    pre_delete.connect(refuse, sender=Job)
+    yield job
+    pre_delete.disconnect(refuse, sender=Job)
+
+
+def test_a_job_that_a_host_protects_is_kept_and_counted_and_the_others_are_deleted(protected: Job):
+    make_old_job()
+    make_old_job()
+
     pruned = delete_jobs(BEFORE)
 
     assert (pruned.done, pruned.events, pruned.kept) == (2, 2, 1)
