@@ -1,1 +1,1 @@
-"""The life of a job: every change of its status or lease, and what is written with it."""
+"""The life of a job: every change of its status or lease, with its events."""

@@ -1,4 +1,4 @@
-"""Tell host code that a job has ended, once that is committed; nothing that comes of it can harm the job."""
+"""The signal ``job_finished``: sent after the commit, so that no receiver can harm the job."""
 
 import logging
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def send_job_finished(job_id: int, status: Status) -> None:
-    """Send ``job_finished``; where nobody listens, that costs no statement."""
+    """Send ``job_finished``; without receivers this costs no statement."""
     if not job_finished.has_listeners(Job):
         return
     try:

@@ -1,4 +1,4 @@
-"""What an action may leave behind on its thread's connections: nothing."""
+"""Protection from host code: roll back transactions that it left open on this thread's connections."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,33 +12,33 @@ from ..exceptions import ActionMisused
 
 @contextmanager
 def no_transaction_left_open() -> Iterator[None]:
-    """Close those of this thread's connections on which a transaction was opened and not ended.
+    """Close those of this thread's connections on which the block has left a transaction open.
 
-    What follows on them would be said to be committed, and would not be.
+    What is written in such a transaction afterwards would be reported as committed, and would not be.
 
     Raises:
         ActionMisused: there was one, and no other error.
     """
     before = {alias: _transaction_state(connections[alias]) for alias in connections}
-    dirty: list[str] = []
+    left_open: list[str] = []
     try:
         yield
     finally:
         for alias, state in before.items():
             connection = connections[alias]
-            # Set only within a test's transaction, by a write that was refused: where there is none it harms no other.
+            # Only a refused write within a test's transaction sets it; outside transactions it means nothing.
             connection.needs_rollback = False
             if _transaction_state(connection) != state:
-                dirty.append(alias)
-                # Else close() would keep it, as somebody's to roll back, and the next transaction would nest in it.
+                left_open.append(alias)
+                # Otherwise close() would wait for the block to end, and the next transaction would nest in it.
                 connection.in_atomic_block, connection.atomic_blocks, connection.savepoint_ids = False, [], []
                 connection.close()
-    if dirty:
-        raise ActionMisused(f"a transaction was left open on database {dirty[0]!r}; it was rolled back")
+    if left_open:
+        raise ActionMisused(f"a transaction was left open on database {left_open[0]!r}; it was rolled back")
 
 
 def driver_connection() -> object:
-    """Return this thread's connection to the jobs' database, as the driver has it; opened if need be.
+    """Return the driver's connection below this thread's connection to the jobs' database; open it if need be.
 
     Raises:
         Error: the database is away.
@@ -49,17 +49,17 @@ def driver_connection() -> object:
 
 
 def is_connection_lost(before: object) -> bool:
-    """Whether that connection is dead, or has been replaced: Django opens a new one after a failed transaction."""
+    """Whether the connection ``before`` is dead or replaced: Django opens a new one after a failed transaction."""
     connection = jobs_connection()
     return connection.connection is not before or not connection.is_usable()
 
 
 def _transaction_state(connection: BaseDatabaseWrapper) -> tuple[int, bool, bool]:
-    """Return what of a transaction is open: atomic blocks, autocommit, and what the driver says."""
+    """Return how many atomic blocks are open, whether autocommit is on, and whether the driver has a transaction."""
     raw = connection.connection
     if raw is None:
         return (0, True, False)
     info = getattr(raw, "info", None)
-    # Of libpq: 1 active, 2 in a transaction, 3 in a failed one.
+    # libpq's states: 1 active, 2 in a transaction, 3 in a failed transaction.
     is_open = raw.in_transaction if info is None else info.transaction_status in (1, 2, 3)
     return (len(connection.atomic_blocks), connection.autocommit, bool(is_open))

@@ -1,4 +1,4 @@
-"""Which due jobs were handed to an engine a short while ago, and are left to it: neither a status nor a lease."""
+"""Reservations: for how long a dispatched job is left to the engine. No status, no lease, no event."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -11,15 +11,12 @@ from .statements import update_returning
 
 
 def reserve(job_ids: Collection[int], *, wait: timedelta, now: Moment = NOW) -> list[int]:
-    """Keep those of ``job_ids`` that are due and free from other dispatchers for ``wait``; return which these are.
-
-    Changes nothing that anybody sees, so there is no event; a claim ends it.
-    """
+    """Reserve those of ``job_ids`` that are due and unreserved for ``wait``; return their ids. A claim ends it."""
     rows = unlocked(Job.objects.due(now).unreserved(now).filter(pk__in=job_ids))
     return update_returning(rows, {"reserved_until": after(now, wait)})
 
 
 def unreserve(job_ids: Collection[int]) -> None:
-    """Let jobs that still wait be handed over again at once; rows that are locked are being claimed or cancelled."""
+    """Let jobs that still wait be dispatched again at once; locked rows are being claimed or cancelled."""
     rows = Job.objects.filter(pk__in=job_ids, status=Status.SCHEDULED, reserved_until__isnull=False)
     update_returning(unlocked(rows), {"reserved_until": None})

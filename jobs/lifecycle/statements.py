@@ -1,6 +1,6 @@
-"""How a move is written: a guarded UPDATE and its events, on PostgreSQL in one statement.
+"""The SQL of a transition: a guarded UPDATE and the INSERT of its events, on PostgreSQL as one statement.
 
-The moves themselves, and who may make them when, are in ``transitions``.
+Which transitions there are, and their guards, is in ``transitions``.
 """
 
 from dataclasses import dataclass
@@ -25,30 +25,30 @@ Sql = tuple[str, tuple[Any, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class TransitionResult:
-    """What a move did: ``won``, the ids ``moved``, and whether the next job of the same worker is ``next_begun``."""
+    """Whether any row matched, the ids of those that did, and whether the worker's next job was begun as well."""
 
     won: bool
     next_begun: bool = False
-    moved: tuple[int, ...] = ()
+    job_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fence:
-    """A job and the token of the lease it is held by."""
+    """A job and the token of one lease on it: the guard of every write of the worker that has the lease."""
 
     job_id: int
     lease_token: UUID
 
 
 Rows = JobQuerySet | Fence
-# No job: stands in statements that are compiled once, where the real one is filled in.
+# Placeholders in statements that are compiled once; ``_filled`` puts the real job, token and worker there.
 BLANK: Final = Fence(job_id=-1, lease_token=UUID(int=0))
 BLANK_WORKER: Final = "\N{WHITE SQUARE}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventData:
-    """The event of a move; ``was`` None: scheduled or running, told by ``worker`` (null exactly while scheduled)."""
+    """The event of a transition. ``was`` is the status before; None: scheduled or running, as the row tells."""
 
     what: JobEvent.What
     was: Status | None
@@ -58,58 +58,55 @@ class EventData:
 
 
 def fenced_rows(fence: Fence) -> JobQuerySet:
-    """The job while it is held by this lease."""
+    """Return the job while this lease on it is in force."""
     return Job.objects.filter(pk=fence.job_id, status=Status.RUNNING, lease_token=fence.lease_token)
 
 
 def expired_rows(fence: Fence, *, seen: datetime) -> JobQuerySet:
-    """The job if its lease was not renewed since it was ``seen``; locked rows are alive.
+    """Return the job if its lease still expires at ``seen`` and nobody has locked its row.
 
-    A renewal moves the expiry by seconds, so a millisecond's leeway is safe; databases
-    round instants differently.
+    A locked row is being written by its worker, which is alive. Databases round instants
+    differently, so a millisecond is allowed; a renewal changes the instant by seconds.
     """
     return unlocked(fenced_rows(fence).filter(lease_expires_at__lte=seen + timedelta(milliseconds=1)))
 
 
-def move(
-    rows: Rows, changes: dict[str, Any], note: EventData, now: Moment, then: Fence | None = None
+def apply_transition(
+    rows: Rows, changes: dict[str, Any], event: EventData, now: Moment, then: Fence | None = None
 ) -> TransitionResult:
-    """Apply ``changes`` to ``rows``, write an event for each, and begin ``then``."""
+    """Apply ``changes`` to ``rows``, insert an event for each, and begin the job ``then``."""
     try:
         update = _compiled_update(rows, changes)
-    except EmptyResultSet:  # no row is left to move: others have locked them all
+    except EmptyResultSet:  # others have locked all rows
         return TransitionResult(won=False, next_begun=_begin(then, now))
-    return _move(update, note, now, then)
+    connection, events = jobs_connection(), _compiled_events(event, now)
+    with connection.cursor() as cursor:
+        if supports_row_locks(connection):
+            return _apply_in_one_statement(cursor, update, events, _compiled_begin(then, now) if then else None)
+        cursor.execute(f"{update[0]} RETURNING id", update[1])
+        ids = [row[0] for row in cursor.fetchall()]
+        marks = ", ".join(["%s"] * len(ids))
+        cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id IN ({marks})", (*events[1], *ids))
+    return TransitionResult(won=bool(ids), next_begun=_begin(then, now), job_ids=tuple(ids))
 
 
-def claim_due(fence: Fence, changes: dict[str, Any], note: EventData, now: Moment) -> Job | None:
-    """Apply ``changes``, in which ``BLANK`` and ``BLANK_WORKER`` stand for ``held`` and the actor, to a job if due.
+def claim_due(fence: Fence, changes: dict[str, Any], event: EventData, now: Moment) -> Job | None:
+    """Apply ``changes`` to the job of ``fence`` if it is due, and return it as they left it.
 
-    Return it as the move left it: whoever read it afterwards could find it cancelled already.
+    ``BLANK`` and ``BLANK_WORKER`` stand in ``changes`` for the lease token and the actor.
+    A job that was read in a second statement might be cancelled by then.
     """
     blank = _compiled_claim(jobs_connection().vendor, tuple(changes.items()))
-    update, events = _filled(blank, fence, note.actor.name), _compiled_events(note, now)
+    update, events = _filled(blank, fence, event.actor.name), _compiled_events(event, now)
     if supports_row_locks(jobs_connection()):
-        parts = f"moved AS ({update[0]} RETURNING *), noted AS ({events[0]} FROM moved)"
-        sql = f"WITH {parts} SELECT * FROM moved"  # noqa: S608 – parts the ORM compiled
+        parts = f"changed AS ({update[0]} RETURNING *), logged AS ({events[0]} FROM changed)"
+        sql = f"WITH {parts} SELECT * FROM changed"  # noqa: S608 – parts the ORM compiled
         return next(iter(Job.objects.raw(sql, (*update[1], *events[1]))), None)
     job = next(iter(Job.objects.raw(f"{update[0]} RETURNING *", update[1])), None)
     if job is not None:
         with jobs_connection().cursor() as cursor:
             cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id = %s", (*events[1], job.pk))
     return job
-
-
-def _move(update: Sql, note: EventData, now: Moment, then: Fence | None) -> TransitionResult:
-    connection, events = jobs_connection(), _compiled_events(note, now)
-    with connection.cursor() as cursor:
-        if supports_row_locks(connection):
-            return _move_at_once(cursor, update, events, _compiled_start(then, now) if then else None)
-        cursor.execute(f"{update[0]} RETURNING id", update[1])
-        ids = [row[0] for row in cursor.fetchall()]
-        marks = ", ".join(["%s"] * len(ids))
-        cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id IN ({marks})", (*events[1], *ids))
-    return TransitionResult(won=bool(ids), next_begun=_begin(then, now), moved=tuple(ids))
 
 
 def update_returning(rows: JobQuerySet, changes: dict[str, Any]) -> list[int]:
@@ -127,21 +124,24 @@ def _begin(fence: Fence | None, now: Moment) -> bool:
     return fence is not None and fenced_rows(fence).update(begun_at=now) == 1
 
 
-def _move_at_once(cursor: CursorWrapper, update: Sql, events: Sql, start: Sql | None) -> TransitionResult:
-    """The same as one statement (data-modifying CTEs of PostgreSQL): one round trip, one commit."""
-    begun, begun_params = (f", begun AS ({start[0]} RETURNING 1)", start[1]) if start else ("", ())
+def _apply_in_one_statement(cursor: CursorWrapper, update: Sql, events: Sql, begin: Sql | None) -> TransitionResult:
+    """Send the parts as data-modifying CTEs of PostgreSQL: one round trip and one commit."""
+    begun, begun_params = (f", begun AS ({begin[0]} RETURNING 1)", begin[1]) if begin else ("", ())
     sql = (
-        f"WITH moved AS ({update[0]} RETURNING id, status, attempt, worker), "  # noqa: S608 – parts the ORM compiled
-        f"noted AS ({events[0]} FROM moved){begun} "
-        f"SELECT (SELECT array_agg(id) FROM moved), {'(SELECT count(*) FROM begun)' if start else '0'}"
+        f"WITH changed AS ({update[0]} RETURNING id, status, attempt, worker), "  # noqa: S608 – parts the ORM compiled
+        f"logged AS ({events[0]} FROM changed){begun} "
+        f"SELECT (SELECT array_agg(id) FROM changed), {'(SELECT count(*) FROM begun)' if begin else '0'}"
     )
     cursor.execute(sql, (*update[1], *events[1], *begun_params))
-    moved, began = cursor.fetchone()
-    return TransitionResult(won=bool(moved), next_begun=began > 0, moved=tuple(moved or ()))
+    ids, begun_count = cursor.fetchone()
+    return TransitionResult(won=bool(ids), next_begun=begun_count > 0, job_ids=tuple(ids or ()))
 
 
-def _compiled_start(fence: Fence, now: Moment) -> Sql:
-    """Return the UPDATE that begins a job, unless its row is locked: a finish waits for no second row."""
+def _compiled_begin(fence: Fence, now: Moment) -> Sql:
+    """Return the UPDATE that begins a job unless its row is locked.
+
+    It has a SKIP LOCKED of its own: a finish must not wait for a second row, and this is one part of its statement.
+    """
     at, at_params = compiled(now, jobs_connection())
     table = Job._meta.db_table
     sql = (
@@ -152,7 +152,7 @@ def _compiled_start(fence: Fence, now: Moment) -> Sql:
 
 
 def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
-    """Return the UPDATE that the ORM writes; for a held job it writes it once, as that takes as long as running it."""
+    """Return the ORM's UPDATE. For a fence it is compiled once, as compiling takes as long as running it."""
     if isinstance(rows, Fence):
         return _filled(_compiled_blank(jobs_connection().vendor, tuple(changes.items())), rows)
     query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
@@ -162,7 +162,7 @@ def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
 
 
 def _filled(update: Sql, fence: Fence, worker: str = "") -> Sql:
-    """Return a statement that was compiled with blanks with the real job, token and worker in their places."""
+    """Return the statement with the real job, token and worker where it was compiled with placeholders."""
     sql, params = update
     real = {BLANK.job_id: fence.job_id, _for_driver(BLANK.lease_token): _for_driver(fence.lease_token)}
     real[BLANK_WORKER] = worker
@@ -171,7 +171,7 @@ def _filled(update: Sql, fence: Fence, worker: str = "") -> Sql:
 
 @lru_cache(maxsize=16)
 def _compiled_claim(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
-    """Return the UPDATE that takes a due job, with blanks; the ORM takes longer to write it than a short job runs."""
+    """Return the UPDATE that claims a due job, with placeholders; compiling it takes longer than a short job runs."""
     return _compiled_update(Job.objects.due().filter(pk=BLANK.job_id), dict(changes))
 
 
@@ -184,15 +184,15 @@ def _for_driver(token: UUID) -> Any:
     return Job._meta.get_field("lease_token").get_db_prep_value(token, jobs_connection())
 
 
-def _compiled_events(note: EventData, now: Moment) -> Sql:
-    """Return ``INSERT … SELECT`` up to its FROM, which must offer id, status, attempt and worker of the moved rows."""
+def _compiled_events(event: EventData, now: Moment) -> Sql:
+    """Return ``INSERT … SELECT`` without its FROM, which must offer id, status, attempt and worker after the change."""
     at, at_params = compiled(now, jobs_connection())
-    was = "%s" if note.was else "CASE WHEN worker IS NULL THEN 'scheduled' ELSE 'running' END"
+    was = "%s" if event.was else "CASE WHEN worker IS NULL THEN 'scheduled' ELSE 'running' END"
     sql = (
         f"INSERT INTO {JobEvent._meta.db_table} "
         "(job_id, at, what, from_status, to_status, attempt, actor, request_id, note, detail) "
         f"SELECT id, {at}, %s, {was}, status, attempt, %s, %s, %s, %s"
     )
-    was_params = (note.was.value,) if note.was else ()
-    actor = (str(note.actor), note.actor.request_id)
-    return sql, (*at_params, note.what.value, *was_params, *actor, note.note, note.detail)
+    was_params = (event.was.value,) if event.was else ()
+    actor = (str(event.actor), event.actor.request_id)
+    return sql, (*at_params, event.what.value, *was_params, *actor, event.note, event.detail)

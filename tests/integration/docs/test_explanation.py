@@ -28,8 +28,8 @@ ON_PAGE: Final = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \| .* \| `(\w+)`
 INTERVENTIONS: Final = re.findall(r"^\| [a-z ]+ \| `(\w+)` \| .* \| `(\w+)` \|$", LIFECYCLE, re.MULTILINE)
 # Functions for one job or several jobs; the page shows the transition once.
 OTHER_FORMS: Final = ("_one", "_many")
-# What each function of `transitions` that writes a transition calls.
-WRITERS: Final = ("move", "_cancel", "_advance")
+# What the functions of `transitions` that change a job end in.
+WRITERS: Final = ("apply_transition", "_cancel", "_advance")
 LEASE: Final = timedelta(seconds=45)
 WAIT: Final = timedelta(seconds=1)
 
