@@ -1,6 +1,8 @@
-"""Fixtures for all suites."""
+"""Fixtures for all suites, and which tests a run takes in which order."""
 
+import os
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 from django.test import override_settings
@@ -9,6 +11,59 @@ from jobs.engines import engine_process
 from tests.support.api_client import Api
 from tests.support.concurrency import until
 from tests.support.factories import make_key, make_project
+
+DATABASE_FIXTURES: Final = {"db", "transactional_db", "live_server"}
+DATABASE_MARKERS: Final = ("django_db", "uses_database", "skipif")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option with which ``tests/run.py`` runs the second of two databases."""
+    help_text = "leave out the tests that do not use the database; they ran on the other one"
+    parser.addoption("--only-database-tests", action="store_true", help=help_text)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what ran on the other database, and start what takes longest first."""
+    if config.getoption("only_database_tests"):
+        left_out = [item for item in items if not uses_database(item)]
+        items[:] = [item for item in items if uses_database(item)]
+        config.hook.pytest_deselected(items=left_out)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = [item for share in shares(items, workers) for item in share]
+
+
+def uses_database(item: pytest.Item) -> bool:
+    """Say whether a test may have another result on another database.
+
+    pytest-django lets a test query the database only with its fixtures or the marker ``django_db``. What needs the
+    run's database without a query of its own – for its SQL or its abilities, or for a process that the test starts
+    on it – has the marker ``uses_database``. The condition of a ``skipif`` may ask which database it is. All other
+    tests run once.
+    """
+    fixtures = getattr(item, "fixturenames", ())
+    return bool(DATABASE_FIXTURES.intersection(fixtures)) or any(map(item.get_closest_marker, DATABASE_MARKERS))
+
+
+def shares(items: list[pytest.Item], workers: int) -> Iterator[list[pytest.Item]]:
+    """Give each of xdist's workers its share: first of the tests that take long, the longest first, then of the others.
+
+    With ``--dist worksteal`` each gets a piece of the list, and one that is through takes from the end of another's.
+    A test takes long if it has a time limit of its own. Most of these wait for processes.
+    """
+    long = sorted(filter(time_limit, items), key=time_limit, reverse=True)
+    short = [item for item in items if not time_limit(item)]
+    for number in range(workers):
+        share = long[number::workers]
+        end = len(items) * (number + 1) // workers - len(items) * number // workers - len(share)
+        yield share + short[: max(0, end)]
+        del short[: max(0, end)]
+
+
+def time_limit(item: pytest.Item) -> float:
+    """Return the seconds that a test's own marker ``timeout`` gives it; 0: it has none."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0
 
 
 @pytest.fixture

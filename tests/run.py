@@ -1,7 +1,9 @@
-"""Run the whole suite on SQLite, then on PostgreSQL: what ``make test`` does.
+"""Run the tests on SQLite and on PostgreSQL, side by side: what ``make test`` does.
 
 Whatever this program does not know goes to pytest, and later words win: ``-k cancel``,
-``-n 0`` for one process, ``tests/unit/api``. The exit status is 0 only if both suites passed.
+``-n 0`` for one process, ``tests/unit/api``. While both runs go on, each prints how far it is;
+their reports follow at the end. Tests that use no database run on SQLite alone, unless
+``--only`` names one database. The exit status is 0 only if both runs passed.
 """
 
 import argparse
@@ -11,15 +13,19 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from tests.support.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
+from tests.support.postgres import NoServer, Server, end_cleanly_on_sigterm, postgres_server
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PROCESSES: Final = "2"
 INTERRUPTED: Final = 130
+# Many tests wait for processes that they start, so there are more of pytest's processes than of the machine's.
+PROCESSES: Final = str((os.cpu_count() or 2) + 1)
+PYTEST: Final = ("-m", "pytest", "-p", "tests.support.progress", "--dist", "worksteal", "-n", PROCESSES)
 
 # The settings that jobsite reads; the caller's own may not steer a suite that is to mean the same everywhere.
 OWN_VARIABLES: Final = (
@@ -27,72 +33,78 @@ OWN_VARIABLES: Final = (
     *("INSECURE_HTTP", "HSTS_SECONDS", "DEBUG", "LOG_LEVEL", "DEMO_PROJECT_KEY", "DJANGO_SETTINGS_MODULE"),
     *("CACHE_URL", "TRUSTED_PROXIES", "RETENTION_DAYS", "STATIC_ROOT", "BROKER_URL", "BROKER_PREFIX"),
 )
-PATIENCE_SECONDS: Final = 20  # for pytest to wind up once it was told to stop
+PATIENCE_SECONDS: Final = 20  # for pytest to end by itself after it was told to
 
 
 def main() -> int:
-    """Run the suites that were asked for; return the exit status."""
+    """Run the tests on the databases that were asked for; return the exit status."""
     parser = argparse.ArgumentParser(prog="tests.run", description=__doc__, allow_abbrev=False)
     parser.add_argument("--only", choices=("sqlite", "postgresql"), help="run on this database alone")
-    chosen, pytest_arguments = parser.parse_known_args()
-    suites = {"sqlite": run_on_sqlite, "postgresql": run_on_postgresql}
+    chosen, arguments = parser.parse_known_args()
     end_cleanly_on_sigterm()
     # A shell starts background jobs with SIGINT ignored, and pytest would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        results = [run(pytest_arguments) for name, run in suites.items() if chosen.only in (None, name)]
+        with ExitStack() as stack:
+            server = stack.enter_context(postgres_server()) if chosen.only != "sqlite" else None
+            if chosen.only or server is None:
+                runs = [stack.enter_context(pytest_on(server, arguments))]
+            else:
+                options = ("--progress=PostgreSQL", "--only-database-tests")
+                runs = [
+                    stack.enter_context(pytest_on(None, ["--progress=SQLite", *arguments], is_beside=True)),
+                    stack.enter_context(pytest_on(server, [*options, *arguments], is_beside=True)),
+                ]
+            return wait_for(runs)
     except NoServer as error:
-        print(f"\nPostgreSQL could not be had, so the suite did not run on it: {error}", file=sys.stderr)
+        print(f"\nPostgreSQL could not be had, so no test ran: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
-    return next(filter(None, results), 0)
 
 
-def run_on_sqlite(pytest_arguments: list[str]) -> int:
-    """Run pytest on a database file; return its exit status."""
-    announce(f"SQLite {sqlite3.sqlite_version}, in a file")
-    return run_pytest(pytest_arguments, run_name=uuid4().hex[:12])
+def wait_for(runs: "list[subprocess.Popen[bytes]]") -> int:
+    """Wait until all have ended; return the first exit status that is not 0."""
+    try:
+        return next(filter(None, [run.wait() for run in runs]), 0)
+    except SystemExit:
+        # Ctrl-C reaches pytest as well, SIGTERM does not.
+        for run in runs:
+            run.send_signal(signal.SIGINT)
+        raise
 
 
-def run_on_postgresql(pytest_arguments: list[str]) -> int:
-    """Run pytest on the server that can be had; return its exit status.
+@contextmanager
+def pytest_on(
+    server: Server | None, arguments: list[str], *, is_beside: bool = False
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """Start pytest on the server, or on a SQLite file; it has ended, and what it created is gone, after the block.
 
-    Raises:
-        NoServer: there is none.
+    With ``is_beside`` its report is printed at the end.
     """
     run_name = uuid4().hex[:12]
-    with postgres_server() as server:
-        announce(str(server))
+    environment = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="jobs-tests-", ignore_cleanup_errors=True))
+        environment |= {"TMPDIR": directory, "TEST_RUN": run_name}
+        if server:
+            environment["DATABASE_URL"] = server.url
+            stack.callback(server.drop_databases, f"test_jobs_{run_name}")
+        title = f"\n==> The tests on {server or f'SQLite {sqlite3.sqlite_version}, in a file'}"
+        report = stack.enter_context(tempfile.TemporaryFile()) if is_beside else None
+        print(title, flush=True)
+        process = subprocess.Popen([sys.executable, *PYTEST, *arguments], cwd=ROOT, env=environment, stdout=report)
         try:
-            return run_pytest(pytest_arguments, run_name=run_name, DATABASE_URL=server.url)
+            yield process
         finally:
-            server.drop_databases(f"test_jobs_{run_name}")
+            # After Ctrl-C it removes its databases and prints what it has.
+            wait_or_kill(process)
+            if report:
+                report.seek(0)
+                print(title, report.read().decode(errors="replace"), sep="\n", flush=True)
 
 
-def announce(database: str) -> None:
-    """Print on what the lines below were measured."""
-    print(f"\n==> The suite on {database}", flush=True)
-
-
-def run_pytest(arguments: list[str], *, run_name: str, **variables: str) -> int:
-    """Run pytest with its temporary files in a directory that is removed; return its exit status."""
-    command = [sys.executable, "-m", "pytest", "-n", PROCESSES, *arguments]
-    with tempfile.TemporaryDirectory(prefix="jobs-tests-", ignore_cleanup_errors=True) as directory:
-        environment = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
-        environment |= {"TMPDIR": directory, "TEST_RUN": run_name, **variables}
-        with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
-            try:
-                return process.wait()
-            except SystemExit:
-                process.send_signal(signal.SIGINT)
-                raise
-            finally:
-                # After Ctrl-C, which reached pytest as well, it removes its databases and prints what it has.
-                wait_or_kill(process)
-
-
-def wait_or_kill(process: subprocess.Popen[bytes]) -> None:
+def wait_or_kill(process: "subprocess.Popen[bytes]") -> None:
     """Give a process time to end by itself, but not for ever."""
     try:
         process.wait(timeout=PATIENCE_SECONDS)

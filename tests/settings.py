@@ -25,4 +25,6 @@ if find_spec("django_tasks_db"):
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; these passwords guard nothing
 # Every request is counted, none is refused, unless a test says so.
 JOBS = {"REQUESTS_PER_MINUTE": 1_000_000, "FAILED_KEYS_PER_MINUTE": 1_000_000}
+# Static files are found when asked for; otherwise every test client searches all of them first.
+WHITENOISE_AUTOREFRESH = True
 SECURE_SSL_REDIRECT = False  # the test client speaks plain HTTP

@@ -14,6 +14,8 @@ from jobs.middleware import JsonErrors
 from tests.support.api_client import Api
 from tests.support.factories import make_job
 
+pytestmark = pytest.mark.uses_database
+
 
 def page(request: HttpRequest, rest: str = "") -> HttpResponse:
     """A page of the host's own."""

@@ -1,9 +1,9 @@
-"""The project's source files as syntax trees, for the tests beside this module."""
+"""The project's Python files as syntax trees, for the tests of structure."""
 
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +38,15 @@ class Source:
     def tree(self) -> ast.Module:
         return ast.parse(self.text, filename=str(self))
 
-    def imports(self) -> Iterator["Import"]:
-        """Give the imports that happen when the code runs, also those inside functions."""
+    def imports(self) -> list["Import"]:
+        """Return the imports that happen when the code runs, also those inside functions."""
+        return self._imports
+
+    @cached_property
+    def _imports(self) -> list["Import"]:
+        return list(self._find_imports())
+
+    def _find_imports(self) -> Iterator["Import"]:
         for node in _run(self.tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -71,7 +78,13 @@ def sources(*places: str) -> list[Source]:
     paths = [
         path for place in places for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
     ]
-    return [Source(path) for path in sorted(paths)]
+    return [_source(path) for path in sorted(paths)]
+
+
+@cache
+def _source(path: Path) -> Source:
+    """Return the one object for a file, so that each is parsed once."""
+    return Source(path)
 
 
 def _run(tree: ast.AST) -> Iterator[ast.AST]:

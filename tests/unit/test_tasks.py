@@ -15,6 +15,8 @@ from jobs.checks.settings import check_engine
 from tests.support.execution import registered_action
 from tests.support.source import ROOT
 
+pytestmark = pytest.mark.uses_database
+
 needs_tasks: Final = pytest.mark.skipif(
     not find_spec("django_tasks") and not find_spec("django.tasks"), reason="neither Django 6 nor django-tasks is here"
 )

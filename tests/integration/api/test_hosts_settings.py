@@ -4,10 +4,13 @@ import json
 import subprocess
 import sys
 
+import pytest
 from rest_framework.settings import DEFAULTS
 
 from jobs.api.base import ApiViewSet
 from tests.support.source import ROOT
+
+pytestmark = pytest.mark.uses_database
 
 KINDS = ("_CLASS", "_CLASSES", "_BACKENDS")
 OF_THE_SCHEMA = "schema_class"  # no answer depends on it

@@ -12,6 +12,8 @@ from django.db import DatabaseError, OperationalError, connections
 from jobs.processes.threads import ThreadGroup
 from tests.support.concurrency import until
 
+pytestmark = pytest.mark.uses_database
+
 CANARY = "canary@example.com"
 
 

@@ -12,6 +12,8 @@ from jobs.testing import make_api_key, make_organization, make_project
 from tests.support.doc_pages import snippet
 from tests.support.source import ROOT
 
+pytestmark = pytest.mark.uses_database
+
 SNIPPET = snippet("test", "shop/test_erase.py")
 
 

@@ -5,6 +5,8 @@ import pytest
 from tests.system.chaos.running import run_part
 from tests.system.engines.engines import Celery, check_available
 
+pytestmark = pytest.mark.uses_database
+
 SEED = 20261123
 KILLS = 32  # on each database
 KILLS_OF_CELERY = 8  # its workers take seconds to start

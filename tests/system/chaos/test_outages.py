@@ -5,6 +5,8 @@ import pytest
 from tests.system.chaos.outage_logs import problems_of
 from tests.system.chaos.running import run_part
 
+pytestmark = pytest.mark.uses_database
+
 SEED = 20261124
 KINDS = 6  # of PostgreSQL; SQLite has fewer, and meets them more often
 

@@ -5,7 +5,7 @@ import pytest
 from tests.system.chaos.planted import BUGS
 from tests.system.chaos.running import run_part
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = [pytest.mark.timeout(200), pytest.mark.uses_database]
 
 
 @pytest.mark.parametrize("bug", BUGS)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.migration_databases import ROOT, run
 
+pytestmark = pytest.mark.uses_database
+
 SETTINGS: Final = """
 from tests.{host} import *
 MIGRATION_MODULES = {{"{label}": "host_migrations"}}

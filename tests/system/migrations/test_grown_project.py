@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.migration_databases import ROOT, empty_database, run
+import pytest
+
+pytestmark = pytest.mark.uses_database
 
 SETTINGS: Final = """
 from tests.settings_swapped import *

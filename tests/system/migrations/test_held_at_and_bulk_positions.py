@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.migration_databases import empty_database, run
+import pytest
+
+pytestmark = pytest.mark.uses_database
 
 BEFORE: Final = "0014_reservation"
 NEVER: Final = "9999-12-31T00:00:00+00:00"

@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.migration_databases import run
 
+pytestmark = pytest.mark.uses_database
+
 PLAN: Final = """
 import django, json
 django.setup()

@@ -16,7 +16,7 @@ HOSTS: Final = {
 }
 OURS: Final = {"jobs_organization", "jobs_job", "jobs_jobevent", "jobs_apikey", "jobs_worker", "jobs_pause", "jobs_statistic"}
 
-pytestmark = [pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.timeout(120), pytest.mark.uses_database]
 
 
 def go_there_and_back(settings: str, directory: Path, **variables: str) -> dict[str, Any]:

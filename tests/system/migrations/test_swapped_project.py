@@ -7,6 +7,8 @@ import pytest
 from tests.support.migration_databases import run
 from tests.settings import TEST_RUN
 
+pytestmark = pytest.mark.uses_database
+
 CONTRACT: Final = ("test_contract.py", "test_create_job.py", "test_authentication.py")
 SUITES: Final = {
     "tests.settings_swapped": (

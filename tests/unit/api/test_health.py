@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext, override_settings
 
 from jobs.services.reports import health
 
+pytestmark = pytest.mark.uses_database
+
 PROBES = ["/livez", "/readyz"]
 
 

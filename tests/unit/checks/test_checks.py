@@ -16,6 +16,8 @@ from jobs.checks import projects
 from jobs.models import Organization
 from tests.support.concurrency import sqlite_only
 
+pytestmark = pytest.mark.uses_database
+
 
 def messages_of(*ids: str) -> list[Any]:
     return [message for message in run_checks(tags=["jobs"], databases=[]) if message.id in ids]

@@ -18,6 +18,8 @@ from jobs.status import Status
 from tests.support.concurrency import postgresql_only, sqlite_only
 from tests.support.factories import make_job
 
+pytestmark = pytest.mark.uses_database
+
 OURS: Final = "jobs.middleware.JsonErrors"
 CACHES: Final = "django.core.cache.backends"
 

@@ -18,6 +18,8 @@ from jobs.contrib.celery import CeleryBackend, run_task
 from jobs.engines import engine_process
 from tests.support.execution import registered_action
 
+pytestmark = pytest.mark.uses_database
+
 app = celery.Celery("trial", broker="memory://", set_as_current=False)
 app.conf.task_queues = [Queue("default", max_priority=10), Queue("site.default", max_priority=4), Queue("plain")]
 SETTINGS: Any = {"BACKEND": "jobs.contrib.celery.CeleryBackend", "QUEUES": [], "OPTIONS": {"app": f"{__name__}.app"}}

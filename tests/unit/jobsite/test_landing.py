@@ -14,6 +14,8 @@ from jobsite import facts
 from tests.support.factories import make_job, make_project
 from tests.support.source import ROOT
 
+pytestmark = pytest.mark.uses_database
+
 PAGES = sorted(path.name for path in (ROOT / "templates").glob("???.html"))
 
 
