@@ -1,9 +1,9 @@
-"""The door for staff: pages that only show, and buttons that call services.
+"""The admin: read-only pages, with buttons and actions that call services.
 
-Each page is a mixin for the ``ModelAdmin`` of any theme, to be named before it; the classes
-beside them are these mixins in Django's own. ``JOBS["ADMIN_REGISTER"] = False`` leaves it to
-the host to register its own. Hosts with a Project of their own do so in any case:
-:class:`ProjectJobsMixin` is for their ``ModelAdmin``.
+Each page is a mixin, to be named before the ``ModelAdmin`` of any theme; the classes without
+``Mixin`` combine it with Django's own. With ``JOBS["ADMIN_REGISTER"] = False`` the host registers
+its own classes. A host with its own project model registers that in any case, with
+:class:`ProjectJobsMixin`.
 """
 
 from typing import Any, Final
@@ -39,12 +39,12 @@ PAGES: Final[dict[type[models.Model], Any]] = {
     Job: JobAdmin,
     Organization: OrganizationAdmin,
     Pause: PauseAdmin,
-    Project: ProjectAdmin,  # swapped out by hosts that have their own; Django then ignores it
+    Project: ProjectAdmin,  # Django ignores it where the host has swapped the model
 }
 
 
 def is_ours_to_register() -> bool:
-    """Whether the host leaves it to us; settings that cannot work are for ``jobs.E001`` to tell."""
+    """Whether this app registers the pages; invalid settings are reported by the check ``jobs.E001``."""
     try:
         return conf.current().admin_register
     except ImproperlyConfigured:

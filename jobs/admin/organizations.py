@@ -1,6 +1,8 @@
-"""Organizations, the customers: how their jobs stand, and shutting one out for the time being."""
+"""The admin of organizations: how their jobs stand; staff can disable and enable one."""
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
@@ -14,106 +16,108 @@ from ..models import Organization
 from ..services.tenants.projects import disable_organization, enable_organization, get_project_model
 from .base import display, job_summary
 from .base.buttons import ButtonsMixin
-from .projects import Deleted, kept, labelled
+from .projects import Deleted, field_label, protected
 
-NAME = display.column(display.text, "name", _("name"))
-CREATED = display.column(display.moment, "created_at", _("created"))
-CREATED_BRIEFLY = display.column(display.brief_moment, "created_at", _("created"))
-DISABLED_BRIEFLY = display.column(display.brief_moment, "disabled_at", _("disabled since"))
-DISABLED = display.column(display.moment, "disabled_at", _("disabled since"))
+NAME: Final = display.column(display.text, "name", _("name"))
+CREATED: Final = display.column(display.moment, "created_at", _("created"))
+CREATED_BRIEFLY: Final = display.column(display.brief_moment, "created_at", _("created"))
+DISABLED_BRIEFLY: Final = display.column(display.brief_moment, "disabled_at", _("disabled since"))
+DISABLED: Final = display.column(display.moment, "disabled_at", _("disabled since"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Switch:
+    """Disabling or enabling: the service, which finds the organization by its name, and the messages."""
+
+    service: Callable[[str], Any]
+    already: Any
+    logged: Any
+    done: Any
+
+
+DISABLE: Final = _Switch(
+    service=disable_organization,
+    already=_("The organization was disabled before."),
+    logged=_("Disabled."),
+    done=_("Disabled: its API keys are refused from now on, and no job of its projects is started."),
+)
+ENABLE: Final = _Switch(
+    service=enable_organization,
+    already=_("The organization was not disabled."),
+    logged=_("Enabled."),
+    done=_("Enabled: its API keys work again, and its jobs go on."),
+)
 
 
 class OrganizationAdminMixin(ButtonsMixin):
-    """All that the organizations' pages do; mix it with the ``ModelAdmin`` of your theme."""
+    """The pages of organizations; mix it with the ``ModelAdmin`` of your theme."""
 
     list_display = (NAME, CREATED_BRIEFLY, DISABLED_BRIEFLY)
     list_per_page = 50
     list_max_show_all = 50
     search_fields = ("name",)
     search_help_text = _("Finds organizations by a part of their name.")
-    actions = None  # nothing is deleted by ticking
+    actions = None  # nothing is deleted from the list
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Show when it was made and whether it is disabled, once it is made."""
         return ["name", CREATED, DISABLED] if obj else ["name"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Return what only the app writes."""
         return [CREATED, DISABLED] if obj else []
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Ask in words that are translated."""
-        return super().formfield_for_dbfield(db_field, request, **{**labelled(db_field), **kwargs})
+        return super().formfield_for_dbfield(db_field, request, **{**field_label(db_field), **kwargs})
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Deleted:
-        """Look for one project of each before looking for all that would go with it."""
+        """Check for one project of each before Django collects all that would be deleted."""
         projects = get_project_model()._default_manager
         found = [organization for organization in objs if projects.filter(organization=organization).exists()]
-        return kept(found, _("the projects of %s")) if found else super().get_deleted_objects(objs, request)
+        return protected(found, _("the projects of %s")) if found else super().get_deleted_objects(objs, request)
 
     def has_disable_permission(self, request: HttpRequest) -> bool:
         """Whether this user may disable and enable organizations (``jobs.disable_organization``)."""
         return self.has_permission_to("disable", request)
 
     def button_urls(self) -> list[URLPattern]:
-        """Add the addresses behind the buttons."""
         ours = [self.button_url("disable", self.disable_view), self.button_url("enable", self.enable_view)]
         return [*super().button_urls(), *ours]
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        """Show the organization with its jobs and, to those who may use it, the button."""
-        if obj is not None:
-            context["jobs_summary"] = job_summary.of_organization(request, self.admin_site.name, obj)
+    def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Add the organization's jobs and, for those who may use it, the button."""
+        context = super().form_context(request, row)
+        if row is not None:
+            context["jobs_summary"] = job_summary.of_organization(request, self.admin_site.name, row)
             if self.has_disable_permission(request):
-                verb = "disable" if obj.disabled_at is None else "enable"
-                context[f"{verb}_url"] = self.url_of(verb, quote(obj.pk))
-        return super().render_change_form(request, context, add, change, form_url, obj)
+                verb = "disable" if row.disabled_at is None else "enable"
+                context[f"{verb}_url"] = self.url_of(verb, quote(row.pk))
+        return context
 
     def disable_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Disable an organization, and show its page again."""
         organization = self.get_row(request, object_id, may=self.has_disable_permission(request))
-        if request.method != "POST":
-            return self.to_page_of(organization)
-        if organization.disabled_at is not None:
-            words = translated("The organization was disabled before.")
-            self.message_user(request, words, messages.WARNING)
-        elif self._is_called_so(request, organization, disable_organization):
-            self.log_change(request, organization, translated("Disabled."))
-            words = translated("Disabled: its API keys are refused from now on, and no job of its projects is begun.")
-            self.message_user(request, words, messages.SUCCESS)
-        return self.to_page_of(organization)
+        return self._switch(request, organization, DISABLE, is_needed=organization.disabled_at is None)
 
     def enable_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Enable an organization, and show its page again."""
         organization = self.get_row(request, object_id, may=self.has_disable_permission(request))
+        return self._switch(request, organization, ENABLE, is_needed=organization.disabled_at is not None)
+
+    def _switch(
+        self, request: HttpRequest, organization: Organization, switch: _Switch, *, is_needed: bool
+    ) -> HttpResponse:
         if request.method != "POST":
             return self.to_page_of(organization)
-        if organization.disabled_at is None:
-            words = translated("The organization was not disabled.")
-            self.message_user(request, words, messages.WARNING)
-        elif self._is_called_so(request, organization, enable_organization):
-            self.log_change(request, organization, translated("Enabled."))
-            words = translated("Enabled: its API keys work again, and its jobs go on.")
-            self.message_user(request, words, messages.SUCCESS)
-        return self.to_page_of(organization)
-
-    def _is_called_so(self, request: HttpRequest, organization: Organization, change: Any) -> bool:
-        """Let a service ``change`` it, which finds it by its name; False: somebody has just given it another one."""
         try:
-            change(organization.name)
+            if is_needed:
+                switch.service(organization.name)
+                self.log_change(request, organization, str(switch.logged))
         except InvalidField:
             words = translated("Nothing was changed: the organization has another name by now. Try again.")
             self.message_user(request, words, messages.WARNING)
-            return False
-        return True
+        else:
+            done = (switch.done, messages.SUCCESS) if is_needed else (switch.already, messages.WARNING)
+            self.message_user(request, *done)
+        return self.to_page_of(organization)
 
 
 class OrganizationAdmin(OrganizationAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # takes none at run time

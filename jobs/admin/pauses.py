@@ -1,4 +1,4 @@
-"""Pauses: what is halted, since when and why; made and lifted here, or by ``pausejobs`` and ``resumejobs``."""
+"""The admin of pauses of an action or a project: list, add and resume, as ``pausejobs`` and ``resumejobs`` do."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
@@ -17,10 +17,10 @@ from ..models import Pause
 from ..services.commands.pauses import pause_jobs, resume_jobs
 from .base import display
 from .base.actors import in_words, names_of
-from .base.forms import AskingForm, AsksServiceMixin, action_choices, asked_by
-from .base.read_only import LookOnlyMixin, selected_ids, staff
+from .base.forms import ServiceForm, ServiceFormMixin, action_choices, form_of
+from .base.read_only import ReadOnlyMixin, actor_of, selected_ids
 
-EVERY_ACTION: Final = "*"  # no action can be called so
+EVERY_ACTION: Final = "*"  # never the name of an action
 MAX_REASON_CHARACTERS: Final = 500
 
 
@@ -39,26 +39,25 @@ def scope_words(pause: Pause) -> str:
 
 @admin.display(description=_("paused"))
 def scope(pause: Pause) -> str:
-    """Return what is paused, unable to turn what surrounds it."""
+    """Return the same for a page."""
     return display.text(scope_words(pause))
 
 
-REASON = display.column(display.text, "reason", _("reason"))
-SINCE = display.column(display.moment, "created_at", _("since"))
-BY = display.column(display.text, "author", _("by"))
+REASON: Final = display.column(display.text, "reason", _("reason"))
+SINCE: Final = display.column(display.moment, "created_at", _("since"))
+BY: Final = display.column(display.text, "author", _("by"))
 
 
 class PauseChangeList(ChangeList):
-    """Pauses with the words for who made them."""
+    """A list that fetches the names of all authors on a page in one query."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Look up the names of the page's members of staff at once."""
         super().get_results(request)
         self.result_list = _with_authors(self.result_list)
 
 
-class PauseForm(AskingForm):
-    """What to halt, and why; it halts as soon as it is sent."""
+class PauseForm(ServiceForm):
+    """What to pause, and why; in force from the moment that it is sent."""
 
     action = forms.ChoiceField(label=_("Action"))
     reason = forms.CharField(
@@ -75,15 +74,14 @@ class PauseForm(AskingForm):
         help_texts = {"project": _("Empty: in every project.")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the actions that are registered now."""
         super().__init__(*args, **kwargs)
         nothing, *actions = action_choices()
         choices = [nothing, (EVERY_ACTION, _("every action")), *actions]
         self.fields["action"].choices = choices  # type: ignore[attr-defined]  # a ChoiceField
         self.fields["project"].required = False
 
-    def ask(self) -> Pause:
-        """Pause; what was paused before takes the new reason."""
+    def call_service(self) -> Pause:
+        """Pause; a pause that exists takes the new reason."""
         action = self.cleaned_data["action"]
         return pause_jobs(
             action=None if action == EVERY_ACTION else action,
@@ -93,13 +91,11 @@ class PauseForm(AskingForm):
         )
 
 
-class PauseAdminMixin(AsksServiceMixin, LookOnlyMixin):
-    """The pauses' pages; mix it with the ``ModelAdmin`` of your theme."""
+class PauseAdminMixin(ServiceFormMixin, ReadOnlyMixin):
+    """The pages of pauses; mix it with the ``ModelAdmin`` of your theme."""
 
     list_display = (scope, REASON, SINCE, BY)
     list_select_related = ("project",)
-    list_per_page = 50
-    list_max_show_all = 50
     ordering = ("id",)
     actions: Sequence[Any] = ("resume_selected",)
     raw_id_fields = ("project",)
@@ -108,78 +104,59 @@ class PauseAdminMixin(AsksServiceMixin, LookOnlyMixin):
             None,
             {
                 "fields": ("action", "project", "reason"),
-                "description": _("No further job of these is begun until they are resumed. Running jobs go on."),
+                "description": _("No further job of these is started until they are resumed. Running jobs go on."),
             },
         ),
     )
     fieldsets: ClassVar[Any] = ((None, {"fields": (scope, REASON, SINCE, BY)}),)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the list that names who paused."""
         return PauseChangeList
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Return the pause with the words for who made it."""
         pause = super().get_object(request, object_id, from_field)
         return pause and _with_authors([pause])[0]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return what is asked for a new pause, or shown of one."""
         return self.fieldsets if obj else self.new_fieldsets
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return all that is shown of a pause."""
         return self.list_display if obj else ()
 
-    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Complete the project where it can be."""
-        return ("project",) if self.completes_projects(request) else ()
-
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Ask with our form; a pause's page needs none."""
-        ours = {} if obj else {"form": asked_by(PauseForm, staff(request))}
+        ours = {} if obj else {"form": form_of(PauseForm, actor_of(request))}
         return super().get_form(request, obj, change, **ours, **kwargs)
 
     def has_resume_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may resume what is paused: the permission to delete pauses."""
+        """Whether this user may resume what is paused (``jobs.delete_pause``)."""
         return self.has_permission_to("delete", request)
 
     def button_urls(self) -> list[URLPattern]:
-        """Add the address behind the button."""
         return [*super().button_urls(), self.button_url("resume", self.resume_view)]
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        """Show the pause with its button."""
-        if obj is not None and self.has_resume_permission(request):
-            context["resume_url"] = self.url_of("resume", quote(obj.pk))
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Add the button."""
+        context = super().form_context(request, row)
+        if row is not None and self.has_resume_permission(request):
+            context["resume_url"] = self.url_of("resume", quote(row.pk))
+        return context
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Say in the log what was paused; the reason stays with the pause."""
+        """Log what was paused, without the reason."""
         return super().log_addition(request, obj, translated("Paused %(scope)s.") % {"scope": scope_words(obj)})
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """Say what is paused now, and show it with the others."""
         words = translated("Paused %(scope)s. Running jobs go on.") % {"scope": scope_words(obj)}
         self.message_user(request, words, messages.SUCCESS)
         return self.to_list(request)
 
     @admin.action(permissions=["resume"], description=_("Resume selected"))
     def resume_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Lift the ticked pauses."""
         for pause in Pause.objects.filter(pk__in=selected_ids(request)).select_related("project").order_by("pk"):
             self._resume(request, pause)
 
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Lift one pause, and show those that are still in force."""
+        """Resume what one pause covers, and show the list."""
         pause = self.get_row(request, object_id, may=self.has_resume_permission(request))
         if request.method != "POST":
             return self.to_page_of(pause)

@@ -7,9 +7,10 @@ from typing import Any, Final, cast
 
 from rest_framework import serializers
 
+from ..db.connection import jobs_connection
 from ..exceptions import InvalidField
-from ..models import Job
-from ..services.reports.history import Attempt, Event, get_history
+from ..models import Job, JobEvent
+from ..services.reports.history import Attempt, public_actor, public_note, read_history
 from ..services.reports.wait_reasons import Wait, Waiting, explain_wait
 from ..services.validation import quoted
 from .parsing import first_value
@@ -79,30 +80,39 @@ class ReceiptSerializer(serializers.Serializer[Any]):
         return super().to_representation({"stores": stores, "verified_at": at})
 
 
-class EventSerializer(serializers.Serializer[Event]):
+class EventSerializer(serializers.Serializer[JobEvent]):
     """One event of a job."""
 
     at = Milliseconds(read_only=True)
     what = serializers.CharField(read_only=True)
-    from_ = serializers.CharField(source="was", read_only=True, allow_null=True)
-    to = serializers.CharField(read_only=True)
+    from_ = serializers.CharField(source="from_status", read_only=True, allow_null=True)
+    to = serializers.CharField(source="to_status", read_only=True)
     attempt = serializers.IntegerField(read_only=True)
-    by = serializers.CharField(read_only=True)
+    by = serializers.CharField(source="actor", read_only=True)
     note = serializers.CharField(read_only=True, allow_null=True)
 
     def get_fields(self) -> dict[str, Any]:
         # ``from`` is a keyword of Python's.
         return {name.rstrip("_"): field for name, field in super().get_fields().items()}
 
+    def to_representation(self, instance: JobEvent) -> dict[str, Any]:
+        # What differs for integrators; the first event of a job has no status before it.
+        public = {"from": instance.from_status or None, "by": public_actor(instance), "note": public_note(instance)}
+        return {**super().to_representation(instance), **public}
+
 
 class AttemptSerializer(serializers.Serializer[Attempt]):
     """One attempt of a job and its outcome."""
 
     attempt = serializers.IntegerField(source="number", read_only=True)
-    claimedAt = Milliseconds(source="claimed_at", read_only=True)
+    claimedAt = Milliseconds(source="claimed.at", read_only=True)
     endedAt = Milliseconds(source="ended_at", read_only=True, allow_null=True)
     outcome = serializers.CharField(read_only=True)
-    error = serializers.CharField(read_only=True, allow_null=True)
+    error = serializers.SerializerMethodField()
+
+    def get_error(self, attempt: Attempt) -> str | None:
+        # Without a docstring, which would be a part of the OpenAPI document.
+        return public_note(attempt.ended) if attempt.ended is not None and attempt.has_error else None
 
 
 def parse_include(query: Mapping[str, list[str]]) -> frozenset[str]:
@@ -128,7 +138,8 @@ def included_members(job: Job, include: frozenset[str], *, now: datetime) -> dic
     if "receipt" in include:
         members["receipt"] = ReceiptSerializer(job.receipt).data
     if not include.isdisjoint(("events", "attempts")):
-        history = get_history(job)
+        events = JobEvent.objects.using(jobs_connection().alias).filter(job=job.pk)
+        history = read_history(events.defer("detail", "request_id"))
         if "events" in include:
             members["events"] = EventSerializer(cast("Any", history.events), many=True).data
             members["eventsCut"] = history.is_cut

@@ -15,11 +15,11 @@ from tests.support.source import ROOT
 
 HOSTS: Final = ROOT / "tests" / "support" / "host_contract"
 README: Final = (ROOT / "README.md").read_text()
-STEPS: Final = README.split("## Add it to your project")[1].split("\n##")[0]
+INTERVENTIONS: Final = README.split("## Add it to your project")[1].split("\n##")[0]
 ACTION: Final = re.findall(r"```python\n(# shop/job_actions.py.*?)```", README, re.DOTALL)[0]
 
 
-def only(pattern: str, text: str = STEPS) -> str:
+def only(pattern: str, text: str = INTERVENTIONS) -> str:
     """Return what ``pattern`` finds, which must be there exactly once."""
     (found,) = re.findall(pattern, text, re.DOTALL)
     return str(found)

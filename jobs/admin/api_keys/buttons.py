@@ -1,4 +1,4 @@
-"""What may be done with an API key: replace it, with an overlap; revoke it."""
+"""Buttons of an API key's page: replace it, with an overlap, or revoke it; and the action that revokes many."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
@@ -17,12 +16,12 @@ from ...exceptions import ApiKeyNotFound, InvalidField
 from ...models import ApiKey
 from ...services.tenants.api_keys import find_replacement, revoke_api_key, rotate_api_key
 from ..base import display
-from ..base.read_only import LookOnlyMixin, selected_ids
+from ..base.read_only import ReadOnlyMixin, selected_ids
 from .forms import ReplaceForm
 
 
-class KeyStepsMixin(LookOnlyMixin):
-    """Buttons on a key's page, and the action on ticked keys."""
+class KeyButtonsMixin(ReadOnlyMixin):
+    """Views that replace and revoke keys."""
 
     actions: Sequence[Any] = ("revoke_selected",)
 
@@ -35,12 +34,11 @@ class KeyStepsMixin(LookOnlyMixin):
         return self.has_permission_to("revoke", request)
 
     def button_urls(self) -> list[URLPattern]:
-        """Add the addresses behind the buttons."""
         ours = [self.button_url("rotate", self.rotate_view), self.button_url("revoke", self.revoke_view)]
         return [*super().button_urls(), *ours]
 
     def buttons_of(self, request: HttpRequest, key: Any) -> dict[str, Any]:
-        """Return what the page needs for the buttons that this user may press."""
+        """Return the context of the buttons that this user may use."""
         buttons: dict[str, Any] = {}
         if key.revoked_at is None and self.has_revoke_permission(request):
             buttons["revoke_url"] = self.url_of("revoke", quote(key.pk))
@@ -50,27 +48,24 @@ class KeyStepsMixin(LookOnlyMixin):
         return buttons
 
     def show_secret(self, request: HttpRequest, key: ApiKey, secret: str, *, old: Any = None) -> HttpResponse:
-        """Show the secret in this answer and nowhere else: no redirect could carry it without storing it."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": translated("The new API key"),
-            "opts": self.opts,
-            "media": self.media,
-            "has_view_permission": self.has_view_permission(request),
-            "original": key,
-            "secret": secret,
-            "old": old,
-            "old_ends": None if old is None or old.is_expired else display.moment(old.expires_at),
-        }
-        request.current_app = self.admin_site.name
-        no_store = {"Cache-Control": "no-store"}
-        return TemplateResponse(request, "admin/jobs/apikey/created.html", context, headers=no_store)
+        """Show the secret in this response: a redirect could not carry it without storing it."""
+        response = self.page(
+            request,
+            "admin/jobs/apikey/created.html",
+            title=translated("The new API key"),
+            original=key,
+            secret=secret,
+            old=old,
+            old_ends=None if old is None or old.is_expired else display.moment(old.expires_at),
+        )
+        response["Cache-Control"] = "no-store"
+        return response
 
     def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Replace one key, and show the secret of the new one."""
         key = self.get_row(request, object_id, may=self.has_rotate_permission(request))
         form = ReplaceForm(request.POST)
-        # A GET comes from the login page, where an expired session led; pressing the button again is up to the user.
+        # A GET comes from the login page after an expired session: the user presses the button again.
         if request.method != "POST":
             return self.to_page_of(key)
         if not form.is_valid():
@@ -89,23 +84,14 @@ class KeyStepsMixin(LookOnlyMixin):
 
     @admin.action(permissions=["revoke"], description=_("Revoke selected API keys"))
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Ask whether the ticked keys are meant; revoke them once that was answered."""
+        """Ask for confirmation; revoke the ticked keys once it was given."""
         keys = self.get_queryset(request).filter(pk__in=selected_ids(request)).order_by("pk")
         if "confirmed" in request.POST:
             for key in keys:
                 self._revoke(request, key)
             return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": translated("Revoke API keys"),
-            "original": translated("Revoke API keys"),
-            "has_view_permission": True,
-            "opts": self.opts,
-            "media": self.media,
-            "keys": keys,
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/jobs/apikey/revoke_selected.html", context)
+        title = translated("Revoke API keys")
+        return self.page(request, "admin/jobs/apikey/revoke_selected.html", title=title, keys=keys)
 
     def revoke_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Revoke one key, and show its page again."""

@@ -1,4 +1,4 @@
-"""What is asked of those who make or replace an API key."""
+"""The forms that create and replace an API key."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from ...exceptions import InvalidField
 from ...models import SCOPES, ApiKey
 from ...services.tenants.api_keys import check_api_key
-from ..base.forms import AskingForm
+from ..base.forms import ServiceForm
 
 SCOPE_WORDS: Final = {
     "read": _("read – list and read jobs"),
@@ -29,8 +29,8 @@ OVERLAPS: Final = {
 USUAL_OVERLAP: Final = 24
 
 
-class NewKeyForm(AskingForm):
-    """What a new key is to open; the service says what cannot be."""
+class NewKeyForm(ServiceForm):
+    """What a new key may do, where, and for how long."""
 
     form_fields: ClassVar[Mapping[str, str]] = {"lifetime": "lifetime_days"}
 
@@ -50,12 +50,12 @@ class NewKeyForm(AskingForm):
         labels = {"organization": _("Organization"), "project": _("Project"), "name": _("Name")}
         help_texts = {
             "project": _("Empty: it opens every project of the organization."),
-            "name": _("Who uses it and what for, so that it can be told from others."),
+            "name": _("Who uses it and what for, so that it can be told apart from others."),
         }
 
-    def wanted(self) -> dict[str, Any]:
-        """Return the arguments of the service; the form must have no errors so far."""
-        days = self.cleaned_data["lifetime_days"]  # any integer; beyond what a timedelta holds, refused all the same
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the service, if the form has no errors."""
+        days = self.cleaned_data["lifetime_days"]  # bounded to what a timedelta takes; the service refuses the bounds
         return {
             "organization": self.cleaned_data["organization"],
             "project": self.cleaned_data["project"],
@@ -64,17 +64,17 @@ class NewKeyForm(AskingForm):
         }
 
     def clean(self) -> dict[str, Any]:
-        """Ask the service whether there can be such a key; it is made once nothing else can go wrong."""
+        """Have the service check the key; it is created in ``save_form``, when nothing else can fail."""
         if not self.errors:
             try:
-                check_api_key(**self.wanted())
+                check_api_key(**self.arguments())
             except InvalidField as refused:
-                self.refuse(refused)
+                self.add_problem(refused)
         return self.cleaned_data
 
 
 class ReplaceForm(forms.Form):
-    """For how long the old key goes on working."""
+    """For how long the old key goes on working after it was replaced."""
 
     overlap_hours = forms.TypedChoiceField(
         label=_("The old key goes on working"),

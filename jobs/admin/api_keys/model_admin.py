@@ -1,4 +1,4 @@
-"""API keys: make one and see its secret once, replace one, revoke one; a key is never changed and never deleted."""
+"""The admin of API keys: create one and see its secret once, replace it, revoke it; none is edited or deleted."""
 
 from typing import Any, Final
 
@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from ...models import ApiKey
 from ...services.tenants.api_keys import create_api_key, find_replacement
 from ..base import display
-from ..base.forms import AsksServiceMixin
-from .buttons import KeyStepsMixin
+from ..base.forms import ServiceFormMixin
+from .buttons import KeyButtonsMixin
 from .forms import NewKeyForm
 
 CREATED_BRIEFLY: Final = display.column(display.brief_moment, "created_at", _("created"))
@@ -32,8 +32,8 @@ REVOKED: Final = display.column(display.moment, "revoked_at", _("revoked"))
 SCOPES_SHOWN: Final = display.column(", ".join, "scopes", _("scopes"))
 
 
-class ApiKeyAdminMixin(AsksServiceMixin, KeyStepsMixin):
-    """All that the keys' pages do; mix it with the ``ModelAdmin`` of your theme."""
+class ApiKeyAdminMixin(ServiceFormMixin, KeyButtonsMixin):
+    """The pages of API keys; mix it with the ``ModelAdmin`` of your theme."""
 
     list_display = (
         PREFIX,
@@ -48,8 +48,6 @@ class ApiKeyAdminMixin(AsksServiceMixin, KeyStepsMixin):
         CREATED_BY,
     )
     list_select_related = ("organization", "project", "created_by")
-    list_per_page = 50
-    list_max_show_all = 50
     search_fields = ("prefix", "name", "organization__name")
     search_help_text = _("Finds keys by their first characters, a part of their name or their organization's name.")
     autocomplete_fields = ("organization",)
@@ -66,72 +64,49 @@ class ApiKeyAdminMixin(AsksServiceMixin, KeyStepsMixin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return all keys; the database's clock says which have expired."""
+        """Add ``is_expired``, by the database's clock."""
         is_expired = Q(expires_at__isnull=False, expires_at__lte=Now())
         keys: QuerySet[Any] = super().get_queryset(request).annotate(is_expired=is_expired)
         return keys
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return what is asked for a new key, or shown of one."""
         return self.shown_fields if obj else self.new_fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return all that is shown of a key."""
         rows = self.shown_fields if obj else ()
         return [field for row in rows for field in (row if isinstance(row, tuple) else (row,))]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Ask with our form; a key's page needs none."""
         return super().get_form(request, obj, change, **({} if obj else {"form": NewKeyForm}), **kwargs)
-
-    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Complete the project too, where it can be."""
-        return ("organization", "project") if self.completes_projects(request) else ("organization",)
 
     @admin.display(description=_("made to replace"))
     def made_to_replace(self, key: Any) -> str:
-        """Return the older key that this one took over from."""
         return self._link_to(key.replaces)
 
     @admin.display(description=_("replaced by"))
     def replaced_by(self, key: Any) -> str:
-        """Return the newer key that takes over from this one."""
         return self._link_to(find_replacement(key))
 
     @admin.display(description=_("state"))
     def state(self, key: Any) -> str:
-        """Return whether the key works, as mark and word."""
         if key.revoked_at is not None:
-            mark, word, kind = "⊘", _("revoked"), "cancelled"
-        elif key.is_expired:
-            mark, word, kind = "○", _("expired"), "scheduled"
-        else:
-            mark, word, kind = "✓", _("valid"), "completed"
-        markup = '<span class="jobs-status jobs-status-{}"><span aria-hidden="true">{}</span> {}</span>'
-        return format_html(markup, kind, mark, word)
+            return display.state_mark("cancelled", "⊘", _("revoked"))
+        if key.is_expired:
+            return display.state_mark("scheduled", "○", _("expired"))
+        return display.state_mark("completed", "✓", _("valid"))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        """Show the key with its buttons."""
-        if obj is not None:
-            context |= self.buttons_of(request, obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Add the buttons."""
+        context = super().form_context(request, row)
+        return context if row is None else context | self.buttons_of(request, row)
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> ApiKey:
-        """Make the key through the service; its secret stays with this object until the answer is written."""
-        made = create_api_key(**form.wanted(), name=form.cleaned_data["name"], created_by=request.user)
+        """Create the key; its secret stays on this object until ``response_add`` shows it."""
+        made = create_api_key(**form.arguments(), name=form.cleaned_data["name"], created_by=request.user)
         made.key.secret = made.secret  # type: ignore[attr-defined]  # on this object only, never a column
         return made.key
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the secret."""
         return self.show_secret(request, obj, obj.secret)
 
     def _link_to(self, key: ApiKey | None) -> str:

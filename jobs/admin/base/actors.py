@@ -1,4 +1,4 @@
-"""Who did something, in words: a member of staff by name, a key by its public prefix."""
+"""Actors in words: staff by user name, an API key by its public prefix."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 
 def in_words(actor: str, names: Mapping[str, str]) -> str:
-    """Return the words for an actor as it is stored; ``names`` are those of :func:`names_of`."""
+    """Return the words for an actor as it is stored; ``names`` comes from :func:`names_of`."""
     kind, _colon, name = actor.partition(":")
     if kind == "staff":
         return names.get(name) or _("staff %(key)s") % {"key": name}
@@ -20,7 +20,7 @@ def in_words(actor: str, names: Mapping[str, str]) -> str:
 
 
 def names_of(actors: Iterable[str]) -> dict[str, str]:
-    """Return the user names of the members of staff among ``actors``, by primary key as it stands in them."""
+    """Return the user names of the staff among ``actors``, by primary key as text, in one query."""
     users = get_user_model()
     keys = set()
     for actor in actors:
@@ -28,7 +28,7 @@ def names_of(actors: Iterable[str]) -> dict[str, str]:
         if kind == "staff":
             try:
                 keys.add(users._meta.pk.to_python(name))
-            except ValidationError:  # of a user model that the host has replaced
+            except ValidationError:  # stored before the host replaced its user model
                 continue
     if not keys:
         return {}

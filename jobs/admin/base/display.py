@@ -1,4 +1,7 @@
-"""How values look on our pages; everything that others wrote is escaped, and its direction isolated."""
+"""How the admin shows values: instants, durations, counts, statuses, and texts that others wrote.
+
+Such texts are escaped, and ``<bdi>`` keeps their direction of writing from the page around them.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -26,7 +29,7 @@ STATUS_WORDS: Final = {
     Status.FAILED: _("failed"),
     Status.CANCELLED: _("cancelled"),
 }
-# Beside the word, so that nothing depends on colour.
+# Shown beside the word, so that nothing depends on colour.
 STATUS_MARKS: Final = {
     Status.SCHEDULED: "○",
     Status.RUNNING: "▶",
@@ -53,7 +56,7 @@ Column = Callable[[Any], str]
 
 
 def column(show: Callable[[Any], str], name: str, title: "_StrPromise") -> Column:
-    """Return a read-only column of the admin; ``show`` gets the value of the field ``name``, which is not null."""
+    """Return a read-only column that shows the field ``name`` by ``show``; null and "" are shown as a dash."""
 
     @admin.display(description=title)
     def shown(row: Any) -> str:
@@ -65,62 +68,67 @@ def column(show: Callable[[Any], str], name: str, title: "_StrPromise") -> Colum
 
 
 def moment(value: datetime) -> SafeString:
-    """Return an instant to the second, with its time zone: people compare it with logs."""
+    """Return an instant to the second, with its time zone, so that it can be compared with logs."""
     return format_html('<time class="jobs-moment" datetime="{}">{}</time>', value.isoformat(), exact(value))
 
 
 def exact(value: datetime) -> str:
-    """Return the same without markup."""
+    """Return the same as plain text."""
     return str(formats.date_format(timezone.localtime(value), "Y-m-d H:i:s T"))
 
 
 def brief_moment(value: datetime) -> SafeString:
-    """Return an instant for a list, which may set the time below the date; the zone is told on demand."""
+    """Return an instant for a list; the time zone is a tooltip."""
     local = timezone.localtime(value)
     markup = '<time class="jobs-moment" datetime="{}" title="{}">{}</time>'
     return format_html(markup, value.isoformat(), local.tzname(), formats.date_format(local, "Y-m-d H:i:s"))
 
 
 def text(value: str) -> SafeString:
-    """Return a text that others wrote: as it is, with its line breaks, and unable to turn what surrounds it."""
+    """Return a text that others wrote, with its line breaks."""
     return format_html('<bdi class="jobs-text">{}</bdi>', value)
 
 
 def named(row: object) -> SafeString:
-    """Return what another row is called, as others named it."""
+    """Return the name of another row."""
     return text(str(row))
 
 
 def whole(value: int) -> str:
-    """Return a number as people group it."""
+    """Return a whole number with its thousands grouped."""
     return str(formats.number_format(value, force_grouping=True))
 
 
-def counted(count: int, *, at_least: bool) -> str:
-    """Return a count as people group it; ``10,000+``: there are at least so many."""
+def bounded_count(count: int, *, at_least: bool) -> str:
+    """Return e.g. ``9,876``, or ``10,000+`` if there are at least so many."""
     return translated("%(number)s+") % {"number": whole(count)} if at_least else whole(count)
 
 
-def counted_to(most: int, count: int) -> str:
-    """Return what was counted until one more than ``most`` was found, if there were so many."""
-    return counted(min(count, most), at_least=count > most)
+def count_up_to(limit: int, count: int) -> str:
+    """Return the same of a count that stopped at ``limit + 1``."""
+    return bounded_count(min(count, limit), at_least=count > limit)
 
 
 def percent(value: float, *, decimals: int = 0) -> str:
-    """Return a percentage; no line ends between number and sign."""
+    """Return a percentage; a no-break space keeps the sign on the number's line."""
     return f"{formats.number_format(value, decimals)}\N{NO-BREAK SPACE}%"
 
 
 def status(value: str) -> SafeString:
     """Return a status as mark and word."""
     known = Status(value)
+    return state_mark(value, STATUS_MARKS[known], STATUS_WORDS[known])
+
+
+def state_mark(kind: str, mark: str, word: "_StrPromise") -> SafeString:
+    """Return a mark and a word in the colour of the status ``kind``."""
     markup = '<span class="jobs-status jobs-status-{}"><span aria-hidden="true">{}</span> {}</span>'
-    return format_html(markup, value, STATUS_MARKS[known], STATUS_WORDS[known])
+    return format_html(markup, kind, mark, word)
 
 
 @admin.display(description=_("progress"))
 def progress(job: Job) -> str:
-    """Return what is done of what there is to do, as bar and numbers."""
+    """Return the progress as a bar and numbers."""
     done, total = job.progress_done, job.progress_total
     if total is None:
         return translated("%(done)s done") % {"done": whole(done)}
@@ -133,17 +141,17 @@ def progress(job: Job) -> str:
 
 
 def first_line(value: str) -> str:
-    """Return the first line that says something."""
+    """Return the first line that is not blank."""
     return next((line.strip() for line in value.splitlines() if line.strip()), "")
 
 
 def shortened(value: str, characters: int) -> str:
-    """Return the text, or as much of it as ``characters`` and an ellipsis."""
+    """Return the text; if it is longer, its first ``characters`` and an ellipsis."""
     return value if len(value) <= characters else f"{value[:characters]}…"
 
 
 def receipt_of(job: Job) -> dict[str, Any]:
-    """Return what was found, done and left in each store, and when the last look was taken."""
+    """Return what was found, done and left in each store, and when the job verified that nothing was left."""
     stores = job.receipt.get("stores", {})
     verified_at = job.receipt.get("verified_at")
     lines = [
@@ -156,17 +164,17 @@ def receipt_of(job: Job) -> dict[str, Any]:
     return {"lines": lines, "verified_at": verified_at and moment(datetime.fromisoformat(verified_at))}
 
 
-MINUTE = 60
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
+MINUTE: Final = 60
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
 
 
-def spoken(duration: timedelta) -> str:
-    """Return e.g. ``12 ms``, ``1.4 s``, ``35 s``, ``4 min``, ``2 h 5 min`` or ``3 d 4 h``; never less than nothing."""
-    seconds = max(0.0, duration.total_seconds())
-    if round(seconds * 1000) < 1000:
-        return _("%(n)s ms") % {"n": round(seconds * 1000)}
+def duration(value: timedelta) -> str:
+    """Return e.g. ``12 ms``, ``1.4 s``, ``35 s``, ``4 min``, ``2 h 5 min`` or ``3 d 4 h``; negative ones are 0."""
+    seconds = max(0.0, value.total_seconds())
     tenths = round(seconds, 1)
+    if 0 < round(seconds * 1000) < 1000:
+        return _("%(n)s ms") % {"n": round(seconds * 1000)}
     if tenths < 10:
         return _("%(n)s s") % {"n": formats.number_format(tenths, 0 if tenths.is_integer() else 1)}
     whole = round(seconds)
@@ -181,3 +189,10 @@ def spoken(duration: timedelta) -> str:
         return (_("%(n)s h %(rest)s min") if rest else _("%(n)s h")) % {"n": whole // HOUR, "rest": rest}
     rest = whole % DAY // HOUR
     return (_("%(n)s d %(rest)s h") if rest else _("%(n)s d")) % {"n": whole // DAY, "rest": rest}
+
+
+def rough_duration(value: timedelta) -> str:
+    """Return the same in its largest unit, rounded down, from one second on: ``3 d``, ``2 h``, ``4 min``."""
+    seconds = max(0, int(value.total_seconds()))
+    unit = next((unit for unit in (DAY, HOUR, MINUTE) if seconds >= unit), 1)
+    return duration(timedelta(seconds=seconds - seconds % unit))

@@ -1,11 +1,11 @@
-"""Forms whose values a service judges: what it refuses is told at the field that holds it."""
+"""Forms that call a service; a value that the service refuses is an error of its field."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 from django import forms
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.translation import gettext as translated
 
 from ...actions import all_actions
@@ -15,45 +15,47 @@ from ...services.tenants.projects import get_project_model
 from .buttons import ButtonsMixin
 
 
-class AskingForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
-    """A new row, made by the service that ``ask`` calls; Django's own way of saving it is left out."""
+class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time
+    """A form whose new row is created by :meth:`call_service`, not by Django."""
 
-    # Who asks; set for each request by `asked_by`.
+    # Set for each request by `form_of`.
     actor: ClassVar[Actor]
-    # What the service calls a value, and what the form does.
+    # The form's name of a field by the service's, where they differ.
     form_fields: ClassVar[Mapping[str, str]] = {}
-    # What the service made; set once the form is valid.
-    made: models.Model
+    # Set once the form is valid.
+    created: models.Model
 
-    def ask(self) -> models.Model:
-        """Call the service with the values of the form."""
+    def call_service(self) -> models.Model:
+        """Return the row that the service created of the form's values."""
         raise NotImplementedError  # each form has its own service; Django's metaclass takes no ABC
 
     def clean(self) -> dict[str, Any]:
-        """Ask, unless the form itself has found a mistake."""
+        """Call the service, unless the form itself has an error."""
         if not self.errors:
             try:
-                self.made = self.ask()
+                self.created = self.call_service()
             except InvalidField as refused:
-                self.refuse(refused)
+                self.add_problem(refused)
             except (Busy, ConcurrentChange):
-                self.add_error(None, translated("Others were in the way just now. Nothing was changed; try again."))
+                self.add_error(
+                    None, translated("Another change came in between. Nothing was changed; please try again.")
+                )
         return self.cleaned_data
 
-    def refuse(self, refused: InvalidField) -> None:
-        """Tell what the service refused; a part of a value is told by its path."""
+    def add_problem(self, refused: InvalidField) -> None:
+        """Show what the service refused, with its path if it is a part of the field's value."""
         whole = refused.field.partition(".")[0].partition("[")[0]
         name = self.form_fields.get(whole, whole)
         path = "" if refused.field == whole else f"{refused.field}: "
         self.add_error(name if name in self.fields else None, path + translated(refused.problem))
 
     def _post_clean(self) -> None:
-        """Do nothing: what was asked for is stored, and no instance has to be built of it."""
+        """Build no instance: the service has stored the row."""
 
 
-def asked_by(form: type[AskingForm], actor: Actor, **more: Any) -> type[AskingForm]:
-    """Return the form for one request of ``actor``, with what else it must know as class attributes."""
-    return cast("type[AskingForm]", type(form.__name__, (form,), {"actor": actor, **more}))
+def form_of(form: type[ServiceForm], actor: Actor, **attributes: Any) -> type[ServiceForm]:
+    """Return the form class for one request of ``actor``, with further class attributes."""
+    return cast("type[ServiceForm]", type(form.__name__, (form,), {"actor": actor, **attributes}))
 
 
 def action_choices() -> list[tuple[str, str]]:
@@ -61,25 +63,17 @@ def action_choices() -> list[tuple[str, str]]:
     return [("", "---------"), *((action.name, action.name) for action in all_actions())]
 
 
-class AsksServiceMixin(ButtonsMixin):
-    """For pages that add rows by an :class:`AskingForm`."""
+class ServiceFormMixin(ButtonsMixin):
+    """For pages that add rows by a :class:`ServiceForm`."""
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        """Offer one way to save: a new row is then shown, and cannot be edited further."""
-        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Offer one way to save: a new row is shown, and cannot be edited."""
+        only_save = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().form_context(request, row) | only_save
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        """Return what the service has made."""
-        return form.made
+        """Return the row that the service created."""
+        return form.created
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Do nothing: the service has stored it."""
@@ -87,7 +81,8 @@ class AsksServiceMixin(ButtonsMixin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Do nothing: there is none."""
 
-    def completes_projects(self, request: HttpRequest) -> bool:
-        """Whether projects can be completed: where the host's admin can search them; else their id is typed."""
+    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Complete the project where the host's admin can search projects; elsewhere its id is typed."""
         projects = self.admin_site._registry.get(get_project_model())
-        return projects is not None and bool(projects.get_search_fields(request))
+        can_search = projects is not None and bool(projects.get_search_fields(request))
+        return (*self.autocomplete_fields, "project") if can_search else tuple(self.autocomplete_fields)

@@ -1,4 +1,4 @@
-"""How the jobs of a project or an organization stand, as a table that leads to the jobs themselves."""
+"""The table of jobs on the page of a project or an organization, with links to the jobs."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -26,7 +26,7 @@ OPTS: Final = Job._meta
 
 
 def of_project(request: HttpRequest, site_name: str, project: models.Model) -> SafeString | None:
-    """Return the project's jobs, for those who may view jobs."""
+    """Return the table of a project's jobs; None for users who may not view jobs."""
     if not _may_view_jobs(request):
         return None
     failures = [_failure(job, site_name) for job in newest_failures(project)]
@@ -35,7 +35,7 @@ def of_project(request: HttpRequest, site_name: str, project: models.Model) -> S
 
 
 def of_organization(request: HttpRequest, site_name: str, organization: Organization) -> SafeString | None:
-    """Return the jobs of the organization's projects, for those who may view jobs."""
+    """Return the table of an organization's projects; None for users who may not view jobs."""
     if not _may_view_jobs(request):
         return None
     summary = summarize_organization(organization)
@@ -55,7 +55,6 @@ def _render(summaries: Sequence[ProjectJobs], site_name: str, **context: Any) ->
 
 
 def _row(summary: ProjectJobs, site_name: str) -> dict[str, Any]:
-    """Return one project's line."""
     project = summary.project
     late = None if summary.late_since is None else display.moment(summary.late_since)
     return {
@@ -63,7 +62,7 @@ def _row(summary: ProjectJobs, site_name: str) -> dict[str, Any]:
         "url": _list_url(site_name, project=project.pk),
         "counts": [
             {
-                "number": display.counted_to(MOST_COUNTED, count),
+                "number": display.count_up_to(MOST_COUNTED, count),
                 "url": _list_url(site_name, project=project.pk, status=status.value) if count else None,
             }
             for status, count in summary.counts.items()
@@ -76,20 +75,19 @@ def _row(summary: ProjectJobs, site_name: str) -> dict[str, Any]:
 
 
 def _failure(job: Job, site_name: str) -> dict[str, Any]:
-    """Return a failure; of its error the first line."""
     return {
         "id": job.pk,
         "url": _job_url(site_name, job.pk),
         "action": job.action,
         "finished": None if job.finished_at is None else display.moment(job.finished_at),
-        # It may say whom the job is about; those who may see that find it on the job's page.
+        # Masked for everybody: users who may see the reference find it on the job's page.
         "error": without_reference(display.first_line(job.errors or ""), job.reference_id),
     }
 
 
 def _list_url(site_name: str, **filters: Any) -> str | None:
-    address = _reverse(site_name, "changelist")
-    return address and f"{address}?{urlencode(filters)}"
+    url = _reverse(site_name, "changelist")
+    return url and f"{url}?{urlencode(filters)}"
 
 
 def _job_url(site_name: str, job_id: int | None) -> str | None:
@@ -97,7 +95,7 @@ def _job_url(site_name: str, job_id: int | None) -> str | None:
 
 
 def _reverse(site_name: str, page: str, *args: Any) -> str | None:
-    """Return the address of a page of jobs; None where the host's site has none."""
+    """Return the URL of a page of jobs; None if the host's site has none."""
     try:
         return reverse(f"{site_name}:{OPTS.app_label}_{OPTS.model_name}_{page}", args=args)
     except NoReverseMatch:

@@ -1,4 +1,4 @@
-"""Whom a job is about is for those who may see it; what others see instead is made here alone."""
+"""Masking of references, which say whom a job is about; only users with a permission see them."""
 
 import re
 from typing import Any, Final
@@ -15,12 +15,12 @@ def may_see_references(user: Any) -> bool:
 
 
 def masked(reference: str) -> str:
-    """Return the first character and five bullets, however long the reference is; nothing of a redacted one."""
+    """Return the first character and five bullets, whatever the length; "" for a redacted reference."""
     return f"{reference[0]}{HIDDEN}" if reference else ""
 
 
 def without_reference(text: str, reference: str) -> str:
-    """Return ``text`` with every occurrence of ``reference`` masked, in whatever case it was written."""
+    """Return ``text`` with every occurrence of ``reference`` masked, in upper and lower case."""
     if not reference:
         return text
     return re.sub(re.escape(reference), lambda _: masked(reference), text, flags=re.IGNORECASE)

@@ -1,6 +1,6 @@
-"""What services refuse, in their own words: named here, so that these are collected for translation.
+"""Problems that services report, listed so that ``makemessages`` collects them for translation.
 
-The admin shows them through ``gettext``; those that carry a name or a number stay as they are.
+The forms pass a problem through ``gettext``; one that holds a name or a number stays in English.
 """
 
 from typing import Final

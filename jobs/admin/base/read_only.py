@@ -1,4 +1,4 @@
-"""What all our pages have in common: nobody edits a row; staff look, and step in through services."""
+"""Read-only admin pages: nobody edits a row; staff change it by actions and buttons that call services."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ from ...services.search.staff_filter import parse_id
 from .buttons import ButtonsMixin
 
 
-def staff(request: HttpRequest) -> Actor:
-    """Return who asks, as it stands in a job's events: by primary key, as user names may be e-mail addresses."""
+def actor_of(request: HttpRequest) -> Actor:
+    """Return the user as the actor of an event: by primary key, as user names may be e-mail addresses."""
     return Actor(kind="staff", name=str(request.user.pk), request_id=request_id_of(request))
 
 
@@ -28,9 +28,16 @@ def selected_ids(request: HttpRequest) -> list[int]:
     return sorted({row_id for row_id in ticked if row_id is not None})
 
 
-class LookOnlyMixin(ButtonsMixin):
-    """A list and a page that change nothing; what may be done is an action or a button with its own permission."""
+def selects_all(request: HttpRequest) -> bool:
+    """Whether an action was sent for all rows that match, not only the ticked ones."""
+    return bool(forms.BooleanField(required=False).to_python(request.POST.get("select_across")))
 
+
+class ReadOnlyMixin(ButtonsMixin):
+    """A list and a page without editing; each action and button has a permission of its own."""
+
+    list_per_page = 50
+    list_max_show_all = 50
     show_facets = admin.ShowFacets.NEVER
     view_on_site = False
 
@@ -43,26 +50,25 @@ class LookOnlyMixin(ButtonsMixin):
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Allow the list's own filters in an address and nothing else: any column would be an unbounded search."""
+        """Allow only the list's own filters in a URL: any other column would be an unbounded search."""
         return lookup in {getattr(choice, "parameter_name", None) for choice in self.list_filter}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Show the list, or run an action; a POST of somebody who has none is refused."""
+        """Show the list or run an action; refuse a POST of a user who has no action."""
         if request.method == "POST" and self.has_view_permission(request) and not self.get_actions(request):
             raise PermissionDenied
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, {**title, **(extra_context or {})})
 
     def refuses_all_that_match(self, request: HttpRequest) -> bool:
-        """Whether only ticked rows can be chosen: of most lists nobody needs more."""
+        """Whether actions take ticked rows only."""
         return True
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
-        """Run an action on ticked rows; all that match only where the list promises it."""
-        is_all = forms.BooleanField(required=False).to_python(request.POST.get("select_across"))
-        if is_all and self.refuses_all_that_match(request):
+        """Run an action on the ticked rows, or on all that match where the list allows it."""
+        if selects_all(request) and self.refuses_all_that_match(request):
             problem = _("Nothing was changed: only rows that are ticked can be chosen, not all that match.")
         elif len(selected_ids(request)) != len(set(request.POST.getlist(ACTION_CHECKBOX_NAME))):
             problem = _("Nothing was changed: there are no such rows.")

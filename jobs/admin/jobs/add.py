@@ -1,4 +1,4 @@
-"""Adding a job: through the service that integrators' requests go through, with the same refusals."""
+"""The form that adds a job, through the service that serves integrators' requests."""
 
 import json
 from datetime import datetime
@@ -16,51 +16,50 @@ from django.utils.translation import gettext_lazy as _
 from ...exceptions import ActiveJobExists
 from ...models import Job
 from ...services.commands.schedule import schedule_job
-from ..base.forms import AskingForm, AsksServiceMixin, action_choices, asked_by
-from ..base.read_only import LookOnlyMixin, staff
+from ..base.forms import ServiceForm, ServiceFormMixin, action_choices, form_of
+from ..base.read_only import ReadOnlyMixin, actor_of
 
 
 class ParametersField(forms.CharField):
-    """JSON, shown again as it was typed; nested deeper than Python reads, it is as wrong as any other text."""
+    """JSON, shown again as it was typed."""
 
     def to_python(self, value: Any) -> Any:
-        """Return what the text says; None if it is empty."""
+        """Return the value; None for an empty text."""
         text = super().to_python(value)
         try:
             return json.loads(text) if text else None
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError):  # RecursionError: nested deeper than Python reads
             raise forms.ValidationError(_("Enter a JSON object."), code="invalid") from None
 
 
 class StartWidget(AdminSplitDateTime):
-    """Django's two fields, each with a name: what stands before them is no label."""
+    """Django's two inputs, each with an accessible name: the label before them belongs to neither."""
 
     def __init__(self) -> None:
-        """Name them."""
         super().__init__()
         for widget, name in zip(self.widgets, (_("Date of the start"), _("Time of the start")), strict=True):
             widget.attrs["aria-label"] = name
 
 
-class NewJobForm(AskingForm):
-    """A job as somebody asks for it."""
+class NewJobForm(ServiceForm):
+    """A new job."""
 
     action = forms.ChoiceField(label=_("Action"))
     reference_id = forms.CharField(
         label=_("Reference"),
-        help_text=_("What it is about, exactly; for an erase, the user's id."),
+        help_text=_("Exactly whom or what the job is about; for an erasure, the id of the user."),
         strip=False,
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
     )
     start_at = forms.SplitDateTimeField(
         label=_("Start"),
-        help_text=_("Empty: when such jobs usually start. A time that has passed means now."),
+        help_text=_("Empty: the action's usual start. A time in the past means now."),
         required=False,
         widget=StartWidget,
     )
     description = forms.CharField(
         label=_("Description"),
-        help_text=_("Empty: the action's own."),
+        help_text=_("Empty: the description of the action."),
         required=False,
         strip=False,
         widget=forms.TextInput(attrs={"class": "vTextField"}),
@@ -77,16 +76,15 @@ class NewJobForm(AskingForm):
         fields = ("project", "action", "reference_id", "start_at", "description", "parameters")
         labels = {"project": _("Project")}
 
-    # Set by `AddsJobs`: the address of a job's page.
+    # Set by `AddJobMixin`: returns the URL of a job's page.
     page_of: ClassVar[Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the actions that are registered now, also those that integrators may not ask for."""
+        """Offer all registered actions, also those that are not public."""
         super().__init__(*args, **kwargs)
         self.fields["action"].choices = action_choices()  # type: ignore[attr-defined]  # a ChoiceField
 
-    def ask(self) -> Job:
-        """Schedule the job."""
+    def call_service(self) -> Job:
         given = self.cleaned_data
         return schedule_job(
             given["action"],
@@ -99,20 +97,20 @@ class NewJobForm(AskingForm):
         )
 
     def clean(self) -> dict[str, Any]:
-        """Ask, and name the job that is in the way of another one."""
+        """Add an error that links to the active job, if the action allows only one."""
         try:
             return super().clean()
         except ActiveJobExists as refused:
-            words = translated("There is one already that waits or runs: %(job)s.") % {"job": "{}"}
+            words = translated("Such a job already waits or runs: %(job)s.") % {"job": "{}"}
             link = format_html('<a href="{}">{}</a>', self.page_of(refused.job), refused.job.pk)
             self.add_error("reference_id", format_html(words, link))
         return self.cleaned_data
 
 
-class AddsJobs(AsksServiceMixin, LookOnlyMixin):
-    """For the jobs' pages: those with ``jobs.add_job`` may ask for a job; nobody may change one."""
+class AddJobMixin(ServiceFormMixin, ReadOnlyMixin):
+    """The page that adds a job, for users with ``jobs.add_job``."""
 
-    add_form_template = "admin/change_form.html"  # ours is for what a job has once it is there
+    add_form_template = "admin/change_form.html"  # ours shows a stored job
     raw_id_fields = ("project",)
     new_fieldsets: ClassVar[Any] = (
         (None, {"fields": ("project", "action", "reference_id", "start_at")}),
@@ -120,27 +118,20 @@ class AddsJobs(AsksServiceMixin, LookOnlyMixin):
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return what is asked for a new job, or shown of one."""
         return super().get_fieldsets(request, obj) if obj else self.new_fieldsets
 
-    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Complete the project where it can be."""
-        return ("project",) if self.completes_projects(request) else ()
-
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Ask with our form; a job's page needs none."""
         if obj is None:
-            kwargs["form"] = asked_by(
-                NewJobForm, staff(request), page_of=staticmethod(lambda job: self.url_of("change", job.pk))
-            )
+            page_of = staticmethod(lambda job: self.url_of("change", job.pk))
+            kwargs["form"] = form_of(NewJobForm, actor_of(request), page_of=page_of)
         return super().get_form(request, obj, change, **kwargs)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """Say which job it is, and show it; nothing personal is told."""
+        """Show the new job; the message names it by its id only, as it may be shown on another page."""
         self.message_user(request, translated("Job %(job)s is scheduled.") % {"job": obj.pk}, messages.SUCCESS)
         return self.to_page_of(obj) if self.has_view_permission(request, obj) else self.to_list(request)
 
 
 def _aware(start_at: datetime | None) -> datetime | None:
-    """Return the instant that was typed, also where the host's datetimes are naive."""
+    """Return the instant as an aware one, also where the host has ``USE_TZ = False``."""
     return timezone.make_aware(start_at) if start_at is not None and timezone.is_naive(start_at) else start_at

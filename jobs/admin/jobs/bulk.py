@@ -1,7 +1,7 @@
-"""Cancel, retry or run now many jobs: those that are ticked at once, all that match by a job of its own.
+"""Bulk changes: cancel, retry or run now the ticked jobs at once, or all that match by a job.
 
-The list leads to a page that says what would be done. What stands there travels on signed:
-the ids that were ticked or, for all that match, the filter and the newest id of that moment.
+The action leads to a page that asks for confirmation. That page carries the request, signed:
+the ticked ids or, for all that match, the filter and the newest id of that moment.
 """
 
 import time
@@ -15,8 +15,7 @@ from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -32,22 +31,22 @@ from ...services.search.staff_filter import JobFilter
 from ...status import Status
 from ..base import display
 from ..base.masking import masked, may_see_references
-from ..base.read_only import selected_ids, staff
-from .buttons import STEPS, ReasonForm, Step, StepsInMixin, why_not
-from .columns import ListsJobs, waits
+from ..base.read_only import actor_of, selected_ids, selects_all
+from .columns import JobListMixin, waits
+from .interventions import INTERVENTIONS, InterventionsMixin, ReasonForm, why_not
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-# A page must answer before the web server loses patience; each busy job may take JOBS["CANCEL_WAIT_SECONDS"].
+# A response must come before the web server's timeout; each busy job may take JOBS["CANCEL_WAIT_SECONDS"].
 BULK_SECONDS: Final = 15
 CONFIRM_WITHIN_SECONDS: Final = 3600
 SALT: Final = "jobs.admin.jobs.bulk"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bulk:
-    """The words for one change of many; how one job is changed, and who may, its step says."""
+class BulkTexts:
+    """The texts of one bulk change; the intervention of the same name has the permission and the service."""
 
     title: "_StrPromise"
     all_title: "_StrPromise"
@@ -56,14 +55,9 @@ class Bulk:
     done: Any
     not_done: Any
 
-    @staticmethod
-    def step_of(change: Change) -> Step:
-        """Return the step that does the same to one job."""
-        return STEPS[change.value]
 
-
-BULKS: Final = {
-    Change.CANCEL: Bulk(
+TEXTS: Final = {
+    Change.CANCEL: BulkTexts(
         title=_("Cancel these jobs?"),
         all_title=_("Cancel all jobs that match?"),
         explanation=_(
@@ -78,7 +72,7 @@ BULKS: Final = {
             "count",
         ),
     ),
-    Change.RETRY: Bulk(
+    Change.RETRY: BulkTexts(
         title=_("Retry these jobs?"),
         all_title=_("Retry all failed jobs that match?"),
         explanation=_(
@@ -93,10 +87,10 @@ BULKS: Final = {
             "count",
         ),
     ),
-    Change.RUN: Bulk(
+    Change.RUN: BulkTexts(
         title=_("Run these jobs now?"),
         all_title=_("Run all waiting jobs that match now?"),
-        explanation=_("They are due at once instead of at their times; workers take them when it is their turn."),
+        explanation=_("They are due at once instead of at their times; workers claim them when it is their turn."),
         button=_("Run the jobs now"),
         done=ngettext_lazy("Job %(ids)s is due now.", "%(count)s jobs are due now: %(ids)s.", "count"),
         not_done=ngettext_lazy(
@@ -108,37 +102,32 @@ BULKS: Final = {
 }
 
 
-class ChangesManyJobs(ListsJobs, StepsInMixin):
-    """The actions of the list, and the page between them and what they do."""
+class BulkChangeMixin(JobListMixin, InterventionsMixin):
+    """The actions of the list, and the page that asks for confirmation."""
 
     actions: Sequence[Any] = ("cancel_selected", "retry_selected", "run_selected")
 
     @admin.action(permissions=["cancel"], description=_("Cancel selected jobs"))
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Ask whether to cancel."""
         return self._ask(request, Change.CANCEL)
 
     @admin.action(permissions=["retry"], description=_("Retry selected jobs"))
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Ask whether to retry."""
         return self._ask(request, Change.RETRY)
 
     @admin.action(permissions=["run"], description=_("Run selected jobs now"))
     def run_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Ask whether to run now."""
         return self._ask(request, Change.RUN)
 
     def refuses_all_that_match(self, request: HttpRequest) -> bool:
-        """Let the actions themselves deal with it."""
+        """Leave it to the actions."""
         return False
 
-    def get_urls(self) -> list[URLPattern]:
-        """Add the address to which the page in between sends what was confirmed."""
-        name = f"{self.opts.app_label}_{self.opts.model_name}_bulk"
-        return [path("bulk/", self.admin_site.admin_view(self.bulk_view), name=name), *super().get_urls()]
+    def button_urls(self) -> list[URLPattern]:
+        return [self.page_url("bulk", self.bulk_view), *super().button_urls()]
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
-        """Do what was confirmed, if it was and may be; else lead back to the list."""
+        """Make the confirmed change, if the request is signed, recent, of this user, and permitted."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method != "POST":
@@ -147,23 +136,24 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
             asked = signing.loads(request.POST.get("asked", ""), salt=SALT, max_age=CONFIRM_WITHIN_SECONDS)
             change = Change(asked["change"])
         except (signing.BadSignature, ValueError, TypeError, KeyError):
-            self.message_user(request, translated("Nothing was changed: begin anew, please."), messages.ERROR)
+            self.message_user(request, translated("Nothing was changed: please start again."), messages.ERROR)
             return HttpResponseRedirect(self.url_of("changelist"))
-        if asked["user"] != str(request.user.pk) or not self.may_step_in(request, Bulk.step_of(change).permission):
+        is_allowed = self.has_permission_to(INTERVENTIONS[change.value].permission, request)
+        if asked["user"] != str(request.user.pk) or not is_allowed:
             raise PermissionDenied
         form = ReasonForm(request.POST)
         if not form.is_valid():
-            return self._page(request, change, asked, form)
+            return self._confirmation(request, change, asked, form)
         reason = form.cleaned_data["reason"]
         if "ids" in asked:
             return self._change_ticked(request, change, asked, reason)
-        return self._order(request, change, asked, reason)
+        return self._change_all(request, change, asked, reason)
 
     def _ask(self, request: HttpRequest, change: Change) -> HttpResponse | None:
-        """Show the page in between, or say why there is none."""
+        """Ask for confirmation; None, after a message, if all that match cannot be changed."""
         asked: dict[str, Any] = {"change": change.value, "user": str(request.user.pk), "back": request.GET.urlencode()}
-        if not forms.BooleanField(required=False).to_python(request.POST.get("select_across")):
-            return self._page(request, change, {**asked, "ids": selected_ids(request)}, ReasonForm())
+        if not selects_all(request):
+            return self._confirmation(request, change, {**asked, "ids": selected_ids(request)}, ReasonForm())
         highest_id = bulk_change.newest_job_id()
         changelist: Any = self.get_changelist_instance(request)
         if not changelist.may_choose_all:
@@ -171,41 +161,41 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
             self.message_user(request, problem, messages.ERROR)
             return None
         wanted = changelist.wanted.without_reference()
-        asked |= {"filter": wanted.as_json(), "highest_id": highest_id, "words": changelist.asked_in_words}
-        return self._page(request, change, asked, ReasonForm())
+        asked |= {"filter": wanted.as_json(), "highest_id": highest_id, "words": changelist.filters_in_words}
+        return self._confirmation(request, change, asked, ReasonForm())
 
-    def _page(self, request: HttpRequest, change: Change, asked: dict[str, Any], form: forms.Form) -> HttpResponse:
-        """Say what would be done, to how many jobs, and to which for example."""
-        bulk, is_all = BULKS[change], "ids" not in asked
-        title = bulk.all_title if is_all else bulk.title
+    def _confirmation(
+        self, request: HttpRequest, change: Change, asked: dict[str, Any], form: forms.Form
+    ) -> HttpResponse:
+        """Show what would be done, to how many jobs, and some of them."""
+        texts, is_all, is_none = TEXTS[change], "ids" not in asked, False
         if is_all:
             preview = bulk_change.preview_change(change, JobFilter.from_json(asked["filter"]))
-            count, samples = display.counted(preview.count, at_least=preview.at_least), preview.samples
+            count, samples = display.bounded_count(preview.count, at_least=preview.at_least), preview.samples
+            is_none = preview.count == 0
         else:
-            preview, samples = None, asked["ids"][: bulk_change.SAMPLES]
-            count = display.whole(len(asked["ids"]))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "original": title,
-            "has_view_permission": True,
-            "opts": self.opts,
-            "media": self.media,
-            "step": Bulk.step_of(change),
-            "bulk": bulk,
-            "is_all": is_all,
-            "is_none": is_all and preview is not None and preview.count == 0,
-            "count": count,
-            "words": asked.get("words", []),
-            "samples": self._samples(request, samples),
-            "wait": self._wait_of_order() if is_all else "",
-            "reason": form["reason"],
-            "asked": signing.dumps(asked, salt=SALT, compress=True),
-            "post_to": self.url_of("bulk"),
-            "back": f"{self.url_of('changelist')}?{asked['back']}",
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/jobs/job/bulk.html", context)
+            count, samples = display.whole(len(asked["ids"])), asked["ids"][: bulk_change.SAMPLES]
+        return self.page(
+            request,
+            "admin/jobs/job/bulk.html",
+            title=str(texts.all_title if is_all else texts.title),
+            intervention=INTERVENTIONS[change.value],
+            bulk=texts,
+            is_all=is_all,
+            is_none=is_none,
+            count=count,
+            words=asked.get("words", []),
+            samples=self._samples(request, samples),
+            wait=self._wait_of_new_job() if is_all else "",
+            reason=form["reason"],
+            asked=signing.dumps(asked, salt=SALT, compress=True),
+            post_to=self.url_of("bulk"),
+            back=self._list_url(asked),
+        )
+
+    def _list_url(self, asked: dict[str, Any]) -> str:
+        """Return the list with the filters that it had."""
+        return f"{self.url_of('changelist')}?{asked['back']}"
 
     def _samples(self, request: HttpRequest, ids: Sequence[int]) -> list[dict[str, Any]]:
         rows = Job.objects.defer("parameters", "receipt").select_related("project").in_bulk(ids)
@@ -222,22 +212,22 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
             for job in (rows[job_id] for job_id in ids if job_id in rows)
         ]
 
-    def _wait_of_order(self) -> str:
-        """Return what will keep the job that does it from being run, as far as it can be known before it is there."""
+    def _wait_of_new_job(self) -> str:
+        """Return why the job that makes the change would wait, as far as that is known before it is created."""
         now = clock.read(jobs_connection())
         job: Any = Job(pk=0, action=bulk_change.ACTION, status=Status.SCHEDULED.value, start_at=now, due_at=now)
-        job.seen_at, job.wait = now, explain_wait(job, now=now)
+        job.read_at, job.wait = now, explain_wait(job, now=now)
         return "" if job.wait is None or job.wait.what is Waiting.TURN else str(waits(job))
 
-    def _order(self, request: HttpRequest, change: Change, asked: dict[str, Any], reason: str) -> HttpResponse:
-        """Have a job of its own do it, and lead to that job's page."""
+    def _change_all(self, request: HttpRequest, change: Change, asked: dict[str, Any], reason: str) -> HttpResponse:
+        """Schedule a job that makes the change, and show that job."""
         project = bulk_change.staff_project()
-        who = staff(request)
+        who = actor_of(request)
         if project is None:
-            words = translated("Nothing was changed: JOBS[“STAFF_PROJECT”] names no project any more for such a job.")
+            words = translated("Nothing was changed: JOBS[“STAFF_PROJECT”] no longer names a project for such a job.")
             self.message_user(request, words, messages.ERROR)
-            return HttpResponseRedirect(f"{self.url_of('changelist')}?{asked['back']}")
-        order = BulkChange(
+            return HttpResponseRedirect(self._list_url(asked))
+        bulk = BulkChange(
             change=change,
             wanted=JobFilter.from_json(asked["filter"]),
             highest_id=asked["highest_id"],
@@ -246,54 +236,50 @@ class ChangesManyJobs(ListsJobs, StepsInMixin):
             request_id=who.request_id,
         )
         try:
-            job = bulk_change.request_change(order, project=project)
+            job = bulk_change.request_change(bulk, project=project)
         except InvalidField as invalid:
             form = ReasonForm(request.POST)
             form.add_error("reason", str(invalid))
-            return self._page(request, change, asked, form)
+            return self._confirmation(request, change, asked, form)
         except JobsError as error:
             self.message_user(request, why_not(error), messages.ERROR)
             return HttpResponseRedirect(self.url_of("changelist"))
-        self.log_addition(request, job, translated("Asked for: %(what)s.") % {"what": job.description})
-        words = translated(
-            "This job changes all that match; its receipt tells what was done, and why the rest was not."
-        )
+        self.log_addition(request, job, translated("Requested: %(what)s.") % {"what": job.description})
+        words = translated("This job changes all that match; its receipt says what was done, and why the rest was not.")
         self.message_user(request, words, messages.SUCCESS)
         return self.to_page_of(job)
 
     def _change_ticked(self, request: HttpRequest, change: Change, asked: dict[str, Any], reason: str) -> HttpResponse:
-        """Change the ticked jobs one by one, also those that a filter hides since the list was shown."""
+        """Change the ticked jobs one by one, also those that no longer match the list's filter."""
         jobs = Job.objects.select_related("project").in_bulk(asked["ids"])
         done: list[int] = []
-        kept: dict[str, list[int]] = {}
+        unchanged: dict[str, list[int]] = {}
         stop_at = time.monotonic() + BULK_SECONDS
         for job_id in asked["ids"]:
             if job_id not in jobs:
                 problem = translated("there is no such job")
             elif time.monotonic() > stop_at:
-                problem = translated("not tried, as the others took too long; choose them again")
+                problem = translated("not tried, as the other jobs took too long; choose them again")
             else:
-                problem = self._change_one(request, jobs[job_id], Bulk.step_of(change), reason)
-            (kept.setdefault(problem, []) if problem else done).append(job_id)
-        self._tell(request, BULKS[change], done, kept)
-        return HttpResponseRedirect(f"{self.url_of('changelist')}?{asked['back']}")
+                problem = self._change_one(request, jobs[job_id], change, reason)
+            (unchanged.setdefault(problem, []) if problem else done).append(job_id)
+        if done:
+            self.message_user(request, TEXTS[change].done % _ids_in_words(done), messages.SUCCESS)
+        for problem, ids in unchanged.items():
+            words = TEXTS[change].not_done % {"problem": problem, **_ids_in_words(ids)}
+            self.message_user(request, words, messages.WARNING)
+        return HttpResponseRedirect(self._list_url(asked))
 
-    def _change_one(self, request: HttpRequest, job: Job, step: Step, reason: str) -> str:
-        """Change a job; return why it was not, or nothing. The log names the job and no person."""
+    def _change_one(self, request: HttpRequest, job: Job, change: Change, reason: str) -> str:
+        """Change a job; return why it was not changed, or "". The log names the job and no person."""
+        intervention = INTERVENTIONS[change.value]
         try:
-            changed = step.service(job.pk, project=job.project, actor=staff(request), reason=reason)
+            changed = intervention.service(job.pk, project=job.project, actor=actor_of(request), reason=reason)
         except JobsError as error:
             return why_not(error)
-        self.log_change(request, job, str(step.logged) % {"id": job.pk, "new": changed.pk})
+        self.log_change(request, job, str(intervention.logged) % {"id": job.pk, "new": changed.pk})
         return ""
 
-    def _tell(self, request: HttpRequest, bulk: Bulk, done: list[int], kept: dict[str, list[int]]) -> None:
-        """Say which jobs were changed, and of the others why not."""
-        if done:
-            self.message_user(request, bulk.done % _counted(done), messages.SUCCESS)
-        for problem, ids in kept.items():
-            self.message_user(request, bulk.not_done % {"problem": problem, **_counted(ids)}, messages.WARNING)
 
-
-def _counted(ids: list[int]) -> dict[str, Any]:
+def _ids_in_words(ids: list[int]) -> dict[str, Any]:
     return {"count": len(ids), "ids": ", ".join(map(str, ids))}

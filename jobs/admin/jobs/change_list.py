@@ -1,4 +1,4 @@
-"""The jobs list at any size: what the filters ask for together, bounded counts, bounded pages."""
+"""The change list of jobs: one search by all filters, with bounded counts and pages, at any number of jobs."""
 
 from datetime import datetime
 from typing import Any, Final, cast
@@ -26,51 +26,52 @@ from .filters import JobListFilter
 
 MOST_ROWS: Final = 10_000
 BEFORE: Final = "before"
-NOT_IN_THE_LIST: Final = ("description", "errors", "parameters", "receipt")
+UNLISTED_COLUMNS: Final = ("description", "errors", "parameters", "receipt")
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # takes none at run time
-    """Pages over the first ``MOST_ROWS`` rows; nothing looks at more than one row beyond them."""
+    """Pages over the first ``MOST_ROWS`` rows; at most one row beyond them is read."""
 
     @cached_property
     def ids(self) -> list[int]:
-        """The ids of all that can be paged through, in their order, and of one more if there is one.
+        """The ids of all pages in their order, and one more if there is one.
 
-        One look tells the number and every page; what has no index of its own would be looked through for each.
+        One query gives both the number of rows and the ids of every page; two would scan twice
+        what has no index of its own.
         """
         rows = cast("QuerySet[Any]", self.object_list)
         return list(rows.values_list("pk", flat=True)[: MOST_ROWS + 1])
 
     @cached_property
     def count(self) -> int:
-        """How many rows can be paged through."""
+        """How many rows the pages have."""
         return min(len(self.ids), MOST_ROWS)
 
     @property
     def has_more(self) -> bool:
-        """Whether there are rows that no page shows."""
+        """Whether more rows match than the pages have."""
         return len(self.ids) > MOST_ROWS
 
 
 class JobChangeList(ChangeList):
-    """Newest first, or oldest first: the orders that every filter's index has; late ones by how late they are."""
+    """By id, which every filter's index can give, newest or oldest first; late jobs by how late they are."""
 
     now: datetime
     result: SearchResult
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
-        """Return what filters are to be asked for; where to go on is none of them."""
+        """Leave out ``before``, which is no filter."""
         found: dict[str, Any] = super().get_filters_params(params)
         found.pop(BEFORE, None)
         return found
 
     def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
-        """Return a link; it goes on from the same place to another page, from the beginning to anything else."""
+        """Keep ``before`` in links to other pages; every other link starts a new search."""
         pages = new_params is not None and (PAGE_VAR in new_params or BEFORE in new_params)
         return super().get_query_string(new_params, remove if pages else [*(remove or []), BEFORE])
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        """Look for what the filters and the search ask for together."""
+        """Search once, by all filters and the search term together."""
         self.now = clock.read(jobs_connection())
         specs, self.has_filters, others, _, self.has_active_filters = self.get_filters(request)
         if others:
@@ -80,62 +81,63 @@ class JobChangeList(ChangeList):
             new_params={}, remove=[name for name in self.get_filters_params() if name != SEARCH_VAR]
         )
         oldest_first = self.get_ordering(request, self.root_queryset) == ["pk"]
-        self.params.pop(BEFORE, None)  # a new search begins at the beginning
+        self.params.pop(BEFORE, None)  # so that the search form does not send it
         before = parse_id(request.GET.get(BEFORE, ""))
         self.result = search_jobs(self.wanted, before=before, reverse=oldest_first)
-        # A host may have its staff see some jobs only.
+        # A host's `get_queryset` may show its staff only some jobs.
         return self.root_queryset.order_by() & self.result.jobs if self.is_part else self.result.jobs
 
     @property
     def is_part(self) -> bool:
-        """Whether the host lets the user see some jobs only; no filter of ours tells which."""
+        """Whether the host's ``get_queryset`` leaves jobs out; no ``JobFilter`` can express which."""
         return bool(self.root_queryset.query.where)
 
     @cached_property
     def wanted(self) -> JobFilter:
-        """All that is asked for."""
-        return self._wanted_beside(None)
+        """What the filters and the search term ask for."""
+        return self._wanted_without(None)
 
-    def _wanted_beside(self, left_out: JobListFilter | None) -> JobFilter:
-        asks: dict[str, Any] = {"search": self.query} if self.query else {}
+    def _wanted_without(self, left_out: JobListFilter | None) -> JobFilter:
+        fields: dict[str, Any] = {"search": self.query} if self.query else {}
         for spec in self.filter_specs:
             if spec is not left_out and isinstance(spec, JobListFilter):
-                asks |= spec.asks(self.now)
-        return JobFilter(**asks)
+                fields |= spec.chosen_fields(self.now)
+        return JobFilter(**fields)
 
     @cached_property
     def counts(self) -> dict[tuple[str, Any], str]:
-        """How many jobs each choice of each filter would show, as texts."""
+        """How many jobs each choice of each filter would show, as texts; see ``CountedList``."""
         groups = {
             spec.parameter_name: (
-                self._wanted_beside(spec),
+                self._wanted_without(spec),
                 {value: spec.fields_of(value, self.now) for value, _ in spec.lookup_choices},
             )
             for spec in self.filter_specs
             if isinstance(spec, JobListFilter) and spec.has_counts
         }
         return {
-            key: display.counted(facet.count, at_least=facet.at_least) for key, facet in count_choices(groups).items()
+            key: display.bounded_count(facet.count, at_least=facet.at_least)
+            for key, facet in count_choices(groups).items()
         }
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Return the order by id; columns without an index cannot be sorted by."""
+        """Order by id only: other columns have no index."""
         wanted = super().get_ordering(request, queryset)
         return ["pk"] if wanted[:1] in (["pk"], ["id"]) else ["-pk"]
 
     def get_results(self, request: HttpRequest) -> None:
-        """Fetch the page: its ids by the index alone, then these rows, and what is to be said of each."""
+        """Read the page's ids from the index alone, then these rows, and why each of them waits."""
         with index_scans_only():
             super().get_results(request)
             ids = self._ids_of_page()
-        rows = self.root_queryset.defer(*NOT_IN_THE_LIST).select_related("project").in_bulk(ids)
+        rows = self.root_queryset.defer(*UNLISTED_COLUMNS).select_related("project").in_bulk(ids)
         self.result_list = [rows[job_id] for job_id in ids if job_id in rows]
         waits = explain_waits(self.result_list, now=self.now)
         may_see = may_see_references(request.user)
         for job in self.result_list:
-            job.seen_at, job.wait = self.now, waits.get(job.pk)
-            job.shown_reference = job.reference_id if may_see else masked(job.reference_id)
-        # The search box shows a number of rows only after a search, and only a true one.
+            job.read_at, job.wait = self.now, waits.get(job.pk)
+            job.visible_reference = job.reference_id if may_see else masked(job.reference_id)
+        # The search box shows this number after a search; a bounded one would be wrong.
         if not self.query or self.has_more or self.result.window is not None:
             self.full_result_count = self.result_count
 
@@ -149,22 +151,22 @@ class JobChangeList(ChangeList):
 
     @cached_property
     def may_choose_all(self) -> bool:
-        """Whether all that match can be changed: a filter of ours says which, and there is a project for the job."""
+        """Whether an action can take all that match: by a job, which needs the filter and a project."""
         return not self.is_part and can_have_staff_project()
 
     @property
     def has_more(self) -> bool:
-        """Whether more rows match than are listed."""
+        """Whether more rows match than the pages have."""
         return isinstance(self.paginator, BoundedPaginator) and self.paginator.has_more
 
     @property
     def counted(self) -> str:
         """How many rows match, as a text."""
-        return display.counted(self.result_count, at_least=self.has_more or self.result.window is not None)
+        return display.bounded_count(self.result_count, at_least=self.has_more or self.result.window is not None)
 
     @property
-    def asked_in_words(self) -> list[str]:
-        """What is asked for: each filter with its choice, and the search."""
+    def filters_in_words(self) -> list[str]:
+        """Each filter with its choice, and the search term, for people."""
         chosen = [
             (spec.title, choice["display"])
             for spec in self.filter_specs
@@ -179,7 +181,7 @@ class JobChangeList(ChangeList):
 
     @property
     def searched(self) -> dict[str, Any] | None:
-        """Where the search ended although there is more, and the link that goes on from there."""
+        """Where a search that did not cover all jobs ended, and the link that continues it."""
         window = self.result.window
         if window is None:
             return None
@@ -188,5 +190,5 @@ class JobChangeList(ChangeList):
 
 
 def search(jobs: QuerySet[Job], term: str) -> QuerySet[Job]:
-    """Keep the job with this id and those for exactly this reference, as where a job is chosen for something else."""
+    """Return the jobs of ``jobs`` with this id or exactly this reference, for autocompletion."""
     return jobs.filter(pk__in=search_jobs(JobFilter(search=term)).jobs.values("pk")[:MOST_ROWS])

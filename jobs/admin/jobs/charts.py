@@ -1,8 +1,7 @@
-"""Charts that are drawn by the server: SVG without scripts, styles or texts whose size follows the window's.
+"""Charts drawn by the server as SVG, without scripts or inline styles.
 
-The drawing is stretched to the place there is; what is to be read stands beside it in
-HTML, at equal distances. Every number that is drawn is told in words when pointed at,
-and stands in the page's table in the same words.
+The drawing is stretched to the available width, so its labels stand beside it in HTML.
+Every number is also a tooltip, and stands in the page's table in the same words.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,17 +10,17 @@ from datetime import timedelta
 from math import ceil, floor, log
 from typing import TYPE_CHECKING, Any, Final
 
-from ..base.display import percent, spoken, whole
+from ..base.display import duration, percent, whole
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 WIDTH: Final = 10
-"""Of one period; the drawing is as wide as it has periods."""
+"""Of one period, in units of the drawing."""
 HEIGHT: Final = 100
 GAP: Final = 1
 MOST_LABELS: Final = 6
-# The labels of durations: each step looks equally high, as what is ten times longer matters about as much more.
+# The scale of durations, roughly logarithmic: neighbours are equally far apart.
 RUNGS: Final = tuple(
     timedelta(seconds=seconds) for seconds in (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 21600, 86400, 604800)
 )
@@ -31,7 +30,7 @@ Value = float | timedelta | None
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What a chart is about; ``times`` names its periods, from left to right."""
+    """The title and note of a chart; ``times`` are the labels of its periods, from left to right."""
 
     name: str
     title: "_StrPromise"
@@ -41,7 +40,7 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """The values of one kind, one a period; ``kind`` names its looks in the style sheet."""
+    """One line or stack of bars: a value for each period; ``kind`` is a part of its CSS class."""
 
     kind: str
     mark: str
@@ -61,7 +60,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
-    """Where a period may be pointed at, and what is told there."""
+    """The area of one period, and its tooltip."""
 
     x: int
     words: str
@@ -69,34 +68,35 @@ class Spot:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """All that the template needs."""
+    """A chart for the template."""
 
     frame: Frame
     series: Sequence[Series]
     shapes: Sequence[Shape]
     heights: Sequence[str]
     """Labels at equal distances, from the top down."""
-    look: str
+    form: str
+    """``bar`` or ``line``: a part of the CSS class of each shape."""
     is_empty: bool
 
     @property
     def width(self) -> int:
-        """Of the drawing, in its own units."""
+        """Of the drawing, in its units."""
         return WIDTH * len(self.frame.times)
 
     @property
     def grid(self) -> str:
-        """A line for each label, as a path."""
+        """A path with a line for each label."""
         steps = len(self.heights) - 1
         return "".join(f"M0 {_y(step / steps)}H{self.width}" for step in range(steps + 1))
 
     @property
     def spots(self) -> list[Spot]:
-        """The numbers of each period, in words."""
+        """The tooltips, one for each period."""
         spots = []
         for place, time in enumerate(self.frame.times):
-            told = ", ".join(f"{each.label}: {each.words[place]}" for each in self.series)
-            spots.append(Spot(x=place * WIDTH, words=f"{time} – {told}"))
+            words = ", ".join(f"{each.label}: {each.words[place]}" for each in self.series)
+            spots.append(Spot(x=place * WIDTH, words=f"{time} – {words}"))
         return spots
 
 
@@ -115,20 +115,20 @@ def bars(frame: Frame, series: list[Series]) -> Chart:
                 floors[place] += value
         shapes.append(Shape(kind=each.kind, path=path))
     heights = [whole(top), whole(top // 2), whole(0)]
-    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, look="bar", is_empty=not any(sums))
+    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, form="bar", is_empty=not any(sums))
 
 
 def shares(frame: Frame, series: list[Series]) -> Chart:
-    """Draw parts of a whole, from 0 to 1, as lines below a round share."""
+    """Draw shares, from 0 to 1, as lines; the scale ends at a round percentage."""
     most = max((value for each in series for value in _numbers(each.values)), default=0)
     top = min(100, _round_up(100 * most))
     shapes = _lines(series, lambda share: 100 * share / top)
     heights = [percent(height) for height in (top, top // 2, 0)]
-    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, look="line", is_empty=_is_empty(series))
+    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, form="line", is_empty=_is_empty(series))
 
 
-def lengths(frame: Frame, series: list[Series]) -> Chart:
-    """Draw durations as lines on a ladder of round ones."""
+def durations(frame: Frame, series: list[Series]) -> Chart:
+    """Draw durations as lines on the scale ``RUNGS``."""
     seen = [_rung(value) for each in series for value in each.values if value is not None]
     low = min(floor(min(seen, default=0)), len(RUNGS) - 2)
     high = max(low + 1, ceil(max(seen, default=1)))
@@ -136,12 +136,12 @@ def lengths(frame: Frame, series: list[Series]) -> Chart:
     if (high - low) % apart:
         low, high = (low - 1, high) if low else (low, high + 1)
     shapes = _lines(series, lambda value: (_rung(value) - low) / (high - low))
-    heights = [spoken(RUNGS[rung]) for rung in range(high, low - 1, -apart)]
-    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, look="line", is_empty=_is_empty(series))
+    heights = [duration(RUNGS[rung]) for rung in range(high, low - 1, -apart)]
+    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, form="line", is_empty=_is_empty(series))
 
 
 def _lines(series: list[Series], height: Callable[[Any], float]) -> list[Shape]:
-    """Join the values of each series; where one is missing the line is cut, and a lonely value is a dot."""
+    """Join the values of each series; a missing value interrupts the line, and a single value is a dot."""
     shapes = []
     for each in series:
         path, is_cut = "", True
@@ -154,15 +154,15 @@ def _lines(series: list[Series], height: Callable[[Any], float]) -> list[Shape]:
     return shapes
 
 
-def _rung(duration: Any) -> float:
-    """Return where a duration stands on the ladder; between two rungs by its logarithm."""
-    inside = min(max(duration, RUNGS[0]), RUNGS[-1])
+def _rung(value: Any) -> float:
+    """Return the place of a duration on the scale; between two rungs by its logarithm."""
+    inside = min(max(value, RUNGS[0]), RUNGS[-1])
     lower = max(place for place, rung in enumerate(RUNGS[:-1]) if rung <= inside)
     return lower + log(inside / RUNGS[lower]) / log(RUNGS[lower + 1] / RUNGS[lower])
 
 
 def _round_up(value: float) -> int:
-    """Return the least number at or above ``value`` that is easily read, and so is its half; at least 2."""
+    """Return the least round number, with a round half, that is at least ``value`` and 2."""
     if value <= 8:
         return next(top for top in (2, 4, 6, 8) if top >= value)
     power = 1
@@ -180,5 +180,5 @@ def _is_empty(series: list[Series]) -> bool:
 
 
 def _y(share: float) -> float:
-    """Return how far from the top something is drawn."""
+    """Return the distance from the top."""
     return round(HEIGHT * (1 - share), 2)

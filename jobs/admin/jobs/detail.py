@@ -1,4 +1,4 @@
-"""A job's page: what, for whom, and why it is where it is; how far it got, what happened, and what else there was."""
+"""The page of one job: why it has its status, its progress, its history, and other jobs for the same reference."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
@@ -15,10 +15,9 @@ from ...db.clock import NOW
 from ...models import Job
 from ...services.search.staff_filter import parse_id
 from ..base import display
-from ..base.display import spoken
 from ..base.masking import masked, may_see_references, without_reference
 from . import state_sentence
-from .buttons import StepsInMixin, looked_at
+from .interventions import InterventionsMixin
 from .timeline import Hide, Timeline, timeline_of
 
 OTHERS_SHOWN: Final = 10
@@ -40,12 +39,12 @@ LEASE: Final = display.column(display.moment, "lease_expires_at", _("lease expir
 
 @admin.display(description=_("due"))
 def due(job: Job) -> str:
-    """Return when it may be claimed; of a held job, nothing."""
+    """Return when it may be claimed; a dash for a held job."""
     return display.NONE if job.is_held else display.moment(job.due_at)
 
 
-class JobPageMixin(StepsInMixin):
-    """All that a job's page shows; nothing on it can be edited."""
+class JobPageMixin(InterventionsMixin):
+    """The page of a job; nothing on it can be edited."""
 
     fieldsets: ClassVar[Any] = (
         (_("Times"), {"fields": ((CREATED, START), (due, STARTED), (BEGUN, FINISHED), (UPDATED, PROGRESSED))}),
@@ -53,41 +52,31 @@ class JobPageMixin(StepsInMixin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return all that is shown of a job."""
         shown_fields = self.fieldsets if obj else ()
         return [field for _title, options in shown_fields for row in options["fields"] for field in _fields_of(row)]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Return the job with its project and organization, and the database's time, in one query."""
+        """Return the job with its project, its organization and the database's time as ``read_at``, in one query."""
         job_id = parse_id(object_id)
         if job_id is None:
             return None
-        jobs = self.get_queryset(request).select_related("project__organization").annotate(looked_at=NOW)
+        jobs = self.get_queryset(request).select_related("project__organization").annotate(read_at=NOW)
         return jobs.filter(pk=job_id).first()
 
     def get_preserved_filters(self, request: HttpRequest) -> str:
-        """Lead back to the list as it was, but for the words of a search: they may be a reference."""
+        """Keep the list's filters in links, without a search term, which may be a reference."""
         kept = dict(parse_qsl(super().get_preserved_filters(request)))
         if "_changelist_filters" in kept:
             filters = [(name, value) for name, value in parse_qsl(kept["_changelist_filters"]) if name != "q"]
             kept = {"_changelist_filters": urlencode(filters)} if filters else {}
         return urlencode(kept)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        """Show the job; a form that adds one is Django's own."""
-        if obj is not None:
-            context["page"] = self._page_of(request, obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Add the job as ``page``; the form that adds one is Django's own."""
+        context = super().form_context(request, row)
+        return context if row is None else context | {"page": self._page_of(request, row)}
 
-    def _page_of(self, request: HttpRequest, job: Job) -> dict[str, Any]:
+    def _page_of(self, request: HttpRequest, job: Any) -> dict[str, Any]:
         sees_references = may_see_references(request.user)
         with_detail = request.user.has_perm(f"{self.opts.app_label}.view_job_detail")
         reference = job.reference_id
@@ -97,12 +86,12 @@ class JobPageMixin(StepsInMixin):
 
         timeline = timeline_of(job, with_detail=with_detail, hide=hide)
         retried_by = [self._link(pk) for pk in Job.objects.filter(retry_of=job.pk).values_list("pk", flat=True)]
-        steps = self.steps_for(request, job)
+        offered = self.interventions_for(request, job)
         return {
             "status": display.status(job.status),
-            "why": state_sentence.why(job, now=looked_at(job), timeline=timeline),
-            # A job is retried once: after that the button could only be refused.
-            "steps": [offered for offered in steps if not (retried_by and offered["step"].name == "retry")],
+            "why": state_sentence.why(job, now=job.read_at, timeline=timeline),
+            # A job is retried once: a second retry would be refused.
+            "interventions": [one for one in offered if not (retried_by and one["intervention"].name == "retry")],
             "project": job.project,
             "organization": job.project.organization,
             "action": job.action,
@@ -116,15 +105,15 @@ class JobPageMixin(StepsInMixin):
             "retried_by": retried_by,
             "others": self._others(job),
             "others_url": f"{self.url_of('changelist')}?{urlencode({'same_as': job.pk})}",
-            **_progress(job, hide),
-            **_history(request, timeline, with_detail=with_detail),
+            **_progress_of(job, hide),
+            **_history_of(request, timeline, with_detail=with_detail),
         }
 
     def _link(self, job_id: int) -> dict[str, Any]:
         return {"id": job_id, "url": self.url_of("change", quote(job_id))}
 
     def _others(self, job: Job) -> list[dict[str, Any]]:
-        """Return the newest other jobs for the same reference, of all projects; of a redacted job nobody knows them."""
+        """Return the newest other jobs for the same reference, of all projects; none for a redacted job."""
         if not job.reference_id:
             return []
         same = Job.objects.filter(reference_id=job.reference_id).exclude(pk=job.pk).order_by("-pk")
@@ -141,9 +130,9 @@ class JobPageMixin(StepsInMixin):
         ]
 
 
-def _progress(job: Job, hide: Hide) -> dict[str, Any]:
-    """Return how far it got, how fast it gets on, and what it did in each store."""
-    pace = state_sentence.pace_of(job, now=looked_at(job))
+def _progress_of(job: Any, hide: Hide) -> dict[str, Any]:
+    """Return the progress, its rate, and the receipt."""
+    pace = state_sentence.pace_of(job, now=job.read_at)
     receipt = display.receipt_of(job)
     lines = [{**line, "store": hide(line["store"])} for line in receipt["lines"]]
     return {
@@ -151,13 +140,13 @@ def _progress(job: Job, hide: Hide) -> dict[str, Any]:
         "progress": display.progress(job),
         "rate": pace and formats.number_format(round(pace.per_second, 1), decimal_pos=1, force_grouping=True),
         "ends_at": pace and pace.ends_at and display.moment(pace.ends_at),
-        "ends_in": pace and pace.ends_at and spoken(pace.ends_at - looked_at(job)),
+        "ends_in": pace and pace.ends_at and display.duration(pace.ends_at - job.read_at),
         "receipt": {**receipt, "lines": lines},
     }
 
 
-def _history(request: HttpRequest, timeline: Timeline, *, with_detail: bool) -> dict[str, Any]:
-    """Return the attempts, one page of the events, and the traceback that was asked for or the newest one."""
+def _history_of(request: HttpRequest, timeline: Timeline, *, with_detail: bool) -> dict[str, Any]:
+    """Return the attempts, one page of the events, and the chosen traceback or the newest one."""
     page = min(max(1, parse_id(request.GET.get("events", "")) or 1), timeline.pages)
     attempt = parse_id(request.GET.get("attempt", ""))
     return {
@@ -166,8 +155,8 @@ def _history(request: HttpRequest, timeline: Timeline, *, with_detail: bool) -> 
         "events": timeline.page(page),
         "newer": page - 1,
         "older": page + 1 if page < timeline.pages else 0,
-        "is_cut": timeline.is_cut and page == timeline.pages,
-        "events_read": len(timeline.rows),
+        "is_cut": timeline.history.is_cut and page == timeline.pages,
+        "events_read": len(timeline.history.events),
     }
 
 

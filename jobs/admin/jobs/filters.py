@@ -1,7 +1,8 @@
-"""The filters of the jobs list: each only says what it asks for; how that is found is not its affair."""
+"""The filters of the jobs list; each sets fields of a ``JobFilter``, by which the list searches."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from django import forms
 from django.contrib import admin
@@ -18,11 +19,7 @@ from ...models import Job
 from ...services.reports.health import Bounds
 from ...services.search.staff_filter import parse_id, project_key
 from ...services.tenants.projects import get_project_model
-from ...status import Status
 from ..base.display import STATUS_WORDS
-
-if TYPE_CHECKING:
-    from .change_list import JobChangeList
 
 LATE_AFTER: Final = timedelta(seconds=Bounds.max_overdue)
 SPANS: Final = {
@@ -36,28 +33,41 @@ Fields = dict[str, Any]
 NOTHING: Final[Fields] = {"nothing": True}
 
 
+class CountedList(Protocol):
+    """The part of the jobs list that filters read."""
+
+    @property
+    def counts(self) -> Mapping[tuple[str, Any], str]:
+        """How many jobs a choice would show, by the filter's parameter and the choice's value."""
+
+
 class JobListFilter(admin.SimpleListFilter):
-    """A filter of the jobs list; its counts come from the list, which bounds them."""
+    """A filter of the jobs list, which counts its choices up to a bound."""
 
     parameter_name: str
+    options: Sequence[tuple[str, Any]] = ()
+    """Values and titles, where they are the same for every request."""
     has_counts = True
 
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, Any]]:
+        return self.options
+
     def fields_of(self, value: str, now: datetime) -> Fields:
-        """Return the fields of ``JobFilter`` that the choice ``value`` sets; an address may hold any text."""
+        """Return the fields of ``JobFilter`` that ``value`` sets; it comes from the URL and may be any text."""
         raise NotImplementedError  # each filter has its own
 
-    def asks(self, now: datetime) -> Fields:
+    def chosen_fields(self, now: datetime) -> Fields:
         """Return the fields that the present choice sets."""
         value = self.value()
         return {} if value is None else self.fields_of(value, now)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Leave the rows as they are: the list asks all filters and looks once."""
+        """Leave the rows as they are: the list searches once, by all filters together."""
         return queryset
 
-    # What Django calls a queryset it only looks up by name, and shows; numbers could not say "10,000+".
-    def get_facet_queryset(self, changelist: "JobChangeList") -> dict[str, str]:  # type: ignore[override]
-        """Return a count for each choice, as a text."""
+    # Django's own method returns a queryset, of which Django reads only these keys.
+    def get_facet_queryset(self, changelist: CountedList) -> dict[str, str]:  # type: ignore[override]
+        """Return the count of each choice as a text, which can say "10,000+"."""
         return {
             f"{number}__c": changelist.counts[self.parameter_name, value]
             for number, (value, _) in enumerate(self.lookup_choices)
@@ -70,40 +80,30 @@ class StatusFilter(JobListFilter):
 
     title = _("status")
     parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the five."""
-        return [(status.value, STATUS_WORDS[status]) for status in Status]
+    options = tuple((status.value, words) for status, words in STATUS_WORDS.items())
 
     def fields_of(self, value: str, now: datetime) -> Fields:
-        """Ask for the status."""
         return {"status": value} if value in STATUS_WORDS else NOTHING
 
 
 class ActionFilter(JobListFilter):
-    """By action; offered are those registered now, an address may name a former one."""
+    """By action; the choices are the registered ones, a URL may name a former one."""
 
     title = _("action")
     parameter_name = "action"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the registered actions."""
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         return [(action.name, action.name) for action in all_actions()]
 
     def fields_of(self, value: str, now: datetime) -> Fields:
-        """Ask for the action."""
         return {"action": value} if NAME.fullmatch(value) else NOTHING
 
 
 class _SpanFilter(JobListFilter):
     field = ""
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the spans up to now."""
-        return [(name, words) for name, (_span, words) in SPANS.items()]
+    options = tuple((name, words) for name, (_span, words) in SPANS.items())
 
     def fields_of(self, value: str, now: datetime) -> Fields:
-        """Ask for an instant since the beginning of the span."""
         return {self.field: now - SPANS[value][0]} if value in SPANS else NOTHING
 
 
@@ -124,55 +124,46 @@ class StartedFilter(_SpanFilter):
 
 
 class AttemptsFilter(JobListFilter):
-    """Those that were claimed more than once."""
+    """Jobs that were claimed more than once."""
 
     title = _("attempts")
     parameter_name = "attempts"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the one choice."""
-        return [("2", _("2 or more"))]
+    options = (("2", _("2 or more")),)
 
     def fields_of(self, value: str, now: datetime) -> Fields:
-        """Ask for a second claim."""
         return {"retried": True} if value == "2" else NOTHING
 
 
 class LateFilter(JobListFilter):
-    """Those that wait for longer than monitors allow."""
+    """Jobs that have been due for longer than health checks allow."""
 
     title = _("late")
     parameter_name = "late"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return the one choice."""
-        return [("1", _("due for 5 minutes or longer"))]
+    options = (("1", _("due for 5 minutes or longer")),)
 
     def fields_of(self, value: str, now: datetime) -> Fields:
-        """Ask for what has been due for so long."""
         return {"due_until": now - LATE_AFTER} if value == "1" else NOTHING
 
 
 class SameReferenceFilter(JobListFilter):
-    """The jobs for the reference of one of them; shown only where a link of ours has led."""
+    """Jobs for the reference of another job; shown only on a list that a job's page links to."""
 
     title = _("reference")
     parameter_name = "same_as"
     has_counts = False
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return what was chosen, by the id: the reference may be hidden from the user."""
+        """Name the choice by the job's id: the user may not be allowed to see the reference."""
         value = request.GET.get(self.parameter_name)
         return [] if value is None else [(value, translated("as of job %(id)s") % {"id": value})]
 
     def fields_of(self, value: str, now: datetime) -> Fields:
-        """Ask for the same reference."""
         job_id = parse_id(value)
         return NOTHING if job_id is None else {"same_as": job_id}
 
 
 class ProjectFilter(JobListFilter):
-    """By project: found as one types, or named by its id; never a list of all."""
+    """By project, which the user completes or names by its id; there may be too many to list."""
 
     title = _("project")
     parameter_name = "project"
@@ -183,21 +174,16 @@ class ProjectFilter(JobListFilter):
         super().__init__(request, params, model, model_admin)
         self.request, self.model_admin = request, model_admin
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return none: there may be any number."""
-        return []
-
     def has_output(self) -> bool:
-        """Show it always."""
+        """Show it although it has no choices to list."""
         return True
 
     def fields_of(self, value: str, now: datetime) -> Fields:
-        """Ask for the project, if there is such a one."""
         return NOTHING if self.project is None else {"project": self.project.pk}
 
     @cached_property
     def project(self) -> Any:
-        """The project that was chosen, or None."""
+        """The chosen project; None if there is none or no such one."""
         try:
             key = project_key(self.value() or "")
         except ValidationError:
@@ -206,7 +192,7 @@ class ProjectFilter(JobListFilter):
 
     @cached_property
     def form(self) -> forms.Form:
-        """The form that asks for a project: by the admin's search, if projects can be searched and seen."""
+        """The input: with completion if this user may view projects and the admin can search them, else for an id."""
         site = self.model_admin.admin_site
         projects = site._registry.get(get_project_model())
         can_search = projects is not None and projects.get_search_fields(self.request)
@@ -222,7 +208,7 @@ class ProjectFilter(JobListFilter):
         return form
 
     def choices(self, changelist: Any) -> Any:
-        """Return the way back to all, and the project that is shown."""
+        """Yield "All" and the chosen project."""
         everything = changelist.get_query_string(remove=[self.parameter_name])
         yield {"selected": self.value() is None, "query_string": everything, "display": _("All")}
         if self.value() is not None:
@@ -230,7 +216,7 @@ class ProjectFilter(JobListFilter):
             yield {"selected": True, "query_string": changelist.get_query_string(), "display": name}
 
     def hidden(self) -> list[tuple[str, Any]]:
-        """Return what else the address says, for the form to say it again."""
+        """Return the other parameters of the URL, which the form sends again."""
         left_out = {self.parameter_name, "p", "before", "e"}
         return [(name, value) for name, value in self.request.GET.items() if name not in left_out]
 

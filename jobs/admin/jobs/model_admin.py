@@ -1,15 +1,15 @@
-"""Jobs: find one in seconds, understand it, step in."""
+"""The admin of jobs: the list, the page of one job, interventions, bulk changes and the overview."""
 
 from django.contrib import admin
 
-from .add import AddsJobs
-from .bulk import ChangesManyJobs
+from .add import AddJobMixin
+from .bulk import BulkChangeMixin
 from .detail import JobPageMixin
 from .overview import OverviewMixin
 
 
-class JobAdminMixin(AddsJobs, ChangesManyJobs, OverviewMixin, JobPageMixin):
-    """All that the jobs' pages do; mix it with the ``ModelAdmin`` of your theme."""
+class JobAdminMixin(AddJobMixin, BulkChangeMixin, OverviewMixin, JobPageMixin):
+    """The pages of jobs; mix it with the ``ModelAdmin`` of your theme."""
 
 
 class JobAdmin(JobAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # takes none at run time

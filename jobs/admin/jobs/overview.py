@@ -1,4 +1,4 @@
-"""The overview: how jobs fare and who runs them, on one page that costs the same at any number of jobs."""
+"""The overview page: health, charts of ended jobs, workers, failures and pauses."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils import formats, timezone
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
@@ -17,9 +16,8 @@ from ...services.reports.health import MOST_COUNTED, Bounds, Concern, Health
 from ...services.reports.overview import SPANS, Overview, Period, get_overview
 from ...status import Status
 from ..base import display
-from ..base.display import spoken
 from ..base.masking import HIDDEN, masked, without_reference
-from ..base.read_only import LookOnlyMixin
+from ..base.read_only import ReadOnlyMixin
 from ..pauses import scope_words
 from . import charts
 from .charts import Chart, Frame, Series
@@ -34,47 +32,39 @@ COUNTED: Final = {Status.COMPLETED: "completed", Status.CANCELLED: "cancelled", 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What an address asks for; whatever it cannot mean is left out."""
+class OverviewQuery:
+    """The query of the page's URL; unknown values are replaced by the defaults."""
 
     span: str
     refresh: str
 
     @classmethod
-    def of(cls, request: HttpRequest) -> "Asked":
-        """Read it."""
+    def of(cls, request: HttpRequest) -> "OverviewQuery":
         span, refresh = request.GET.get("span", ""), request.GET.get("refresh", "")
         return cls(span=span if span in SPANS else DEFAULT_SPAN, refresh=refresh if refresh == REFRESH_SECONDS else "")
 
-    def query(self, **other: str) -> str:
-        """Return the query of this view's address, or of one that differs in ``other``."""
-        wanted = {"span": self.span, "refresh": self.refresh, **other}
+    def query(self, **changes: str) -> str:
+        """Return the query as it stands in a URL, with ``changes``."""
+        wanted = {"span": self.span, "refresh": self.refresh, **changes}
         return "?" + "&".join(f"{name}={value}" for name, value in wanted.items() if value)
 
 
-class OverviewMixin(LookOnlyMixin):
-    """Adds the overview to the jobs' pages."""
+class OverviewMixin(ReadOnlyMixin):
+    """Adds the overview page."""
 
     def button_urls(self) -> list[URLPattern]:
-        """Add its address, ahead of those that begin with a job's id."""
-        name = f"{self.opts.app_label}_{self.opts.model_name}_overview"
-        return [path("overview/", self.admin_site.admin_view(self.overview_view), name=name), *super().button_urls()]
+        return [self.page_url("overview", self.overview_view), *super().button_urls()]
 
     def overview_view(self, request: HttpRequest) -> HttpResponse:
-        """Show the overview to those who may view jobs."""
+        """Show the overview to users who may view jobs."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
-        asked = Asked.of(request)
+        asked = OverviewQuery.of(request)
         overview = get_overview(SPANS[asked.span])
-        request.current_app = self.admin_site.name
         context = {
-            **self.admin_site.each_context(request),
-            "title": translated("Overview of jobs"),
-            "opts": self.opts,
             "original": translated("Overview"),
-            "has_view_permission": True,
             "asked": asked,
             "jobs_url": self.url_of("changelist"),
             **_controls(asked),
@@ -91,11 +81,11 @@ class OverviewMixin(LookOnlyMixin):
             ],
             "overview": overview,
         }
-        return TemplateResponse(request, "admin/jobs/job/overview.html", context)
+        return self.page(request, "admin/jobs/job/overview.html", title=translated("Overview of jobs"), **context)
 
 
-def _controls(asked: Asked) -> dict[str, Any]:
-    """Return the links to other views of the page."""
+def _controls(asked: OverviewQuery) -> dict[str, Any]:
+    """Return the links to other spans of time, and to refreshing."""
     spans = [
         {"words": words, "query": asked.query(span=name), "is_current": name == asked.span}
         for name, words in SPAN_WORDS.items()
@@ -105,20 +95,20 @@ def _controls(asked: Asked) -> dict[str, Any]:
 
 
 def _now(overview: Overview) -> dict[str, Any]:
-    """Return how things stand, in words."""
+    """Return the present state: problems, counts by status, and the oldest jobs."""
     health = overview.health
     return {
         "checked_at": display.moment(health.checked_at),
         "problems": [_sentence(concern, health) for concern in health.concerns(Bounds())],
         "statuses": [
-            {"status": status.value, "shown": display.status(status), "count": display.counted_to(MOST_COUNTED, count)}
+            {"status": status.value, "shown": display.status(status), "count": display.count_up_to(MOST_COUNTED, count)}
             for status, count in overview.by_status.items()
         ],
         "oldest": [
-            {"words": words, "job": late, "for": spoken(timedelta(seconds=late.seconds)), "joined": joined}
+            {"words": words, "job": late, "for": display.duration(timedelta(seconds=late.seconds)), "joined": joined}
             for words, late, joined in (
                 (_("Oldest job that is due"), health.oldest_overdue, _("overdue for")),
-                (_("Oldest job that is due, but held back"), health.oldest_paused, _("overdue for")),
+                (_("Oldest job that is due but paused"), health.oldest_paused, _("overdue for")),
                 (_("Job that has been running longest"), health.oldest_running, _("running for")),
             )
             if late is not None
@@ -127,7 +117,7 @@ def _now(overview: Overview) -> dict[str, Any]:
 
 
 def _sentence(concern: Concern, health: Health) -> str:
-    """Return what is wrong, for people."""
+    """Return a problem in one sentence."""
     bounds, overdue = Bounds(), health.oldest_overdue
     if concern is Concern.OVERDUE and overdue is not None:
         words = translated(
@@ -138,27 +128,27 @@ def _sentence(concern: Concern, health: Health) -> str:
     if concern is Concern.WORKERS:
         alive = health.alive(bounds)
         if alive == 0:
-            words = translated("No worker is alive: none has given a sign of life in the last %(time)s.")
+            words = translated("No worker is alive: none has sent a heartbeat in the last %(time)s.")
         else:
             words = ngettext("Only %(alive)s worker is alive.", "Only %(alive)s workers are alive.", alive)
         return words % {"alive": alive, "time": _seconds(bounds.max_beat_age)}
     if concern is Concern.DISPATCHERS:
-        return translated("No dispatcher is alive, so no job is handed to the engine that is to run it.")
+        return translated("No dispatcher is alive, so no job is dispatched to its engine.")
     if concern is Concern.UNRESCUED:
         words = ngettext(
-            "%(count)s job was lost by its worker and nobody has put it back in line.",
-            "%(count)s jobs were lost by their workers and nobody has put them back in line.",
+            "%(count)s job was lost by its worker and has not been rescued.",
+            "%(count)s jobs were lost by their workers and have not been rescued.",
             health.unrescued,
         )
         return words % {"count": display.whole(health.unrescued)}
     words = ngettext(
         "%(count)s job failed in the last hour.", "%(count)s jobs failed in the last hour.", health.failures
     )
-    return words % {"count": display.counted_to(MOST_COUNTED, health.failures)}
+    return words % {"count": display.count_up_to(MOST_COUNTED, health.failures)}
 
 
 def _then(overview: Overview) -> dict[str, Any]:
-    """Return what ended in the span: charts, the table of the same numbers, and their sum."""
+    """Return the jobs that ended in the span: charts, a table of the same numbers, and the total."""
     periods = overview.periods
     times = [_time(period.since, overview) for period in periods]
     lines = [_line(period) for period in periods]
@@ -175,19 +165,20 @@ def _then(overview: Overview) -> dict[str, Any]:
 
 
 def _line(period: Period) -> dict[str, str]:
-    """Return the numbers of a time in words."""
+    """Return the figures of a period as texts."""
     counts, share = period.counts, period.failure_share
     return {
         "ended": display.whole(counts.ended),
         **{name: display.whole(getattr(counts, name)) for name in COUNTED.values()},
         "share": display.NONE if share is None else display.percent(100 * share, decimals=1),
-        **{name: _length(getattr(period, name)) for name in ("wait_median", "wait_p95", "run_median", "run_p95")},
+        **{
+            name: display.NONE if (value := getattr(period, name)) is None else display.duration(value)
+            for name in ("wait_median", "wait_p95", "run_median", "run_p95")
+        },
     }
 
 
 def _charts(periods: Any, lines: list[dict[str, str]], times: list[str]) -> list[Chart]:
-    """Draw the four charts."""
-
     def series(kind: str, mark: str, label: Any, values: list[Any]) -> Series:
         words = [line[kind] for line in lines]
         return Series(kind=kind.replace("_", "-"), mark=mark, label=label, values=values, words=words)
@@ -206,25 +197,25 @@ def _charts(periods: Any, lines: list[dict[str, str]], times: list[str]) -> list
     ]
     failed = [series("share", "", _("failed"), [period.failure_share for period in periods])]
     ended = Frame(
-        name="ended", title=_("Ended jobs"), note=_("How many, and how; the last bar is not full yet."), times=times
+        name="ended", title=_("Ended jobs"), note=_("By outcome; the last period is not over yet."), times=times
     )
     share = Frame(name="share", title=_("Share of failures"), note=_("Cancelled jobs are left out."), times=times)
-    wait_note = _("From the start that was asked for until a worker claimed the job, approximately.")
+    wait_note = _("From the requested start to the first claim, approximately.")
     wait = Frame(name="wait", title=_("Wait"), note=wait_note, times=times)
     run_note = _("Of the last attempt, approximately. Cancelled jobs are left out.")
     run = Frame(name="run", title=_("Run time"), note=run_note, times=times)
     return [
         charts.bars(ended, outcomes),
         charts.shares(share, failed),
-        charts.lengths(wait, durations("wait")),
-        charts.lengths(run, durations("run")),
+        charts.durations(wait, durations("wait")),
+        charts.durations(run, durations("run")),
     ]
 
 
 def _worker(worker: Any, overview: Overview) -> dict[str, Any]:
     now = overview.health.checked_at
-    held = [
-        {"id": job.job_id, "action": job.action, "for": job.begun_at and spoken(now - job.begun_at)}
+    jobs = [
+        {"id": job.job_id, "action": job.action, "for": job.begun_at and display.duration(now - job.begun_at)}
         for job in worker.jobs[:JOBS_OF_A_WORKER]
     ]
     return {
@@ -232,36 +223,30 @@ def _worker(worker: Any, overview: Overview) -> dict[str, Any]:
         "is_alive": worker.is_alive,
         "beat": None if worker.beat_seconds is None else _seconds(worker.beat_seconds),
         "started_at": worker.started_at and display.moment(worker.started_at),
-        "jobs": held,
-        "more": len(worker.jobs) - len(held),
+        "jobs": jobs,
+        "more": len(worker.jobs) - len(jobs),
     }
 
 
 def _failure(failure: Any) -> dict[str, Any]:
-    # Here not even its first letter is of use.
     error = without_reference(failure.error, failure.reference)
-    if failure.reference:
+    if failure.reference:  # hide its first letter too
         error = error.replace(masked(failure.reference), HIDDEN)
-    if len(error) > ERROR_CHARACTERS:
-        error = f"{error[:ERROR_CHARACTERS]}…"
     return {
         "id": failure.job_id,
         "action": failure.action,
         "project": failure.project,
         "at": display.moment(failure.finished_at),
-        "error": error,
+        "error": display.shortened(error, ERROR_CHARACTERS),
     }
 
 
-def _length(duration: timedelta | None) -> str:
-    return display.NONE if duration is None else spoken(duration)
-
-
 def _seconds(seconds: float) -> str:
-    return spoken(timedelta(seconds=round(seconds)) if seconds >= 1 else timedelta(seconds=seconds))
+    """Return a duration that health reports in seconds; from one second on, without fractions."""
+    return display.duration(timedelta(seconds=round(seconds) if seconds >= 1 else seconds))
 
 
 def _time(moment: datetime, overview: Overview) -> str:
-    """Return an instant as briefly as the span allows."""
+    """Return the time of an instant, with the day if the span is longer than one."""
     within_a_day = overview.total.until - overview.total.since < timedelta(days=2)
     return formats.date_format(timezone.localtime(moment), "H:i" if within_a_day else "D H:i")

@@ -1,4 +1,4 @@
-"""Why a job is where it is, in one sentence; and how fast it gets on."""
+"""One sentence that says why a job has its status, and the rate of its progress."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,21 +16,21 @@ from .timeline import Timeline
 
 What = JobEvent.What
 
-# A rate over less than this says nothing.
+# Over a shorter time, a rate means nothing.
 LEAST_SPAN: Final = timedelta(seconds=1)
 ERROR_CHARACTERS: Final = 300
 
 
 def why(job: Job, *, now: datetime, timeline: Timeline) -> SafeString:
     """Return the sentence; ``now`` is the database's time."""
-    tell = {
+    explain = {
         Status.SCHEDULED: _why_waiting,
         Status.RUNNING: _why_running,
         Status.COMPLETED: _why_completed,
         Status.FAILED: _why_failed,
         Status.CANCELLED: _why_cancelled,
     }[Status(job.status)]
-    return tell(job, now, timeline)
+    return explain(job, now, timeline)
 
 
 def _why_waiting(job: Job, now: datetime, timeline: Timeline) -> SafeString:
@@ -45,15 +45,15 @@ def _why_waiting(job: Job, now: datetime, timeline: Timeline) -> SafeString:
     if what is Waiting.START_TIME:
         return format_html(_("Waits for its start at {at}."), at=_moment(job.due_at))
     if what is Waiting.RETRY:
-        text = _("Attempt {attempt} did not end it; the next one is due at {at}.")
+        text = _("Attempt {attempt} did not complete it; the next one is due at {at}.")
         return format_html(text, attempt=job.attempt, at=_moment(job.due_at))
     if what is Waiting.DISABLED:
-        text = _("Its organization is disabled since {at}; until it is enabled again, none of its jobs is run.")
+        text = _("Its organization is disabled since {at}; none of its jobs is started until it is enabled again.")
         return format_html(text, at=since)
     if what is Waiting.PAUSED:
-        return format_html(_("Covered by a pause since {at}; it waits until that is lifted."), at=since)
+        return format_html(_("Paused since {at}; it waits until the pause is lifted."), at=since)
     if what is Waiting.WORKER and wait is not None and wait.since is None:
-        return format_html(_("Due since {at}, but there is no worker to be seen."), at=_moment(job.due_at))
+        return format_html(_("Due since {at}, but no worker has been seen."), at=_moment(job.due_at))
     if what is Waiting.WORKER:
         return format_html(
             _("Due since {due}, but no worker is alive; the last one was seen at {at}."),
@@ -71,7 +71,7 @@ def _why_running(job: Job, now: datetime, timeline: Timeline) -> SafeString:
         )
         return format_html(text, **{**facts, "at": _moment(job.lease_expires_at)})
     if job.begun_at is None:
-        return format_html(_("Attempt {attempt} was claimed by {worker} and stands in its line."), **facts)
+        return format_html(_("Attempt {attempt} was claimed by {worker} and waits there for a free thread."), **facts)
     if job.progress_at is None or job.progress_at < job.begun_at:
         return format_html(_("Attempt {attempt} runs on {worker} since {at}; no progress so far."), **facts)
     text = _("Attempt {attempt} runs on {worker} since {at}; its last progress was at {progress}.")
@@ -82,7 +82,7 @@ def _why_completed(job: Job, now: datetime, timeline: Timeline) -> SafeString:
     verified_at = job.receipt.get("verified_at")
     if not verified_at:
         return format_html(_("Completed at {at}."), at=_moment(job.finished_at))
-    text = _("Completed at {at}; the last look, at {verified}, found nothing left.")
+    text = _("Completed at {at}; the last check, at {verified}, found nothing left.")
     verified = _moment(datetime.fromisoformat(verified_at))
     return format_html(text, at=_moment(job.finished_at), verified=verified)
 
@@ -103,7 +103,7 @@ def _why_cancelled(job: Job, now: datetime, timeline: Timeline) -> SafeString:
 
 
 def _by_somebody(event: Any, timeline: Timeline, at: Any, text: str, with_reason: str) -> SafeString:
-    """Return who did it when, and the reason if one was given; the event is older than those shown if it is None."""
+    """Return who did it, when and why; the event is None if it is older than those read."""
     who = display.text(timeline.who(event.actor)) if event is not None else _("somebody")
     sentence = format_html(text, who=who, at=at)
     note = timeline.note(event) if event is not None else ""
@@ -116,17 +116,17 @@ def _moment(at: datetime | None) -> SafeString | str:
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How fast a running job gets on; ``ends_at`` None: nobody knows what there is to do, or all of it is done."""
+    """The rate of a running job; ``ends_at`` is None if its total is unknown or reached."""
 
     per_second: float
     ends_at: datetime | None
 
 
 def pace_of(job: Job, *, now: datetime) -> Pace | None:
-    """Return the pace of a running job up to ``now``; None: it does not run, or it is too early to say.
+    """Return the rate of a running job up to ``now``; None if it does not run, or has only just started.
 
-    Progress adds up over attempts, so from the second on it is compared with the time since the first claim:
-    that is too slow rather than too fast.
+    Progress adds up over attempts, so from the second attempt on it is divided by the time since the first
+    claim. That includes waiting: the rate is too low rather than too high.
     """
     since = job.begun_at if job.attempt <= 1 else job.started_at
     if job.status != Status.RUNNING or since is None or not job.progress_done or now - since < LEAST_SPAN:

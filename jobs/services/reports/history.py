@@ -1,12 +1,13 @@
-"""What happened to a job, as its integrators may know it."""
+"""The history of a job: its events, and the attempts that they make up."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from ...db.connection import jobs_connection
-from ...models import Job, JobEvent
+from django.db.models import QuerySet
+
+from ...models import JobEvent
 from ...status import Status
 
 What = JobEvent.What
@@ -22,97 +23,82 @@ OUTCOMES: Final = {
     What.RETRYING: "retrying",
     What.RESCUED: "lost",
 }
+# The note of these is an error.
+WITH_ERROR: Final = (What.FAILED, What.RETRYING, What.RESCUED)
+# The note of these is a reason that somebody gave; a job that retries another one has it in its first event.
+WITH_REASON: Final = (What.CANCELLED, What.HELD, What.RESUMED, What.ADVANCED, What.RETRIED, What.SCHEDULED)
 # Actors that call the API.
 CALLERS: Final = ("key", "user")
-WITH_ERROR: Final = (What.FAILED, What.RETRYING, What.RESCUED)
-# Their note is a reason that somebody gave; of the first event, if the job tries another one again.
-STEPPED_IN: Final = (What.CANCELLED, What.HELD, What.RESUMED, What.ADVANCED, What.RETRIED, What.SCHEDULED)
-# Instead of the event's own note, which names the worker: host and process.
+# For integrators, instead of the event's own note, which names the worker's host and process.
 WORKER_LOST: Final = "The worker of this attempt stopped unexpectedly."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
-    """One change of a job."""
-
-    at: datetime
-    what: str
-    was: str | None
-    """The status before; None for the first event."""
-    to: str
-    attempt: int
-    by: str
-    """``key jsk_…`` (its public prefix), ``staff``, ``worker`` or ``system``; never a person or a host."""
-    note: str | None
-    """A sentence of the engine's, or the reason that a key gave; what staff or host code wrote is for staff."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One claim of a job and how it ended."""
+    """One claim of a job, and the event that ended it; None while the attempt runs."""
 
-    number: int
-    claimed_at: datetime
-    ended_at: datetime | None = None
-    outcome: str = RUNNING
-    """``running``, or a value of ``OUTCOMES``."""
-    error: str | None = None
-    """Why it failed, will be retried, or was lost; in words for integrators."""
+    claimed: JobEvent
+    ended: JobEvent | None = None
+
+    @property
+    def number(self) -> int:
+        """The first attempt is number 1."""
+        return self.claimed.attempt
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended."""
+        return None if self.ended is None else self.ended.at
+
+    @property
+    def outcome(self) -> str:
+        """``running``, or a value of ``OUTCOMES``."""
+        return RUNNING if self.ended is None else OUTCOMES[What(self.ended.what)]
+
+    @property
+    def has_error(self) -> bool:
+        """Whether the note of the last event says why the attempt failed or was lost."""
+        return self.ended is not None and self.ended.what in WITH_ERROR
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """The newest ``MOST_EVENTS`` events of a job, oldest first, and the attempts that began within them."""
+    """The newest ``MOST_EVENTS`` events of a job, and the attempts that began within them; both oldest first."""
 
-    events: Sequence[Event]
+    events: Sequence[JobEvent]
     attempts: Sequence[Attempt]
     is_cut: bool
     """Whether older events, and so perhaps attempts, were left out."""
 
 
-def get_history(job: Job) -> History:
-    """Return what happened to ``job``, in one query; tracebacks are not even read.
-
-    Redaction has blanked the notes of a job that ended long ago; the rest is kept.
-    """
-    rows = (
-        JobEvent.objects.using(jobs_connection().alias).filter(job=job.pk).defer("detail", "request_id").order_by("-pk")
-    )
-    newest = list(rows[: MOST_EVENTS + 1])
-    events = [_told(row) for row in reversed(newest[:MOST_EVENTS])]
-    return History(events=events, attempts=_attempts_of(events), is_cut=len(newest) > MOST_EVENTS)
-
-
-def _told(row: JobEvent) -> Event:
-    kind, _, name = row.actor.partition(":")
-    return Event(
-        at=row.at,
-        what=row.what,
-        was=row.from_status or None,
-        to=row.to_status,
-        attempt=row.attempt,
-        by=f"key {name}" if kind == "key" else kind,
-        note=_public_note(row, kind) or None,
-    )
-
-
-def _public_note(row: JobEvent, kind: str) -> str:
-    if not row.note or kind == "staff":
-        return ""
-    if row.what == What.RESCUED:
-        return WORKER_LOST
-    # The engine steps in with no job: unless a caller did, host code gave the reason, perhaps as its staff typed it.
-    return "" if row.what in STEPPED_IN and kind not in CALLERS else row.note
-
-
-def _attempts_of(events: Iterable[Event]) -> list[Attempt]:
+def read_history(events: QuerySet[JobEvent]) -> History:
+    """Return the history of a job in one query; ``events`` are the job's, without the columns not needed."""
+    newest = list(events.order_by("-pk")[: MOST_EVENTS + 1])
+    shown = newest[:MOST_EVENTS][::-1]
     attempts: dict[int, Attempt] = {}
-    for event in events:
+    for event in shown:
         if event.what == What.CLAIMED:
-            attempts[event.attempt] = Attempt(number=event.attempt, claimed_at=event.at)
-        elif event.was == Status.RUNNING and event.attempt in attempts:
-            what = What(event.what)
-            error = event.note if what in WITH_ERROR else None
-            ended = replace(attempts[event.attempt], ended_at=event.at, outcome=OUTCOMES[what], error=error)
-            attempts[event.attempt] = ended
-    return list(attempts.values())
+            attempts[event.attempt] = Attempt(claimed=event)
+        elif event.from_status == Status.RUNNING and event.attempt in attempts:
+            attempts[event.attempt] = replace(attempts[event.attempt], ended=event)
+    return History(events=shown, attempts=list(attempts.values()), is_cut=len(newest) > MOST_EVENTS)
+
+
+def public_actor(event: JobEvent) -> str:
+    """Return the actor for integrators: ``key jsk_…``, ``staff``, ``worker`` or ``system``; no person, no host."""
+    kind, _, name = event.actor.partition(":")
+    return f"key {name}" if kind == "key" else kind
+
+
+def public_note(event: JobEvent) -> str | None:
+    """Return the note for integrators: the engine's own, or a reason that a caller gave; else None.
+
+    What staff or host code wrote is for staff. Redaction blanks the notes of jobs that ended long ago.
+    """
+    kind = event.actor.partition(":")[0]
+    if not event.note or kind == "staff":
+        return None
+    if event.what == What.RESCUED:
+        return WORKER_LOST
+    # Host code may pass on what its staff typed: a reason is public only if a caller of the API gave it.
+    return None if event.what in WITH_REASON and kind not in CALLERS else event.note

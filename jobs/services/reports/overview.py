@@ -1,7 +1,7 @@
-"""What operators look at: how jobs fare now and how they fared, at a cost that does not grow with their number.
+"""The report behind the admin's overview: health, counts by status, ended jobs, workers and failures.
 
-The past comes from the rows that workers write (:mod:`jobs.stats.rollup`); what ended since
-the last of them is counted here, up to a bound. Nothing here names a reference.
+Its cost does not grow with the number of jobs. Ended jobs come from the statistics that workers
+write (:mod:`jobs.stats.rollup`); those that ended since are counted here, up to a bound.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from ...stats.rollup import BUCKET, Counts, percentile
 from ...status import Status
 from .health import MOST_COUNTED, Bounds, Health, check_health
 
-# Ended jobs that are counted for one look; a worker counts what is older sooner or later.
+# How many ended jobs one report counts; maintenance will count the older ones.
 MOST_UNCOUNTED: Final = 50_000
 MOST_RUNNING: Final = 500
 LATEST_FAILURES: Final = 10
@@ -25,22 +25,22 @@ LATEST_FAILURES: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """How far back is looked, and in what steps; both are multiples of five minutes."""
+    """The time that a report covers, and the length of its periods; both multiples of five minutes."""
 
     length: timedelta
-    step: timedelta
+    period: timedelta
 
 
 SPANS: Final = {
-    "1h": Span(length=timedelta(hours=1), step=BUCKET),
-    "24h": Span(length=timedelta(hours=24), step=timedelta(minutes=30)),
-    "7d": Span(length=timedelta(days=7), step=timedelta(hours=3)),
+    "1h": Span(length=timedelta(hours=1), period=BUCKET),
+    "24h": Span(length=timedelta(hours=24), period=timedelta(minutes=30)),
+    "7d": Span(length=timedelta(days=7), period=timedelta(hours=3)),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Period:
-    """What ended from an instant until another; a percentile is None where nothing was to be measured."""
+    """The jobs that ended in a time; a percentile is None if no job was measured."""
 
     since: datetime
     until: datetime
@@ -48,34 +48,34 @@ class Period:
 
     @property
     def failure_share(self) -> float | None:
-        """How much failed of what came to an end of its own, from 0 to 1; None: nothing did."""
-        of_its_own = self.counts.completed + self.counts.failed
-        return self.counts.failed / of_its_own if of_its_own else None
+        """The share of failed jobs among those not cancelled, from 0 to 1; None if there are none."""
+        not_cancelled = self.counts.completed + self.counts.failed
+        return self.counts.failed / not_cancelled if not_cancelled else None
 
     @cached_property
     def wait_median(self) -> timedelta | None:
-        """About how long half of the jobs waited at most, from the start asked for to the first claim."""
+        """The median time from the requested start to the first claim, approximately."""
         return percentile(self.counts.wait_slots, 0.5)
 
     @cached_property
     def wait_p95(self) -> timedelta | None:
-        """The same of 95 in 100 jobs."""
+        """The 95th percentile of the same."""
         return percentile(self.counts.wait_slots, 0.95)
 
     @cached_property
     def run_median(self) -> timedelta | None:
-        """About how long the last attempt of half of the jobs ran at most; cancelled ones are left out."""
+        """The median time of the last attempt, approximately, without cancelled jobs."""
         return percentile(self.counts.run_slots, 0.5)
 
     @cached_property
     def run_p95(self) -> timedelta | None:
-        """The same of 95 in 100 jobs."""
+        """The 95th percentile of the same."""
         return percentile(self.counts.run_slots, 0.95)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunningJob:
-    """A job that a worker holds; ``begun_at`` is null while it waits there for a thread."""
+    """A claimed job; ``begun_at`` is None while it waits in the worker's buffer."""
 
     job_id: int
     action: str
@@ -84,7 +84,7 @@ class RunningJob:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenWorker:
-    """A worker and what it holds; ``beat_seconds`` ago it beat, None: only its jobs tell of it."""
+    """A worker and its claimed jobs; ``beat_seconds`` since its last heartbeat, None if there is no record."""
 
     name: str
     beat_seconds: float | None
@@ -95,7 +95,7 @@ class SeenWorker:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A job that failed; others wrote ``error``, which may hold the ``reference``, and ``project``."""
+    """A failed job; ``error`` may contain the reference."""
 
     job_id: int
     action: str
@@ -104,30 +104,30 @@ class Failure:
     error: str
     """The first line."""
     reference: str
-    """To take it out of the error; nothing else."""
+    """Only for masking the error; must not be shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """One look."""
+    """The report."""
 
     health: Health
     by_status: dict[Status, int]
-    """Above ``MOST_COUNTED`` stands for "or more than that"."""
+    """A value above ``MOST_COUNTED`` means "more than that"."""
     periods: Sequence[Period]
-    """From the span's beginning to now, one after the other; the last is not over."""
+    """From the span's beginning to now, in order; the last is not over."""
     total: Period
     incomplete_since: datetime | None
-    """If set: of what ended from here until ``complete_again`` only a part is counted so far, or nothing."""
+    """If set: the jobs that ended from here to ``complete_again`` are not all counted yet."""
     complete_again: datetime | None
     workers: Sequence[SeenWorker]
     running_unlisted: bool
-    """Whether more jobs run than were looked at."""
+    """Whether more jobs run than were read."""
     failures: Sequence[Failure]
 
 
 def get_overview(span: Span) -> Overview:
-    """Look once: about twenty queries, each bounded or served by an index or a table of few rows."""
+    """Return the report: about twenty queries, each bounded, served by an index, or on a small table."""
     health = check_health()
     now = health.checked_at
     edges = _edges(span, now)
@@ -150,15 +150,14 @@ def get_overview(span: Span) -> Overview:
 
 
 def _edges(span: Span, now: datetime) -> list[datetime]:
-    """Return where the periods begin: whole steps, enough of them to reach back as far as the span and further."""
-    step = span.step.total_seconds()
-    last = datetime.fromtimestamp(now.timestamp() // step * step, UTC)
-    steps = span.length // span.step
-    return [last - number * span.step for number in range(steps, -1, -1)]
+    """Return where the periods begin: at whole multiples of their length, together at least as long as the span."""
+    seconds = span.period.total_seconds()
+    last = datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
+    return [last - number * span.period for number in range(span.length // span.period, -1, -1)]
 
 
 def _counted(since: datetime, until: datetime) -> dict[datetime, Counts]:
-    """Return what workers have counted."""
+    """Return the counts of the statistics table."""
     columns = ("bucket_at", "completed", "failed", "cancelled", "run_slots", "wait_slots")
     rows = Statistic.objects.using(jobs_connection().alias).filter(bucket_at__gte=since, bucket_at__lt=until).order_by()
     return {
@@ -168,7 +167,7 @@ def _counted(since: datetime, until: datetime) -> dict[datetime, Counts]:
 
 
 def _count_tail(since: datetime) -> tuple[datetime | None, dict[datetime, Counts]]:
-    """Count what ended since; if that is more than we count, only the newest, and return from where on."""
+    """Count the jobs that ended since; if there are too many, the newest only, and return since when."""
     jobs = rollup.ended_jobs(since)
     newest = jobs.order_by("-finished_at").values_list("finished_at", flat=True)
     beyond = next(iter(newest[MOST_UNCOUNTED : MOST_UNCOUNTED + 1]), None)
@@ -178,44 +177,44 @@ def _count_tail(since: datetime) -> tuple[datetime | None, dict[datetime, Counts
 
 
 def _periods(edges: list[datetime], by_bucket: dict[datetime, Counts]) -> list[Period]:
-    step = edges[1] - edges[0]
+    length = edges[1] - edges[0]
     within: list[list[Counts]] = [[] for _ in edges]
     for bucket, counts in by_bucket.items():
-        # A job may have ended since the clock was read.
-        within[min((bucket - edges[0]) // step, len(edges) - 1)].append(counts)
+        # A job may have ended after the clock was read: count it in the last period.
+        within[min((bucket - edges[0]) // length, len(edges) - 1)].append(counts)
     return [
-        Period(since=edge, until=edge + step, counts=Counts.sum(counts))
+        Period(since=edge, until=edge + length, counts=Counts.sum(counts))
         for edge, counts in zip(edges, within, strict=True)
     ]
 
 
 def _in_status(status: Status) -> JobQuerySet:
-    """Return the jobs of one status in the order of their index, which so is the only way to them.
+    """Return the jobs of one status in the order of their index, which forces the planner to use it.
 
-    With ``status = …`` the planner may walk the table until it has met enough of them,
-    and where they all lie at its end that is all of it.
+    With ``status = …`` the planner may scan the table until it has found enough of them; if all
+    lie at its end, it scans everything.
     """
     return Job.objects.filter(status__gte=status, status__lte=status).order_by("status", "pk")
 
 
 def _workers(health: Health, running: Iterable[tuple[Any, int, str, datetime | None]]) -> list[SeenWorker]:
-    """Return the workers that beat or did, then those that are known by their jobs alone."""
-    held: dict[str, list[RunningJob]] = {}
+    """Return the workers with a heartbeat, then those that only jobs name."""
+    claimed: dict[str, list[RunningJob]] = {}
     for worker, job_id, action, begun_at in running:
-        held.setdefault(worker, []).append(RunningJob(job_id=job_id, action=action, begun_at=begun_at))
+        claimed.setdefault(worker, []).append(RunningJob(job_id=job_id, action=action, begun_at=begun_at))
     workers = [
         SeenWorker(
             name=beat.worker,
             beat_seconds=beat.seconds,
             started_at=beat.started_at,
             is_alive=beat.seconds <= Bounds.max_beat_age,
-            jobs=held.pop(beat.worker, []),
+            jobs=claimed.pop(beat.worker, []),
         )
         for beat in health.workers
     ]
     return workers + [
         SeenWorker(name=name, beat_seconds=None, started_at=None, is_alive=False, jobs=jobs)
-        for name, jobs in held.items()
+        for name, jobs in claimed.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""How it stands with the jobs of a few projects: bounded counts, what is late, what failed last."""
+"""Summaries of the jobs of a project or an organization: bounded counts, the oldest due, the newest failed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ from ...status import Status
 from ..search.planner import index_scans_only
 from ..tenants.projects import get_project_model
 
-# Of each project and status; a count looks at one job more.
+# For each project and status; a count reads one job more.
 MOST_COUNTED: Final = 1_000
-# Of an organization: so many counts in one query take some hundredths of a second, however many jobs there are.
+# Of an organization; so many counts in one query take some hundredths of a second at any number of jobs.
 MOST_PROJECTS: Final = 20
 MOST_FAILURES: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectJobs:
-    """The jobs of one project."""
+    """The summary of one project."""
 
     project: models.Model
     counts: Mapping[Status, int]
-    """By status; above ``MOST_COUNTED`` stands for "or more than that"."""
+    """By status; a value above ``MOST_COUNTED`` means "more than that"."""
     late_since: datetime | None
-    """When the oldest job that is due was to start; None: none is due."""
+    """Since when the oldest due job is due; None if none is due."""
     late_id: int | None
     """That job."""
     failed_id: int | None
@@ -39,7 +39,7 @@ class ProjectJobs:
 
 @dataclass(frozen=True, kw_only=True)
 class OrganizationJobs:
-    """The jobs of an organization's first projects, by primary key."""
+    """The summaries of an organization's first projects, by primary key."""
 
     projects: Sequence[ProjectJobs]
     is_cut: bool
@@ -54,27 +54,27 @@ class _Count(Subquery):
 
 
 def summarize_project(project: models.Model) -> ProjectJobs:
-    """Return how it stands with the jobs of one project, in one query."""
+    """Summarize one project, in one query."""
     return _summarize(get_project_model()._base_manager.filter(pk=project.pk))[0]
 
 
 def summarize_organization(organization: Organization) -> OrganizationJobs:
-    """Return how it stands with the jobs of an organization, project by project, in one query."""
+    """Summarize the projects of an organization, in one query."""
     projects = get_project_model()._base_manager.filter(organization=organization).order_by("pk")
     found = _summarize(projects[: MOST_PROJECTS + 1])
     return OrganizationJobs(projects=found[:MOST_PROJECTS], is_cut=len(found) > MOST_PROJECTS)
 
 
 def newest_failures(project: models.Model) -> Sequence[Job]:
-    """Return the jobs of the project that failed last, by creation."""
+    """Return the newest failed jobs of the project, by creation."""
     failed = Job.objects.in_project(project).filter(status=Status.FAILED).order_by("-pk")
     with index_scans_only():
         return list(failed.only("action", "errors", "finished_at", "attempt", "reference_id")[:MOST_FAILURES])
 
 
 def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
-    """Each part is one index and a limit, for a project; a join would let the planner walk through all jobs."""
-    # As `IndexEquals` explains: with ``=`` the planner would be free to take an index of all projects.
+    """Read each part for each project from one index with a limit; a join would let the planner scan all jobs."""
+    # Two bounds instead of ``=`` (see `IndexEquals`), after which the planner could choose an index over all projects.
     jobs = Job.objects.filter(project_id__gte=OuterRef("pk"), project_id__lte=OuterRef("pk"))
     late = jobs.due(NOW).order_by("project_id", "due_at", "pk")
     rows = projects.using(jobs_connection().alias).annotate(

@@ -132,7 +132,9 @@ def test_others_in_the_way_are_told_and_the_form_is_kept(client: Client, monkeyp
 
     response = add(client)
 
-    assert errors_of(response) == {"__all__": ["Others were in the way just now. Nothing was changed; try again."]}
+    assert errors_of(response) == {
+        "__all__": ["Another change came in between. Nothing was changed; please try again."]
+    }
     assert E_MAIL in text_of(response)
 
 

@@ -89,7 +89,7 @@ def test_a_job_that_ended_between_page_and_confirmation_is_told(client: Client):
     page = choose(client, "cancel", job)
     Job.objects.filter(pk=job.pk).update(status="completed", finished_at=LONG_AGO)
 
-    assert messages_of(confirm(client, page)) == [f"Job {job.pk} was not cancelled: it had been completed meanwhile."]
+    assert messages_of(confirm(client, page)) == [f"Job {job.pk} was not cancelled: it was completed meanwhile."]
 
 
 def test_an_order_of_staff_s_that_failed_is_not_retried_in_the_name_of_its_author(client: Client):
@@ -97,7 +97,7 @@ def test_an_order_of_staff_s_that_failed_is_not_retried_in_the_name_of_its_autho
 
     (told,) = messages_of(confirm(client, choose(client, "retry", job)))
 
-    words = "it changes jobs in the name of whoever asked for it; make the change anew instead"
+    words = "it changes jobs in the name of the person who requested it; request the change anew instead"
     assert told == f"Job {job.pk} was not retried: {words}."
     assert not job.retries.exists()
 
@@ -166,8 +166,8 @@ def test_the_page_tells_of_a_pause_and_of_nothing_if_all_is_well(client: Client)
     well = text_of(choose_all(client, "cancel", job))
     pause_jobs(reason="rest")
 
-    assert "It will not begin yet" not in well
-    assert "It will not begin yet: " in text_of(choose_all(client, "cancel", job))
+    assert "It will not start yet" not in well
+    assert "It will not start yet: " in text_of(choose_all(client, "cancel", job))
 
 
 def test_spans_become_instants(client: Client):
@@ -195,7 +195,7 @@ def test_where_nothing_can_be_changed_nothing_can_be_confirmed(client: Client):
 
     page = choose_all(client, "cancel", job)
 
-    assert "No job that matches can be changed so." in text_of(page)
+    assert "No matching job can be changed in this way." in text_of(page)
     assert 'name="asked"' not in text_of(page)
 
 
@@ -240,7 +240,7 @@ def test_a_project_that_vanished_before_the_confirmation_is_told(client: Client,
 
     assert response.url == f"{url('job_changelist')}?status=scheduled"
     assert messages_of(response) == [
-        "Nothing was changed: JOBS[“STAFF_PROJECT”] names no project any more for such a job."
+        "Nothing was changed: JOBS[“STAFF_PROJECT”] no longer names a project for such a job."
     ]
     assert not Job.objects.filter(action="change_jobs").exists()
 

@@ -70,7 +70,7 @@ def test_a_forged_confirmation_changes_nothing(client: Client, user: Any):
 
     for forged in ("", "x", good[:-1], f"{good}x", signing.dumps(asked), signing.dumps([], salt=bulk.SALT), "\0"):
         response = client.post(url("job_bulk"), {"asked": forged})
-        assert messages_of(response)[-1] == "Nothing was changed: begin anew, please.", forged
+        assert messages_of(response)[-1] == "Nothing was changed: please start again.", forged
 
     assert not is_changed("cancel", job)
 

@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from jobs.admin.jobs import bulk
-from jobs.admin.jobs.buttons import STEPS
+from jobs.admin.jobs.interventions import INTERVENTIONS
 from jobs.exceptions import Busy
 from jobs.models import Job, JobEvent
 from jobs.services.commands.cancel import cancel_job
@@ -88,8 +88,8 @@ def test_a_job_that_has_ended_is_told_and_not_logged(client: Client, status: Sta
     response = press(client, job)
 
     assert statuses(job) == [status]
-    how = "failed" if status is Status.FAILED else f"been {status}"
-    assert messages_of(response) == [f"Job {job.pk} was not cancelled: it had {how} meanwhile."]
+    how = "failed" if status is Status.FAILED else f"was {status}"
+    assert messages_of(response) == [f"Job {job.pk} was not cancelled: it {how} meanwhile."]
     assert not LogEntry.objects.exists()
 
 
@@ -97,7 +97,7 @@ def test_a_busy_job_is_told_and_not_logged(client: Client, monkeypatch: pytest.M
     def refuse(*_: Any, **__: Any) -> None:
         raise Busy
 
-    monkeypatch.setitem(STEPS, "cancel", replace(STEPS["cancel"], service=refuse))
+    monkeypatch.setitem(INTERVENTIONS, "cancel", replace(INTERVENTIONS["cancel"], service=refuse))
     job = make_job()
 
     response = press(client, job)
@@ -144,8 +144,8 @@ def test_each_cause_is_told_with_its_jobs(client: Client):
 
     assert messages_of(response) == [
         f"Cancelled job {waiting.pk}.",
-        f"2 jobs were not cancelled ({done.pk}, {also_done.pk}): it had been completed meanwhile.",
-        f"Job {failed.pk} was not cancelled: it had failed meanwhile.",
+        f"2 jobs were not cancelled ({done.pk}, {also_done.pk}): it was completed meanwhile.",
+        f"Job {failed.pk} was not cancelled: it failed meanwhile.",
     ]
 
 
@@ -185,7 +185,7 @@ def test_the_page_answers_in_time_even_if_every_job_is_busy(client: Client, monk
     response = tick(client, job)
 
     assert statuses(job) == ["scheduled"]
-    assert "not tried, as the others took too long" in messages_of(response)[0]
+    assert "not tried, as the other jobs took too long" in messages_of(response)[0]
 
 
 def test_a_worker_that_is_just_finishing_wins_and_that_is_told(client: Client, monkeypatch: pytest.MonkeyPatch):
@@ -197,9 +197,9 @@ def test_a_worker_that_is_just_finishing_wins_and_that_is_told(client: Client, m
         Job.objects.filter(pk=job.pk).update(status="completed", finished_at=job.created_at, **no_lease)
         return really_cancel(*arguments, **named)
 
-    monkeypatch.setitem(STEPS, "cancel", replace(STEPS["cancel"], service=finish_first))
+    monkeypatch.setitem(INTERVENTIONS, "cancel", replace(INTERVENTIONS["cancel"], service=finish_first))
 
     response = press(client, job)
 
-    assert messages_of(response) == [f"Job {job.pk} was not cancelled: it had been completed meanwhile."]
+    assert messages_of(response) == [f"Job {job.pk} was not cancelled: it was completed meanwhile."]
     assert statuses(job) == ["completed"]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.test import Client
 
-from jobs.admin.base.display import spoken
+from jobs.admin.base.display import duration
 from jobs.db import clock
 from jobs.db.connection import jobs_connection
 from jobs.status import Status
@@ -106,10 +106,10 @@ def test_the_sum_of_the_span_is_told(client: Client, now: datetime):
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0, "0 ms"), (-5, "0 ms"), (0.0123, "12 ms"), (0.9994, "999 ms"), (0.9996, "1 s"), (1, "1 s"), (1.44, "1.4 s"),
+        (0, "0 s"), (-5, "0 s"), (0.0123, "12 ms"), (0.9994, "999 ms"), (0.9996, "1 s"), (1, "1 s"), (1.44, "1.4 s"),
         (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min"), (61, "1 min 1 s"), (240, "4 min"),
         (601, "10 min"), (3599, "59 min"), (3600, "1 h"), (7500, "2 h 5 min"), (86_400, "1 d"), (273_600, "3 d 4 h"),
     ],
 )  # fmt: skip
 def test_durations_are_said_as_people_say_them(seconds: float, words: str):
-    assert spoken(timedelta(seconds=seconds)) == words
+    assert duration(timedelta(seconds=seconds)) == words

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from jobs.admin.jobs.buttons import STEPS
+from jobs.admin.jobs.interventions import INTERVENTIONS
 from jobs.exceptions import Busy, ConcurrentChange, JobNotFound, OutcomeUnknown, StepRefused
 from jobs.models import Job, JobEvent
 from jobs.status import RefusalReason, Status
@@ -26,7 +26,7 @@ BUTTONS: Final[dict[str, tuple[str, str, dict[str, Any], str, str, str]]] = {
     "resume": ("hold_job", "resume_job", HELD, "resumed", "Job {id} is resumed.", "Resumed."),
     "retry": (
         "retry_job", "retry_job", {"status": Status.FAILED}, "retried",
-        "Job {id} is tried again by this job, {new}.", "Retried by job {new}.",
+        "Job {id} is retried by this job, {new}.", "Retried by job {new}.",
     ),
     "cancel": ("cancel_job", "cancel_job", {}, "cancelled", "Cancelled job {id}.", "Cancelled."),
 }  # fmt: skip
@@ -43,16 +43,18 @@ OFFERED: Final = {
     "an order that failed": ({"action": "change_jobs", "status": Status.FAILED}, set()),
 }
 WORDS: Final = {
-    RefusalReason.ENDED: "it had been completed meanwhile",
-    RefusalReason.RUNNING: "a worker had begun it meanwhile",
+    RefusalReason.ENDED: "it was completed meanwhile",
+    RefusalReason.RUNNING: "a worker started it meanwhile",
     RefusalReason.HELD: "it is held",
     RefusalReason.NOT_HELD: "it is not held any more",
-    RefusalReason.DUE_ALREADY: "it is due already and waits for its turn",
+    RefusalReason.DUE_ALREADY: "it is already due and waits for its turn",
     RefusalReason.NOT_FAILED: "only a failed job can be retried, and this one is completed",
-    RefusalReason.RETRIED: "job 77 tries it again already",
-    RefusalReason.REDACTED: "it was redacted, and nobody knows any longer whom it was about",
+    RefusalReason.RETRIED: "job 77 already retries it",
+    RefusalReason.REDACTED: "it was redacted, so it is no longer known whom it was about",
     RefusalReason.UNKNOWN_ACTION: "its action no longer exists",
-    RefusalReason.BULK_CHANGE: "it changes jobs in the name of whoever asked for it; make the change anew instead",
+    RefusalReason.BULK_CHANGE: (
+        "it changes jobs in the name of the person who requested it; request the change anew instead"
+    ),
     RefusalReason.ACTIVE_JOB: "job 77 for the same reference waits or runs",
 }
 
@@ -157,18 +159,19 @@ def test_a_job_that_cannot_exist_is_not_found(client: Client, name: str, job_id:
 
 
 @pytest.mark.parametrize(("name", "state", "told"), [
-    ("hold", "running", "Job {id} was not held: a worker had begun it meanwhile."),
-    ("hold", "completed", "Job {id} was not held: it had been completed meanwhile."),
+    ("hold", "running", "Job {id} was not held: a worker started it meanwhile."),
+    ("hold", "completed", "Job {id} was not held: it was completed meanwhile."),
     ("hold", "held", "Job {id} was not held: it is held."),
     ("resume", "due", "Job {id} was not resumed: it is not held any more."),
-    ("run", "due", "Job {id} was not made due: it is due already and waits for its turn."),
-    ("run", "cancelled", "Job {id} was not made due: it had been cancelled meanwhile."),
+    ("run", "due", "Job {id} was not made due: it is already due and waits for its turn."),
+    ("run", "cancelled", "Job {id} was not made due: it was cancelled meanwhile."),
     ("retry", "completed", "Job {id} was not retried: only a failed job can be retried, and this one is completed."),
     (
         "retry", "an order that failed",
-        "Job {id} was not retried: it changes jobs in the name of whoever asked for it; make the change anew instead.",
+        "Job {id} was not retried: it changes jobs in the name of the person who requested it; "
+        "request the change anew instead.",
     ),
-    ("cancel", "failed", "Job {id} was not cancelled: it had failed meanwhile."),
+    ("cancel", "failed", "Job {id} was not cancelled: it failed meanwhile."),
 ])  # fmt: skip
 def test_a_race_that_was_lost_is_told_as_it_was_and_not_logged(client: Client, name: str, state: str, told: str):
     job = make_job(**OFFERED[state][0])
@@ -188,7 +191,7 @@ def test_a_second_retry_names_the_job_that_does_it(client: Client):
 
     assert (
         messages_of(response)[-1]
-        == f"Job {job.pk} was not retried: job {Job.objects.latest('pk').pk} tries it again already."
+        == f"Job {job.pk} was not retried: job {Job.objects.latest('pk').pk} already retries it."
     )
     assert Job.objects.count() == 2
 
@@ -199,7 +202,10 @@ def test_a_second_retry_names_the_job_that_does_it(client: Client):
     [
         (Busy(), "busy just now and unchanged; try again in a moment"),
         (ConcurrentChange(), "busy just now and unchanged; try again in a moment"),
-        (OutcomeUnknown(), "the database was lost while it was being saved, so look whether it was done or not"),
+        (
+            OutcomeUnknown(),
+            "the connection to the database was lost while it was being saved; check whether it was done",
+        ),
         (JobNotFound(7), "there is no such job"),
         *((StepRefused(7, why=why, status=Status.COMPLETED, other_job_id=77), words) for why, words in WORDS.items()),
     ],
@@ -211,7 +217,7 @@ def test_whatever_a_service_says_is_told_in_words(
     def refuse(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setitem(STEPS, name, replace(STEPS[name], service=refuse))
+    monkeypatch.setitem(INTERVENTIONS, name, replace(INTERVENTIONS[name], service=refuse))
     job = make_job(**BUTTONS[name][2])
 
     (message,) = messages_of(press(client, name, job))

@@ -1,5 +1,6 @@
 """An organization's page: its jobs by project, and the button that shuts it out."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from jobs.admin import organizations
 from jobs.exceptions import InvalidField
 from jobs.models import Organization
 from jobs.services.reports import summaries
@@ -47,7 +49,7 @@ def test_the_button_disables_and_its_keys_open_nothing(client: Client, user: Any
     assert find_access(made.secret, project_key="x") is None
     assert response.url == url("organization_change", organization.pk)
     assert messages_of(response) == [
-        "Disabled: its API keys are refused from now on, and no job of its projects is begun."
+        "Disabled: its API keys are refused from now on, and no job of its projects is started."
     ]
     entry = LogEntry.objects.get()
     assert (entry.user_id, entry.object_id, entry.get_change_message()) == (user.pk, str(organization.pk), "Disabled.")
@@ -103,7 +105,7 @@ def test_one_that_was_renamed_meanwhile_is_told_and_not_logged(client: Client, m
     def refuse(name: str) -> None:
         raise InvalidField("organization", "there is none")
 
-    monkeypatch.setattr("jobs.admin.organizations.disable_organization", refuse)
+    monkeypatch.setattr(organizations, "DISABLE", replace(organizations.DISABLE, service=refuse))
 
     response = client.post(url("organization_disable", make_organization().pk))
 

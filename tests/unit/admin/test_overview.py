@@ -114,7 +114,7 @@ def test_an_empty_site_reads_well(client: Client):
     words = words_of(page_of(client))
 
     for expected in (
-        "No worker is alive: none has given a sign of life in the last 1 min.",
+        "No worker is alive: none has sent a heartbeat in the last 1 min.",
         "No job has ended since",
         "No worker has been seen for a day. Jobs wait until one is started: manage.py jobworker",
         "No job has failed.",
@@ -139,7 +139,7 @@ def test_a_dispatcher_is_told_from_those_that_run_jobs(client: Client, now: date
     words = words_of(page_of(client))
 
     assert "No worker is alive" in words
-    assert "Dispatchers, which hand jobs to an engine and run none; with the last sign of life: host:2:bbbb" in words
+    assert "Dispatchers, which dispatch jobs to an engine, with their last heartbeat: host:2:bbbb" in words
     assert "host:2:bbbb , 5 min ago" in words
     assert "silent" not in words
 
@@ -150,7 +150,7 @@ def test_where_an_engine_runs_the_jobs_a_dispatcher_is_missed(client: Client, no
 
     words = words_of(page_of(client))
 
-    assert "No dispatcher is alive, so no job is handed to the engine that is to run it." in words
+    assert "No dispatcher is alive, so no job is dispatched to its engine." in words
     assert "All is well" not in words
 
 
@@ -165,7 +165,7 @@ def test_what_is_wrong_is_said_in_sentences(client: Client, now: datetime):
 
     assert f"Job {late.pk} (touch) should have started 8 min ago; 5 min would be usual at most." in words
     assert "No worker is alive" in words
-    assert "1 job was lost by its worker and nobody has put it back in line." in words
+    assert "1 job was lost by its worker and has not been rescued." in words
     assert "11 jobs failed in the last hour." in words
     assert "All is well" not in words
     assert f"{lost.worker} ○ silent none recorded" in words
@@ -191,7 +191,7 @@ def test_what_a_pause_holds_back_is_told_apart(client: Client, now: datetime):
 
     words = words_of(page_of(client))
 
-    assert f"Oldest job that is due, but held back {held.pk} touch , overdue for 1 h 30 min" in words
+    assert f"Oldest job that is due but paused {held.pk} touch , overdue for 1 h 30 min" in words
     assert "jobs of action touch The index is rebuilt" in words
 
 
@@ -237,7 +237,7 @@ def test_it_says_if_not_all_is_counted_yet(client: Client, now: datetime, monkey
     for _ in range(5):
         make_ended(now)
 
-    assert "not all are counted yet" in words_of(page_of(client))
+    assert "are not all counted yet" in words_of(page_of(client))
 
 
 def test_a_disabled_organization_holds_its_jobs_back(client: Client, now: datetime):
@@ -246,7 +246,7 @@ def test_a_disabled_organization_holds_its_jobs_back(client: Client, now: dateti
 
     words = words_of(page_of(client))
 
-    assert f"held back {job.pk}" in words
+    assert f"paused {job.pk}" in words
     assert "should have started" not in words
 
 

@@ -66,12 +66,21 @@ def test_every_page_has_our_style(client: Client):
 @pytest.mark.parametrize(
     "page",
     [
-        *("job_changelist", "job_add", "job_cancel", "apikey_changelist", "apikey_add", "apikey_revoke"),
+        *(
+            "job_changelist",
+            "job_add",
+            "job_cancel",
+            "job_bulk",
+            "job_overview",
+            "apikey_changelist",
+            "apikey_add",
+            "apikey_revoke",
+        ),
         *("apikey_rotate", "organization_disable", "organization_enable", "pause_add", "pause_resume"),
     ],
 )
 def test_a_change_is_never_part_of_a_transaction_of_the_whole_request(page: str):
-    address = url(page, *([] if page.endswith(("changelist", "add")) else [1]))
+    address = url(page, *([] if page.endswith(("changelist", "add", "bulk", "overview")) else [1]))
 
     assert "default" in resolve(address).func._non_atomic_requests
 

@@ -44,7 +44,7 @@ def test_it_waits_for_its_start_or_its_next_attempt(client: Client):
     start, retry = make_job(start_at=LATER, due_at=LATER), make_job(attempt=2, due_at=LATER)
 
     assert why(client, start) == "Waits for its start at 2999-01-01 00:00:00 UTC."
-    assert why(client, retry) == "Attempt 2 did not end it; the next one is due at 2999-01-01 00:00:00 UTC."
+    assert why(client, retry) == "Attempt 2 did not complete it; the next one is due at 2999-01-01 00:00:00 UTC."
 
 
 def test_it_is_held_by_somebody_with_a_reason(client: Client):
@@ -71,11 +71,11 @@ def test_it_waits_for_its_organization_a_pause_a_worker_or_its_turn(client: Clie
     found.append(why(client, job))
 
     assert found == [
-        f"Due since {AT}, but there is no worker to be seen.",
+        f"Due since {AT}, but no worker has been seen.",
         f"Due since {AT}, but no worker is alive; the last one was seen at now.",
         f"Due since {AT}; it waits for its turn, and workers are alive.",
-        f"Covered by a pause since {AT}; it waits until that is lifted.",
-        f"Its organization is disabled since {AT}; until it is enabled again, none of its jobs is run.",
+        f"Paused since {AT}; it waits until the pause is lifted.",
+        f"Its organization is disabled since {AT}; none of its jobs is started until it is enabled again.",
     ]
 
 
@@ -91,7 +91,7 @@ def test_it_runs_with_or_without_progress_stands_in_line_or_seems_lost(client: C
     ] == [
         f"Attempt 2 runs on host:1:aaaa since {AT}; no progress so far.",
         f"Attempt 1 runs on host:1:aaaa since {AT}; its last progress was at 2025-01-01 12:00:09 UTC.",
-        "Attempt 1 was claimed by host:1:aaaa and stands in its line.",
+        "Attempt 1 was claimed by host:1:aaaa and waits there for a free thread.",
         f"Attempt 1 was with host:1:aaaa, which seems lost: its lease ran out at {AT}. It will be rescued.",
     ]
 
@@ -104,7 +104,7 @@ def test_it_has_been_completed_with_or_without_a_last_look(client: Client):
         why(client, make_job(status=Status.COMPLETED, receipt=verified)),
     ] == [
         f"Completed at {AT}.",
-        f"Completed at {AT}; the last look, at 2025-01-01 11:59:59 UTC, found nothing left.",
+        f"Completed at {AT}; the last check, at 2025-01-01 11:59:59 UTC, found nothing left.",
     ]
 
 

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.admin.jobs import timeline
 from jobs.models import Job
+from jobs.services.reports import history
 from jobs.status import Status
 from tests.support.admin_client import add_event, make_staff, page_of, url, with_permissions
 from tests.support.factories import LONG_AGO, make_job
@@ -70,7 +71,7 @@ def test_all_names_of_staff_take_one_query(client: Client):
 def test_events_come_in_pages_and_the_last_one_says_if_there_are_older_ones(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(timeline, "EVENTS_READ", 5)
+    monkeypatch.setattr(history, "MOST_EVENTS", 5)
     monkeypatch.setattr(timeline, "EVENTS_ON_PAGE", 2)
     job = make_job()
     for number in range(5):
@@ -87,7 +88,7 @@ def test_events_come_in_pages_and_the_last_one_says_if_there_are_older_ones(
         (0, 2, False), (1, 3, False), (2, 0, False),
     ]  # fmt: skip
     assert ([event["note"] for event in cut["events"]], cut["is_cut"]) == (["note 1"], True)
-    assert "These were the newest 5 events; there are older ones." in page_of(client, job, "?events=3")
+    assert "Only the newest 5 events are shown; there are older ones." in page_of(client, job, "?events=3")
     assert 'href="?events=2#jobs-events"' in page_of(client, job)
 
 
@@ -100,7 +101,7 @@ def test_a_page_that_is_not_there_is_the_nearest(client: Client, number: str):
 
 
 def test_200_events_are_kept_at_hand():
-    assert timeline.EVENTS_READ == 200
+    assert history.MOST_EVENTS == 200
 
 
 @pytest.mark.parametrize(("what", "characters"), [("cancelled", 500), ("failed", 160)])
@@ -177,8 +178,8 @@ def test_of_a_long_traceback_the_end_is_shown_and_all_of_it_if_asked_for():
 
     newest, chosen = page_of(client, job), page_of(client, job, "?attempt=1")
 
-    assert ("the beginning" in newest, "the end" in newest, "Only its end" in newest) == (False, True, True)
-    assert ("the beginning" in chosen, "the end" in chosen, "Only its end" in chosen) == (True, True, False)
+    assert ("the beginning" in newest, "the end" in newest, "Only the end" in newest) == (False, True, True)
+    assert ("the beginning" in chosen, "the end" in chosen, "Only the end" in chosen) == (True, True, False)
 
 
 @pytest.mark.parametrize(("attempt", "shown"), [("7", None), ("abc", 1), ("9" * 40, 1)])

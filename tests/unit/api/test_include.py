@@ -13,6 +13,7 @@ from jobs.services.commands.prune import redact_jobs
 from jobs.services.search.jobs import get_job_and_time
 from jobs.status import Status
 from tests.support.api_client import Api
+from tests.support.concurrency import statements
 from tests.support.factories import LONG_AGO, make_job, make_project
 
 TEN = "jobId description status projectId action referenceId createdAt updatedAt startAt errors".split()
@@ -206,6 +207,21 @@ def test_events_and_attempts_in_their_words(api: Api):
         ("error", "It broke."),
     ]
     assert (told["eventsCut"], told["attemptsCut"]) == (False, False)
+
+
+def test_the_history_takes_one_query_that_reads_no_traceback(api: Api):
+    job = make_job(project=api.project)
+    JobEvent.objects.create(
+        job=job, at=LONG_AGO, what="failed", to_status="failed", attempt=1, actor="system", detail="Traceback"
+    )
+
+    with statements() as made:
+        told = ask(api, job, "events,attempts")
+
+    (query,) = [sql for sql in made if '"jobs_jobevent"' in sql]
+    assert '"detail"' not in query
+    assert '"request_id"' not in query
+    assert "Traceback" not in str(told)
 
 
 def test_a_reason_given_with_the_cancel_is_told(api: Api):

@@ -12,7 +12,7 @@ from jobs.models import Job, JobEvent
 from jobs.services.commands import retry as retries
 from jobs.services.commands.prune import redact_jobs
 from jobs.services.commands.retry import retry_job
-from jobs.services.reports.history import get_history
+from jobs.services.reports.history import public_note
 from jobs.status import RefusalReason, Status
 from tests.support.factories import LONG_AGO, make_job, make_project
 from tests.support.interventions import STAFF
@@ -86,8 +86,8 @@ def test_integrators_are_not_told_what_staff_wrote():
     failed = make_failed()
     new = retry(failed)
 
-    assert [event.note for event in get_history(new).events] == [None]
-    assert [(event.what, event.note) for event in get_history(failed).events] == [("retried", None)]
+    assert [public_note(event) for event in new.events.all()] == [None]
+    assert [(event.what, public_note(event)) for event in failed.events.all()] == [("retried", None)]
 
 
 def test_the_unique_key_is_that_of_the_action_as_it_is_now():

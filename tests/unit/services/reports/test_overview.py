@@ -44,7 +44,7 @@ def roll_up_all() -> None:
 def test_the_periods_follow_each_other_from_before_the_span_until_after_now(span: str):
     overview = look(span)
 
-    now, periods, step = overview.health.checked_at, overview.periods, SPANS[span].step
+    now, periods, step = overview.health.checked_at, overview.periods, SPANS[span].period
     assert periods[0].since <= now - SPANS[span].length < periods[1].since
     assert periods[-1].since <= now < periods[-1].until
     assert [period.until for period in periods[:-1]] == [period.since for period in periods[1:]]

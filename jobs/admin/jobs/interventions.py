@@ -1,4 +1,4 @@
-"""The buttons of a job's page: each a step of its own, with a permission, a reason, and an answer that is true."""
+"""Interventions: the buttons by which staff run, hold, resume, retry or cancel one job."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.utils import quote, unquote
-from django.contrib.auth import get_permission_codename
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib.admin.utils import quote
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
@@ -31,35 +29,38 @@ from ...services.commands.interventions import hold_job, resume_job, run_job_now
 from ...services.commands.retry import retry_job
 from ...status import RefusalReason, Status
 from ..base import display
-from ..base.read_only import LookOnlyMixin, staff
+from ..base.read_only import ReadOnlyMixin, actor_of
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 ENDED: Final = {
-    Status.COMPLETED: _("it had been completed meanwhile"),
-    Status.FAILED: _("it had failed meanwhile"),
-    Status.CANCELLED: _("it had been cancelled meanwhile"),
+    Status.COMPLETED: _("it was completed meanwhile"),
+    Status.FAILED: _("it failed meanwhile"),
+    Status.CANCELLED: _("it was cancelled meanwhile"),
 }
 WHY_NOT: Final = {
-    RefusalReason.RUNNING: _("a worker had begun it meanwhile"),
+    RefusalReason.RUNNING: _("a worker started it meanwhile"),
     RefusalReason.HELD: _("it is held"),
     RefusalReason.NOT_HELD: _("it is not held any more"),
-    RefusalReason.DUE_ALREADY: _("it is due already and waits for its turn"),
+    RefusalReason.DUE_ALREADY: _("it is already due and waits for its turn"),
     RefusalReason.NOT_FAILED: _("only a failed job can be retried, and this one is %(status)s"),
-    RefusalReason.RETRIED: _("job %(other)s tries it again already"),
-    RefusalReason.REDACTED: _("it was redacted, and nobody knows any longer whom it was about"),
+    RefusalReason.RETRIED: _("job %(other)s already retries it"),
+    RefusalReason.REDACTED: _("it was redacted, so it is no longer known whom it was about"),
     RefusalReason.UNKNOWN_ACTION: _("its action no longer exists"),
-    RefusalReason.BULK_CHANGE: _("it changes jobs in the name of whoever asked for it; make the change anew instead"),
+    RefusalReason.BULK_CHANGE: _(
+        "it changes jobs in the name of the person who requested it; request the change anew instead"
+    ),
     RefusalReason.ACTIVE_JOB: _("job %(other)s for the same reference waits or runs"),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """One button: its address, the permission, the words, and when it is offered."""
+class Intervention:
+    """What staff can do with one job: the permission, the service, the texts, and for which jobs it is offered."""
 
     name: str
+    """Of its URL."""
     permission: str
     service: Callable[..., Job]
     title: "_StrPromise"
@@ -68,36 +69,37 @@ class Step:
     done: "_StrPromise"
     not_done: "_StrPromise"
     logged: "_StrPromise"
-    is_offered: Callable[[Job], bool]
+    is_offered: Callable[[Any], bool]
+    """Gets the job as ``JobPageMixin.get_object`` reads it."""
     is_dangerous: bool = False
 
 
-_STEPS: Final = (
-    Step(
+INTERVENTIONS: Final = {
+    "run": Intervention(
         name="run",
         permission="run",
         service=run_job_now,
         title=_("Run this job now…"),
-        explanation=_("It is due at once instead of at its time; a worker takes it when it is its turn."),
+        explanation=_("It is due at once instead of at its time; a worker claims it when it is its turn."),
         button=_("Run the job now"),
         done=_("Job %(id)s is due now."),
         not_done=_("Job %(id)s was not made due: %(problem)s."),
         logged=_("Made due at once."),
-        is_offered=lambda job: job.status == Status.SCHEDULED and not job.is_held and job.due_at > looked_at(job),
+        is_offered=lambda job: job.status == Status.SCHEDULED and not job.is_held and job.due_at > job.read_at,
     ),
-    Step(
+    "hold": Intervention(
         name="hold",
         permission="hold",
         service=hold_job,
         title=_("Hold this job…"),
-        explanation=_("No worker takes it until it is resumed here."),
+        explanation=_("No worker claims it until it is resumed here."),
         button=_("Hold the job"),
         done=_("Job %(id)s is held."),
         not_done=_("Job %(id)s was not held: %(problem)s."),
         logged=_("Held."),
         is_offered=lambda job: job.status == Status.SCHEDULED and not job.is_held,
     ),
-    Step(
+    "resume": Intervention(
         name="resume",
         permission="hold",
         service=resume_job,
@@ -109,7 +111,7 @@ _STEPS: Final = (
         logged=_("Resumed."),
         is_offered=lambda job: job.is_held,
     ),
-    Step(
+    "retry": Intervention(
         name="retry",
         permission="retry",
         service=retry_job,
@@ -118,14 +120,14 @@ _STEPS: Final = (
             "A new job does the same for the same reference; this one stays as it is. A job is retried once."
         ),
         button=_("Retry the job"),
-        done=_("Job %(id)s is tried again by this job, %(new)s."),
+        done=_("Job %(id)s is retried by this job, %(new)s."),
         not_done=_("Job %(id)s was not retried: %(problem)s."),
         logged=_("Retried by job %(new)s."),
         is_offered=lambda job: (
             job.status == Status.FAILED and bool(job.reference_id) and job.action != bulk_change.ACTION
         ),
     ),
-    Step(
+    "cancel": Intervention(
         name="cancel",
         permission="cancel",
         service=cancel_job,
@@ -141,14 +143,11 @@ _STEPS: Final = (
         is_offered=lambda job: not Status(job.status).is_final,
         is_dangerous=True,
     ),
-)
-
-
-STEPS: Final[dict[str, Step]] = {step.name: step for step in _STEPS}
+}
 
 
 class ReasonForm(forms.Form):
-    """What may be said with a step."""
+    """The reason of an intervention."""
 
     reason = forms.CharField(
         label=_("Reason (optional)"),
@@ -159,90 +158,73 @@ class ReasonForm(forms.Form):
     )
 
 
-class StepsInMixin(LookOnlyMixin):
-    """Buttons that call services; which of them a user sees depends on the job and on permissions."""
-
-    def may_step_in(self, request: HttpRequest, permission: str) -> bool:
-        """Whether this user has a permission for steps, e.g. ``retry``; seeing jobs is another one."""
-        return request.user.has_perm(f"{self.opts.app_label}.{get_permission_codename(permission, self.opts)}")
+class InterventionsMixin(ReadOnlyMixin):
+    """The views behind the buttons; a user sees those that the job's status and the permissions allow."""
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Whether this user may cancel jobs (``jobs.cancel_job``)."""
-        return self.may_step_in(request, "cancel")
+        return self.has_permission_to("cancel", request)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Whether this user may retry failed jobs (``jobs.retry_job``)."""
-        return self.may_step_in(request, "retry")
+        return self.has_permission_to("retry", request)
 
     def has_run_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may let jobs run now (``jobs.run_job``)."""
-        return self.may_step_in(request, "run")
+        """Whether this user may make jobs due now (``jobs.run_job``)."""
+        return self.has_permission_to("run", request)
 
     def has_hold_permission(self, request: HttpRequest) -> bool:
         """Whether this user may hold and resume jobs (``jobs.hold_job``)."""
-        return self.may_step_in(request, "hold")
+        return self.has_permission_to("hold", request)
 
     def button_urls(self) -> list[URLPattern]:
-        """Add the addresses behind the buttons."""
-        return [*super().button_urls(), *(self.button_url(name, self._view_of(name)) for name in STEPS)]
+        return [*super().button_urls(), *(self.button_url(name, self._view_of(name)) for name in INTERVENTIONS)]
 
-    def steps_for(self, request: HttpRequest, job: Job) -> list[dict[str, Any]]:
-        """Return the steps that this user may take with the job as it was read."""
+    def interventions_for(self, request: HttpRequest, job: Job) -> list[dict[str, Any]]:
+        """Return the interventions that this user may take with the job as it was read."""
         return [
             {
-                "step": step,
-                "url": self.url_of(step.name, quote(job.pk)),
-                "reason": ReasonForm(auto_id=f"id_{step.name}_%s")["reason"],
+                "intervention": intervention,
+                "url": self.url_of(name, quote(job.pk)),
+                "reason": ReasonForm(auto_id=f"id_{name}_%s")["reason"],
             }
-            for step in STEPS.values()
-            if step.is_offered(job) and self.may_step_in(request, step.permission)
+            for name, intervention in INTERVENTIONS.items()
+            if intervention.is_offered(job) and self.has_permission_to(intervention.permission, request)
         ]
-
-    def step_view(self, request: HttpRequest, object_id: str, step: Step) -> HttpResponse:
-        """Take one step, and show the page again with what really happened."""
-        if not (self.has_view_permission(request) and self.may_step_in(request, step.permission)):
-            raise PermissionDenied
-        job = self.get_object(request, unquote(object_id))
-        if job is None:
-            raise Http404
-        form = ReasonForm(request.POST)
-        # A GET comes from the login page, where an expired session led; pressing the button again is up to the user.
-        if request.method == "POST" and form.is_valid():
-            return self.to_page_of(self._take(request, job, step, form.cleaned_data["reason"]))
-        if request.method == "POST":
-            self.message_user(request, " ".join(map(str, form.errors["reason"])), messages.ERROR)
-        return self.to_page_of(job)
 
     def _view_of(self, name: str) -> Callable[[HttpRequest, str], HttpResponse]:
         def view(request: HttpRequest, object_id: str) -> HttpResponse:
-            return self.step_view(request, object_id, STEPS[name])
+            intervention = INTERVENTIONS[name]
+            job = self.get_row(request, object_id, may=self.has_permission_to(intervention.permission, request))
+            form = ReasonForm(request.POST)
+            # A GET comes from the login page after an expired session: the user presses the button again.
+            if request.method == "POST" and form.is_valid():
+                return self.to_page_of(self._intervene(request, job, intervention, form.cleaned_data["reason"]))
+            if request.method == "POST":
+                self.message_user(request, " ".join(map(str, form.errors["reason"])), messages.ERROR)
+            return self.to_page_of(job)
 
         return view
 
-    def _take(self, request: HttpRequest, job: Job, step: Step, reason: str) -> Job:
-        """Take the step, log it and tell it; return the job whose page comes next. The log names no person."""
+    def _intervene(self, request: HttpRequest, job: Job, intervention: Intervention, reason: str) -> Job:
+        """Call the service, log and report the result; return the job to show next. The log names no person."""
         try:
-            changed = step.service(job.pk, project=job.project, actor=staff(request), reason=reason)
+            changed = intervention.service(job.pk, project=job.project, actor=actor_of(request), reason=reason)
         except JobsError as error:
-            words = str(step.not_done) % {"id": job.pk, "problem": why_not(error)}
+            words = str(intervention.not_done) % {"id": job.pk, "problem": why_not(error)}
             self.message_user(request, words, messages.WARNING)
             return job
         facts = {"id": job.pk, "new": changed.pk}
-        self.log_change(request, job, str(step.logged) % facts)
-        self.message_user(request, str(step.done) % facts, messages.SUCCESS)
+        self.log_change(request, job, str(intervention.logged) % facts)
+        self.message_user(request, str(intervention.done) % facts, messages.SUCCESS)
         return changed
 
 
-def looked_at(job: Job) -> Any:
-    """Return the database's time at which the job was read for its page."""
-    return job.looked_at  # type: ignore[attr-defined]  # annotated by `get_object`
-
-
 def why_not(error: JobsError) -> str:
-    """Return why a step was not taken, in words for staff.
+    """Return why a job was not changed, in words for staff.
 
     Raises:
-        JobsError: the error itself, if none of the use cases raises it.
+        JobsError: the error itself, if it is none that an intervention raises.
     """
     if isinstance(error, TransitionRefused) or (isinstance(error, StepRefused) and error.why is RefusalReason.ENDED):
         return str(ENDED[error.status])
@@ -251,7 +233,7 @@ def why_not(error: JobsError) -> str:
     if isinstance(error, Busy | ConcurrentChange):
         return translated("busy just now and unchanged; try again in a moment")
     if isinstance(error, OutcomeUnknown):
-        return translated("the database was lost while it was being saved, so look whether it was done or not")
+        return translated("the connection to the database was lost while it was being saved; check whether it was done")
     if isinstance(error, JobNotFound):
         return translated("there is no such job")
     if isinstance(error, InvalidField):  # the reason
