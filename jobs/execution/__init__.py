@@ -1,1 +1,1 @@
-"""One attempt of one job: its context, its chunks, its lease, and the runner."""
+"""One attempt of one job: its context, chunks, lease and runner."""

@@ -1,4 +1,4 @@
-"""A chunk's counts, the receipt they add up to, and how many rows the next chunk should take."""
+"""Chunks of an action: their counts, the receipt, and how many rows the next chunk should take."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,7 +11,7 @@ from ..db import clock
 from ..db.connection import jobs_connection, supports_row_locks
 from ..exceptions import ActionMisused
 
-# What a chunk aims at; its promise to a waiting cancel is twice that.
+# What a chunk aims at; a waiting cancel is promised twice that.
 AIM_SECONDS: Final = 0.1
 AIM_SECONDS_ONE_WRITER: Final = 0.03
 FIRST_BATCH: Final = 500
@@ -29,7 +29,7 @@ class Chunk:
         self.remaining: int | None = None
 
     def add(self, store: str, count: int) -> None:
-        """Count ``count`` rows (or other units) of ``store`` as done; it shows in progress and receipt.
+        """Count ``count`` rows (or other units) of ``store`` as done, in progress and receipt.
 
         Raises:
             ActionMisused: ``count`` is not a whole number from 0.
@@ -40,7 +40,7 @@ class Chunk:
 
 
 class BatchSize:
-    """Adapts so that chunks stay short: a waiting cancel is the measure."""
+    """How many rows a chunk takes; adapts so that chunks, and with them the wait of a cancel, stay short."""
 
     def __init__(self) -> None:
         self.rows = FIRST_BATCH
@@ -50,19 +50,18 @@ class BatchSize:
         one_writer = not supports_row_locks(jobs_connection())
         aim, most = (AIM_SECONDS_ONE_WRITER, BIGGEST_BATCH_ONE_WRITER) if one_writer else (AIM_SECONDS, BIGGEST_BATCH)
         if seconds > aim:
-            # Where finding the rows is what takes long, still fewer at once would only take longer in all.
+            # Below the smallest batch, the time goes into finding the rows: fewer at once would take longer in all.
             self.rows = max(min(self.rows, SMALLEST_BATCH), int(self.rows * max(0.5, aim / seconds)))
         elif count >= self.rows // 2:
             self.rows = min(most, int(self.rows * min(2.0, aim / max(seconds, 0.001))) + 1)
 
-    def halve(self, tried: int) -> int:
-        """Answer to a conflict or a limit met with ``tried`` rows; return the new size."""
+    def halve(self, tried: int) -> None:
+        """Shrink after a conflict or a timeout with ``tried`` rows."""
         self.rows = max(1, tried // 2)
-        return self.rows
 
 
 def entry_of(receipt: dict[str, Any], store: str) -> dict[str, int | None]:
-    """Return the receipt's line for ``store``: how many were found, done and are left; null: nobody counted."""
+    """Return the entry of ``store``: how many rows were found, done and are left; None: not counted."""
     stores: dict[str, dict[str, int | None]] = receipt.setdefault("stores", {})
     return stores.setdefault(store, {"found": None, "done": 0, "left": None})
 
@@ -80,10 +79,9 @@ def add_counts(receipt: dict[str, Any], chunk: Chunk) -> None:
 
 
 def find_remaining(stores: Mapping[str, QuerySet[Any]]) -> tuple[datetime, tuple[str, ...]]:
-    """Return one instant, and the stores in which a row was to be seen at it.
+    """Return an instant, and the stores that had a row at that instant.
 
-    One statement, as each has a snapshot of its own (READ COMMITTED); stores in other
-    databases are looked at just before.
+    One statement, and so one snapshot (READ COMMITTED); stores in other databases are read just before.
     """
     connection = jobs_connection()
     elsewhere = tuple(name for name, rows in stores.items() if rows.db != connection.alias and rows.exists())
@@ -93,7 +91,7 @@ def find_remaining(stores: Mapping[str, QuerySet[Any]]) -> tuple[datetime, tuple
     for rows in here.values():
         try:
             sql, more = rows.order_by().query.exists().sql_with_params()
-        except EmptyResultSet:  # a condition that nothing can meet
+        except EmptyResultSet:  # no row can match
             sql, more = "SELECT 1 WHERE 1 = 0", ()
         parts.append(f"EXISTS({sql})")
         params += tuple(more)

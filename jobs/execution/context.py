@@ -1,4 +1,4 @@
-"""``JobContext``: all that an action sees and may call."""
+"""``JobContext``: what an action knows of its job, and how it writes, erases and verifies."""
 
 import re
 import time
@@ -32,17 +32,17 @@ from .leases import Lease
 WRITES: Final = frozenset(
     {"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COPY"}
 )
-# The first word of a statement, behind blanks, brackets and comments.
+# The first word of a statement, after blanks, brackets and comments.
 VERB: Final = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w+)", re.DOTALL)
 CONFLICTS_IN_A_ROW: Final = 8
 FRUITLESS_IN_A_ROW: Final = 20
 
 
 class JobContext:
-    """The running job, as its action sees it; used by one thread, and by no other.
+    """The running job, as its action sees it. Only the thread of the action may use it.
 
-    Every call raises :class:`JobCancelled`, :class:`JobReleased` or :class:`LeaseLost`
-    when the job is no longer this worker's, and raises it again ever after.
+    Once the job is no longer this worker's, every call raises the same one of
+    :class:`JobCancelled`, :class:`JobReleased` and :class:`LeaseLost`.
     """
 
     def __init__(self, job: Job, *, lease: Lease, databases: frozenset[str] = frozenset()) -> None:
@@ -66,12 +66,12 @@ class JobContext:
 
     @property
     def reference_id(self) -> str:
-        """What the job is about, exactly as its creator sent it."""
+        """What the job is about, exactly as sent by its creator."""
         return self._job.reference_id
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the creator sent, as the action's serializer returned it; empty if nothing."""
+        """The creator's parameters, as the action's serializer returned them; empty if there were none."""
         return self._job.parameters or {}
 
     @property
@@ -81,20 +81,20 @@ class JobContext:
 
     @property
     def batch_size(self) -> int:
-        """How many rows the next chunk should take, so that chunks stay short; adapts to those before."""
+        """How many rows the next chunk should take to stay short; adapts to the chunks before."""
         return self._batch.rows
 
     @contextmanager
     def chunk(self) -> Iterator[Chunk]:
         """Open one short transaction in which the action may write.
 
-        Its first statement locks the job and proves that it is still ours, so nothing
-        commits after a cancel; its last stores progress and receipt. On PostgreSQL a
-        statement may take 30 s, a lock wait 2 s, an idle pause 10 s.
+        The first statement locks the job and proves the fence, so nothing commits after a
+        cancel; the last one stores progress and receipt. On PostgreSQL a statement may
+        take 30 s, a lock wait 2 s, an idle pause 10 s.
 
         Raises:
-            JobCancelled, JobReleased, LeaseLost: nothing of this chunk was kept.
-            ActionMisused: chunks do not nest.
+            JobCancelled, JobReleased, LeaseLost: the chunk was rolled back.
+            ActionMisused: another chunk is open.
         """
         self._check_not_stopped()
         if self._may_write:
@@ -119,24 +119,24 @@ class JobContext:
         failpoints.reach("chunk.committed")
 
     def expect(self, remaining: int) -> None:
-        """Say how many units are still to do from now on; progress shows them beside what is done."""
+        """Set how many units are left to do; progress shows done and total."""
         with self.chunk() as chunk:
             chunk.remaining = remaining
 
     def erase(self, store: str, rows: QuerySet[Any]) -> None:
-        """Delete ``rows`` in chunks until none is found, count them as ``store``, and verify at the end.
+        """Delete ``rows`` in chunks until none is found, count them as ``store``, and :meth:`verify` them.
 
         Cascades follow Django's rules; the receipt counts the rows of this model only.
         Each chunk finds, locks and deletes its rows in one transaction, so a row that
-        another transaction gives to somebody else is left alone.
+        another transaction has changed to match no more is not deleted.
 
         Raises:
             ActionMisused: a sliced, distinct, combined or ``values()`` queryset, which cannot be deleted.
-            ForeignDatabase: the rows live in another database than the jobs.
+            ForeignDatabase: the rows are in another database than the jobs.
             RowsLeft: rows match, but deleting them deletes nothing.
         """
         rows = self._erasable(store, rows)
-        self._batch = BatchSize()  # what suited one table may be far too much for the next
+        self._batch = BatchSize()  # the size for one table may be far too big for the next
         found = rows.count()
         with self.chunk() as chunk:
             chunk.found[store] = chunk.remaining = found
@@ -149,9 +149,9 @@ class JobContext:
         self.verify(store, rows)
 
     def verify(self, store: str, rows: QuerySet[Any]) -> None:
-        """Refuse to complete while any of ``rows`` is there: they are looked for in the transaction that completes.
+        """Let the job complete only if none of ``rows`` exists in the transaction that completes it.
 
-        Rows that others add meanwhile make the action run again, five times at most.
+        If others have added rows, the action runs again, five times in all.
         """
         self._check_not_stopped()
         self._verifications[store] = rows.using(_alias_of(rows))
@@ -162,7 +162,7 @@ class JobContext:
     def guarded(self) -> Iterator[None]:
         """Refuse writes outside chunks on this thread's connections while the action runs.
 
-        An accident's guard, not a sandbox: raw CTE writes and other threads escape it.
+        It guards against accidents and is no sandbox: it misses writes in raw CTEs and in other threads.
         """
         with ExitStack() as stack:
             for alias in connections:
@@ -170,9 +170,9 @@ class JobContext:
             yield
 
     def finish_verified(self) -> bool:
-        """Take the last look, in the transaction that completes the job, and write its result into the receipt.
+        """Verify in the transaction that completes the job, and write the result into the receipt.
 
-        False: the job is no longer ours, or has ended already.
+        False: the lease is lost, or the job has ended.
 
         Raises:
             RowsLeft: a row was found.
@@ -192,18 +192,18 @@ class JobContext:
 
     @property
     def has_verifications(self) -> bool:
-        """Whether a last look was asked for."""
+        """Whether rows are to be verified."""
         return bool(self._verifications)
 
     @property
     def stopped(self) -> JobStopped | None:
-        """What unwound the action, even if the action swallowed it."""
+        """Why the action was stopped, also if it swallowed the exception."""
         return self._stopped
 
     # ------------------------------------------------------------ inside
 
     def _erase_some(self, store: str, rows: QuerySet[Any]) -> int | None:
-        """Delete one batch and return how many; None: there is no row. A conflict halves the batch and tries again."""
+        """Delete one batch and return how many rows; None: there is none. After a conflict, try half the batch."""
         for attempt in range(CONFLICTS_IN_A_ROW):
             size = self.batch_size
             try:
@@ -230,7 +230,7 @@ class JobContext:
         return rows.using(alias)
 
     def _record(self, chunk: Chunk) -> None:
-        """Add the chunk's counts to the row, which is locked: nothing of it is kept in memory."""
+        """Add the chunk's counts to the locked row; memory has no copy that could be out of date."""
         receipt, done, total = self._row()
         add_counts(receipt, chunk)
         done += sum(chunk.counts.values())
@@ -246,7 +246,7 @@ class JobContext:
         return receipt, done, total
 
     def _engine(self, transition: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Make one of the engine's own writes, which the guard lets pass."""
+        """Call a transition of the engine's own, with the guard off."""
         before, self._may_write = self._may_write, True
         try:
             return transition(*args, **kwargs)
@@ -270,7 +270,7 @@ class JobContext:
             raise self._stop(LeaseLost(self.id))
 
     def _stop(self, why: JobStopped | None) -> JobStopped:
-        """Remember and return what ends the action; None: read the row to learn why it is not ours."""
+        """Store and return what stops the action; None: the lease is lost, and the row says why."""
         if why is None:
             status = Job.objects.filter(pk=self.id).values_list("status", flat=True).first()
             why = JobCancelled(self.id) if status == Status.CANCELLED else LeaseLost(self.id)
@@ -281,18 +281,18 @@ class JobContext:
 def _locked_keys(rows: QuerySet[Any], size: int) -> list[Any]:
     """Return the keys of up to ``size`` rows, locked where rows have locks, so that they still match when deleted.
 
-    In no order: sorting would read all matching rows for every chunk, and to match keys
-    found earlier against the condition once more is quadratic where the planner has no statistics.
+    In no order, as sorting would read all matching rows for every chunk. Keys that were
+    found in one query before would have to be matched again: quadratic without statistics.
     """
     return [row.pk for row in rows.order_by().select_related(None).only("pk").select_for_update(of=("self",))[:size]]
 
 
 def _delete(rows: QuerySet[Any], keys: list[Any]) -> int:
-    """Delete by key; count rows of this model, never the cascade's total."""
+    """Delete by key; return the count of this model's rows, without cascades."""
     _, per_model = rows.model._base_manager.using(_alias_of(rows)).filter(pk__in=keys).delete()
     return int(per_model.get(rows.model._meta.label, 0))
 
 
 def _alias_of(rows: QuerySet[Any]) -> str:
-    """Return the database that ``rows`` are written to; a replica that lags would show rows long gone."""
+    """Return the database that ``rows`` are written to; a lagging replica would show deleted rows."""
     return rows._db or router.db_for_write(rows.model)  # type: ignore[attr-defined]  # what using() was given

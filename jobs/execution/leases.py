@@ -1,7 +1,6 @@
-"""When to renew a lease, when to rescue a job: the signs of life of one process, and the watch on the others.
+"""The leases of one process: which jobs it runs, and their renewal with every heartbeat.
 
-Two signs: the beat (the process lives) and progress (the action lives). A rescue takes
-two looks, so that an outage or a step of the database's clock takes no live job.
+A lease is renewed while the process lives and the action makes progress within its deadline.
 """
 
 import threading
@@ -17,18 +16,18 @@ from ..lifecycle.statements import Fence
 
 @dataclass(kw_only=True, eq=False)
 class Lease:
-    """One job held by this process. Instants here are of the monotonic clock: only differences count."""
+    """This process's right to one job. Instants are of the monotonic clock, as only differences count."""
 
     fence: Fence
-    # None until the action is entered; a job that waits has no deadline.
+    # None until the action is entered: a job that waits in the buffer has no deadline.
     deadline: timedelta | None = None
     progressed: float = field(default_factory=time.monotonic)
     stopping: threading.Event = field(default_factory=threading.Event)
-    # Set when the deadline passed: the attempt is lost, the thread is not worth waiting for.
+    # Set when the deadline has passed: the attempt is lost, and nobody waits for its thread.
     lost: threading.Event = field(default_factory=threading.Event)
 
     def note_progress(self) -> None:
-        """The action lives."""
+        """Start the deadline anew."""
         self.progressed = time.monotonic()
 
     def is_overdue(self) -> bool:
@@ -39,7 +38,7 @@ class Lease:
 
 
 class Leases:
-    """The leases this process holds; shared by its threads."""
+    """All leases of this process; shared by its threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,34 +46,34 @@ class Leases:
         self.stopping = threading.Event()
 
     def add(self, fence: Fence) -> Lease:
-        """Hold a claimed job from now on."""
+        """Renew the lease of a claimed job from now on."""
         lease = Lease(fence=fence, stopping=self.stopping)
         with self._lock:
             self._by_job[fence.job_id] = lease
         return lease
 
     def drop(self, lease: Lease) -> None:
-        """Let go of a job that is no longer ours, unless it was claimed anew meanwhile."""
+        """Renew a lease no longer; a later lease on the same job stays."""
         with self._lock:
             if self._by_job.get(lease.fence.job_id) is lease:
                 del self._by_job[lease.fence.job_id]
 
     def all(self) -> list[Lease]:
-        """Return what is held now."""
+        """Return the leases as they are now."""
         with self._lock:
             return list(self._by_job.values())
 
     def has(self, fence: Fence) -> bool:
-        """Whether this very claim is still held."""
+        """Whether the lease of this very claim is still renewed."""
         return any(lease.fence is fence for lease in self.all())
 
     def __len__(self) -> int:
         return len(self._by_job)
 
     def renew(self) -> None:
-        """Beat: extend every lease but those of actions past their deadline."""
-        fence = [lease.fence for lease in self.all() if not lease.is_overdue()]
-        if fence:
-            with limited_transaction():  # a process frozen here must not hold its rows
-                transitions.renew(fence, lease=conf.current().lease)
+        """Extend every lease but those of actions past their deadline."""
+        fences = [lease.fence for lease in self.all() if not lease.is_overdue()]
+        if fences:
+            with limited_transaction():  # a process that is frozen here must not keep its rows locked
+                transitions.renew(fences, lease=conf.current().lease)
                 failpoints.reach("beat")

@@ -1,4 +1,4 @@
-"""One job from claim to outcome: run its action, take the last look, record what became of it."""
+"""The runner: run the action of a claimed job, verify its result and record the outcome."""
 
 import logging
 import secrets
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 from django.db import Error
 
@@ -41,7 +41,7 @@ MAX_DETAIL_CHARACTERS: Final = 20_000
 
 
 class Outcome(Enum):
-    """What became of one attempt."""
+    """How an attempt ended."""
 
     COMPLETED = auto()
     FAILED = auto()
@@ -49,6 +49,15 @@ class Outcome(Enum):
     RELEASED = auto()
     CANCELLED = auto()
     LOST = auto()
+
+
+# The status that an outcome leaves behind, of those that this worker records.
+STATUS_AFTER: Final = {
+    Outcome.COMPLETED: Status.COMPLETED,
+    Outcome.FAILED: Status.FAILED,
+    Outcome.RETRYING: Status.SCHEDULED,
+    Outcome.RELEASED: Status.SCHEDULED,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,25 +69,25 @@ class AttemptResult:
 
 
 def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | None]) -> AttemptResult:
-    """Run one claimed and begun job to its outcome, and record that; never raises what an action raised.
+    """Run a claimed and begun job and record the outcome; never raises what the action raised.
 
-    ``then`` is asked, when the job is about to finish, for the next job to begin in the
-    same commit; asked again, it must name the same one.
+    ``then`` returns the worker's next job, which begins in the commit that ends this
+    one. It is called when that commit is tried, perhaps again, and must not change its answer.
 
     Raises:
-        Error: the database is away, or the outcome could not be recorded for a whole lease: give the job back.
+        Error: the database is away, or the outcome could not be recorded for a whole lease: release the job.
     """
     attempt = _Attempt(
         job=job, lease=lease, worker=worker, action=find_action(job.action), connection=driver_connection()
     )
-    with _given_up_as_database_errors():
+    with _not_recorded_as_database_error():
         if attempt.action is None:
             return _count_failure(attempt, f"No action called {job.action} is known to the worker.")
         return _run_action(attempt, attempt.action, then)
 
 
 def lose_attempt(job: Job, *, lease: Lease, worker: Actor) -> AttemptResult:
-    """Take the attempt from an action that made no progress for its deadline; its thread can do no more harm.
+    """Count a failure of an action that made no progress within its deadline; its thread can commit no more.
 
     Raises:
         Error: the outcome could not be recorded for a whole lease.
@@ -87,7 +96,7 @@ def lose_attempt(job: Job, *, lease: Lease, worker: Actor) -> AttemptResult:
     span = action.deadline.total_seconds() if action else 0
     logger.error("job=%s action=%s attempt=%s made no progress for %g s", job.pk, job.action, job.attempt, span)
     attempt = _Attempt(job=job, lease=lease, worker=worker, action=action, connection=None)
-    with _given_up_as_database_errors():
+    with _not_recorded_as_database_error():
         return _count_failure(attempt, f"The job made no progress for {span:g} seconds.")
 
 
@@ -99,12 +108,12 @@ class _Attempt:
     lease: Lease
     worker: Actor
     action: Action | None
-    # What the attempt began on; None where no action runs.
+    # The driver's connection at the beginning; None where no action runs.
     connection: object
 
     @property
-    def words(self) -> tuple[int, str, int]:
-        """What every line of the log starts with; never a reference, which may be an e-mail address."""
+    def log_fields(self) -> tuple[int, str, int]:
+        """Job, action and attempt, as in every log line; no reference, which may be an e-mail address."""
         return self.job.pk, self.job.action, self.job.attempt
 
 
@@ -115,7 +124,7 @@ def _run_action(attempt: _Attempt, action: Action, then: Callable[[], Fence | No
     except _NotRecorded:
         raise
     except BaseException as error:  # noqa: BLE001 – an action may raise anything, SystemExit too; all is recorded
-        if context.stopped is not None:  # whatever it raised after its job was stopped
+        if context.stopped is not None:  # what it raised after that does not matter
             return _stopped(attempt, context.stopped)
         if isinstance(error, JobFailed):
             return _fail(attempt, error, then)
@@ -125,7 +134,7 @@ def _run_action(attempt: _Attempt, action: Action, then: Callable[[], Fence | No
 def _run_passes(
     attempt: _Attempt, action: Action, context: JobContext, then: Callable[[], Fence | None]
 ) -> AttemptResult:
-    """Run the action, and again while its last look finds rows that others have added meanwhile."""
+    """Run the action, and again while verifying finds rows that others have added."""
     for turn in range(PASSES):
         attempt.lease.note_progress()
         attempt.lease.deadline = action.deadline
@@ -133,7 +142,7 @@ def _run_passes(
             with no_transaction_left_open(), context.guarded():
                 action.handler(context)
         finally:
-            attempt.lease.deadline = None  # the action has ended; what follows has bounds of its own
+            attempt.lease.deadline = None  # the statements that follow have timeouts of their own
         if context.stopped is not None:
             raise context.stopped
         try:
@@ -153,147 +162,136 @@ def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Fence |
                 return transitions.complete(fence, worker=worker, then=then())
         with limited_transaction():
             if not context.finish_verified():
-                # Perhaps by ourselves, and the reply to that COMMIT was lost.
+                # Perhaps this worker has completed it, and the reply to that COMMIT was lost: _settled asks.
                 return TransitionResult(won=False)
             failpoints.reach("finish.verified")
-            # Only now: the next job must not wait here while this one runs again.
+            # Not before: if rows are left, this job runs again and the next one must stay free for other threads.
             return transitions.complete(fence, worker=worker, then=then())
 
     failpoints.reach("finish.before")
     finish = _persisted(write)
     failpoints.reach("finish.after")
-    return _settled(attempt, finish, Outcome.COMPLETED, Status.COMPLETED)
+    return _settled(attempt, finish, Outcome.COMPLETED)
 
 
 def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Fence | None]) -> AttemptResult:
-    """End the job as its action said: an answer, not an accident, so no further attempt."""
+    """End the job as its action asked: without a further attempt."""
     errors = _storable(failure.message, MAX_ERRORS_CHARACTERS)
-
-    def write() -> TransitionResult:
-        with engine_statement():
-            return transitions.fail(attempt.lease.fence, errors=errors, worker=attempt.worker, then=then())
-
-    return _settled(attempt, _persisted(write), Outcome.FAILED, Status.FAILED)
+    fence, worker = attempt.lease.fence, attempt.worker
+    return _record(attempt, Outcome.FAILED, lambda: transitions.fail(fence, errors=errors, worker=worker, then=then()))
 
 
 def _raised(attempt: _Attempt, error: BaseException) -> AttemptResult:
-    """Record an attempt that ended by an exception: an outage or a conflict is not the job's fault."""
+    """Record an attempt that ended by an exception: an outage or a conflict counts no failure."""
     if _is_no_fault(attempt, error):
         return _release(attempt, "The database was not available.", SHORT_WAIT)
     reference = secrets.token_hex(4)
-    # The exception's text may hold personal data (PostgreSQL names row values), so the log has its type alone.
+    # Only the type is logged: the text may have personal data, as PostgreSQL quotes row values.
     kind = type(error).__qualname__
-    logger.error("job=%s action=%s attempt=%s raised %s reference=%s", *attempt.words, kind, reference)
+    logger.error("job=%s action=%s attempt=%s raised %s reference=%s", *attempt.log_fields, kind, reference)
     detail = _storable("".join(traceback.format_exception(error)), MAX_DETAIL_CHARACTERS)
-    if isinstance(error, RowsLeft):
-        return _count_failure(attempt, str(error), detail)
-    return _count_failure(attempt, f"The job failed for an internal reason (reference {reference}).", detail)
+    internal = f"The job failed for an internal reason (reference {reference})."
+    return _count_failure(attempt, str(error) if isinstance(error, RowsLeft) else internal, detail)
 
 
 def _is_no_fault(attempt: _Attempt, error: BaseException) -> bool:
-    """Whether the jobs' own database was away, or others were in the way, and not too often for one job."""
+    """Whether the jobs' database was away or met a conflict, and not too often for one job."""
     if not isinstance(error, Error):
         return False
-    trouble = kind_of(error)
-    if trouble is ErrorKind.CONFLICT:
+    kind = kind_of(error)
+    if kind is ErrorKind.CONFLICT:
         return attempt.job.attempt <= ATTEMPTS_FORGIVEN
-    if trouble is not ErrorKind.OUTAGE:
+    if kind is not ErrorKind.OUTAGE:
         return False
     if is_connection_lost(attempt.connection):
         return True
-    # Our connection still works: the database takes no writes just now, but perhaps for a disk that the job itself
-    # fills. While nothing can be written nothing is claimed either, so few attempts are spent on a true outage.
-    # Anything else befell another database.
+    # The connection works, so either the jobs' database takes no writes or another database is away, which counts.
+    # The job itself may have filled the disk, so only some attempts are forgiven; in a true outage they suffice, as
+    # nothing is claimed while nothing can be written.
     return takes_no_writes(error) and attempt.job.attempt <= ATTEMPTS_FORGIVEN
 
 
 def _count_failure(attempt: _Attempt, errors: str, detail: str = "") -> AttemptResult:
-    """Record a failed attempt: back in line with backoff, or failed when no attempt is left."""
+    """Record a failed attempt: schedule the next one with back-off, or fail the job after the last."""
     fence, worker, failures = attempt.lease.fence, attempt.worker, attempt.job.failures
     base = DEFAULT_BACKOFF if attempt.action is None else attempt.action.backoff
     is_last = failures + 1 >= max_attempts_of(attempt.job.action)
-    seconds = backoff(failures, first=base.total_seconds(), longest=LONGEST_BACKOFF.total_seconds())
-
-    def write() -> TransitionResult:
-        with engine_statement():
-            if is_last:
-                return transitions.fail(fence, errors=errors, worker=worker, detail=detail)
-            return transitions.retry_later(
-                fence, wait=timedelta(seconds=seconds), errors=errors, worker=worker, detail=detail
-            )
-
-    outcome, status = (Outcome.FAILED, Status.FAILED) if is_last else (Outcome.RETRYING, Status.SCHEDULED)
-    return _settled(attempt, _persisted(write), outcome, status)
+    told: dict[str, Any] = {"errors": errors, "worker": worker, "detail": detail}
+    if is_last:
+        return _record(attempt, Outcome.FAILED, lambda: transitions.fail(fence, **told))
+    wait = timedelta(seconds=backoff(failures, first=base.total_seconds(), longest=LONGEST_BACKOFF.total_seconds()))
+    return _record(attempt, Outcome.RETRYING, lambda: transitions.retry_later(fence, wait=wait, **told))
 
 
 def _stopped(attempt: _Attempt, stop: JobStopped) -> AttemptResult:
     if isinstance(stop, JobReleased):
         return _release(attempt, "The worker shut down.", timedelta(0))
     if isinstance(stop, JobCancelled):
-        logger.info("job=%s action=%s attempt=%s was cancelled while it ran", *attempt.words)
+        logger.info("job=%s action=%s attempt=%s was cancelled while it ran", *attempt.log_fields)
         return AttemptResult(outcome=Outcome.CANCELLED)
-    logger.warning("job=%s action=%s attempt=%s is no longer this worker's", *attempt.words)
+    logger.warning("job=%s action=%s attempt=%s is no longer this worker's", *attempt.log_fields)
     return AttemptResult(outcome=Outcome.LOST)
 
 
 def _release(attempt: _Attempt, note: str, wait: timedelta) -> AttemptResult:
-    def write() -> TransitionResult:
-        with engine_statement():
-            return transitions.release(attempt.lease.fence, worker=attempt.worker, note=note, wait=wait)
+    fence, worker = attempt.lease.fence, attempt.worker
+    return _record(attempt, Outcome.RELEASED, lambda: transitions.release(fence, worker=worker, note=note, wait=wait))
 
-    return _settled(attempt, _persisted(write), Outcome.RELEASED, Status.SCHEDULED)
+
+def _record(attempt: _Attempt, outcome: Outcome, write: Callable[[], TransitionResult]) -> AttemptResult:
+    """Write an outcome as a statement of its own."""
+
+    def in_a_statement() -> TransitionResult:
+        with engine_statement():
+            return write()
+
+    return _settled(attempt, _persisted(in_a_statement), outcome)
 
 
 class _NotRecorded(Exception):
-    """The outcome could not be written: not the action's doing, so nothing may be counted against the job."""
+    """The outcome could not be written; that is not the action's fault, so nothing is counted."""
 
     def __init__(self, error: Error) -> None:
         self.error = error
-        super().__init__("the outcome could not be recorded")
 
 
 @contextmanager
-def _given_up_as_database_errors() -> Iterator[None]:
-    """Raise the error of the database itself: callers know what to do about that, and about no other."""
+def _not_recorded_as_database_error() -> Iterator[None]:
+    """Raise the database's own error in place of ``_NotRecorded``: callers handle no other."""
     try:
         yield
-    except _NotRecorded as given_up:
-        raise given_up.error from given_up
+    except _NotRecorded as unrecorded:
+        raise unrecorded.error from unrecorded
 
 
 def _persisted(write: Callable[[], TransitionResult]) -> TransitionResult:
-    """Write an outcome; through outages and conflicts try again, fenced, for the length of a lease."""
+    """Write an outcome; after outages and conflicts try again for the length of a lease, guarded by the fence."""
     until = time.monotonic() + conf.current().lease_seconds
     for failures in count():
         try:
             return write()
         except Error as error:
-            trouble, wait = kind_of(error), backoff(failures, first=0.05)
-            if trouble is ErrorKind.OTHER or time.monotonic() + wait > until:
+            kind, wait = kind_of(error), backoff(failures, first=0.05)
+            if kind is ErrorKind.OTHER or time.monotonic() + wait > until:
                 raise _NotRecorded(error) from error
-            if trouble is ErrorKind.OUTAGE:
+            if kind is ErrorKind.OUTAGE:
                 reconnect()
             time.sleep(wait)
     raise AssertionError("unreachable")
 
 
-def _settled(attempt: _Attempt, finish: TransitionResult, outcome: Outcome, status: Status) -> AttemptResult:
-    """Tell our own move from somebody else's: after a lost reply to COMMIT the row says which it was."""
+def _settled(attempt: _Attempt, finish: TransitionResult, outcome: Outcome) -> AttemptResult:
+    """Return the result. If the write matched no row, the row says whether an earlier try has been committed."""
+    status = STATUS_AFTER[outcome]
+    row = None if finish.won else Job.objects.filter(pk=attempt.job.pk).values_list("status", "attempt").first()
     if finish.won:
-        logger.info("job=%s action=%s attempt=%s %s", *attempt.words, outcome.name.lower())
-        _announce(attempt, status)
-        return AttemptResult(outcome=outcome, next_begun=finish.next_begun)
-    row = Job.objects.filter(pk=attempt.job.pk).values_list("status", "attempt").first()
-    if row == (status, attempt.job.attempt):
-        _announce(attempt, status)
-        return AttemptResult(outcome=outcome)
-    is_cancelled = row is not None and row[0] == Status.CANCELLED
-    return _stopped(attempt, JobCancelled(attempt.job.pk) if is_cancelled else LeaseLost(attempt.job.pk))
-
-
-def _announce(attempt: _Attempt, status: Status) -> None:
-    if status.is_final:
-        send_job_finished(attempt.job.pk, status)
+        logger.info("job=%s action=%s attempt=%s %s", *attempt.log_fields, outcome.name.lower())
+    if finish.won or row == (status, attempt.job.attempt):
+        if status.is_final:
+            send_job_finished(attempt.job.pk, status)
+        return AttemptResult(outcome=outcome, next_begun=finish.won and finish.next_begun)
+    stop = JobCancelled if row is not None and row[0] == Status.CANCELLED else LeaseLost
+    return _stopped(attempt, stop(attempt.job.pk))
 
 
 def _storable(text: str, length: int) -> str:

@@ -74,5 +74,6 @@ def test_a_batch_that_shrank_to_one_row_grows_again():
 def test_a_conflict_halves_what_was_tried(tried: int, halved: int):
     batch = batch_of(10_000)
 
-    assert batch.halve(tried) == halved
+    batch.halve(tried)
+
     assert batch.rows == halved
