@@ -24,13 +24,22 @@ sqlite_only: Final = pytest.mark.skipif(
 )
 
 
-def until(condition: Callable[[], object], *, what: str) -> None:
-    """Wait until ``condition`` holds; fail the test, naming ``what``, if it never does."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
+class TimedOut(AssertionError):
+    """A condition did not become true in time."""
+
+
+def until(condition: Callable[[], Answer], *, what: str, seconds: float = PATIENCE_SECONDS) -> Answer:
+    """Wait until ``condition`` returns something true, and return that.
+
+    Raises:
+        TimedOut: it did not in ``seconds``; the text names ``what`` was waited for.
+    """
+    end = time.monotonic() + seconds
+    while not (answer := condition()):
         if time.monotonic() > end:
-            pytest.fail(f"waited {PATIENCE_SECONDS} s in vain: {what}")
-        time.sleep(0.005)
+            raise TimedOut(f"waited {seconds:g} s in vain: {what}")
+        time.sleep(0.01)
+    return answer
 
 
 @contextmanager

@@ -1,71 +1,22 @@
-"""Worker processes on the test's database: started, watched, stopped, killed."""
+"""Starts worker processes on the test database, and waits for the statuses that their jobs reach."""
 
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Final
-
-from django.db import connection
+from typing import Any
 
 from jobs.models import Job
 from tests.support.concurrency import until
-from tests.support.source import ROOT
-
-EXIT_SECONDS: Final = 15  # a worker has 10 by its own promise; the machine may be busy
-
-
-class WorkerProcess:
-    """One ``manage.py jobworker`` with the short times of ``tests.settings_fast``."""
-
-    def __init__(self, log: IO[bytes], *options: str) -> None:
-        self._log = log
-        environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tests.settings_fast",
-            "TEST_SETTINGS": os.environ["DJANGO_SETTINGS_MODULE"],
-            "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
-            "LOG_LEVEL": "DEBUG",
-        }
-        command = [sys.executable, "manage.py", "jobworker", *options]
-        self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-
-    @property
-    def log(self) -> str:
-        """What it has printed so far."""
-        return Path(self._log.name).read_text(errors="replace")
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def send(self, signum: signal.Signals) -> None:
-        self._process.send_signal(signum)
-
-    def wait(self) -> int:
-        """Return its exit status; fail if it does not end."""
-        return self._process.wait(EXIT_SECONDS)
-
-    def stop(self) -> int:
-        """Ask it to end; return its exit status."""
-        self.send(signal.SIGTERM)
-        return self.wait()
-
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        self._process.kill()
-        self._process.wait()
+from tests.support.processes import Process, environment_on_test_database
 
 
 @contextmanager
-def worker_process(*options: str) -> Iterator[WorkerProcess]:
-    """Start a worker; it is gone when the block ends. Its log is shown if the block fails."""
-    with tempfile.NamedTemporaryFile(prefix="jobs-worker-", suffix=".log") as log:
-        worker = WorkerProcess(log, *options)
+def worker_process(*options: str) -> Iterator[Process]:
+    """Run ``manage.py jobworker`` with short times until the block ends; print its log if the block fails."""
+    with tempfile.TemporaryDirectory(prefix="jobs-worker-") as directory:
+        environment = environment_on_test_database("tests.settings_fast")
+        worker = Process("manage.py", "jobworker", *options, log_path=Path(directory, "log"), environment=environment)
         try:
             yield worker
         except BaseException:
@@ -79,7 +30,7 @@ def status_of(job: Job) -> str:
     return Job.objects.values_list("status", flat=True).get(pk=job.pk)
 
 
-def until_status(job: Job, *wanted: str, worker: WorkerProcess | None = None) -> Any:
+def until_status(job: Job, *wanted: str, worker: Process | None = None) -> Any:
     """Wait until the job has one of these statuses, and return the row."""
 
     def reached() -> bool:

@@ -1,4 +1,4 @@
-"""The app's wiring: faults and planted bugs come from the environment, and only into processes that are told so."""
+"""The chaos app of a host: installs faults and planted bugs in processes whose environment asks for them."""
 
 import os
 from pathlib import Path
@@ -10,19 +10,16 @@ BUG = "CHAOS_BUG"
 
 
 class ChaosConfig(AppConfig):
-    """A host's app: rows to work on, a ledger, and the hook at the engine's named places."""
-
     name = "tests.system.chaos"
     label = "chaos"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Install what the environment asks for."""
         from jobs import failpoints  # not before the apps are loaded
-        from tests.system.chaos import planted
+        from tests.system.chaos import planted_bugs
         from tests.system.chaos.faults import Faults
 
         if directory := os.environ.get(CONTROL):
             failpoints.hook = Faults(Path(directory))
         if bug := os.environ.get(BUG):
-            planted.plant(bug)
+            planted_bugs.plant(bug)

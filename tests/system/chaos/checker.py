@@ -1,26 +1,27 @@
-"""Reads the evidence of a run and says what went wrong. It knows the promises, and nothing of how they are kept.
+"""The checker: compares the evidence of a run with what is promised; it knows nothing of how promises are kept.
 
-lost     an acknowledged job without a row, or that ended neither by its work nor by a cancel; an item gone unrecorded
+lost     an acknowledged job without a row, or one that ended neither by its work nor by a cancel; an item that is
+         gone and not recorded
 doubled  an item in the ledger twice; two rows for one call; two active jobs of a unique action for one reference
 ghost    a row nobody asked for, or that was refused; an effect of no job
 stuck    not final, though the time to get there has passed
 lies     an effect or another status after an acknowledged cancel; completed with rows left; a final row that changed;
          an end that is not the last event; counts that are not the ledger's; a start before its time;
          a good call refused; an answer that is no job and no error in the envelope
-taken    a job taken from a worker that was alive and awake: costs time only, so it is told apart
+taken    a job taken from a worker that was alive and awake; it costs time only, so it is counted apart
 
 A call cut off before its answer may have happened or not, but never twice.
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 from statistics import quantiles
 from typing import Any, Final
 
-from tests.system.chaos.evidence import Evidence
+from tests.system.chaos.evidence import Evidence, Lifetime
 
 KINDS: Final = ("lost", "doubled", "ghost", "stuck", "lies", "taken")
 FINAL: Final = ("completed", "failed", "cancelled")
@@ -33,7 +34,7 @@ Finding = tuple[str, str]
 
 @dataclass(kw_only=True)
 class Verdict:
-    """What was found, by kind, and how long jobs took to be at work again."""
+    """What was found, by kind, and how long it took until jobs ran again after a kill."""
 
     found: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     recovery: list[float] = field(default_factory=list)
@@ -54,18 +55,13 @@ class Verdict:
         """Whether every promise was kept; jobs taken from the living cost time only."""
         return not any(count for kind, count in self.counts.items() if kind != "taken")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
-        return {**asdict(self), "counts": self.counts, "is_clean": self.is_clean}
-
 
 def check(evidence: Evidence) -> Verdict:
     """Compare what was asked for, what was done and what the rows say."""
-    records = evidence.records
     verdict = Verdict(
         jobs=len(evidence.jobs),
-        unknown=_count_unknown(records),
-        cancels=sum(record["what"] == "cancelled" for record in records),
+        unknown=len(_intents(evidence, "create") - _intents(evidence, "created", "refused")),
+        cancels=sum(call["what"] == "cancelled" for call in evidence.calls),
         effects=len(evidence.effects),
         statuses=dict(Counter(job["status"] for job in evidence.jobs.values())),
         recovery=sorted(_waits(evidence, "claimed")),
@@ -85,26 +81,33 @@ def percentiles(values: list[float]) -> tuple[float, float, float]:
     return cuts[49], cuts[98], max(values)
 
 
-def _count_unknown(records: list[dict[str, Any]]) -> int:
-    answered = {record["intent"] for record in records if record["what"] in ("created", "refused")}
-    asked = {record["intent"] for record in records if record["what"] == "create"}
-    return len(asked - answered)
+def _intents(evidence: Evidence, *what: str) -> set[str]:
+    """Return the intents of the calls that have such a line in the log."""
+    return {call["intent"] for call in evidence.calls if call["what"] in what}
+
+
+def _removed(evidence: Evidence) -> Counter[int]:
+    """Count the effects of each job."""
+    return Counter(effect["job_id"] for effect in evidence.effects)
+
+
+def _claimed_at(evidence: Evidence, job_id: int) -> list[Any]:
+    return [event["at"] for event in evidence.events.get(job_id, []) if event["what"] == "claimed"]
 
 
 def _check_calls(evidence: Evidence) -> Iterator[Finding]:
     """Every acknowledged create is one row; every row was asked for, and not refused."""
     rows = Counter(job["description"] for job in evidence.jobs.values())
-    asked = {record["intent"] for record in evidence.records if record["what"] == "create"}
-    refused = {record["intent"] for record in evidence.records if record["what"] == "refused"}
-    for record in evidence.records:
-        if record["what"] == "created":
-            job = evidence.jobs.get(record["job"])
-            if job is None or job["description"] != record["intent"]:
-                yield "lost", f"job {record['job']} was acknowledged and is not there"
-        if record["what"] == "refused" and record["code"] not in REFUSALS:
-            yield "lies", f"call {record['intent']} was good and was refused as {record['code']}"
-        if record["what"] == "malformed":
-            yield "lies", f"an answer was {record['text']}"
+    asked, refused = _intents(evidence, "create"), _intents(evidence, "refused")
+    for call in evidence.calls:
+        if call["what"] == "created":
+            job = evidence.jobs.get(call["job"])
+            if job is None or job["description"] != call["intent"]:
+                yield "lost", f"job {call['job']} was acknowledged and is not there"
+        if call["what"] == "refused" and call["code"] not in REFUSALS:
+            yield "lies", f"call {call['intent']} was good and was refused as {call['code']}"
+        if call["what"] == "malformed":
+            yield "lies", f"an answer was {call['text']}"
     for intent, count in rows.items():
         if count > 1:
             yield "doubled", f"call {intent} made {count} rows"
@@ -144,16 +147,15 @@ def _check_unique(evidence: Evidence) -> Iterator[Finding]:
         jobs.sort(key=lambda job: job["id"])
         for first, second in pairwise(jobs):
             # Not created_at: that is read before an INSERT that may wait for the end of the job before.
-            claims = [event["at"] for event in evidence.events.get(second["id"], []) if event["what"] == "claimed"]
-            began = min(claims, default=None)
+            began = min(_claimed_at(evidence, second["id"]), default=None)
             if first["finished_at"] is None or (began is not None and began + CLOCK_STEP < first["finished_at"]):
                 yield "doubled", f"jobs {first['id']} and {second['id']} of one reference were active together"
 
 
 def _check_ends(evidence: Evidence) -> Iterator[Finding]:
     """Every job ends; completed is true; a final row stays as it was first seen."""
-    items = {record["intent"]: record["items"] for record in evidence.records if record["what"] == "create"}
-    removed = Counter(effect["job_id"] for effect in evidence.effects)
+    items = {call["intent"]: call["items"] for call in evidence.calls if call["what"] == "create"}
+    removed = _removed(evidence)
     for job in evidence.jobs.values():
         left = evidence.left.get(job["reference_id"], 0)
         if job["status"] not in FINAL:
@@ -167,10 +169,7 @@ def _check_ends(evidence: Evidence) -> Iterator[Finding]:
             if left:
                 yield "lies", f"job {job['id']} is completed and {left} of its items are left"
             elif (job["progress_done"] if job["action"] == "erase_items" else removed[job["id"]]) != asked:
-                yield (
-                    "lost",
-                    f"job {job['id']} is completed, its {asked} items are gone, the ledger does not tell of all",
-                )
+                yield "lost", f"job {job['id']} is completed, its {asked} items are gone, not all are in the ledger"
     for job_id, seen in evidence.finals_seen.items():
         now = evidence.jobs.get(job_id)
         changed = [name for name, value in seen.items() if now is None or now[name] != value]
@@ -180,27 +179,24 @@ def _check_ends(evidence: Evidence) -> Iterator[Finding]:
 
 def _check_cancels(evidence: Evidence) -> Iterator[Finding]:
     """After an acknowledged cancel nothing happens; a refused one tells the truth."""
-    removed = Counter(effect["job_id"] for effect in evidence.effects)
-    for record in evidence.records:
-        job = evidence.jobs.get(record.get("job", 0))
+    removed = _removed(evidence)
+    for call in evidence.calls:
+        job = evidence.jobs.get(call.get("job", 0))
         if job is None:
             continue
-        if record["what"] == "cancelled" and job["status"] != "cancelled":
+        if call["what"] == "cancelled" and job["status"] != "cancelled":
             yield "lies", f"job {job['id']} was acknowledged as cancelled and is {job['status']}"
-        if record["what"] == "cancel_refused" and record["status"] != job["status"]:
-            yield "lies", f"a cancel of job {job['id']} was told {record['status']}, and it is {job['status']}"
+        if call["what"] == "cancel_refused" and call["status"] != job["status"]:
+            yield "lies", f"a cancel of job {job['id']} was told {call['status']}, and it is {job['status']}"
         # A job is cancelled by one call at most, so that nobody else can have done it.
-        if record["what"] == "cancel_busy" and job["status"] == "cancelled":
+        if call["what"] == "cancel_busy" and job["status"] == "cancelled":
             yield "lies", f"a cancel of job {job['id']} was told that nothing was changed, and it is cancelled"
-        if record["what"] == "seen_after_cancel":
-            if removed[job["id"]] != record["effects"]:
-                yield (
-                    "lies",
-                    f"job {job['id']} had {record['effects']} effects when cancelled, now {removed[job['id']]}",
-                )
+        if call["what"] == "seen_after_cancel":
+            if removed[job["id"]] != call["effects"]:
+                yield "lies", f"job {job['id']} had {call['effects']} effects at its cancel, now {removed[job['id']]}"
             left = evidence.left.get(job["reference_id"], 0)
-            if left != record["left"] and not job["reference_id"].startswith(SHARED):
-                yield "lies", f"job {job['id']} had {record['left']} items left when cancelled, now {left}"
+            if left != call["left"] and not job["reference_id"].startswith(SHARED):
+                yield "lies", f"job {job['id']} had {call['left']} items left when cancelled, now {left}"
 
 
 def _check_events(evidence: Evidence) -> Iterator[Finding]:
@@ -208,12 +204,8 @@ def _check_events(evidence: Evidence) -> Iterator[Finding]:
     for job in evidence.jobs.values():
         events = evidence.events.get(job["id"], [])
         ends = [event for event in events if event["to_status"] in FINAL]
-        if (
-            not events
-            or events[-1]["to_status"] != job["status"]
-            or len(ends) > 1
-            or (ends and ends[-1] is not events[-1])
-        ):
+        is_told = bool(events) and events[-1]["to_status"] == job["status"]
+        if not is_told or len(ends) > 1 or (ends and ends[-1] is not events[-1]):
             story = ", ".join(event["what"] for event in events)
             yield "lies", f"job {job['id']} is {job['status']}, its events are: {story}"
         claims = [event for event in events if event["what"] == "claimed"]
@@ -224,33 +216,33 @@ def _check_events(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _check_taken(evidence: Evidence) -> Iterator[Finding]:
-    """A rescue is of a worker that is gone, or was asleep or cut off in the attempt."""
-    excused = {claim for fault in evidence.faults for claim in fault.held}
+    """A job is rescued from a worker that has ended, or that was frozen or cut off in the attempt."""
+    excused = {claim for fault in evidence.faults for claim in fault.claims}
     for job_id, events in evidence.events.items():
         worker = ""
         for event in events:
             if event["what"] == "claimed":
                 worker = event["actor"]
             if event["what"] == "rescued" and (job_id, event["attempt"]) not in excused:
-                life = _life_of(evidence, worker, event["at"])
-                if life is None or (life.ended is not None and life.ended <= event["at"]):
+                lifetime, at = _lifetime_of(evidence, worker, event["at"]), event["at"]
+                if lifetime is None or (lifetime.ended is not None and lifetime.ended <= at):
                     continue
-                if not any(start <= event["at"] for start, _ in life.asleep):
+                if not any(start <= at for start, _ in lifetime.frozen):
                     yield "taken", f"job {job_id} was taken from {worker}, which was alive"
 
 
-def _life_of(evidence: Evidence, worker: str, at: Any) -> Any:
+def _lifetime_of(evidence: Evidence, worker: str, at: Any) -> Lifetime | None:
     pid = int(worker.split(":")[2]) if worker.count(":") >= 3 else 0
-    lives = [life for life in evidence.lives if life.pid == pid and life.started <= at]
-    return lives[-1] if lives else None
+    found = [lifetime for lifetime in evidence.lifetimes if lifetime.pid == pid and lifetime.started <= at]
+    return found[-1] if found else None
 
 
 def _waits(evidence: Evidence, what: str) -> Iterator[float]:
-    """Seconds from a worker's end to what happened next to each job that it held: its rescue, its next claim."""
+    """Yield the seconds from a worker's kill to the next event ``what`` of each job it had: its rescue or its claim."""
     for fault in evidence.faults:
-        if fault.how not in ("kill", "random kill"):
+        if fault.kind not in ("kill", "random kill"):
             continue
-        for job_id, attempt in fault.held:
+        for job_id, attempt in fault.claims:
             wanted = attempt + 1 if what == "claimed" else attempt
             events = evidence.events.get(job_id, [])
             following = [event for event in events if event["what"] == what and event["attempt"] == wanted]

@@ -1,7 +1,7 @@
-"""One caller of the REST API: creates jobs and cancels some; records each call before it is made and when answered.
+"""A client of the REST API: creates jobs and cancels some; it logs each call before it is made and when answered.
 
-``python -m tests.system.chaos.client RECORD SEED TARGET``, with port and keys of the API in the
-environment; it ends when it is killed.
+``python -m tests.system.chaos.client LOG SEED TARGET``, with port and keys of the API in the
+environment; it runs until it is killed.
 """
 
 import http.client
@@ -18,6 +18,8 @@ from uuid import uuid4
 import django
 from django.db import DatabaseError, connection
 
+from tests.system.chaos.call_log import CallLog
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.system.chaos.settings")
 PORT: Final = "CHAOS_PORT"
 KEYS: Final = "CHAOS_KEYS"
@@ -32,23 +34,23 @@ ONCE: Final = "once"  # instead of a seed: one call, the same for all
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came back; ``status`` 0 is no answer, or one that was cut off."""
+    """An answer; ``status`` 0: none came, or it was cut off."""
 
     status: int
     body: dict[str, Any]
 
     @property
     def is_unknown(self) -> bool:
-        """Whether it leaves open what was done."""
+        """Whether the call may have changed something or not."""
         return self.status == 0 or (self.status >= 500 and self.body["code"] not in NOTHING_CHANGED)
 
 
 class Malformed(Exception):
-    """A whole answer came that is not as the API's answers are."""
+    """An answer came whole, but is neither a job nor an error in the envelope."""
 
 
 class Api:
-    """Calls the API over a connection a call, with the key of the project's organization."""
+    """Calls the API, each time over a new connection, with the key of the project's organization."""
 
     def __init__(self, *, port: int, keys: dict[str, str]) -> None:
         self._port = port
@@ -58,7 +60,7 @@ class Api:
         """Make one call.
 
         Raises:
-            Malformed: the answer is neither a job nor an error in the envelope.
+            Malformed: the answer is not as the API's answers are.
         """
         headers = {"Authorization": f"Bearer {self._keys[project.key]}", "Content-Type": "application/json"}
         sent = None if body is None else json.dumps(body)
@@ -78,7 +80,7 @@ class Api:
 
 
 def read(status: int, received: bytes) -> Answer:
-    """Return an answer that has what its status asks for: a job, or code, sentence and request id."""
+    """Parse an answer; it must have what its status asks for: a job, or code, sentence and request id."""
     body = json.loads(received)
     for member in ("code", "error", "requestId") if status >= 400 else ("jobId", "status"):
         (body if status >= 400 else body["data"])[member]
@@ -86,21 +88,20 @@ def read(status: int, received: bytes) -> Answer:
 
 
 class Client:
-    """Keeps about ``target`` jobs active, of all actions, in any of the projects."""
+    """Keeps about ``target`` jobs active, of all actions, in all projects."""
 
-    def __init__(self, record: Path, seed: str, target: int) -> None:
+    def __init__(self, log: Path, seed: str, target: int) -> None:
         from jobs import get_project_model
-        from tests.system.chaos.records import Record
 
         self._api = Api(port=int(os.environ[PORT]), keys=json.loads(os.environ[KEYS]))
-        self._record = Record(record)
+        self._log = CallLog(log)
         self._random = random.Random(seed)
         self._target = target
         self.projects = list(get_project_model()._default_manager.all())
         self._mine: list[tuple[int, str, Any]] = []
 
     def run(self) -> None:
-        """Call until killed; an outage ends a look at the database, not the client."""
+        """Call until killed, also when the database is away."""
         while True:
             try:
                 self._call()
@@ -119,7 +120,7 @@ class Client:
             self.cancel(*self._mine.pop(self._random.randrange(len(self._mine))))
 
     def create(self, action: str, project: Any, items: int) -> None:
-        """Make items, and ask for a job that is to remove them."""
+        """Insert items, and ask for a job that is to remove them."""
         from tests.system.chaos.models import Item
 
         intent = uuid4().hex
@@ -128,51 +129,50 @@ class Client:
         Item.objects.bulk_create([Item(owner=reference) for _ in range(items)])
         # The description carries the intent, so that a row without one, or two of one, are found.
         wanted = {"action": action, "referenceId": reference, "description": intent}
-        self._record.write("create", intent=intent, items=items)
+        self._log.write("create", intent=intent, items=items)
         answer = self._ask("POST", project, "", wanted, intent=intent)
         if answer.status == 201:
             job = answer.body["data"]["jobId"]
-            self._record.write("created", intent=intent, job=job)
+            self._log.write("created", intent=intent, job=job)
             self._mine.append((job, reference, project))
             del self._mine[:-8]
         elif not answer.is_unknown:
-            self._record.write("refused", intent=intent, code=answer.body["code"])
+            self._log.write("refused", intent=intent, code=answer.body["code"])
 
     def cancel(self, job: int, reference: str, project: Any) -> None:
-        """Ask for a cancel, once a job; note how much was done when the answer came."""
+        """Cancel a job, once; log what it had done when the answer came."""
         from tests.system.chaos.models import Effect, Item
 
-        self._record.write("cancel", job=job)
+        self._log.write("cancel", job=job)
         answer = self._ask("DELETE", project, f"/{job}", job=job)
         if answer.status == 200:
-            self._record.write("cancelled", job=job)
+            self._log.write("cancelled", job=job)
             effects = Effect.objects.filter(job_id=job).count()
             left = Item.objects.filter(owner=reference).count()
-            self._record.write("seen_after_cancel", job=job, effects=effects, left=left)
+            self._log.write("seen_after_cancel", job=job, effects=effects, left=left)
         elif answer.status and answer.status < 500:
-            # "… has already been completed": the contract has no other place for it.
+            # "… has already been completed": the contract tells the status nowhere else.
             told = answer.body["error"].rpartition(" ")[2]
-            self._record.write("cancel_refused", job=job, status=told, code=answer.body["code"])
+            self._log.write("cancel_refused", job=job, status=told, code=answer.body["code"])
         elif not answer.is_unknown:
-            self._record.write("cancel_busy", job=job, code=answer.body["code"])
+            self._log.write("cancel_busy", job=job, code=answer.body["code"])
 
     def _ask(self, method: str, project: Any, path: str, body: Any = None, **what: Any) -> Answer:
-        """Make a call; one whose outcome stays open is recorded so."""
+        """Make a call; log it if its outcome is unknown."""
         try:
             answer = self._api.call(method, project, path, body)
         except Malformed as error:
-            self._record.write("malformed", **what, text=str(error))
+            self._log.write("malformed", **what, text=str(error))
             return Answer(status=0, body={})
         if answer.is_unknown:
-            self._record.write("unknown", **what, status=answer.status, code=answer.body.get("code", ""))
+            self._log.write("unknown", **what, status=answer.status, code=answer.body.get("code", ""))
         return answer
 
 
 def main() -> None:
-    """Set up and call."""
     django.setup()
-    record, seed, target = sys.argv[1:]
-    client = Client(Path(record), seed, int(target))
+    log, seed, target = sys.argv[1:]
+    client = Client(Path(log), seed, int(target))
     if seed == ONCE:
         client.create("consume_once", client.projects[0], items=4)
     else:

@@ -1,4 +1,4 @@
-"""A small disk of our own, to be filled and to be made read-only: a file with a filesystem, mounted for us alone."""
+"""A small disk that can be filled and made read-only: a file with a filesystem, mounted for this process alone."""
 
 import ctypes
 import os
@@ -25,7 +25,7 @@ class SmallDisk:
         self.path = path
 
     def fill(self) -> None:
-        """Leave no block free."""
+        """Write a file until no block is free."""
         file = os.open(self.path / BALLAST, os.O_WRONLY | os.O_CREAT)
         try:
             for size in (MEGABYTE, 4096):
@@ -36,31 +36,32 @@ class SmallDisk:
             os.close(file)
 
     def empty(self) -> None:
-        """Free what was filled."""
+        """Remove that file."""
         (self.path / BALLAST).unlink(missing_ok=True)
 
 
 def set_writable(*files: Path, writable: bool) -> None:
-    """Let nobody write into these files, or everybody again: not root either, nor who has them open.
+    """Refuse all writes to these files, or allow them again.
 
-    A mode binds neither of them, and a disk with a file open for writing cannot be mounted read-only.
+    A mode would bind neither root nor a process that has the file open, and a disk with a file
+    open for writing cannot be mounted read-only.
     """
     _run("chattr", "-i" if writable else "+i", *map(str, files))
 
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[SmallDisk]:
-    """Mount a new disk in a namespace that only this process and its children see: nothing of it outlives them.
+    """Mount a new disk in a namespace that only this process and its children see; it ends with them.
 
     Raises:
-        NoDisk: the process may not mount, or the machine lacks what is needed; all of it is for root on Linux.
+        NoDisk: the process is not root on Linux, or the machine lacks a program.
     """
     if os.geteuid() != 0:
         raise NoDisk("only root may mount a disk")
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
         raise NoDisk(f"no namespace of mounts: {os.strerror(ctypes.get_errno())}")
     with tempfile.TemporaryDirectory(prefix="jobs-disk-", dir="/tmp", ignore_cleanup_errors=True) as name:
-        Path(name).chmod(0o711)  # a server that is not root must get to its data
+        Path(name).chmod(0o711)  # a server that is not root must reach its data
         image, path = Path(name, "image"), Path(name, "disk")
         path.mkdir()
         with image.open("wb") as file:

@@ -1,4 +1,4 @@
-"""All that the checker may look at, gathered after a run: records, the ledger, rows and their events."""
+"""The evidence of a run, which the checker reads: call logs, ledger, job rows, events, and the faults that happened."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,73 +10,61 @@ from django.db.models import Count
 
 from jobs.db import clock
 from jobs.models import Job, JobEvent
+from tests.system.chaos.call_log import read_calls
 from tests.system.chaos.models import Effect, Item
-from tests.system.chaos.records import read_records
 
 COLUMNS = (
-    "id",
-    "action",
-    "project_id",
-    "reference_id",
-    "description",
-    "status",
-    "errors",
-    "created_at",
-    "start_at",
-    "finished_at",
-    "attempt",
-    "crashes",
-    "failures",
-    "receipt",
-    "progress_done",
-    "lease_token",
+    *("id", "action", "project_id", "reference_id", "description", "status", "errors", "created_at", "start_at"),
+    *("finished_at", "attempt", "crashes", "failures", "receipt", "progress_done", "lease_token"),
 )
+
+Claims = tuple[tuple[int, int], ...]
+"""Job ids, each with the number of the attempt."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault that happened, and the claims that its process held then; instants are of the database's clock."""
+    """A fault that happened, and the claims its process had then; instants are of the database's clock."""
 
     at: datetime
-    how: str
-    place: str
-    pid: int
-    held: tuple[tuple[int, int], ...]
+    kind: str
+    place: str = ""
+    pid: int = 0
+    claims: Claims = ()
 
 
 @dataclass(kw_only=True)
-class Life:
-    """When a worker process was alive and awake."""
+class Lifetime:
+    """When a worker process was alive, when it was frozen, and how it ended."""
 
     pid: int
     started: datetime
     ended: datetime | None = None
-    asleep: list[tuple[datetime, datetime]] = field(default_factory=list)
+    frozen: list[tuple[datetime, datetime]] = field(default_factory=list)
     exit_status: int | None = None
     exit_seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a run left behind."""
+    """All that a run left; ``finals_seen`` are final rows as they were first read, ``left`` counts items by owner."""
 
     at: datetime
     jobs: dict[int, dict[str, Any]]
     events: dict[int, list[dict[str, Any]]]
     effects: list[dict[str, Any]]
     left: dict[str, int]
-    records: list[dict[str, Any]]
+    calls: list[dict[str, Any]]
     finals_seen: dict[int, dict[str, Any]]
     faults: list[Fault]
-    lives: list[Life]
+    lifetimes: list[Lifetime]
 
 
-def gather(records: Path, finals_seen: dict[int, dict[str, Any]], faults: list[Fault], lives: list[Life]) -> Evidence:
-    """Read the database and the records as they stand now."""
+def gather(calls: Path, finals_seen: dict[int, dict[str, Any]], faults: list[Fault], lives: list[Lifetime]) -> Evidence:
+    """Read the database and the call logs as they are now."""
     events: dict[int, list[dict[str, Any]]] = {}
-    for event in JobEvent.objects.order_by("id").values(
-        "job_id", "at", "what", "to_status", "attempt", "actor", "note"
-    ):
+    columns = ("job_id", "at", "what", "to_status", "attempt", "actor", "note")
+    for event in JobEvent.objects.order_by("id").values(*columns):
         events.setdefault(event["job_id"], []).append(event)
     return Evidence(
         at=clock.read(connection),
@@ -84,14 +72,14 @@ def gather(records: Path, finals_seen: dict[int, dict[str, Any]], faults: list[F
         events=events,
         effects=list(Effect.objects.values("job_id", "item", "attempt", "at")),
         left=dict(Item.objects.values_list("owner").annotate(count=Count("pk"))),
-        records=read_records(records),
+        calls=read_calls(calls),
         finals_seen=finals_seen,
         faults=faults,
-        lives=lives,
+        lifetimes=lives,
     )
 
 
-def held_by(pids: list[int]) -> tuple[tuple[int, int], ...]:
-    """Return the claims that these processes hold."""
-    running = Job.objects.filter(status="running").values_list("pk", "attempt", "worker")
+def claims_of(pids: list[int]) -> Claims:
+    """Return the claims that these processes have now."""
+    running = Job.objects.filter(status="running").values_list("pk", "attempt", "worker") if pids else ()
     return tuple((pk, attempt) for pk, attempt, worker in running if int(worker.split(":")[1]) in pids)

@@ -1,4 +1,4 @@
-"""What happens at a named place: an order lies in the control directory, the first process that gets there takes it."""
+"""Faults at the engine's named places: the first process that reaches a place takes the fault from a directory."""
 
 import os
 import signal
@@ -15,21 +15,11 @@ from jobs.db.connection import jobs_connection
 
 GO: Final = "go"
 POLL_SECONDS: Final = 0.005
-HOLD_SECONDS: Final = 30
-# In the order in which a job may meet them. ``intervention.committed`` is met only where staff step in.
+WAIT_SECONDS: Final = 30
+# In the order in which a job may meet them. ``intervention.committed`` is left out: only staff meet it.
 PLACES: Final = (
-    "create.before_commit",
-    "create.committed",
-    "claimed",
-    "chunk.inside",
-    "chunk.committed",
-    "erase.last_chunk",
-    "finish.before",
-    "finish.verified",
-    "finish.after",
-    "beat",
-    "rescue.half_way",
-    "cancel.committed",
+    *("create.before_commit", "create.committed", "claimed", "chunk.inside", "chunk.committed", "erase.last_chunk"),
+    *("finish.before", "finish.verified", "finish.after", "beat", "rescue.half_way", "cancel.committed"),
 )
 
 
@@ -38,40 +28,39 @@ class Injected(RuntimeError):
 
 
 class Faults:
-    """The hook: looks for an order under the name of the place, takes it by renaming, and obeys."""
+    """The hook of ``jobs.failpoints``: takes the file named for the place by renaming it, and obeys it."""
 
     def __init__(self, control: Path) -> None:
         self._control = control
 
     def __call__(self, place: str) -> None:
-        """Obey the order for ``place``, if there is one; it is obeyed once."""
+        """Commit the fault that was injected at ``place``, if there is one; once."""
         mine = self._control / f".{place}~{os.getpid()}"
         try:
             (self._control / place).rename(mine)
         except FileNotFoundError:
             return
         fault = mine.read_text()
-        # Only now: whoever watches removes what it finds there.
-        mine.rename(self._control / "taken" / f"{place}~{os.getpid()}")
-        if fault == "hold":
-            hold(self._control / GO)
+        mine.rename(self._control / "taken" / f"{place}~{os.getpid()}")  # only now: the run removes what is there
+        if fault == "wait":
+            wait_for_file(self._control / GO)
         elif fault == "freeze":
             freeze(mark_of_frozen(self._control, os.getpid()))
         else:
             FAULTS[fault]()
 
 
-def hold(go: Path) -> None:
-    """Wait until the file ``go`` is there."""
-    until = time.monotonic() + HOLD_SECONDS
-    while not go.exists():
-        if time.monotonic() > until:
-            raise Injected("nobody gave the sign to go on")
+def wait_for_file(path: Path) -> None:
+    """Wait until the file is there."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise Injected("the run did not let this process go on")
         time.sleep(POLL_SECONDS)
 
 
 def cut() -> None:
-    """Let the server end this thread's connection, as an administrator or a failing network would."""
+    """Let the server end this thread's connection, as an administrator or a failing network does."""
     connection = jobs_connection()
     connection.ensure_connection()
     pid = connection.connection.info.backend_pid
@@ -84,12 +73,12 @@ def cut() -> None:
 
 
 def mark_of_frozen(control: Path, pid: int) -> Path:
-    """Return the file that is there for as long as the process is to stay frozen."""
+    """Return the file that is there while the process is to stay frozen."""
     return control / f"frozen-{pid}"
 
 
 def freeze(mark: Path) -> None:
-    """Stop the process, with this thread at this very place, until ``mark`` is taken away and it is woken.
+    """Stop the process, with this thread at this place, until ``mark`` is removed and the process is woken.
 
     The signal goes to this thread: any other may take one that is sent to the process, and
     until it does, this one runs on, on a busy computer into its next chunk or past it.
@@ -101,14 +90,14 @@ def freeze(mark: Path) -> None:
 
 
 def fail_disk() -> NoReturn:
-    """Raise what SQLite says when the disk does."""
+    """Raise what SQLite raises when the disk fails."""
     cause = sqlite3.OperationalError("disk I/O error")
     cause.sqlite_errorcode = 10
     raise OperationalError("disk I/O error") from cause
 
 
 def fail() -> NoReturn:
-    """Raise what nobody expects."""
+    """Raise an exception that no code expects."""
     raise Injected("an injected fault")
 
 

@@ -1,4 +1,4 @@
-"""gunicorn as the reference host has it, with two processes whose ids lie in a directory as long as they live."""
+"""The reference host's gunicorn configuration, with two workers whose process ids are files in a directory."""
 
 import os
 import signal
@@ -7,17 +7,16 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from jobsite.gunicorn_conf import *  # noqa: F403
+from jobsite.gunicorn_conf import *  # noqa: F403 – a configuration file of gunicorn is its names
 
 PIDS: Final = "CHAOS_PIDS"
 
 workers = 2
-# What a kill costs is then a fork, not a second of imports.
-preload_app = True
+preload_app = True  # a killed worker then costs a fork, not a second of imports
 
 
 def when_ready(server: Any) -> None:
-    """End with the run, also when that was killed and could end nobody."""
+    """End with the run's process, also when that was killed."""
     threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
 
 
@@ -28,10 +27,8 @@ def _end_after(parent: int) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Note that the process is there."""
     Path(os.environ[PIDS], str(os.getpid())).touch()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Note that it is gone."""
     Path(os.environ[PIDS], str(worker.pid)).unlink(missing_ok=True)

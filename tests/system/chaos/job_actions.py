@@ -1,4 +1,4 @@
-"""Actions whose every effect stands in a ledger."""
+"""Actions that write each of their effects into a ledger."""
 
 import time
 from datetime import timedelta
@@ -9,8 +9,8 @@ from jobs.db.clock import NOW
 from tests.system.chaos.models import Effect, Item
 
 BATCH: Final = 4
-WORK_SECONDS: Final = 0.05  # what an item's file or search index would take: time in which no transaction is open
-# So many, as a run kills far more workers than a job should survive.
+WORK_SECONDS: Final = 0.05  # in which no transaction is open, as while a file is removed
+# A run kills far more workers than a job should survive.
 PATIENT: Final = {"max_attempts": 1000, "backoff": timedelta(milliseconds=20)}
 
 
@@ -30,24 +30,24 @@ def consume(job: JobContext) -> None:
 
 @action("consume_verified", description="Consume {reference_id}", public=True, **PATIENT)
 def consume_verified(job: JobContext) -> None:
-    """Consume, and take a last look."""
+    """Consume, and verify that no item is left."""
     consume(job)
     job.verify("items", Item.objects.filter(owner=job.reference_id))
 
 
 @action("consume_plain", description="Consume {reference_id}", public=True, **PATIENT)
 def consume_plain(job: JobContext) -> None:
-    """Consume; the finish is then a single statement."""
+    """Consume, without a verification: the finish is a single statement."""
     consume(job)
 
 
 @action("consume_once", description="Consume {reference_id}", public=True, unique=True, **PATIENT)
 def consume_once(job: JobContext) -> None:
-    """Consume, in one job at a time for a reference."""
+    """Consume, in one job at a time per reference."""
     consume(job)
 
 
 @action("erase_items", description="Erase {reference_id}", public=True, **PATIENT)
 def erase_items(job: JobContext) -> None:
-    """Erase as most hosts will; what is left of the items says what it did."""
+    """Erase as most hosts do, without the ledger: the checker counts the items that are left."""
     job.erase("items", Item.objects.filter(owner=job.reference_id))

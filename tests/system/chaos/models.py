@@ -1,4 +1,4 @@
-"""What jobs of a chaos run work on, and what they did."""
+"""The rows that jobs of a run work on, and the ledger of what they did."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""What a worker may say about an outage: at most one line in 5 s, and of no other kind."""
+"""Checks what workers log during outages: at most one line in 5 s about the database, and no other warning."""
 
 import re
 from collections.abc import Iterator
@@ -15,20 +15,19 @@ EXPECTED: Final = (ABOUT_THE_OUTAGE, "is no longer this worker's", "rescued from
 
 
 def trouble_lines(log: str) -> list[datetime]:
-    """Return when the log speaks of an outage."""
+    """Return the instants of the lines about an outage."""
     matches = filter(None, map(LINE.fullmatch, log.splitlines()))
     return [datetime.fromisoformat(match["at"]) for match in matches if ABOUT_THE_OUTAGE in match["text"]]
 
 
 def problems_of(log: str) -> Iterator[str]:
-    """Yield what should not be there: lines too soon after each other, other warnings, tracebacks."""
+    """Yield what should not be there: other warnings, tracebacks, and lines that come too soon after each other."""
     for line in log.splitlines():
         match = LINE.fullmatch(line)
         if match is None:
             yield f"not a line of the log: {line[:300]}"
         elif match["level"] not in ("DEBUG", "INFO") and not any(words in line for words in EXPECTED):
             yield line[:600]
-    instants = trouble_lines(log)
-    for before, after in pairwise(instants):
+    for before, after in pairwise(trouble_lines(log)):
         if (after - before).total_seconds() < EVERY_SECONDS - ROUNDING_SECONDS:
             yield f"{after - before} between two lines about outages, at {after:%H:%M:%S.%f}"

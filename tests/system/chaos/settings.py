@@ -1,4 +1,4 @@
-"""The reference host's settings for a database that is made for one run, with short leases."""
+"""Settings of the processes of a run: the reference host's, on the run's database, with short times."""
 
 import os
 

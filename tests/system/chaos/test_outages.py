@@ -1,9 +1,11 @@
-"""A share of the outages that ``make chaos`` makes: each kind once, on a database of its own."""
+"""Outages of the database, each kind once; and the check of what workers log about them."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.system.chaos.outage_logs import problems_of
-from tests.system.chaos.running import run_part
 
 pytestmark = pytest.mark.uses_database
 
@@ -12,19 +14,19 @@ KINDS = 6  # of PostgreSQL; SQLite has fewer, and meets them more often
 
 
 @pytest.mark.timeout(400)
-def test_workers_and_api_live_through_outages_and_go_on_by_themselves() -> None:
-    result = run_part("outages", f"--count={KINDS}", f"--seed={SEED}")
+def test_workers_and_api_recover_from_outages_by_themselves(run_chaos: Callable[..., dict[str, Any]]) -> None:
+    result = run_chaos("outages", f"--count={KINDS}", f"--seed={SEED}")
 
     assert result["is_clean"], (result["first"], result["first_problems"])
     assert sum(result["faults"].values()) == result["recoveries"] == KINDS
     assert set(result["faults"]) | {"up"} == set(result["answers"])
     for state, answers in result["answers"].items():
-        assert "POST 503" in answers or state in ("up", "locked"), f"{state} has troubled nobody: {answers}"
-    # What needs a disk of its own is left out where none may be mounted, and named.
+        assert "POST 503" in answers or state in ("up", "locked"), f"no call failed in {state}: {answers}"
+    # What needs a disk of its own is left out where none may be mounted.
     assert set(result["left_out"]) <= {"read-only", "full disk", "full log"}
 
 
-def test_two_lines_about_an_outage_within_five_seconds_are_found() -> None:
+def test_two_lines_about_an_outage_within_five_seconds_are_a_problem() -> None:
     line = "2026-11-24T10:00:{}Z WARNING jobs.processes.threads worker=a:1:b database trouble: OperationalError"
     log = "\n".join([line.format("00.000"), line.format("05.001"), line.format("09.900")])
 
@@ -40,5 +42,5 @@ def test_two_lines_about_an_outage_within_five_seconds_are_found() -> None:
         "2026-11-24T10:00:00.000Z ERROR jobs.runner job=1 raised OperationalError",
     ],
 )
-def test_whatever_else_a_worker_says_of_an_outage_is_found(line: str) -> None:
+def test_any_other_error_in_the_log_is_a_problem(line: str) -> None:
     assert list(problems_of(line)) == [line if "Z " in line else f"not a line of the log: {line}"]

@@ -1,4 +1,4 @@
-"""Random sequences of transitions and services, beside a model of a dozen lines that says what each must answer."""
+"""Random sequences of transitions and services, compared with a small model that says what each must answer."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from jobs.actors import SYSTEM
 from jobs.db.connection import engine_transaction
 from jobs.exceptions import ActiveJobExists, StepRefused, TransitionRefused
 from jobs.lifecycle import transitions
-from jobs.lifecycle.transitions import Fence
+from jobs.lifecycle.statements import Fence
 from jobs.models import Job, JobEvent
 from jobs.services.commands.interventions import hold_job, resume_job, run_job_now
 from jobs.services.commands.retry import retry_job
@@ -28,7 +28,7 @@ EXAMPLES, STEPS = 25, 40
 
 @dataclass
 class Model:
-    """What a job should be."""
+    """The expected state of a job."""
 
     reference: str
     status: str = "scheduled"
@@ -40,13 +40,13 @@ class Model:
     attempt: int = 0
     ends: int = 0
 
-    def moves(self, to: str) -> None:
+    def become(self, to: str) -> None:
         self.status, self.token, self.ends = to, None, self.ends + (to not in ACTIVE)
         self.is_held = False
 
 
 class Lifecycle(RuleBasedStateMachine):
-    """Claims are kept for ever, so that stale ones are tried again and again."""
+    """Keeps all fences for ever, so that stale ones are tried again and again."""
 
     jobs = Bundle("jobs")
     claims = Bundle("claims")
@@ -86,7 +86,7 @@ class Lifecycle(RuleBasedStateMachine):
         job = self.model[pk]
         if job.status in ACTIVE:
             cancel_job(pk, project=self.project)
-            job.moves("cancelled")
+            job.become("cancelled")
             return
         with pytest.raises(TransitionRefused) as refusal:
             cancel_job(pk, project=self.project)
@@ -159,7 +159,7 @@ class Lifecycle(RuleBasedStateMachine):
             finish = getattr(transitions, how)(fence, worker=WORKER, **facts)
         assert finish.won is self.is_held(fence)
         if finish.won:
-            self.model[fence.job_id].moves(to)
+            self.model[fence.job_id].become(to)
             self.model[fence.job_id].is_due = how != "retry_later"
 
     @rule(fence=claims, gives_up=booleans(), is_late=booleans())
@@ -176,7 +176,7 @@ class Lifecycle(RuleBasedStateMachine):
                 won = transitions.rescue(fence, seen=seen, begun=True, note="It ran out.", actor=SYSTEM)
         assert won is (self.is_held(fence) and not is_late)
         if won:
-            self.model[fence.job_id].moves("failed" if gives_up else "scheduled")
+            self.model[fence.job_id].become("failed" if gives_up else "scheduled")
 
     @invariant()
     def rows_are_as_the_model(self) -> None:

@@ -16,7 +16,7 @@ def _given(engine: type[Engine]) -> Iterator[Engine]:
         yield made
     finally:
         for program in made.programs.all:
-            print(f"---- {program.name}\n{program.log}")
+            print(f"---- {program.log_path.name}\n{program.log}")
         made.close()
 
 

@@ -45,7 +45,7 @@ def engine(proxy: Proxy) -> Iterator[Celery]:
         yield made
     finally:
         for program in made.programs.all:
-            print(f"---- {program.name}\n{program.log}")
+            print(f"---- {program.log_path.name}\n{program.log}")
         made.close()
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 import pytest
 
 from tests.support.doc_pages import snippet
-from tests.support.migration_databases import ROOT, empty_database, run
+from tests.support.empty_database import empty_database, run
+from tests.support.source import ROOT
 
 PAGE: Final = "project-model"
 SETTINGS: Final = """

@@ -6,7 +6,8 @@ from typing import Final
 
 import pytest
 
-from tests.support.migration_databases import ROOT, run
+from tests.support.empty_database import run
+from tests.support.source import ROOT
 
 pytestmark = pytest.mark.uses_database
 

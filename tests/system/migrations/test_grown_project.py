@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Final
 
-from tests.support.migration_databases import ROOT, empty_database, run
 import pytest
+
+from tests.support.empty_database import empty_database, run
+from tests.support.source import ROOT
 
 pytestmark = pytest.mark.uses_database
 
@@ -18,7 +20,7 @@ import uuid
 import django.db.models.deletion
 from django.db import migrations, models
 import jobs.models
-import tests.swaphost.models
+import tests.support.swaphost.models
 
 def fill(apps, schema_editor):
     acme = apps.get_model("jobs", "Organization").objects.create(name="Acme")
@@ -36,7 +38,7 @@ OLD: Final = """
     operations = [
         migrations.CreateModel("Workspace", [
             ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-            ("public_id", models.BigIntegerField(default=tests.swaphost.models.make_public_id, unique=True)),
+            ("public_id", models.BigIntegerField(default=tests.support.swaphost.models.make_public_id, unique=True)),
             ("name", models.CharField(max_length=100)),
         ]),
     ]

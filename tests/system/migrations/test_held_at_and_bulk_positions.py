@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.migration_databases import empty_database, run
 import pytest
+
+from tests.support.empty_database import empty_database, run
 
 pytestmark = pytest.mark.uses_database
 

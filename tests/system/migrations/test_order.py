@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.migration_databases import run
+from tests.support.empty_database import run
 
 pytestmark = pytest.mark.uses_database
 

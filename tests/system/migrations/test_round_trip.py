@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.migration_databases import empty_database, run
+from tests.support.empty_database import empty_database, run
 
 HOSTS: Final = {
     # Settings, and the table that holds the projects.
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.uses_database]
 
 def go_there_and_back(settings: str, directory: Path, **variables: str) -> dict[str, Any]:
     with empty_database(directory) as url:
-        done = run("-m", "tests.support.migration_round_trip", settings=settings, DATABASE_URL=url, **variables)
+        done = run("-m", "tests.system.migrations.round_trip", settings=settings, DATABASE_URL=url, **variables)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

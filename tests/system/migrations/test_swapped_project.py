@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.migration_databases import run
+from tests.support.empty_database import run
 from tests.settings import TEST_RUN
 
 pytestmark = pytest.mark.uses_database

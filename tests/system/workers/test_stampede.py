@@ -15,7 +15,8 @@ from jobs.models import Job, Worker
 from tests.support.concurrency import until
 from tests.support.factories import make_key, make_project
 from tests.support.http_server import running_server, send
-from tests.support.worker_process import WorkerProcess, worker_process
+from tests.support.processes import Process
+from tests.support.worker_process import worker_process
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 
@@ -89,7 +90,7 @@ def make_jobs_due_at_once(projects: list[Any]) -> None:
     Job.objects.bulk_create(jobs, batch_size=1_000)
 
 
-def call_while_they_work(caller: Caller, workers: list[WorkerProcess]) -> None:
+def call_while_they_work(caller: Caller, workers: list[Process]) -> None:
     """Call for a while, and on a busy machine until the first jobs have begun."""
     begun = time.monotonic()
     while time.monotonic() - begun < CALLING_SECONDS or (count := count_begun()) < FIRST:

@@ -1,7 +1,6 @@
-"""The clock of a host, faked for some of its processes.
+"""A host whose clock is wrong: libfaketime fakes the wall clock for some processes.
 
-libfaketime stands between a process and the C library's wall clock. The monotonic clock
-stays true, as it does when an administrator, or NTP, sets a real host's clock.
+The monotonic clock stays true, as it does when an administrator, or NTP, sets a real host's clock.
 """
 
 import importlib.util
@@ -16,7 +15,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Final
 
-# What each clock is off by; one that jumps goes through its list again and again.
+# The offset of each clock; one that jumps takes its offsets in turn.
 CLOCKS: Final = {"tomorrow": ("+1d",), "yesterday": ("-1d",), "jumps": ("+1d", "-1d", "+0")}
 JUMP_SECONDS: Final = 0.25
 DAY_SECONDS: Final = 86_400
@@ -27,27 +26,27 @@ class NoFakeClock(Exception):
 
 
 class HostClock:
-    """The clock of a host, wrong by what stands in a file; its processes read that anew at every look."""
+    """The clock of a host; its processes read the offset from a file each time they ask for the time."""
 
     def __init__(self, path: Path, name: str) -> None:
         self._path = path
         self.offsets = CLOCKS[name]
         self.jumps = 0
         self.set(self.offsets[0])
-        # That a file was changed tomorrow would only confuse Python's cache of bytecode: NO_FAKE_STAT.
-        truths = dict.fromkeys(("FAKETIME_NO_CACHE", "DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"), "1")
-        self.environment = {"LD_PRELOAD": str(library()), "FAKETIME_TIMESTAMP_FILE": str(path), **truths}
+        # NO_FAKE_STAT: a file that was changed tomorrow would confuse Python's cache of bytecode.
+        switches = dict.fromkeys(("FAKETIME_NO_CACHE", "DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"), "1")
+        self.environment = {"LD_PRELOAD": str(find_library()), "FAKETIME_TIMESTAMP_FILE": str(path), **switches}
         self._check()
 
     def set(self, offset: str) -> None:
-        """Set the clock; nobody reads half an offset."""
+        """Set the clock, by renaming: no process reads half an offset."""
         draft = self._path.with_suffix(".draft")
         draft.write_text(offset)
         draft.rename(self._path)
 
     @contextmanager
     def ticking(self) -> Iterator[None]:
-        """Let it jump, if it is one that does; at the end it stands where it jumped to second."""
+        """Let the clock jump, if it is one that does; at the end it has its second offset."""
         ended = threading.Event()
         jumping = threading.Thread(target=self._jump, args=(ended,))
         jumping.start()
@@ -67,7 +66,7 @@ class HostClock:
                 self.jumps += 1
 
     def _check(self) -> None:
-        """See that a process believes it: where the library does not load, clocks stay true and nothing is proven."""
+        """Check that a process gets the wrong time: if the library did not load, the run would prove nothing."""
         command = [sys.executable, "-c", "import time; print(time.time())"]
         environment = {**os.environ, **self.environment}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -79,13 +78,13 @@ class HostClock:
             )
 
 
-def library() -> Path:
+def find_library() -> Path:
     """Return libfaketime's shared library, from the package of that name.
 
     Raises:
         NoFakeClock: it is not there.
     """
-    found = importlib.util.find_spec("libfaketime")  # finds, and does not run it
+    found = importlib.util.find_spec("libfaketime")  # without running it
     places = list(found.submodule_search_locations or ()) if found else []
     path = Path(*places[:1], "vendor", "libfaketime", "src", "libfaketime.so.1")
     if not places or not path.is_file():
@@ -93,7 +92,7 @@ def library() -> Path:
     return path
 
 
-def tidy(pid: int) -> None:
-    """Remove what libfaketime keeps in shared memory for a process that was killed, and so could not."""
+def remove_shared_memory(pid: int) -> None:
+    """Remove what libfaketime keeps in shared memory for a process that was killed."""
     for name in (f"sem.faketime_sem_{pid}", f"faketime_shm_{pid}"):
         Path("/dev/shm", name).unlink(missing_ok=True)

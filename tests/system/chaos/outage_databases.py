@@ -1,7 +1,7 @@
-"""Databases that suffer: a server of our own that stops, crashes, refuses or is full; a file that does the same.
+"""Databases whose outages a run can make: a PostgreSQL server of our own, or an SQLite file, on a small disk.
 
-Each outage is a context manager: in force when its block begins, and lifted when that has
-ended. An outage that cannot be had on this machine is named in ``left_out``, with the reason.
+Each outage is a context manager that begins and ends with its block. An outage that this
+machine cannot have is in ``left_out``, with the reason.
 """
 
 import signal
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import psycopg
 
@@ -35,36 +35,37 @@ SWITCH_LOG: Final = "SELECT pg_logical_emit_message(false, '', 'x'), pg_switch_w
 Outage = Callable[[], AbstractContextManager[None]]
 
 
-class Suffering(Protocol):
-    """A database whose outages are ours to make; ``lengths`` are the seconds that each may last."""
+class OutageDatabase:
+    """A database at ``url``, the outages that it can have, and for how many seconds each may last."""
 
-    url: str
-    outages: dict[str, Outage]
     lengths: dict[str, tuple[float, float]]
-    left_out: dict[str, str]
+
+    def __init__(self, url: str, outages: dict[str, Outage], needing_disk: dict[str, Outage], no_disk: str) -> None:
+        self.url = url
+        self.outages = outages if no_disk else {**outages, **needing_disk}
+        self.left_out = dict.fromkeys(needing_disk, no_disk) if no_disk else {}
 
 
 @contextmanager
-def suffering_database(url: str) -> Iterator[Suffering]:
-    """Give an empty database of the kind that ``url`` names, for this process and its children alone."""
+def outage_database(url: str) -> Iterator[OutageDatabase]:
+    """Yield an empty database of the kind that ``url`` names, for this process and its children alone."""
     is_sqlite = url.startswith("sqlite")
     with ExitStack() as stack:
+        disk, no_disk = None, ""
         try:
             disk = stack.enter_context(small_disk(SQLITE_MEGABYTES if is_sqlite else POSTGRES_MEGABYTES))
         except NoDisk as error:
-            disk, reason = None, str(error)
-        else:
-            reason = ""
+            no_disk = str(error)
         if is_sqlite:
-            file = Path(disk.path, "chaos.sqlite3") if disk else Path(url.removeprefix("sqlite:///"))
-            yield SufferingSqlite(file, disk, reason)
+            yield SqliteFile(
+                Path(disk.path, "chaos.sqlite3") if disk else Path(url.removeprefix("sqlite:///")), disk, no_disk
+            )
         else:
-            server = stack.enter_context(wheel_postgres(disk.path if disk else None))
-            yield SufferingPostgres(server, disk, reason)
+            yield PostgresServer(stack.enter_context(wheel_postgres(disk.path if disk else None)), disk, no_disk)
 
 
-class SufferingPostgres:
-    """A server that we start, and its data on a small disk."""
+class PostgresServer(OutageDatabase):
+    """A server that we start, with its data on the small disk."""
 
     lengths: Final = {
         "restart": (1, 3),
@@ -75,21 +76,16 @@ class SufferingPostgres:
         "full log": (2, 5),
     }
 
-    def __init__(self, server: WheelPostgres, disk: SmallDisk | None, reason: str) -> None:
-        self.url = server.url
+    def __init__(self, server: WheelPostgres, disk: SmallDisk | None, no_disk: str) -> None:
         self._server = server
-        self.outages: dict[str, Outage] = {
+        self._disk = disk
+        outages: dict[str, Outage] = {
             "restart": lambda: self._stopped(signal.SIGINT),
             "crash": lambda: self._stopped(signal.SIGQUIT),
             "away": lambda: self._stopped(signal.SIGINT),
             "read-only": self._read_only,
         }
-        self.left_out = {}
-        if disk:
-            self.outages["full disk"] = lambda: self._full(disk)
-            self.outages["full log"] = lambda: self._full_log(disk)
-        else:
-            self.left_out = {"full disk": reason, "full log": reason}
+        super().__init__(server.url, outages, {"full disk": self._full_disk, "full log": self._full_log}, no_disk)
 
     @contextmanager
     def _stopped(self, signum: signal.Signals) -> Iterator[None]:
@@ -107,38 +103,40 @@ class SufferingPostgres:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement)
             connection.execute("SELECT pg_reload_conf()")
-        # Sessions follow between two statements of theirs, soon after.
+        # Sessions follow between two of their statements, soon after.
         time.sleep(0.2)
 
     @contextmanager
-    def _full(self, disk: SmallDisk) -> Iterator[None]:
-        """Leave no room in the table that every move of a job writes into."""
-        disk.fill()
+    def _full_disk(self) -> Iterator[None]:
+        """Leave no room in the table that every transition of a job writes into."""
+        assert self._disk is not None
+        self._disk.fill()
         with psycopg.connect(self.url) as connection:
-            repeat_until_refused(connection, PAD)
+            repeat_until_full(connection, PAD)
             # Not committed and not rolled back, as the space of either may be used again.
             for rows in (100, 10, 1):
-                repeat_until_refused(connection, REWRITE_EVENTS.format(rows))
+                repeat_until_full(connection, REWRITE_EVENTS.format(rows))
             yield
             connection.rollback()
-        disk.empty()
+        self._disk.empty()
 
     @contextmanager
-    def _full_log(self, disk: SmallDisk) -> Iterator[None]:
-        """Use up the log's reserve, so that the server panics, and cannot recover before there is room."""
-        disk.fill()
+    def _full_log(self) -> Iterator[None]:
+        """Use up the log's reserve: the server panics, and cannot recover before there is room."""
+        assert self._disk is not None
+        self._disk.fill()
         with psycopg.connect(self.url) as connection, suppress(psycopg.OperationalError):
-            repeat_until_refused(connection, SWITCH_LOG)
+            repeat_until_full(connection, SWITCH_LOG)
         yield
-        disk.empty()
+        self._disk.empty()
         try:
             self._server.start()
-        except NoServer:  # its last vain try to recover was still under way
+        except NoServer:  # its last attempt to recover was still under way
             self._server.start()
 
 
-def repeat_until_refused(connection: psycopg.Connection[Any], statement: str) -> None:
-    """Execute a statement until the disk is full for it; what was done before stays in the open transaction."""
+def repeat_until_full(connection: psycopg.Connection[Any], statement: str) -> None:
+    """Execute a statement until the disk is full; what it wrote before stays in the open transaction."""
     deadline = time.monotonic() + FILL_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -149,20 +147,16 @@ def repeat_until_refused(connection: psycopg.Connection[Any], statement: str) ->
     raise AssertionError(f"the full disk took everything of {statement}")
 
 
-class SufferingSqlite:
-    """A database file, on a small disk."""
+class SqliteFile(OutageDatabase):
+    """A database file, on the small disk."""
 
     lengths: Final = {"locked": (3, 4), "read-only": (2, 5), "full disk": (2, 5)}
 
-    def __init__(self, file: Path, disk: SmallDisk | None, reason: str) -> None:
-        self.url = f"sqlite:///{file}"
+    def __init__(self, file: Path, disk: SmallDisk | None, no_disk: str) -> None:
         self._file = file
-        self.outages: dict[str, Outage] = {"locked": self._locked}
-        self.left_out = {}
-        if disk:
-            self.outages |= {"read-only": self._read_only, "full disk": lambda: self._full(disk)}
-        else:
-            self.left_out = {"read-only": reason, "full disk": reason}
+        self._disk = disk
+        needing_disk: dict[str, Outage] = {"read-only": self._read_only, "full disk": self._full_disk}
+        super().__init__(f"sqlite:///{file}", {"locked": self._locked}, needing_disk, no_disk)
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -174,7 +168,7 @@ class SufferingSqlite:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the only write lock, as a backup or a migration might."""
+        """Take the only write lock, as a backup or a migration may."""
         with self._connected() as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield
@@ -191,9 +185,10 @@ class SufferingSqlite:
             set_writable(*files, writable=True)
 
     @contextmanager
-    def _full(self, disk: SmallDisk) -> Iterator[None]:
+    def _full_disk(self) -> Iterator[None]:
+        assert self._disk is not None
         with self._connected() as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # it would leave room for writes
-        disk.fill()
+        self._disk.fill()
         yield
-        disk.empty()
+        self._disk.empty()

@@ -1,97 +1,68 @@
-"""A cancel against everything that may happen to a job, at the same moment, on two connections, thousands of times."""
+"""Races of a cancel with each other transition, at the same moment on two connections, thousands of times."""
 
 import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 from django.db import connection
 
 from jobs import cancel_job
-from jobs.actors import SYSTEM
 from jobs.db.clock import NOW
 from jobs.db.connection import engine_transaction
 from jobs.exceptions import Busy, TransitionRefused
 from jobs.lifecycle import transitions
-from jobs.lifecycle.transitions import Fence
+from jobs.lifecycle.statements import Fence
 from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.support.concurrency import InThread
-from tests.support.factories import WORKER, fence_of, make_job, make_project, make_running_job
+from tests.support.factories import fence_of, make_job, make_project, make_running_job
+from tests.support.transitions import LEASE, TRANSITIONS
 from tests.system.chaos.models import Effect
 
-LEASE: Final = timedelta(seconds=45)
 LATE_SECONDS: Final = 0.002
 ROUND_SECONDS: Final = 60
 FINAL: Final = ("completed", "failed", "cancelled")
+ENDS: Final = ("complete", "fail", "give_up")
+OTHERS: Final = ("claim", "begin", "release", "retry_later", "rescue", *ENDS)
 
 
-def claim(job: Job, _: Fence) -> bool:
-    token = uuid4()
-    got = transitions.claim([job.pk], lease_token=token, worker=WORKER, lease=LEASE, begun_ids=[job.pk])
-    return bool(got)
-
-
-def chunk(job: Job, by: Fence) -> bool:
+def chunk(job: Job, fence: Fence) -> bool:
     """Do what a chunk does: prove the fence, have an effect, count it."""
-    if not transitions.prove_fence(by, lease=LEASE):
+    if not transitions.prove_fence(fence, lease=LEASE):
         return False
     Effect.objects.create(job_id=job.pk, item=job.pk, attempt=1, at=NOW)
-    return transitions.record(by, receipt={}, done=1, total=None, lease=LEASE)
-
-
-def rescue(job: Job, by: Fence) -> bool:
-    return transitions.rescue(by, seen=seen(job), begun=True, note="The lease ran out.", actor=SYSTEM)
-
-
-def give_up(job: Job, by: Fence) -> bool:
-    return transitions.give_up(by, seen=seen(job), errors="Given up.", actor=SYSTEM)
-
-
-def retry_later(_: Job, by: Fence) -> bool:
-    return transitions.retry_later(by, wait=timedelta(hours=1), errors="Once more.", worker=WORKER).won
-
-
-def seen(job: Job) -> Any:
-    assert job.lease_expires_at is not None
-    return job.lease_expires_at
+    return transitions.record(fence, receipt={}, done=1, total=None, lease=LEASE)
 
 
 OPPONENTS: Final[dict[str, Callable[[Job, Fence], bool]]] = {
-    "claim": claim,
-    "begin": lambda _, by: transitions.begin(by),
+    **{transition.name: transition.apply for transition in TRANSITIONS if transition.name in OTHERS},
     "chunk": chunk,
-    "complete": lambda _, by: transitions.complete(by, worker=WORKER).won,
-    "fail": lambda _, by: transitions.fail(by, errors="Broken.", worker=WORKER).won,
-    "retry_later": retry_later,
-    "release": lambda _, by: transitions.release(by, worker=WORKER, note="The worker shut down.").won,
-    "rescue": rescue,
-    "give_up": give_up,
 }
-ENDS: Final = {"complete": "completed", "fail": "failed", "give_up": "failed"}
 
 
-def run(*, count: int, seed: int) -> dict[str, Any]:
+def run(_: Path, *, count: int, seed: int) -> dict[str, Any]:
     """Race ``count`` times; return what was found."""
     chosen = random.Random(seed)
     project = make_project()
     names = [chosen.choice(list(OPPONENTS)) for _ in range(count)]
-    jobs = [_prepared(name, project) for name in names]
+    jobs = [
+        (make_job if name == "claim" else make_running_job)(project=project, action="consume_plain") for name in names
+    ]
     print(f"{connection.vendor}: {count} races", flush=True)
     start = threading.Barrier(2, timeout=ROUND_SECONDS)
     delays = [(chosen.uniform(0, LATE_SECONDS), chosen.uniform(0, LATE_SECONDS)) for _ in range(count)]
 
-    def cancelling() -> list[tuple[str, int]]:
-        return [_cancelled(job, start, delay[0]) for job, delay in zip(jobs, delays, strict=True)]
+    def cancel_all() -> list[tuple[str, int]]:
+        return [_cancel(job, start, delay[0]) for job, delay in zip(jobs, delays, strict=True)]
 
-    def opposing() -> list[bool]:
-        return [_opposed(*one, start, delay[1]) for *one, delay in zip(names, jobs, delays, strict=True)]
+    def oppose_all() -> list[bool]:
+        return [_oppose(*one, start, delay[1]) for *one, delay in zip(names, jobs, delays, strict=True)]
 
-    cancels, opposed = InThread(cancelling), InThread(opposing)
+    cancels, opposed = InThread(cancel_all), InThread(oppose_all)
     patience = ROUND_SECONDS + count * 0.5
     answers = zip(names, jobs, cancels.result(patience=patience), opposed.result(patience=patience), strict=True)
     found = [text for answer in answers for text in _judge(*answer)]
@@ -105,15 +76,7 @@ def run(*, count: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _prepared(name: str, project: Any) -> Job:
-    if name == "claim":
-        job = make_job(project=project, action="consume_plain")
-    else:
-        job = make_running_job(project=project, action="consume_plain", attempt=1)
-    return job
-
-
-def _cancelled(job: Job, start: threading.Barrier, delay: float) -> tuple[str, int]:
+def _cancel(job: Job, start: threading.Barrier, delay: float) -> tuple[str, int]:
     """Cancel; return the answer, and how many effects there were when it came."""
     start.wait()
     time.sleep(delay)  # so that neither is always the first
@@ -126,7 +89,7 @@ def _cancelled(job: Job, start: threading.Barrier, delay: float) -> tuple[str, i
     return "won", Effect.objects.filter(job_id=job.pk).count()
 
 
-def _opposed(name: str, job: Job, start: threading.Barrier, delay: float) -> bool:
+def _oppose(name: str, job: Job, start: threading.Barrier, delay: float) -> bool:
     start.wait()
     time.sleep(delay)
     with engine_transaction():
@@ -134,7 +97,7 @@ def _opposed(name: str, job: Job, start: threading.Barrier, delay: float) -> boo
 
 
 def _judge(name: str, job: Job, answer: tuple[str, int], opponent_won: bool) -> list[str]:
-    """Exactly one ends it, what was answered is true, and nothing comes after a cancel."""
+    """Exactly one of the two ends the job, the answer to the cancel is true, and no effect comes after a cancel."""
     told, effects = answer
     job.refresh_from_db()
     ends = JobEvent.objects.filter(job=job, to_status__in=FINAL).count()

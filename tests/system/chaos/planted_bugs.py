@@ -1,6 +1,6 @@
-"""Eight bugs that queues have had, switched on in one process: the checker must find every one of them.
+"""Eight bugs that queues have had, each switched on by patching one process: the checker must find every one.
 
-Three more believe in the host's clock, each in one respect; they show where that clock is wrong (``clocks.py``).
+Three more believe in the host's clock, each in one respect; they show where that clock is wrong (``wrong_clocks.py``).
 """
 
 import os
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-WRONG_BY: Final = timedelta(days=1)
+DAY: Final = timedelta(days=1)
 TOO_LONG: Final = timedelta(seconds=1)
 ONE_BATCH: Final = 20
 MEET_SECONDS: Final = 15
@@ -22,8 +22,15 @@ def plant(bug: str) -> None:
     (BUGS | CLOCK_BUGS)[bug]()
 
 
+def patch(owner: Any, **replacements: Any) -> None:
+    """Replace attributes of ``owner``; one that is not there was renamed, and the bug would do nothing."""
+    for name, replacement in replacements.items():
+        assert hasattr(owner, name), f"{owner} has no {name}"
+        setattr(owner, name, replacement)
+
+
 def no_fence() -> None:
-    """Chunks ask whether the job runs, not by whom."""
+    """Let chunks ask whether the job runs, not by whom."""
     from jobs.db import clock
     from jobs.lifecycle import transitions
     from jobs.models import Job
@@ -36,11 +43,11 @@ def no_fence() -> None:
         running = Job.objects.filter(pk=fence.job_id, status="running")
         return running.update(receipt=receipt, progress_done=done, progress_total=total) == 1
 
-    transitions.prove_fence, transitions.record = prove_fence, record
+    patch(transitions, prove_fence=prove_fence, record=record)
 
 
 def blind_save() -> None:
-    """A finish writes its status whatever the row has become."""
+    """Let a finish write its status whatever the row has become."""
     from jobs.db import clock
     from jobs.lifecycle import transitions
     from jobs.models import Job, JobEvent
@@ -48,46 +55,51 @@ def blind_save() -> None:
     def complete(fence: Any, *, worker: Any, **_: Any) -> Any:
         ended = {"status": "completed", "finished_at": clock.NOW, "lease_token": None, "lease_expires_at": None}
         Job.objects.filter(pk=fence.job_id).update(**ended)
-        JobEvent.objects.create(
-            job_id=fence.job_id, at=clock.NOW, what="completed", to_status="completed", attempt=1, actor=str(worker)
-        )
+        event = {"at": clock.NOW, "what": "completed", "to_status": "completed", "attempt": 1, "actor": str(worker)}
+        JobEvent.objects.create(job_id=fence.job_id, **event)
         return transitions.TransitionResult(won=True)
 
-    transitions.complete = complete
+    patch(transitions, complete=complete)
 
 
-def no_sweep() -> None:
-    """Nobody looks for jobs whose worker is gone."""
+def no_rescue() -> None:
+    """Leave the jobs of dead workers where they are."""
     from jobs.processes.maintenance import Maintenance
 
-    Maintenance.run = lambda self: None
+    patch(Maintenance, run=lambda self: None)
 
 
-def rescue_by_time() -> None:
-    """What has run for long is taken to be dead, however lively it beats."""
+def _rescue_when(is_dead: Callable[[], dict[str, Any]]) -> None:
+    """Rescue the running jobs that match a filter at one look, whether their leases were renewed or not."""
     from jobs.actors import SYSTEM
-    from jobs.db import clock
-    from jobs.db.connection import engine_transaction, jobs_connection
+    from jobs.db.connection import engine_transaction
     from jobs.lifecycle import transitions
+    from jobs.lifecycle.statements import Fence
     from jobs.models import Job
     from jobs.processes.rescuer import Rescuer
 
     def rescue(self: Rescuer, **_: Any) -> list[int]:
-        running = Job.objects.filter(status="running", begun_at__lt=clock.read(jobs_connection()) - TOO_LONG)
         rescued = []
-        for job in running:
-            fence = transitions.Fence(job_id=job.pk, lease_token=job.lease_token)
-            seen = job.lease_expires_at + WRONG_BY
+        for job in Job.objects.filter(status="running", **is_dead()):
+            fence, seen = Fence(job_id=job.pk, lease_token=job.lease_token), job.lease_expires_at + DAY / 2
             with engine_transaction():
-                if transitions.rescue(fence, seen=seen, begun=True, note="It took too long.", actor=SYSTEM):
+                if transitions.rescue(fence, seen=seen, begun=True, note="It seemed dead.", actor=SYSTEM):
                     rescued.append(job.pk)
         return rescued
 
-    Rescuer.rescue = rescue
+    patch(Rescuer, rescue=rescue)
+
+
+def rescue_by_time() -> None:
+    """Take the worker of a long job to be dead, though it renews its lease."""
+    from jobs.db import clock
+    from jobs.db.connection import jobs_connection
+
+    _rescue_when(lambda: {"begun_at__lt": clock.read(jobs_connection()) - TOO_LONG})
 
 
 def check_then_insert() -> None:
-    """Uniqueness is looked up before the insert, and not held by the database."""
+    """Look for an active job before the insert, instead of letting the database refuse a second one."""
     from jobs.models import Job
     from jobs.services.commands import schedule
     from tests.system.chaos.apps import CONTROL
@@ -107,21 +119,25 @@ def check_then_insert() -> None:
         job.unique_key = None
         return original(jobs, **options)
 
-    schedule.insert_jobs = insert
+    patch(schedule, insert_jobs=insert)
 
 
-def host_clock() -> None:
-    """What is due is decided by the clock of a host, which is wrong."""
+def _due_by_host(fast_by: timedelta) -> None:
     from jobs.models import JobQuerySet
 
     def due(self: JobQuerySet, now: Any = None) -> JobQuerySet:
-        return self.filter(status="scheduled", due_at__lte=datetime.now(UTC) + WRONG_BY)
+        return self.filter(status="scheduled", due_at__lte=datetime.now(UTC) + fast_by)
 
-    JobQuerySet.due = due
+    patch(JobQuerySet, due=due)
+
+
+def due_a_day_early() -> None:
+    """Let the clock of a host, which is a day fast, decide what is due."""
+    _due_by_host(DAY)
 
 
 def swallowed_finish() -> None:
-    """An outcome that could not be written is given up, while the process goes on beating for the job."""
+    """Give up an outcome that could not be written, while the process goes on renewing the lease."""
     from django.db import DatabaseError
 
     from jobs.db.connection import reconnect
@@ -134,14 +150,14 @@ def swallowed_finish() -> None:
             return write()
         except DatabaseError:
             reconnect()
-            Leases.drop = lambda self, lease: None
+            patch(Leases, drop=lambda self, lease: None)
             return transitions.TransitionResult(won=True)
 
-    runner._persisted = persisted
+    patch(runner, _persisted=persisted)
 
 
 def batch_limit() -> None:
-    """An erase takes what one query returns, and reports success."""
+    """Let an erase take what one query returns, and report success."""
     from jobs import JobContext
 
     def erase(self: Any, store: str, rows: Any) -> None:
@@ -149,65 +165,36 @@ def batch_limit() -> None:
             keys = list(rows.values_list("pk", flat=True)[:ONE_BATCH])
             chunk.add(store, rows.filter(pk__in=keys).delete()[0])
 
-    JobContext.erase = erase
+    patch(JobContext, erase=erase)
 
 
 def due_by_host() -> None:
-    """What is due is decided by the host's clock."""
-    from jobs.models import JobQuerySet
-
-    def due(self: JobQuerySet, now: Any = None) -> JobQuerySet:
-        return self.filter(status="scheduled", due_at__lte=datetime.now(UTC))
-
-    JobQuerySet.due = due
+    """Let the host's clock decide what is due."""
+    _due_by_host(timedelta(0))
 
 
 def rescue_by_host() -> None:
-    """Whose lease has run out is decided by the host's clock, at one look."""
-    from jobs.actors import SYSTEM
-    from jobs.db.connection import engine_transaction
-    from jobs.lifecycle import transitions
-    from jobs.models import Job
-    from jobs.processes.rescuer import Rescuer
-
-    def rescue(self: Rescuer, **_: Any) -> list[int]:
-        rescued = []
-        for job in Job.objects.filter(status="running", lease_expires_at__lt=datetime.now(UTC)):
-            fence = transitions.Fence(job_id=job.pk, lease_token=job.lease_token)
-            with engine_transaction():
-                # Renewed since or not: to its clock that lease is over as well.
-                seen = job.lease_expires_at + WRONG_BY / 2
-                if transitions.rescue(fence, seen=seen, begun=True, note="It ran out.", actor=SYSTEM):
-                    rescued.append(job.pk)
-        return rescued
-
-    Rescuer.rescue = rescue
+    """Let the host's clock decide whose lease has run out."""
+    _rescue_when(lambda: {"lease_expires_at__lt": datetime.now(UTC)})
 
 
 def dated_by_host() -> None:
-    """What is written of the time is the host's."""
+    """Write the host's time wherever the database's belongs."""
     from jobs.db import clock
 
     def as_sql(self: clock.Clock, *_: Any, **__: Any) -> tuple[str, tuple[datetime]]:
         return "%s::timestamptz", (datetime.now(UTC) + self.offset,)
 
-    clock.Clock.as_sql = as_sql
-    clock.compared = lambda now, connection: now
+    patch(clock.Clock, as_sql=as_sql)
+    patch(clock, compared=lambda now, connection: now)
 
 
-BUGS: Final[dict[str, Callable[[], None]]] = {
-    bug.__name__: bug
-    for bug in (
-        no_fence,
-        blind_save,
-        no_sweep,
-        rescue_by_time,
-        check_then_insert,
-        host_clock,
-        swallowed_finish,
-        batch_limit,
-    )
-}
-CLOCK_BUGS: Final[dict[str, Callable[[], None]]] = {
-    bug.__name__: bug for bug in (due_by_host, rescue_by_host, dated_by_host)
-}
+def _by_name(*bugs: Callable[[], None]) -> dict[str, Callable[[], None]]:
+    return {bug.__name__: bug for bug in bugs}
+
+
+BUGS: Final = _by_name(
+    *(no_fence, blind_save, no_rescue, rescue_by_time),
+    *(check_then_insert, due_a_day_early, swallowed_finish, batch_limit),
+)
+CLOCK_BUGS: Final = _by_name(due_by_host, rescue_by_host, dated_by_host)

@@ -1,0 +1,28 @@
+"""Makes an empty database on the server of the test run, for processes that do not use the test database."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from django.db import connection
+
+from tests.settings import TEST_RUN
+from tests.support.postgres import Server
+from tests.support.processes import run_python
+
+
+@contextmanager
+def empty_database(directory: Path) -> Iterator[str]:
+    """Yield the URL of an empty database of the kind under test; it is removed at the end."""
+    if connection.vendor == "sqlite":
+        yield f"sqlite:///{directory / 'scratch.sqlite3'}"
+        return
+    server = Server(url=os.environ["DATABASE_URL"], version="", origin="the suite's")
+    # tests.run drops all databases with this prefix, also after a run that was killed.
+    with server.new_database(f"test_jobs_{TEST_RUN}") as url:
+        yield url
+
+
+run = partial(run_python, PYTHONWARNINGS="error")
