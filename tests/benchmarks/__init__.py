@@ -1,1 +1,1 @@
-"""How fast it is, beside hand-written loops on the same machine at the same time: ``make bench``."""
+"""Benchmarks: programs that compare ``jobs`` with hand-written loops on the same machine at the same time."""

@@ -1,13 +1,10 @@
-"""Measure the admin's pages with ten million jobs on PostgreSQL: what ``make bench-admin`` does.
+"""Measures the admin's pages with ten million jobs on PostgreSQL: ``make bench-admin``.
 
 In process, through Django's test client, as a superuser who has logged in: the whole of a
 request but for the socket. A figure is the median of the rounds. It takes some 10 GB of
 disk and some ten minutes.
 """
 
-import argparse
-import os
-import secrets
 import sys
 import time
 from dataclasses import dataclass
@@ -15,9 +12,8 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any, Final
 
-from tests.benchmarks.__main__ import print_facts
-from tests.benchmarks.processes import MeasureFailed, environment, migrate
-from tests.support.postgres import NoServer, end_cleanly_on_sigterm, postgres_server
+from tests.benchmarks.processes import MeasureFailed
+from tests.benchmarks.program import Table, run_on_skewed_jobs
 
 ROUNDS: Final = 7
 AIM_MS: Final = 150
@@ -25,27 +21,6 @@ AIM_JOB_MS: Final = 50
 AIM_OVERVIEW_MS: Final = 200
 AIM_JOB_QUERIES: Final = 12
 AIM_JOB_KIB: Final = 60
-
-
-def main() -> int:
-    """Build, measure, print; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="tests.benchmarks.admin", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rows", type=int, default=10_000_000, help="how many jobs (default: %(default)s)")
-    chosen = parser.parse_args()
-    end_cleanly_on_sigterm()
-    try:
-        with postgres_server() as server, server.new_database("benchmarks_admin") as url:
-            migrate(url)
-            os.environ.update(environment(url))
-            os.environ.update(SECRET_KEY=secrets.token_urlsafe(64), ALLOWED_HOSTS="testserver", INSECURE_HTTP="1")
-            print_facts(server)
-            run(chosen.rows)
-    except (NoServer, MeasureFailed) as error:
-        print(f"\nThe benchmarks could not be run: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,33 +32,25 @@ class Measured:
     kib: float
 
 
-def run(rows: int) -> None:
-    """Fill the table and print section by section."""
-    import django
-
-    django.setup()
+def run(_: str, project: Any, rows: int) -> None:
+    """Measure and print, section by section."""
     from jobs.models import Job
-    from tests.benchmarks.skewed import fill
 
-    begun = time.monotonic()
-    project = fill(rows)
-    print(f"{rows:,} jobs of one project, filled and indexed in {time.monotonic() - begun:,.0f} s")
     client = logged_in()
     first_id, last_id = (Job.objects.order_by(order).values_list("pk", flat=True)[0] for order in ("pk", "-pk"))
-
-    print(f"\n{'page':58}{'ms':>8}{'worst':>8}{'queries':>9}{'KiB':>6}   aim")
+    table = Table("page", ("ms", 8), ("worst", 8), ("queries", 9), ("KiB", 6), width=58, last=" aim")
     for query in queries(project, rows, first_id, last_id):
-        print_row(client, f"list?{query}", f"/admin/jobs/job/?{query}", AIM_MS)
+        print_page(table, client, f"list?{query}", f"/admin/jobs/job/?{query}", AIM_MS)
     for name, job_id in {"newest": last_id, "oldest": first_id, "in the middle": (first_id + last_id) // 2}.items():
-        measured = print_row(client, f"job page, {name}", f"/admin/jobs/job/{job_id}/change/", AIM_JOB_MS)
-        print_bounds(measured)
+        measured = print_page(table, client, f"job page, {name}", f"/admin/jobs/job/{job_id}/change/", AIM_JOB_MS)
+        for what, value, aim in (("queries", measured.queries, AIM_JOB_QUERIES), ("KiB", measured.kib, AIM_JOB_KIB)):
+            table.row("", "", "", "", f"{value:.0f}", remark=f" {aim} {what} {'kept' if value <= aim else 'MISSED'}")
     fill_statistics()
-    print_overview(client)
-    print(f"\nLoad average at the end: {os.getloadavg()[0]:.2f}, of which the benchmarks are a part.")
+    print_overview(table, client)
 
 
 def queries(project: Any, rows: int, first_id: int, last_id: int) -> list[str]:
-    """Return what the list is asked: each filter, then filters together, counts, searches and the last page."""
+    """Return the queries of the list: each filter, then filters together, counts, searches and the deepest pages."""
     statuses = [f"status={status}" for status in ("scheduled", "running", "completed", "failed", "cancelled")]
     single = [*statuses, *(f"action={name}" for name in ("delete_user_data", "rare_action", "unknown"))]
     single += [f"{name}={span}" for name in ("created", "started") for span in ("1h", "24h", "7d", "30d")]
@@ -114,7 +81,7 @@ def queries(project: Any, rows: int, first_id: int, last_id: int) -> list[str]:
 
 
 def fill_statistics() -> None:
-    """Leave a week in which jobs ended in every five minutes, as long as such counts are kept for the overview."""
+    """Insert statistics of jobs that ended in every five minutes of the time that the overview looks back on."""
     from django.utils import timezone
 
     from jobs.models import Statistic
@@ -134,7 +101,7 @@ def fill_statistics() -> None:
 
 
 def logged_in() -> Any:
-    """Return a browser in which a superuser has logged in."""
+    """Return a test client in which a superuser has logged in."""
     from django.contrib.auth import get_user_model
     from django.test import Client
 
@@ -143,17 +110,17 @@ def logged_in() -> Any:
     return client
 
 
-def print_row(client: Any, name: str, path: str, aim_ms: int) -> Measured:
+def print_page(table: Table, client: Any, name: str, path: str, aim_ms: int) -> Measured:
     """Measure a page and print what it took."""
     measured = measure(client, path)
-    kept = "kept" if median(measured.times) <= aim_ms else "MISSED"
-    figures = f"{median(measured.times):8.1f}{max(measured.times):8.1f}{measured.queries:9}{measured.kib:6.0f}"
-    print(f"{name:58}{figures}   {aim_ms} ms {kept}", flush=True)
+    middle, kib = median(measured.times), f"{measured.kib:.0f}"
+    remark = f" {aim_ms} ms {'kept' if middle <= aim_ms else 'MISSED'}"
+    table.row(name, f"{middle:.1f}", f"{max(measured.times):.1f}", str(measured.queries), kib, remark=remark)
     return measured
 
 
 def measure(client: Any, path: str) -> Measured:
-    """Ask for a page a few times, after once that is not counted.
+    """Get a page ``ROUNDS`` times, after once that is not counted.
 
     Raises:
         MeasureFailed: the answer is no success.
@@ -176,24 +143,14 @@ def timed(client: Any, path: str) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-def print_bounds(measured: Measured) -> None:
-    """Say whether a job's page keeps its other bounds."""
-    for what, value, aim in (("queries", measured.queries, AIM_JOB_QUERIES), ("KiB", measured.kib, AIM_JOB_KIB)):
-        print(f"{'':58}{value:31.0f}   {aim} {what} {'kept' if value <= aim else 'MISSED'}")
+def print_overview(table: Table, client: Any) -> None:
+    """Measure the overview over each span."""
+    from django.urls import reverse
 
-
-def print_overview(client: Any) -> None:
-    """Measure the overview over each span, if there is one."""
-    from django.urls import NoReverseMatch, reverse
-
-    try:
-        path = reverse("admin:jobs_job_overview")
-    except NoReverseMatch:
-        print("overview: there is none")
-        return
+    path = reverse("admin:jobs_job_overview")
     for span in ("1h", "24h", "7d"):
-        print_row(client, f"overview, {span}", f"{path}?span={span}", AIM_OVERVIEW_MS)
+        print_page(table, client, f"overview, {span}", f"{path}?span={span}", AIM_OVERVIEW_MS)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_on_skewed_jobs("tests.benchmarks.admin", __doc__, "benchmarks_admin", run))

@@ -1,4 +1,4 @@
-"""The app's wiring."""
+"""The benchmarks as a Django app."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""What the API is measured against: a bare WSGI callable over one connection, with two statements a request."""
+"""A bare WSGI callable that the API is compared with: one connection, two statements a request."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ ONE: Final = f"SELECT {COLUMNS} FROM jobs_job WHERE project_id = %s AND id = %s"
 
 
 def application(url: str) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
-    """Return the callable; it knows the list of 50 and one job, and no mistake but a wrong key."""
+    """Return the callable; it serves the list of 50 and one job, and refuses a wrong key."""
     connection = psycopg.connect(url, autocommit=True)
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

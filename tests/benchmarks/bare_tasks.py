@@ -1,4 +1,4 @@
-"""What an engine does without us: an empty task that makes the two updates of a job's row itself."""
+"""Tasks that run in an engine without ``jobs``: one makes the two updates of a job's row itself."""
 
 import os
 import time

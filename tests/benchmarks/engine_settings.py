@@ -1,4 +1,4 @@
-"""The settings of the benchmarks with an engine: ``BENCHMARK_ENGINE`` names it."""
+"""Settings of the benchmarks with the engine that ``BENCHMARK_ENGINE`` names."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The actions that are measured. What they see they append to the file of ``BENCHMARK_FILE``."""
+"""The actions that are measured. They append their figures to the file that ``BENCHMARK_FILE`` names."""
 
 import os
 import time

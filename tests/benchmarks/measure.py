@@ -1,22 +1,21 @@
-"""One measure in a process of its own: ``python -m tests.benchmarks.measure NAME JSON`` prints what it found.
+"""The measures of the worker, one in a process: ``python -m tests.benchmarks.measure NAME JSON`` prints its figures.
 
 ``DATABASE_URL`` names the database, ``DJANGO_SETTINGS_MODULE`` the settings.
 """
 
-import json
 import os
 import random
-import sys
 import tempfile
 import time
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import django
 import psycopg
 
 from tests.benchmarks import raw
-from tests.benchmarks.processes import MeasureFailed, drain, worker
+from tests.benchmarks.processes import MeasureFailed, drain, print_measure, running, worker_command
 
 USER: Final = "user@example.com"
 PATIENCE_SECONDS: Final = 120
@@ -24,44 +23,71 @@ PATIENCE_SECONDS: Final = 120
 
 def worker_rate(*, jobs: int, threads: int) -> float:
     """Return jobs per second, by the rows' own instants: from the first claim to the last finish."""
-    from django.db.models import Max, Min
+    from django.db.models import Min
 
-    from jobs.models import Job
     from tests.benchmarks.rows import fill_jobs
 
     fill_jobs(jobs, action="benchmark_nothing")
     drain(threads=threads)
+    done, ended = completed(jobs)
+    return (jobs - 1) / (ended - done.aggregate(begun=Min("started_at"))["begun"]).total_seconds()
+
+
+def completed(jobs: int) -> tuple[Any, datetime]:
+    """Return the completed jobs, and the instant of the last finish.
+
+    Raises:
+        MeasureFailed: not all ``jobs`` were completed at the first attempt.
+    """
+    from django.db.models import Max
+
+    from jobs.models import Job
+
     done = Job.objects.filter(status="completed", attempt=1)
     if done.count() != jobs:
         raise MeasureFailed(f"{done.count()} of {jobs} jobs were completed at once")
-    span = done.aggregate(begun=Min("started_at"), ended=Max("finished_at"))
-    return (jobs - 1) / (span["ended"] - span["begun"]).total_seconds()
+    return done, done.aggregate(at=Max("finished_at"))["at"]
 
 
 def raw_rate(*, jobs: int, threads: int) -> float:
-    """Return what the hand-written loop does in the same place."""
+    """Return the rows per second of the hand-written loop."""
     return raw.rate(os.environ["DATABASE_URL"], jobs=jobs, threads=threads)
 
 
 def pick_up(*, samples: int) -> list[float]:
     """Return the milliseconds from just before COMMIT of a schedule to the action's first line, for an idle worker."""
+    schedule, path = scheduling(), told_file()
+    with running(worker_command(threads=4)):
+        return measure_waits(schedule, path, samples=samples)
+
+
+def scheduling() -> Callable[[int], int]:
+    """Return a function that schedules a job for a sample, and returns the clock's nanoseconds just before COMMIT."""
     from django.db import transaction
 
     from jobs import schedule_job
     from tests.benchmarks.rows import empty, make_project
 
     empty("jobs_jobevent", "jobs_job")
-    project, seen = make_project(), told_file()
+    project = make_project()
+
+    def schedule(sample: int) -> int:
+        with transaction.atomic():
+            schedule_job("benchmark_pick_up", project=project, reference_id=str(sample))
+            return time.monotonic_ns()
+
+    return schedule
+
+
+def measure_waits(send: Callable[[int], int], path: Path, *, samples: int) -> list[float]:
+    """Call ``send`` again and again; return the milliseconds from the instant it returns to the line in ``path``."""
     waits = []
-    with worker(threads=4):
-        for sample in range(-2, samples):  # two to see that the worker is up
-            with transaction.atomic():
-                schedule_job("benchmark_pick_up", project=project, reference_id=str(sample))
-                committing = time.monotonic_ns()
-            name, began = wait_for_line(seen, sample + 3).split()
-            assert name == str(sample), "one at a time"
-            waits.append((int(began) - committing) / 1e6)
-            time.sleep(random.uniform(0.05, 0.4))
+    for sample in range(-2, samples):  # two to see that the processes are up
+        sent = send(sample)
+        name, began = wait_for_line(path, sample + 3).split()
+        assert name == str(sample), "one at a time"
+        waits.append((int(began) - sent) / 1e6)
+        time.sleep(random.uniform(0.05, 0.4))
     return waits[2:]
 
 
@@ -72,14 +98,14 @@ def erase(*, rows: int) -> dict[str, Any]:
 
     empty("jobs_jobevent", "jobs_job")
     fill_visits("benchmarks_visit", user=USER, count=rows)
-    seen = told_file()
-    with worker(threads=1):
+    path = told_file()
+    with running(worker_command(threads=1)):
         job = schedule_job("benchmark_erase", project=make_project(), reference_id=USER)
         waits = probe(job.pk)
     job.refresh_from_db()
     if job.status != "completed" or job.progress_done != rows:
         raise MeasureFailed(f"the erase ended as {job.status} after {job.progress_done} rows")
-    chunks = [float(line) for line in seen.read_text().splitlines()]
+    chunks = [float(line) for line in path.read_text().splitlines()]
     return {
         "seconds": (job.finished_at - job.begun_at).total_seconds(),
         "chunks": len(chunks),
@@ -119,7 +145,7 @@ def probe(job_id: int) -> list[float]:
 
 
 def told_file() -> Path:
-    """Make the file that actions of the worker to be started write to."""
+    """Make the file that the actions of workers started from now on append lines to."""
     path = Path(tempfile.mkdtemp(), "told")
     path.touch()
     os.environ["BENCHMARK_FILE"] = str(path)
@@ -137,8 +163,5 @@ def wait_for_line(path: Path, number: int) -> str:
     raise MeasureFailed("the worker did not run a job")
 
 
-MEASURES: Final = {measure.__name__: measure for measure in (worker_rate, raw_rate, pick_up, erase, raw_delete)}
-
 if __name__ == "__main__":
-    django.setup()
-    print(json.dumps(MEASURES[sys.argv[1]](**json.loads(sys.argv[2]))))
+    print_measure({one.__name__: one for one in (worker_rate, raw_rate, pick_up, erase, raw_delete)})

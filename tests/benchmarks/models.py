@@ -1,4 +1,4 @@
-"""A table to erase from, shaped like recorded sessions."""
+"""The tables of the benchmarks: one to erase from, and one of a host that has an engine alone."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Visit(models.Model):
-    """One row of the 200,000; created without migrations, so it has no foreign key to tables that have some."""
+    """A recorded visit. It is created without migrations, so it has no foreign key to tables that have some."""
 
     project_number = models.BigIntegerField()
     user_id = models.CharField(max_length=256)
@@ -23,7 +23,7 @@ class Visit(models.Model):
 
 
 class BareJob(models.Model):
-    """What a host that has an engine and not us would keep of a job."""
+    """The job of a host that has an engine without ``jobs``."""
 
     status = models.CharField(max_length=9)
     started_at = models.DateTimeField(null=True)

@@ -1,14 +1,16 @@
-"""Processes: the worker that is measured, and the measures, each in one of its own."""
+"""Runs the programs that are measured, and the measures, each in a process of its own."""
 
 import json
-import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Final
 
-from tests.support.source import ROOT
+from tests.support.processes import Process, run_python
 
 SETTINGS: Final = "tests.benchmarks.settings"
 MEASURES: Final = "tests.benchmarks.measure"
@@ -17,62 +19,71 @@ MEASURE_SECONDS: Final = 600
 
 
 class MeasureFailed(Exception):
-    """A process ended otherwise than it should; the text is what it said."""
+    """A process failed, or did other work than was to be measured; the text is what it printed."""
 
 
 @contextmanager
-def worker(*, threads: int, drain: bool = False) -> Iterator["subprocess.Popen[str]"]:
-    """Run ``manage.py jobworker`` as anybody would; stop it at the end if it has not ended."""
-    command = [sys.executable, "manage.py", "jobworker", f"--threads={threads}", *(["--drain"] if drain else [])]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
+def running(*commands: Sequence[str]) -> Iterator[list[Process]]:
+    """Run ``python …`` for each of the commands; stop at the end those that have not ended."""
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
+        processes = []
+        for number, command in enumerate(commands):
+            processes.append(Process(*command, log_path=Path(directory, f"{number}.log"), environment={}))
+            stack.callback(_stop, processes[-1])
+        yield processes
+
+
+def _stop(process: Process) -> None:
+    process.send(signal.SIGTERM)
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+def worker_command(*options: str, threads: int) -> list[str]:
+    return ["manage.py", "jobworker", f"--threads={threads}", *options]
 
 
 def drain(*, threads: int) -> None:
-    """Let a worker run all that is due.
+    """Let a worker run all jobs that are due.
 
     Raises:
         MeasureFailed: it did not end well.
     """
-    with worker(threads=threads, drain=True) as process:
-        _, errors = process.communicate(timeout=MEASURE_SECONDS)
-    if process.returncode:
-        raise MeasureFailed(errors)
+    with running(worker_command("--drain", threads=threads)) as (worker,):
+        if worker.wait(MEASURE_SECONDS):
+            raise MeasureFailed(worker.log)
 
 
 def measure(name: str, database_url: str, *, module: str = MEASURES, settings: str = SETTINGS, **arguments: Any) -> Any:
-    """Run one measure on a database; return what it found.
+    """Run one measure on a database; return what it printed.
 
     Raises:
-        MeasureFailed: it ended by an error.
+        MeasureFailed: it failed.
     """
-    command = [sys.executable, "-m", module, name, json.dumps(arguments)]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment(database_url, settings),
-        capture_output=True,
-        text=True,
-        timeout=MEASURE_SECONDS,
-    )
+    command = ("-m", module, name, json.dumps(arguments))
+    done = run_python(*command, settings=settings, timeout=MEASURE_SECONDS, DATABASE_URL=database_url)
     if done.returncode:
         raise MeasureFailed(done.stdout + done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def print_measure(measures: Mapping[str, Callable[..., Any]]) -> None:
+    """Run the measure that the command line names, with the arguments it gives as JSON; the program of ``measure``."""
+    import django
+
+    django.setup()
+    print(json.dumps(measures[sys.argv[1]](**json.loads(sys.argv[2]))))
+
+
 def migrate(database_url: str, *, settings: str = SETTINGS) -> None:
-    """Create all tables."""
-    command = [sys.executable, "manage.py", "migrate", "--run-syncdb", "--verbosity=0"]
-    subprocess.run(command, cwd=ROOT, env=environment(database_url, settings), check=True)
+    """Create all tables.
 
-
-def environment(database_url: str, settings: str = SETTINGS) -> dict[str, str]:
-    """Return the variables that a child needs."""
-    return {**os.environ, "DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": settings}
+    Raises:
+        MeasureFailed: it failed.
+    """
+    command = ("manage.py", "migrate", "--run-syncdb", "--verbosity=0")
+    done = run_python(*command, settings=settings, DATABASE_URL=database_url)
+    if done.returncode:
+        raise MeasureFailed(done.stdout + done.stderr)

@@ -1,4 +1,4 @@
-"""What the worker is measured against: loops that know nothing of leases, events, retries or cancels."""
+"""Hand-written loops that the worker is compared with; they have no leases, events, retries or cancels."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Empty tables and fill them, by the shortest way the database has."""
+"""Empties tables and fills them, in the fastest way the database has."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,7 +10,7 @@ from jobs.models import Job, Organization
 
 LONG_AGO: Final = datetime(2025, 1, 1, tzinfo=UTC)
 
-# Of as many rows again as a quarter of the user's, other users have theirs between them.
+# Every fifth row is another user's.
 FILL: Final = """
     INSERT INTO {table} (project_number, user_id, started_at, duration, country, page)
     SELECT 1, CASE WHEN n %% 5 = 0 THEN 'other-' || n ELSE %s END, now() - n * interval '1 second',
@@ -27,7 +27,7 @@ def make_project() -> Any:
 
 
 def fill_jobs(count: int, *, action: str) -> None:
-    """Leave ``count`` due jobs in the tables, and no other."""
+    """Replace all jobs by ``count`` due ones."""
     empty("jobs_jobevent", "jobs_job")
     project = make_project()
     same = {"project": project, "action": action, "description": "Do nothing"}
@@ -39,7 +39,7 @@ def fill_jobs(count: int, *, action: str) -> None:
 
 
 def fill_visits(table: str, *, user: str, count: int) -> None:
-    """Leave ``count`` visits of ``user`` in ``table``, and a quarter as many of others between them."""
+    """Replace all visits in ``table`` by ``count`` of ``user``, and a quarter as many of others between them."""
     empty(table)
     execute(FILL.format(table=table), user, count + count // 4)
     execute(f"VACUUM ANALYZE {table}")

@@ -1,4 +1,4 @@
-"""The reference host's settings with the app that is measured; ``DATABASE_URL`` names the database."""
+"""Settings of the benchmarks: the reference host's, on the database of ``DATABASE_URL``."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Millions of jobs of one project, skewed as in years of use: what was filtered for is rarely where one looks first."""
+"""Fills the table with millions of jobs of one project, skewed as in years of use: rare values lie far apart."""
 
 import time
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ FOREIGN_KEYS: Final = """
 
 
 def fill(rows: int) -> Any:
-    """Leave ``rows`` jobs, in a table without log and foreign keys, which reading does not notice; their project."""
+    """Insert ``rows`` jobs into a table without log and foreign keys, which no reader notices; return the project."""
     project = make_project()
     with connection.cursor() as cursor:
         cursor.execute(FOREIGN_KEYS)
@@ -55,9 +55,7 @@ def fill(rows: int) -> Any:
     with connection.schema_editor(atomic=False) as editor:
         for index in Job._meta.indexes:
             editor.remove_index(Job, index)
-    named = {"project": project.pk, "rows": rows, "began": BEGAN_MS, "seconds": SECONDS_BETWEEN}
-    with connection.cursor() as cursor:
-        cursor.execute(FILL, named)
+    insert(project, rows)
     with connection.schema_editor(atomic=False) as editor:
         for index in Job._meta.indexes:
             editor.add_index(Job, index)
@@ -65,14 +63,19 @@ def fill(rows: int) -> Any:
     return project
 
 
+def insert(project: Any, rows: int) -> None:
+    named = {"project": project.pk, "rows": rows, "began": BEGAN_MS, "seconds": SECONDS_BETWEEN}
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, named)
+
+
 def insert_and_forget(project: Any, rows: int, *, without: Sequence[models.Index] = ()) -> float:
     """Insert ``rows`` jobs in a transaction that is rolled back; return the milliseconds of the insert alone."""
-    named = {"project": project.pk, "rows": rows, "began": BEGAN_MS, "seconds": SECONDS_BETWEEN}
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         for index in without:
-            cursor.execute(f"DROP INDEX {index.name}")
+            execute(f"DROP INDEX {index.name}")
         begun = time.perf_counter()
-        cursor.execute(FILL, named)
+        insert(project, rows)
         taken = (time.perf_counter() - begun) * 1000
         transaction.set_rollback(True)
     return taken
