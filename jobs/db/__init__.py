@@ -1,1 +1,1 @@
-"""The database: connections, transactions, clock and NOTIFY, as the engine needs them."""
+"""The database as jobs need it: connection, transactions, clock, errors, back-off and NOTIFY."""

@@ -1,8 +1,7 @@
-"""Time as the engine sees it: the database's clock, or an instant that a test hands in.
+"""The clock: the database's, or an instant that a test passes.
 
-Written instants come from :data:`NOW` itself, which is read when the row is written –
-after a lock wait ``Now()`` is old –; comparisons use :func:`compared`, which the
-database may look up in an index.
+:data:`NOW` is for writing: it is read when the row is written, while ``Now()`` is old
+after a lock wait. :func:`compared` is for conditions: an index can serve it.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 
 class Clock(Func):
-    """The database's wall clock, plus ``offset``; on SQLite the one text form that compares as time."""
+    """The database's wall clock plus ``offset``; on SQLite a text in the form in which Django stores instants."""
 
     output_field = DateTimeField()
 
@@ -39,7 +38,7 @@ class Clock(Func):
 
 
 Moment = datetime | Clock
-"""``NOW``, or the aware datetime that a test takes for it."""
+"""``NOW``, or the aware datetime that a test passes instead."""
 
 NOW: Final = Clock()
 
@@ -50,7 +49,7 @@ def after(now: Moment, wait: timedelta) -> Moment:
 
 
 def compared(now: Moment, connection: BaseDatabaseWrapper) -> datetime | Combinable:
-    """Return ``now`` for a WHERE clause: stable within the statement, so that an index serves it."""
+    """Return ``now`` for a condition: constant within the statement, so that an index can serve it."""
     return Now() if now is NOW and connection.features.has_select_for_update else now
 
 
@@ -62,7 +61,7 @@ def compiled(moment: datetime | Combinable, connection: BaseDatabaseWrapper) -> 
 
 
 def read(connection: BaseDatabaseWrapper) -> datetime:
-    """Ask the database what time it is; an aware UTC datetime."""
+    """Return the database's time as an aware UTC datetime."""
     sql, params = compiled(NOW, connection)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {sql}", params)
@@ -71,7 +70,7 @@ def read(connection: BaseDatabaseWrapper) -> datetime:
 
 
 def as_datetime(value: datetime | str) -> datetime:
-    """Return what a driver gave for an instant as an aware datetime; SQLite gives its text."""
+    """Return a driver's value of an instant as an aware datetime; SQLite's driver returns text."""
     return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
 
 

@@ -1,7 +1,8 @@
-"""Transactions as the engine needs them, and what a database's error means.
+"""The connection to the jobs' database, and the kinds of transactions on it.
 
-PostgreSQL: READ COMMITTED whatever the host's default, bounded waits. SQLite: one
-chunk at a time in a process, with pauses, as its write lock has no queue.
+On PostgreSQL they are READ COMMITTED whatever the host's default, and their waits are
+bounded. On SQLite, whose write lock has no queue, a process runs one chunk at a time
+and pauses after each.
 """
 
 import threading
@@ -19,15 +20,15 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .. import conf
 
 LIMITS_MS: Final = {
-    # A frozen worker must not hold its row: the server ends its transaction.
+    # A frozen worker must not keep its row locked: the server ends its transaction.
     "idle_in_transaction_session_timeout": 10_000,
     "statement_timeout": 30_000,
     "lock_timeout": 2_000,
 }
 READ_COMMITTED: Final = "read committed"
 
-# SQLite: pause after a chunk, outside the transaction, so that a waiting writer's next try
-# (its busy handler sleeps up to 100 ms between two) meets a free lock.
+# SQLite: the pause after a chunk, outside the transaction. A waiting writer tries every 100 ms and must find the lock
+# free once.
 SLOW_CHUNK_SECONDS: Final = 0.1
 PAUSE_SECONDS: Final = 0.03
 PAUSE_AFTER_SLOW_SECONDS: Final = 0.11
@@ -37,10 +38,10 @@ _one_writer: Final = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class _Session:
-    """What the host set for this connection; asked once, in a transaction, as it costs round trips.
+    """The host's settings of one connection, read once in a transaction, as each costs a round trip.
 
-    The driver may open transactions on another level (Django's ``isolation_level``) than
-    the server's default, which single statements have.
+    Transactions may have another level (Django's ``isolation_level``) than single
+    statements, which have the server's default.
     """
 
     isolation: str
@@ -52,7 +53,7 @@ _sessions: WeakKeyDictionary[Any, _Session] = WeakKeyDictionary()
 
 
 def jobs_connection() -> BaseDatabaseWrapper:
-    """Return this thread's connection to the database that holds the jobs."""
+    """Return this thread's connection to the database of the table of jobs."""
     return connections[router.db_for_write(apps.get_model("jobs", "Job"))]
 
 
@@ -79,7 +80,7 @@ def engine_transaction() -> Iterator[BaseDatabaseWrapper]:
 
 @contextmanager
 def limited_transaction(*, lock_timeout_ms: int = LIMITS_MS["lock_timeout"]) -> Iterator[BaseDatabaseWrapper]:
-    """The same, with a bound on every statement, pause and lock wait in it, each shorter than a lease."""
+    """The same, with limits for statements, pauses and lock waits, each of them shorter than a lease."""
     with _outermost({**_limits_within_a_lease(), "lock_timeout": lock_timeout_ms}) as connection:
         yield connection
 
@@ -95,10 +96,10 @@ def _outermost(limits: dict[str, int]) -> Iterator[BaseDatabaseWrapper]:
 
 @contextmanager
 def engine_statement() -> Iterator[BaseDatabaseWrapper]:
-    """Make one move durable; where it is a single statement, that is a transaction already and costs one round trip.
+    """Commit one transition: a single statement needs no BEGIN, so on PostgreSQL it costs one round trip.
 
     Raises:
-        RuntimeError: inside ``atomic()``, where the move would not be committed.
+        RuntimeError: inside ``atomic()``, where the transition would not be committed.
     """
     connection = jobs_connection()
     if supports_row_locks(connection) and not connection.in_atomic_block and _is_read_committed(connection):
@@ -110,7 +111,7 @@ def engine_statement() -> Iterator[BaseDatabaseWrapper]:
 
 @contextmanager
 def service_transaction(*, wait_seconds: float | None = None) -> Iterator[BaseDatabaseWrapper]:
-    """A transaction that may stand inside the host's own; with ``wait_seconds``, no lock is awaited longer."""
+    """A transaction that may be inside the host's own; no lock is waited for longer than ``wait_seconds``."""
     connection = jobs_connection()
     outermost = not connection.in_atomic_block
     limits = {} if wait_seconds is None else {"lock_timeout": round(wait_seconds * 1000)}
@@ -119,19 +120,21 @@ def service_transaction(*, wait_seconds: float | None = None) -> Iterator[BaseDa
         if not supports_row_locks(connection):
             yield connection
         elif outermost:
-            # A caller frozen in here must not hold its rows for ever, either.
+            # A frozen caller must not keep its rows locked, either.
             _prepare(connection, {**limits, idle: LIMITS_MS[idle]})
             yield connection
         else:
             before = {name: _show(connection, name) for name in limits}
-            _set_local(connection, {name: _lower(limit, _milliseconds(before[name])) for name, limit in limits.items()})
+            _set_local(
+                connection, {name: _shorter(limit, _milliseconds(before[name])) for name, limit in limits.items()}
+            )
             yield connection
             _set_local(connection, before)
 
 
 @contextmanager
 def chunk_turn() -> Iterator[None]:
-    """Wait for this process's turn to run a chunk; on a single-writer database, pause before passing it on."""
+    """On SQLite, run one chunk of this process at a time, and pause after it; elsewhere do nothing."""
     if supports_row_locks(jobs_connection()):
         yield
         return
@@ -155,13 +158,13 @@ def driver(connection: BaseDatabaseWrapper) -> Any:
 
 
 def _limits_within_a_lease() -> dict[str, int]:
-    """Keep every wait shorter than a lease, also where a host has chosen short leases."""
+    """Return the limits, none of them longer than two thirds of a lease."""
     ceiling = round(conf.current().lease_seconds * 1000 * 2 / 3)
     return {name: min(limit, ceiling) for name, limit in LIMITS_MS.items()}
 
 
 def _is_read_committed(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a statement outside transactions is; unknown (False) until a transaction has asked for both levels."""
+    """Whether single statements are READ COMMITTED; False until a transaction has read the session's settings."""
     session = _sessions.get(connection.connection) if connection.connection is not None else None
     return session is not None and session.statement_isolation == READ_COMMITTED
 
@@ -169,7 +172,7 @@ def _is_read_committed(connection: BaseDatabaseWrapper) -> bool:
 def _session_of(connection: BaseDatabaseWrapper) -> _Session:
     session = _sessions.get(connection.connection)
     if session is None:
-        session = _sessions[connection.connection] = _ask(connection)
+        session = _sessions[connection.connection] = _read_session(connection)
     return session
 
 
@@ -178,15 +181,15 @@ def _prepare(connection: BaseDatabaseWrapper, limits: dict[str, int]) -> None:
     if session.isolation != READ_COMMITTED and not _in_test_case(connection):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    _set_local(connection, {name: _lower(limit, session.limits_ms[name]) for name, limit in limits.items()})
+    _set_local(connection, {name: _shorter(limit, session.limits_ms[name]) for name, limit in limits.items()})
 
 
-def _lower(limit: int, host_s: int) -> str:
-    """Return the shorter of two limits in milliseconds; 0 is the host's way to say none."""
+def _shorter(limit: int, host_s: int) -> str:
+    """Return the shorter of two limits in milliseconds; the host's 0 means no limit."""
     return str(min(limit, host_s or limit))
 
 
-def _ask(connection: BaseDatabaseWrapper) -> _Session:
+def _read_session(connection: BaseDatabaseWrapper) -> _Session:
     # SHOW takes no snapshot, so the isolation level can still be set after it.
     return _Session(
         isolation=_show(connection, "transaction_isolation"),
@@ -202,7 +205,7 @@ def _show(connection: BaseDatabaseWrapper, name: str) -> str:
 
 
 def _milliseconds(setting: str) -> int:
-    """Return the milliseconds in what SHOW answers for a time: ``0``, ``250ms``, ``2s``, ``5min``, ``1h``, ``1d``."""
+    """Return the milliseconds of a time as SHOW prints it: ``0``, ``250ms``, ``2s``, ``5min``, ``1h``, ``1d``."""
     number = setting.rstrip("minshd")
     unit = setting[len(number) :] or "ms"
     return int(number) * {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}[unit]
@@ -233,5 +236,5 @@ def _sqlite_wait(connection: BaseDatabaseWrapper, seconds: float | None) -> Iter
 
 
 def _in_test_case(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a ``TestCase`` holds the transaction; its level can no longer be set."""
+    """Whether a ``TestCase`` has opened the transaction; its level can no longer be set."""
     return any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)

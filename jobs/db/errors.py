@@ -1,4 +1,4 @@
-"""What a database error means: a conflict, an outage, too slow, or our mistake."""
+"""The kinds of database errors: conflict, timeout, outage or mistake."""
 
 from enum import Enum, auto
 
@@ -13,15 +13,15 @@ class ErrorKind(Enum):
     CONFLICT = auto()
     """Another transaction was in the way: the same again may succeed."""
     TOO_SLOW = auto()
-    """A statement ran into its limit: less at once may succeed."""
+    """A statement ran into its timeout: less at once may succeed."""
     OUTAGE = auto()
     """The database is away, full or read-only: reconnect, wait, try again."""
     OTHER = auto()
-    """A mistake of the statement's or of the data's: trying again cannot help."""
+    """A mistake in the statement or the data: the same again cannot succeed."""
 
 
 def kind_of(error: BaseException) -> ErrorKind:
-    """Say what a database error means, by SQLSTATE or SQLite's result code; Django's classes mislead.
+    """Return the kind of a database error, by SQLSTATE or SQLite's result code; Django's classes do not tell.
 
     Source: PostgreSQL, Appendix A (Error Codes); SQLite, "Result and Extended Result Codes".
     """
@@ -56,12 +56,12 @@ def takes_no_writes(error: BaseException) -> bool:
 
 
 def is_unique_violation(error: BaseException) -> bool:
-    """Whether another row is in the way; any other broken constraint stays broken, however often it is tried."""
+    """Whether a unique constraint was violated; of other constraints, a second try violates them again."""
     cause = error.__cause__ or error
     # 2067 CONSTRAINT_UNIQUE, 1555 CONSTRAINT_PRIMARYKEY.
     return getattr(cause, "sqlstate", None) == "23505" or getattr(cause, "sqlite_errorcode", None) in (2067, 1555)
 
 
 def is_lock_timeout(error: BaseException) -> bool:
-    """Whether a row was locked for longer than we wait; a savepoint is enough to go on from it (PostgreSQL)."""
+    """Whether a lock was not free within ``lock_timeout`` (PostgreSQL); rolling back to a savepoint is enough."""
     return getattr(error.__cause__ or error, "sqlstate", None) == "55P03"

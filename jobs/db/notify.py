@@ -1,4 +1,4 @@
-"""The wake-up call for idle workers: an empty NOTIFY where the database has it; a hint, never the truth."""
+"""NOTIFY: wakes idle workers and dispatchers. It is only a hint, as they also poll."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ CHANNEL: Final = "jobs_due"
 
 
 def notify_due() -> None:
-    """Wake idle workers when the current transaction commits; it carries no payload."""
+    """Wake idle workers when the current transaction commits; where the database has no NOTIFY, do nothing."""
     connection = jobs_connection()
     if supports_notify(connection):
         with connection.cursor() as cursor:

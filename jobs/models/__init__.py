@@ -1,4 +1,4 @@
-"""The tables, for foreign keys and for queries that read."""
+"""The models; hosts may refer to them by foreign keys and read them, but not write them."""
 
 from .api_key import SCOPES, ApiKey
 from .block import JobBlock

@@ -1,4 +1,4 @@
-"""API keys: who an integrator is and what it may do. The key itself is never stored."""
+"""API keys of integrators. The key itself is not stored, only its digest."""
 
 from typing import ClassVar, Final
 
@@ -12,7 +12,7 @@ SCOPES: Final = ("read", "create", "cancel")
 
 
 class ApiKey(models.Model):
-    """One Bearer key of an organization; ``jobs.services`` makes, finds and revokes them."""
+    """One Bearer key of an organization; written by ``services.tenants.api_keys``."""
 
     organization = models.ForeignKey("jobs.Organization", on_delete=models.CASCADE, related_name="api_keys")
     # Null: every project of the organization.
@@ -20,7 +20,7 @@ class ApiKey(models.Model):
         conf.project_model_label(), null=True, blank=True, on_delete=models.CASCADE, related_name="+"
     )
     name = models.CharField(max_length=200, blank=True)
-    # The first characters of the key, for people to tell keys apart; too short to be of use to a thief.
+    # The first characters of the key, so that people can tell keys apart; too few to help a thief.
     prefix = models.CharField(max_length=12, editable=False)
     # SHA-256 of the whole key, 64 lower-case hex digits: the look-up.
     digest = models.CharField(max_length=64, editable=False)
@@ -31,11 +31,11 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Written at most once a minute, and not at all when the row is locked.
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # Null: made by a command.
+    # Null: created by a command.
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
-    # The key this one was made to replace, while both are valid.
+    # The key that this one replaces, while both are valid.
     replaces = models.ForeignKey("self", null=True, blank=True, editable=False, on_delete=models.SET_NULL)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""How many jobs a project has in each block of ids, so that a page far down a list needs no walk to it."""
+"""Counts of jobs by project and block of ids: how a page far down a list is found without reading up to it."""
 
 from typing import ClassVar
 
@@ -8,13 +8,13 @@ from .. import conf
 
 
 class JobBlock(models.Model):
-    """So many jobs of a project have an id of this block; ``block_counts`` counts one once no more are added to it.
+    """How many jobs of a project have ids in a block; written by ``stats.block_counts`` once the block is full.
 
-    Blocks above the highest of the table are not counted yet. A project has no row of a block without jobs of its own.
+    Blocks above the highest in the table are not counted yet. Without a row, a project has no jobs in a block.
     """
 
     project = models.ForeignKey(conf.project_model_label(), on_delete=models.CASCADE, related_name="+", db_index=False)
-    # The ids of BLOCK_BITS bits that follow these: id >> BLOCK_BITS.
+    # id >> BLOCK_BITS.
     block = models.BigIntegerField()
     jobs = models.PositiveIntegerField()
 
@@ -23,7 +23,7 @@ class JobBlock(models.Model):
             # Also serves the sums over a project.
             models.UniqueConstraint(fields=["project", "block"], name="jobs_block_once_in_project")
         ]
-        # The highest that is counted; the projects of one that is counted again.
+        # For the highest block, and for all rows of a block that is counted again.
         indexes: ClassVar = [models.Index(fields=["block"], name="jobs_block_by_block")]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What happened to a job: append-only, each row written in the transaction of the change."""
+"""Events: the history of a job. Rows are only added, in the transaction of the change."""
 
 from typing import ClassVar
 
@@ -6,10 +6,10 @@ from django.db import models
 
 
 class JobEvent(models.Model):
-    """One change of a job; ids of one job's events are in the order of the changes."""
+    """One change of a job. The ids of a job's events are in the order of the changes."""
 
     class What(models.TextChoices):
-        """The verbs of the lifecycle."""
+        """The kinds of changes."""
 
         SCHEDULED = "scheduled", "scheduled"
         CLAIMED = "claimed", "claimed"
@@ -19,7 +19,7 @@ class JobEvent(models.Model):
         COMPLETED = "completed", "completed"
         FAILED = "failed", "failed"
         CANCELLED = "cancelled", "cancelled"
-        # Steps of staff; they leave the status as it is.
+        # Interventions that leave the status as it is.
         HELD = "held", "held"
         RESUMED = "resumed", "resumed"
         ADVANCED = "advanced", "due at once"
@@ -35,9 +35,9 @@ class JobEvent(models.Model):
     # str(Actor): key:jsk_…, staff:<user id>, worker:<name>, system.
     actor = models.CharField(max_length=220)
     request_id = models.CharField(max_length=128, blank=True)
-    # A sentence of ours, or the reason of a cancel or another step in: given by a key, by host code, or typed by staff.
+    # A sentence of ours, or the reason of a cancel or another intervention as integrators, host code or staff gave it.
     note = models.TextField(blank=True)
-    # A traceback; may hold personal data, so only staff with permission see it.
+    # A traceback; may have personal data, so only staff with a permission see it.
     detail = models.TextField(blank=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""The ``Job`` row: the one place that says what a job's state is."""
+"""The model ``Job``: a job's status, times, lease and progress, its constraints, indexes and reading querysets."""
 
 from typing import Any, ClassVar, Final, Self
 
@@ -22,11 +22,11 @@ WAITING: Final = Q(status=SCHEDULED, held_at__isnull=True)
 
 BIGGEST_ID: Final = 2**63 - 1
 BLOCK_BITS: Final = 14
-"""Ids are 16,384 to a block: to skip a block and to sort what is wanted of one cost about the same in a long list."""
+"""A block has 16,384 ids: in a long list, skipping one and sorting the matches of one cost about the same."""
 
 
 class JobQuerySet(models.QuerySet["Job"]):
-    """Reads; every write of status or lease is in ``transitions``."""
+    """For reading: every write of a status or lease is in ``lifecycle.transitions``."""
 
     def in_project(self, project: models.Model) -> Self:
         """Jobs of one project."""
@@ -41,23 +41,23 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.waiting().filter(due_at__lte=self._instant(now))
 
     def unreserved(self, now: Moment = NOW) -> Self:
-        """Jobs that no dispatcher has handed over, or so long ago that they may be handed over again."""
+        """Jobs without a reservation, or whose reservation has run out: they may be dispatched."""
         return self.filter(Q(reserved_until=None) | Q(reserved_until__lte=self._instant(now)))
 
     def reserved(self, now: Moment = NOW) -> Self:
-        """Jobs that wait in an engine that they were handed to a short while ago."""
+        """Jobs that were dispatched a short while ago and wait in the engine."""
         return self.filter(status=Status.SCHEDULED, reserved_until__gt=self._instant(now))
 
     def held(self) -> Self:
-        """Jobs that staff hold: they wait until they are resumed."""
+        """Jobs that staff hold until they resume them."""
         return self.filter(status=Status.SCHEDULED, held_at__isnull=False)
 
     def waiting(self) -> Self:
-        """Jobs that wait and that nobody holds; they are due at some time."""
+        """Jobs that wait and are not held; they are due now or later."""
         return self.filter(status=Status.SCHEDULED, held_at__isnull=True)
 
     def expired(self, now: Moment = NOW) -> Self:
-        """Running jobs whose lease has run out at ``now``."""
+        """Running jobs whose lease has expired at ``now``."""
         return self.filter(status=Status.RUNNING, lease_expires_at__lt=self._instant(now))
 
     def _instant(self, now: Moment) -> Any:
@@ -68,7 +68,7 @@ _Manager = models.Manager.from_queryset(JobQuerySet)
 
 
 class JobManager(_Manager["Job"]):
-    """Reads where it writes: an answer from a lagging replica would contradict the one before it."""
+    """Reads from the database that jobs are written to: a lagging replica would contradict earlier answers."""
 
     def get_queryset(self) -> JobQuerySet:
         """Return all jobs, in the database that jobs are written to."""
@@ -88,25 +88,25 @@ class Job(models.Model):
     status = models.CharField(
         max_length=9, choices=[(s.value, s.value) for s in Status], default=Status.SCHEDULED.value
     )
-    # Why it failed, in words of ours that integrators may see; null otherwise.
+    # Why it failed, in a text that integrators may see; null otherwise.
     errors = models.TextField(null=True)  # noqa: DJ001 – null is what the public contract answers
-    # What the creator sent, checked by the action's serializer; null: nothing.
+    # The creator's parameters, checked by the action's serializer; null: none.
     parameters = models.JSONField(null=True)
     # reference_id for a unique action, else null.
     unique_key = models.CharField(max_length=256, null=True)  # noqa: DJ001 – nulls do not collide
-    # The failed job that this one tries again; no other does.
+    # The failed job that this one retries; no other one does.
     retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", db_index=False)
 
-    # The request that created it, if that may be repeated (Idempotency-Key), else null: who sent it under which key,
-    # a fingerprint of its body, and the job's place in it. Kept as long as the row; see ``services.calls``.
+    # The idempotent request that created it, else null: a digest of its sender and Idempotency-Key, a digest of its
+    # body, and the job's place in it. Kept as long as the row; see ``services.commands.idempotency``.
     call_digest = models.CharField(max_length=64, null=True)  # noqa: DJ001 – nulls do not collide
     call_body = models.CharField(max_length=64, null=True)  # noqa: DJ001 – null exactly when call_digest is
     call_index = models.SmallIntegerField(null=True)
 
     created_at = models.DateTimeField()
-    # The last change of status or by staff; null until the first. Beats and progress leave it alone.
+    # The last change of status or by staff; null until the first. Heartbeats and progress do not change it.
     updated_at = models.DateTimeField(null=True)
-    # What the creator asked for; never changes.
+    # The start that the creator asked for; never changes.
     start_at = models.DateTimeField()
     # When it may be claimed next, unless it is held; backoff and staff change it.
     due_at = models.DateTimeField()
@@ -114,27 +114,27 @@ class Job(models.Model):
     held_at = models.DateTimeField(null=True)
     # The first claim ever.
     started_at = models.DateTimeField(null=True)
-    # When this attempt's action was entered; null while it waits in a worker. A crash counts only after it.
+    # When this attempt's action was entered; null while it waits in a worker's buffer. Only after it, a crash counts.
     begun_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     # The number of the latest claim; only grows.
     attempt = models.PositiveIntegerField(default=0)
-    # Workers that died while it ran, and attempts that raised; these two carry the limits.
+    # Attempts whose worker died, and attempts whose action raised; the limits are on these two.
     crashes = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(default=0)
 
-    # Set exactly while running: the fence of the attempt, and when it may be rescued.
+    # The lease, set exactly while running: its token, and from when on the job may be rescued.
     lease_token = models.UUIDField(null=True)
     lease_expires_at = models.DateTimeField(null=True)
     # The worker that runs it or ran it to its end; null while scheduled.
     worker = models.CharField(max_length=200, null=True)  # noqa: DJ001 – null is "none", like the lease
 
-    # Until when a dispatcher leaves it to the engine it was handed to; null: it was not, since it is in line.
+    # Until when a dispatcher leaves it to the engine; null: it was not dispatched since it was last scheduled.
     reserved_until = models.DateTimeField(null=True)
 
     progress_done = models.PositiveBigIntegerField(default=0)
-    # Null until the action says what there is to do.
+    # Null until the action says how much there is to do.
     progress_total = models.PositiveBigIntegerField(null=True)
     progress_at = models.DateTimeField(null=True)
     # {"stores": {name: {"found": n|null, "done": n, "left": n|null}}, "verified_at": ISO 8601}; see JobContext.
@@ -179,13 +179,13 @@ class Job(models.Model):
                 condition=Q(status__in=WAITS_OR_RUNS),
                 name="jobs_job_one_active",
             ),
-            # Also the look-up of what a repeated request created.
+            # Also finds what a repeated request has created.
             models.UniqueConstraint(
                 fields=["project", "call_digest", "call_index"],
                 condition=Q(call_digest__isnull=False),
                 name="jobs_job_one_of_call",
             ),
-            # A failed job is tried again once; then its retry may be. Also the look-up of that retry.
+            # A failed job is retried once; its retry may be retried then. Also finds that retry.
             models.UniqueConstraint(
                 fields=["retry_of"], condition=Q(retry_of__isnull=False), name="jobs_job_one_retry"
             ),
@@ -198,34 +198,34 @@ class Job(models.Model):
             # The public list by action, and by reference.
             models.Index(fields=["project", "action", "id"], name="jobs_job_list_by_action"),
             models.Index(fields=["project", "reference_id", "id"], name="jobs_job_list_by_reference"),
-            # The public list sorted by start, also by status: what comes next.
+            # The public list sorted by start, also by status.
             models.Index(fields=["project", "status", "start_at", "id"], name="jobs_job_list_by_status_start"),
             models.Index(fields=["project", "start_at", "id"], name="jobs_job_list_by_start"),
-            # The public list by a time, sorted by id: whether a block of ids has such jobs, and which.
+            # The public list by a time, sorted by id: finds the jobs of a block of ids.
             models.Index(
                 "project", F("id").bitrightshift(BLOCK_BITS), "created_at", "id", name="jobs_job_blocks_of_created"
             ),
             models.Index(
                 "project", F("id").bitrightshift(BLOCK_BITS), "start_at", "id", name="jobs_job_blocks_of_start"
             ),
-            # The next due time of an idle worker; what is late.
+            # The next due time, for idle workers; overdue jobs.
             models.Index(fields=["due_at", "id"], condition=WAITING, name="jobs_job_waiting"),
-            # Candidates of one project for a fair claim; the projects that wait.
+            # Candidates of one project for a fair claim; the projects in which jobs wait.
             models.Index(fields=["project", "due_at", "id"], condition=WAITING, name="jobs_job_waiting_of_project"),
-            # What dispatchers have handed over: how much that is, and what to hand over again. Empty without one.
+            # Dispatched jobs: how many there are, and which to dispatch again. Empty without a dispatcher.
             models.Index(
                 fields=["reserved_until"],
                 condition=Q(status=SCHEDULED, reserved_until__isnull=False),
                 name="jobs_job_reserved",
             ),
-            # The sweep and the beat: few rows, and the only index that a beat's column is in.
+            # Rescue and heartbeat: few rows, and the only index with a column that a heartbeat writes.
             models.Index(fields=["lease_expires_at"], condition=Q(status=RUNNING), name="jobs_job_leases"),
             # Staff: by status over all projects; one reference over all projects.
             models.Index(fields=["status", "id"], name="jobs_job_by_status"),
             models.Index(fields=["reference_id", "id"], name="jobs_job_by_reference"),
             # The failures of the last hour.
             models.Index(fields=["finished_at"], condition=Q(status=FAILED), name="jobs_job_failures"),
-            # Ended jobs that may be old enough to be redacted, those that are have left it; what ended lately.
+            # Ended jobs that are not yet redacted, by their end; what ended lately.
             models.Index(
                 fields=["finished_at", "id"],
                 condition=Q(finished_at__isnull=False) & ~Q(reference_id=""),
@@ -238,5 +238,5 @@ class Job(models.Model):
 
     @property
     def is_held(self) -> bool:
-        """Whether it waits until staff resume it."""
+        """Whether staff hold it until they resume it."""
         return self.status == Status.SCHEDULED and self.held_at is not None

@@ -1,4 +1,4 @@
-"""What no worker may claim for the time being."""
+"""Pauses: which actions and projects no job is claimed of for the time being."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,14 +17,15 @@ from .project import Organization
 
 @dataclass(frozen=True, kw_only=True)
 class Paused:
-    """All that is held back now, as the queries of one claim need it; projects are named by primary key."""
+    """All pauses in force and whether organizations are disabled, for the queries of one claim."""
 
     everything: bool
     actions: tuple[str, ...]
+    # Primary keys.
     projects: tuple[Any, ...]
-    # Of an action and a project: paused together only.
+    # An action that is paused in a project only.
     pairs: tuple[tuple[str, Any], ...]
-    # Whether some organization is disabled. Which ones, the queries look up: there may be as many as ever left.
+    # Whether any organization is disabled. The queries find which ones, as there may be very many.
     disabled: bool
 
     @property
@@ -33,7 +34,7 @@ class Paused:
         return self.everything or self.disabled or bool(self.actions or self.projects or self.pairs)
 
     def leave_out(self, jobs: JobQuerySet) -> JobQuerySet:
-        """Return those of ``jobs`` that no pause covers, of organizations that are not disabled."""
+        """Return those of ``jobs`` that no pause covers and whose organization is not disabled."""
         if self.everything:
             return jobs.none()
         covered = self._covered()
@@ -60,11 +61,11 @@ class Paused:
 
 
 def _organization_is_disabled() -> Case:
-    """Say of a job whether its organization is disabled, by two look-ups by primary key.
+    """Return an expression that says of a job whether its organization is disabled, by two primary keys.
 
-    Neither a join nor EXISTS. Where most organizations are disabled, PostgreSQL would take
-    most jobs of a join for held, and read and sort all that are due; for an EXISTS it
-    would first read all disabled organizations.
+    It is neither a join nor EXISTS. Where most organizations are disabled, PostgreSQL
+    expects a join to leave few jobs, and reads and sorts all that are due; for an EXISTS
+    it reads all disabled organizations first.
     """
     projects: Any = Job._meta.get_field("project").related_model
     since = projects._base_manager.filter(pk=OuterRef("project_id")).values("organization__disabled_at")
@@ -72,19 +73,19 @@ def _organization_is_disabled() -> Case:
 
 
 def _constant(value: bool | None) -> Value:
-    """A column of a union; NULL takes the type of the columns above it."""
+    """Return a column of a union; a NULL takes the type of the columns above it."""
     return Value(value, output_field=BooleanField())
 
 
 class PauseManager(models.Manager["Pause"]):
-    """Reads where it writes, as jobs do: a lagging replica would let a claim pass."""
+    """Reads from the database that pauses are written to: from a lagging replica, paused jobs would be claimed."""
 
     def get_queryset(self) -> models.QuerySet["Pause"]:
-        """Return all pauses, in the database that they are written to."""
+        """Return all pauses."""
         return models.QuerySet(self.model, using=self._db or router.db_for_write(self.model))
 
     def in_force(self) -> Paused:
-        """Return what is held back now, in one query of a table with a few rows and an index with as few."""
+        """Return what is paused now, with one query of few rows."""
         rows = self._rows()
         pairs = [(action, project) for action, project, disabled in rows if not disabled]
         return Paused(
@@ -96,7 +97,7 @@ class PauseManager(models.Manager["Pause"]):
         )
 
     def _rows(self) -> list[tuple[str | None, Any, bool]]:
-        """Ask with a statement that is compiled once: every claim asks, and that takes longer than the answer."""
+        """Read the rows with a statement compiled once: every claim reads them, and compiling takes longer."""
         connection = connections[router.db_for_write(self.model)]
         with connection.cursor() as cursor:
             cursor.execute(*_compiled(connection.alias))
@@ -105,7 +106,7 @@ class PauseManager(models.Manager["Pause"]):
         return [(action, convert(project), bool(disabled)) for action, project, disabled in rows]
 
     def _disabled(self) -> QuerySet[Any, Any]:
-        """A row for a union with pauses, if some organization is disabled: the first, as there may be many."""
+        """Return one row for a union with pauses if any organization is disabled."""
         organizations = Organization.objects.using(self.db)
         first = organizations.filter(disabled_at__isnull=False).order_by("pk").values("pk")[:1]
         return (
@@ -119,19 +120,19 @@ class PauseManager(models.Manager["Pause"]):
 def _compiled(alias: str) -> tuple[str, tuple[Any, ...]]:
     pauses: Any = Pause.objects
     rows = pauses.order_by().values_list("action", "project_id", _constant(False)).union(pauses._disabled())
-    # Django 6.1 would sort the union by the model's own order, of which it has no column.
+    # Django 6.1 would sort the union by the model's ordering, whose column it does not have.
     sql, params = rows.order_by().query.get_compiler(using=alias).as_sql()
     return sql, tuple(params)
 
 
 class Pause(models.Model):
-    """Jobs of an action, of a project, of both together or all of them: none is claimed while this row is there."""
+    """While this row exists, no job is claimed of an action, of a project, of an action in a project, or at all."""
 
     # Null: every action.
     action = models.CharField(max_length=100, null=True)  # noqa: DJ001 – null is "all", as with the project
     # Null: every project.
     project = models.ForeignKey(conf.project_model_label(), null=True, on_delete=models.CASCADE, related_name="+")
-    # A sentence for colleagues; the latest, if it was paused more than once.
+    # A sentence for colleagues; the last one, if it was paused several times.
     reason = models.TextField()
     created_at = models.DateTimeField()
     # str(Actor) of who gave the reason.
@@ -144,7 +145,7 @@ class Pause(models.Model):
         verbose_name_plural = _("pauses")
         ordering: ClassVar = ["id"]
         constraints: ClassVar = [
-            # Two, as nulls do not collide: within a project, and over all of them.
+            # Two, as nulls do not collide: in one project, and in all projects.
             models.UniqueConstraint("project", Coalesce("action", Value("")), name="jobs_pause_once_in_project"),
             models.UniqueConstraint(
                 Coalesce("action", Value("")), condition=Q(project__isnull=True), name="jobs_pause_once_everywhere"
@@ -156,6 +157,6 @@ class Pause(models.Model):
 
 
 def is_paused(job_id: int) -> bool:
-    """Whether a pause covers the job, or its organization is disabled: whoever is told of it must let it wait."""
+    """Whether a pause covers the job or its organization is disabled, so that it must wait."""
     paused = Pause.objects.in_force()
     return paused.has_any and paused.keep(Job.objects.filter(pk=job_id)).exists()

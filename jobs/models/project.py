@@ -1,4 +1,4 @@
-"""Organizations (the customers) and their projects."""
+"""Organizations (customers) and their projects."""
 
 import secrets
 import string
@@ -17,11 +17,11 @@ def make_project_key() -> str:
 
 
 class Organization(models.Model):
-    """A customer: owns projects and the API keys that reach them."""
+    """A customer, with its projects and the API keys for them."""
 
     name = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
-    # Null unless disabled: since when its keys open nothing and its jobs are not claimed.
+    # Since when it is disabled: its API keys are refused and its jobs are not claimed. Null: it is not.
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -30,7 +30,7 @@ class Organization(models.Model):
         ordering: ClassVar = ["name"]
         permissions: ClassVar = [("disable_organization", "Can disable and enable an organization")]
         constraints: ClassVar = [models.UniqueConstraint(fields=["name"], name="jobs_organization_unique_name")]
-        # Each claim asks whether there is any.
+        # Every claim asks whether any organization is disabled.
         indexes: ClassVar = [
             models.Index(
                 fields=["id"], condition=models.Q(disabled_at__isnull=False), name="jobs_organization_disabled"
@@ -42,10 +42,10 @@ class Organization(models.Model):
 
 
 class AbstractProject(models.Model):
-    """What jobs need of a project; derive from it, or offer ``organization`` and ``key`` yourself.
+    """A base for the host's project model, with the fields that jobs need: ``organization`` and ``key``.
 
     ``projectId`` of the public API is the primary key if that is an integer, else the
-    integer field ``public_id``, which such a project must add.
+    integer field ``public_id``, which such a model must have.
     """
 
     organization = models.ForeignKey("jobs.Organization", on_delete=models.PROTECT, related_name="+")
@@ -55,7 +55,7 @@ class AbstractProject(models.Model):
 
     class Meta:
         abstract = True
-        # Constraints, not unique=True, which on PostgreSQL builds a second index for LIKE that nothing asks.
+        # A constraint, as unique=True builds a second index for LIKE on PostgreSQL, which no query uses.
         constraints: ClassVar = [models.UniqueConstraint(fields=["key"], name="%(app_label)s_%(class)s_unique_key")]
 
     def __str__(self) -> str:

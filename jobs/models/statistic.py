@@ -1,4 +1,4 @@
-"""What ended in each five minutes, and how long it took: what the overview of weeks is drawn from."""
+"""Statistics of ended jobs, in buckets of five minutes; the overview's charts read them."""
 
 from typing import ClassVar
 
@@ -6,23 +6,23 @@ from django.db import models
 
 
 class Statistic(models.Model):
-    """The jobs that ended within five minutes, counted once by :mod:`jobs.stats.rollup` and never changed.
+    """The jobs that ended in one bucket, counted once by ``stats.rollup`` and never changed.
 
-    Five minutes in which no job ended have no row, but for the latest that were looked at.
+    A bucket without jobs has no row, unless it is the last one that was counted.
     """
 
-    # The beginning of the five minutes, a multiple of them since 1970 in UTC.
+    # The beginning of the bucket: a multiple of five minutes since 1970 in UTC.
     bucket_at = models.DateTimeField()
     completed = models.PositiveIntegerField()
     failed = models.PositiveIntegerField()
     cancelled = models.PositiveIntegerField()
-    # How many of them ran, and waited, for how long: counts by slots of a logarithmic scale, always SLOTS of them.
+    # How long they ran and waited: SLOTS counts each, by slots of a logarithmic scale.
     run_slots = models.JSONField()
     wait_slots = models.JSONField()
 
     class Meta:
         ordering: ClassVar = ["bucket_at"]
-        default_permissions: ClassVar = []  # nobody is asked for any
+        default_permissions: ClassVar = []  # no page asks for any
         constraints: ClassVar = [models.UniqueConstraint(fields=["bucket_at"], name="jobs_statistic_unique_bucket")]
 
     def __str__(self) -> str:

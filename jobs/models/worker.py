@@ -1,4 +1,4 @@
-"""The processes that are alive, for people and for ``waitingFor``."""
+"""Heartbeats: one row for each live process, for people and for ``waitingFor``."""
 
 from typing import ClassVar
 
@@ -6,21 +6,21 @@ from django.db import models
 
 
 class Worker(models.Model):
-    """One process; it writes ``beat_at`` with every beat and removes its row when it ends in good order."""
+    """One process; it writes ``beat_at`` with every heartbeat and deletes its row when it shuts down."""
 
     class Kind(models.TextChoices):
-        """What the process does."""
+        """The kinds of processes."""
 
         WORKER = "worker"
-        """A ``jobworker``: finds due jobs and runs them."""
+        """A ``jobworker``: claims due jobs and runs them."""
         ENGINE = "engine"
-        """A process of another engine: runs jobs that a dispatcher hands over."""
+        """An engine process: runs jobs that were dispatched to the engine."""
         DISPATCHER = "dispatcher"
-        """A ``jobdispatcher``: hands due jobs over and runs none."""
+        """A ``jobdispatcher``: dispatches due jobs and runs none."""
 
     # host:pid:random, unique over time.
     name = models.CharField(max_length=200)
-    # The database's default, as workers of a release before this column go on inserting while it is rolled out.
+    # With a default in the database: workers of a release before this column still insert rows during an upgrade.
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.WORKER, db_default=Kind.WORKER)
     started_at = models.DateTimeField()
     beat_at = models.DateTimeField()

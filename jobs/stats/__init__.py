@@ -1,1 +1,1 @@
-"""Counts that are kept beside the jobs: statistics by action, and jobs by block of ids."""
+"""Counts that are stored beside the jobs: ended jobs by five minutes, and all jobs by block of ids."""

@@ -1,10 +1,9 @@
-"""Count the jobs of blocks of ids that no more are added to, and keep the counts true when jobs are deleted.
+"""The number of jobs in each block of ids: counted once a block is full, corrected when jobs are deleted.
 
-Ids are handed out in ascending order and never again, so a block that lies behind the
-newest ids only ever loses jobs. A transaction that was given an id of it may still be
-open, though: a block is counted an hour after the next one was begun. What comes later
-all the same, and what a host deletes by itself, is found when the block is counted again,
-which happens to all of them in turn.
+Ids ascend and are never used twice, so a block below the newest ids only loses jobs. A
+transaction that was given one of its ids may still be open, so a block is counted an hour
+after the first job of a later one. All blocks are counted again in turn: that finds later
+commits, and what a host has deleted by itself.
 """
 
 from collections import Counter
@@ -27,16 +26,15 @@ MOST_AT_ONCE: Final = 20
 
 
 class BlockCounter:
-    """Counts blocks, a few at each call; remembers which it counted again last."""
+    """Counts a few blocks at each call; remembers which one it has counted again last."""
 
     def __init__(self) -> None:
         self._again = -1
 
     def count(self) -> int:
-        """Count up to ``MOST_AT_ONCE`` new blocks, or else one of the others again; return how many were new.
+        """Count up to ``MOST_AT_ONCE`` new blocks or, if there is none, an old one again; return how many were new.
 
-        Where somebody else changes the counts for so long that a lock would be waited for too
-        long, the rest is left to the next call.
+        When the lock of the counts is not free in time, the next call does the rest.
         """
         new = 0
         try:
@@ -51,12 +49,12 @@ class BlockCounter:
 
 
 def are_counted() -> bool:
-    """Whether the database has the walks that make use of the counts (see ``services.walks``)."""
+    """Whether the database can run the queries of ``services.search.api_deep_pages``, which read the counts."""
     return jobs_connection().features.supports_slicing_ordering_in_compound
 
 
 def forget(jobs: Iterable[tuple[Any, int]]) -> None:
-    """Take jobs off the counts, named by project key and id, in the transaction in which they are deleted."""
+    """Subtract jobs (primary key of the project, id) from the counts, in the transaction that deletes them."""
     if not are_counted():
         return
     gone = Counter((project, job_id >> BLOCK_BITS) for project, job_id in jobs)
@@ -80,7 +78,7 @@ def _count_next() -> bool:
 
 
 def _count_again(*, behind: int) -> int:
-    """Count the block again that follows ``behind``, or the first of all; return which it was."""
+    """Count the first block after ``behind`` again and return it; -1: there is none."""
     with _counting():
         blocks = _counts().order_by("block").values_list("block", flat=True)
         block: int | None = blocks.filter(block__gt=behind).first()
@@ -116,9 +114,9 @@ def _counting() -> Iterator[None]:
 
 
 def _lock_counts() -> None:
-    """Let nobody else change the counts until the transaction ends; who reads them does not wait.
+    """Keep others from changing the counts until the transaction ends; readers do not wait.
 
-    A job that is being deleted is either counted here and taken off afterwards, or gone before.
+    A job that is being deleted is counted here and then subtracted, or it is gone before.
     """
     with jobs_connection().cursor() as cursor:
         cursor.execute(f"LOCK TABLE {JobBlock._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")

@@ -1,8 +1,8 @@
-"""Count what ended in each five minutes, once, so that nobody has to count it again.
+"""Statistics: how many jobs ended in each bucket of five minutes, and how long they ran and waited.
 
-Workers do so while they sweep; the overview reads the rows, and counts by the same
-query what is too young to have one. Durations are counted in slots of a logarithmic
-scale: a percentile taken from them is right to a fifth, whatever the number of jobs.
+The maintenance of workers stores them; the overview reads the rows, and counts with the
+same query what is too young to have one. Durations are counted in slots of a logarithmic
+scale, from which a percentile is right to a fifth, whatever the number of jobs.
 """
 
 import logging
@@ -25,42 +25,42 @@ from ..status import Status
 logger = logging.getLogger(__name__)
 
 BUCKET: Final = timedelta(minutes=5)
-# A job's end is written a moment before it is committed; one that is committed later than this is not counted.
+# A job's end is written shortly before its commit. A commit that takes longer than this is not counted.
 SETTLED_AFTER: Final = timedelta(seconds=60)
 LOOK_BACK: Final = timedelta(days=7)
 KEEP: Final = timedelta(days=8)
-# A sweep has jobs to rescue: what it cannot count in this time, the next one does.
+# Maintenance must also rescue jobs: it leaves to the next sweep what does not fit.
 MOST_BUCKETS_A_SWEEP: Final = 60
 MOST_SECONDS_A_SWEEP: Final = 0.5
 
 SLOTS: Final = 60
 """Slot 0: below 1 ms; slot n: from 2^((n-1)/2) ms to √2 times that; the last one: six days and more."""
-# Shorter durations, which may have no logarithm, are taken for this one: it is in slot 0, too.
+# Shorter durations, which may have no logarithm, count as this one, which is in slot 0 as well.
 LEAST_MS: Final = 0.75
-# A power of two must not fall short of its slot by a logarithm's last digit.
+# So that rounding of the logarithm does not put a power of two into the slot before its own.
 LEEWAY: Final = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How many jobs ended in a time, and how many of them ran and waited for how long."""
+    """How many jobs ended in some time, and how long they ran and waited."""
 
     completed: int = 0
     failed: int = 0
     cancelled: int = 0
     run_slots: tuple[int, ...] = (0,) * SLOTS
-    """Of those that came to an end of their own, from the beginning of the last attempt."""
+    """Of the completed and failed ones: from the beginning of the last attempt to the end."""
     wait_slots: tuple[int, ...] = (0,) * SLOTS
-    """Of those that were ever claimed, from the start that was asked for to the first claim."""
+    """Of those that were ever claimed: from the start that was asked for to the first claim."""
 
     @property
     def ended(self) -> int:
-        """All of them."""
+        """The number of all of them."""
         return self.completed + self.failed + self.cancelled
 
     @classmethod
     def sum(cls, parts: Sequence["Counts"]) -> "Counts":
-        """Add them up."""
+        """Return the sum of several."""
         if not parts:
             return cls()
         return cls(
@@ -73,11 +73,10 @@ class Counts:
 
 
 def roll_up(*, now: datetime | None = None) -> int:
-    """Count the jobs of buckets that are over and have no row yet; return how many rows were written.
+    """Count the jobs of a few buckets that are over and have no row yet; return how many rows were written.
 
-    Begins ``LOOK_BACK`` ago where nothing was counted before, and does a few buckets at a
-    time. Any number of workers may do so at once: the first row of a bucket stays. A job
-    that was redacted or deleted before its bucket was counted is in none.
+    The first bucket ever is ``LOOK_BACK`` ago. Several workers may do this at once: the
+    first row of a bucket stays. A job that was redacted or deleted before is not counted.
     """
     now = now or clock.read(jobs_connection())
     begin, end = next_bucket(now), bucket_of(now - SETTLED_AFTER)
@@ -97,14 +96,14 @@ def bucket_of(moment: datetime) -> datetime:
 
 
 def next_bucket(now: datetime) -> datetime:
-    """Return the first bucket that was not counted; what is older than ``LOOK_BACK`` never will be."""
+    """Return the first bucket without a row that is no older than ``LOOK_BACK``."""
     latest = Statistic.objects.using(jobs_connection().alias).aggregate(at=Max("bucket_at"))["at"]
     earliest = bucket_of(now - LOOK_BACK)
     return earliest if latest is None else max(latest + BUCKET, earliest)
 
 
 def ended_jobs(since: datetime) -> JobQuerySet:
-    """Return the jobs that ended since an instant, but for redacted ones: ``jobs_job_to_redact`` finds them."""
+    """Return the jobs that ended since an instant and are not redacted; the index ``jobs_job_to_redact`` serves it."""
     return Job.objects.filter(finished_at__gte=since).exclude(reference_id="").order_by()
 
 
@@ -125,9 +124,9 @@ def count_jobs(jobs: JobQuerySet) -> dict[datetime, Counts]:
 
 
 def percentile(slots: Sequence[int], share: float) -> timedelta | None:
-    """Return about how long ``share`` of the durations lasted at most; None: there are none.
+    """Return the percentile for ``share`` (0 to 1); None: there are no durations.
 
-    Between the bounds of a slot its durations are taken to be spread evenly.
+    The durations of a slot are taken to be spread evenly over it.
     """
     rank, below = share * sum(slots), 0
     for slot, count in enumerate(slots):
@@ -140,7 +139,7 @@ def percentile(slots: Sequence[int], share: float) -> timedelta | None:
 
 
 def _count_buckets(begin: datetime, end: datetime) -> list[Statistic]:
-    """Return rows for the first buckets from ``begin`` on in which jobs ended; a last one says how far we looked."""
+    """Return rows for the next buckets in which jobs ended; the last row may be empty and marks how far we came."""
     rows: list[Statistic] = []
     stop_at = time.monotonic() + MOST_SECONDS_A_SWEEP
     while len(rows) < MOST_BUCKETS_A_SWEEP and (not rows or time.monotonic() < stop_at):
@@ -168,7 +167,7 @@ def _row(bucket: datetime, counts: Counts) -> Statistic:
 
 @dataclass(kw_only=True)
 class _Tally:
-    """Counts in the making."""
+    """Counts of one bucket while its groups are added."""
 
     by_status: dict[str, int] = field(default_factory=dict)
     run_slots: list[int] = field(default_factory=lambda: [0] * SLOTS)
@@ -192,7 +191,7 @@ class _Tally:
 
 
 class _BucketNumber(Func):
-    """How many buckets there were from 1970 to an instant."""
+    """The number of buckets from 1970 to an instant."""
 
     output_field = IntegerField()
     arity = 1
@@ -218,7 +217,7 @@ class _Slot(Func):
     )
 
     def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> Any:
-        """Compile for the texts that SQLite stores; its Julian days are right to the millisecond."""
+        """Compile for the texts that SQLite stores; its Julian days are exact to the millisecond."""
         ms = "ROUND((%(expressions)s) * 86400000)"
         later, earlier = (Func(moment, function="JULIANDAY") for moment in self.get_source_expressions())
         difference = self.copy()
