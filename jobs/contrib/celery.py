@@ -103,7 +103,6 @@ class CeleryBackend(BaseTaskBackend):
 
 
 def _result(task: Any, args: Any, kwargs: Any, *, alias: str) -> Any:
-    nothing: dict[str, Any] = {"started_at": None, "finished_at": None, "last_attempted_at": None}
     return TaskResult(
         task=task,
         id=str(uuid4()),
@@ -114,11 +113,11 @@ def _result(task: Any, args: Any, kwargs: Any, *, alias: str) -> Any:
         backend=alias,
         errors=[],
         worker_ids=[],
-        **nothing,
+        started_at=None,
+        finished_at=None,
+        last_attempted_at=None,
     )
 
-
-# ---------------------------------------------------------------- in Celery's processes
 
 # One byte that a worker shares with the processes that it forks: Celery signals a shutdown to the worker alone.
 _ending: Final = mmap.mmap(-1, 1)

@@ -111,10 +111,10 @@ class EngineProcess(Process):
     def _run_one(self, delivery: Delivery) -> None:
         self._running.add(delivery)
         try:
-            job = self._claim(delivery.job_id, uuid4())
-            if job is not None and job.lease_token is not None:
+            token = uuid4()
+            if job := self._claim(delivery.job_id, token):
                 failpoints.reach("claimed")
-                lease = self._leases.add(Fence(job_id=job.pk, lease_token=job.lease_token))
+                lease = self._leases.add(Fence(job_id=job.pk, lease_token=token))
                 delivery.set_claimed(job, lease)
                 self._run_claimed(job, lease)
         finally:
@@ -183,8 +183,8 @@ class EngineProcess(Process):
         logger.error("worker=%s has a stuck thread; restart the process to be rid of it", self.name)
         delivery.done.set()
 
-    def _on_thread_failure(self) -> None:
-        """Release all jobs and end, as a worker does; the next delivery starts another :class:`EngineProcess`."""
+    def _end_for_restart(self) -> None:
+        """Release all jobs and end; the next delivery starts another :class:`EngineProcess`."""
         try:
             _forget(self)
             self._leases.stopping.set()

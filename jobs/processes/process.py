@@ -42,7 +42,8 @@ class Process:
         self.actor = Actor(kind="worker", name=self.name)
         self._leases = Leases()
         self._releases = ReleaseQueue(self._leases, worker=self.actor)
-        self._thread_group = ThreadGroup(self.name, on_failure=self._on_thread_failure)
+        # A process must not go on without its heartbeat, its maintenance or any other thread.
+        self._thread_group = ThreadGroup(self.name, on_failure=self._end_for_restart)
         self._heartbeat = Heartbeat(self.name, kind=kind)
 
     def _start(self) -> None:
@@ -71,8 +72,8 @@ class Process:
             self._thread_group.report(error)
         return not self._releases
 
-    def _on_thread_failure(self) -> None:
-        """React to a thread that ended by an unexpected error; called on that thread."""
+    def _end_for_restart(self) -> None:
+        """Release all jobs and end, so that another process takes over; called on a thread that failed."""
         raise NotImplementedError
 
 
@@ -174,7 +175,6 @@ class CommandProcess(Process):
             logger.error("worker=%s could not end in time; the leases of its jobs run out", self.name)
             os._exit(EXIT_FOR_SUPERVISOR)
 
-    def _on_thread_failure(self) -> None:
-        """End: a process must not go on without its heartbeat or its maintenance."""
+    def _end_for_restart(self) -> None:
         self._exit_status = EXIT_FOR_SUPERVISOR
         self.stop()

@@ -78,8 +78,7 @@ class ClaimOrder:
 
     def _heads(self, paused: Paused) -> list[Candidate]:
         """Return the first jobs of the next ``PROJECTS`` projects, so that a flood of one project hides no other."""
-        ids, last = _heads_of_projects(self._after, paused, self._and_due_sql())
-        self._after = last
+        ids, self._after = _heads_of_projects(self._after, paused, self._and_due_sql())
         return _read(Job.objects.filter(pk__in=ids))
 
     def _paused(self) -> Paused:

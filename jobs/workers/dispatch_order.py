@@ -36,35 +36,31 @@ class QueueBackoff:
 
     def __init__(self) -> None:
         self.actions: set[str] = set()
-        self._failures: Counter[str] = Counter()
-        self._until: dict[str, float] = {}
+        # By queue: its failures in a row, and until when (monotonic) it is excluded.
+        self._queues: dict[str, tuple[int, float]] = {}
 
     def add_failure(self, action: str) -> None:
         """Exclude the queue of ``action`` for a while, which grows with each failure in a row."""
-        queue = queue_of(action)
         self.actions.add(action)
-        self._failures[queue] += 1
-        self._until[queue] = monotonic() + backoff(self._failures[queue])
+        failures = self._queues.get(queue_of(action), (0, 0.0))[0] + 1
+        self._queues[queue_of(action)] = failures, monotonic() + backoff(failures)
 
     def clear(self, action: str) -> None:
         """End the back-off of the queue of ``action``: it has taken a job."""
-        queue = queue_of(action)
-        self._failures.pop(queue, None)
-        self._until.pop(queue, None)
+        self._queues.pop(queue_of(action), None)
 
-    def excluded(self) -> set[str]:
-        """Return the queues to send nothing to now."""
+    def excluded(self) -> dict[str, float]:
+        """Return the queues to send nothing to now, and for how many seconds more."""
         now = monotonic()
-        return {queue for queue, until in self._until.items() if until > now}
+        return {queue: until - now for queue, (_, until) in self._queues.items() if until > now}
 
     def to_try(self) -> set[str]:
         """Return the queues whose wait is over: each is sent one job, to see whether it takes jobs again."""
-        return self._until.keys() - self.excluded()
+        return self._queues.keys() - self.excluded().keys()
 
     def seconds_to_next(self) -> float:
         """Return the seconds until the next queue is to be tried; infinite: none is excluded."""
-        now = monotonic()
-        return min((until - now for until in self._until.values() if until > now), default=float("inf"))
+        return min(self.excluded().values(), default=float("inf"))
 
 
 class DispatchOrder(ClaimOrder):
@@ -103,7 +99,7 @@ class DispatchOrder(ClaimOrder):
     def _exclude(self, in_flight: Counter[str], *, also_known: set[str]) -> None:
         """Exclude the actions of full queues and of those in back-off, also actions that are not registered here."""
         full = {queue for queue, number in in_flight.items() if number > MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH}
-        closed = full | self.queue_backoff.excluded()
+        closed = full | self.queue_backoff.excluded().keys()
         registered = {action.name for action in all_actions()}
         self.excluded_actions = [name for name in sorted(registered | also_known) if queue_of(name) in closed]
         self.has_room = not registered <= set(self.excluded_actions)

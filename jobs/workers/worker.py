@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.db import Error
 
@@ -17,14 +17,8 @@ from ..db.connection import engine_statement, limited_transaction
 from ..execution import runner
 from ..lifecycle import transitions
 from ..lifecycle.statements import Fence
-from ..models import Job, Worker
-from ..processes.process import (
-    EXIT_FOR_SUPERVISOR,
-    NEXT_CHUNK_SECONDS,
-    POLL_WITH_NOTIFY_SECONDS,
-    WATCH_SECONDS,
-    CommandProcess,
-)
+from ..models import Worker
+from ..processes.process import NEXT_CHUNK_SECONDS, POLL_WITH_NOTIFY_SECONDS, WATCH_SECONDS, CommandProcess
 from ..processes.releases import NO_DATABASE
 from .buffer import ClaimBuffer, ClaimedJob
 from .claim_order import ClaimOrder, seconds_to_next
@@ -84,7 +78,8 @@ class JobWorker(CommandProcess):
 
     def _claim(self) -> int:
         """Claim jobs and put them into the buffer; return how many."""
-        quick = self._quick_threads()
+        now = time.monotonic()
+        quick = self._threads - sum(now - since > CLAIM_AHEAD_SECONDS for _, since in list(self._running.values()))
         if not self._buffer.has_room(self._threads) or not quick or (self._solo and self._leases.has(self._solo)):
             return 0
         self._solo = None
@@ -95,30 +90,21 @@ class JobWorker(CommandProcess):
             self._buffer.refill_below = 0
             return 0
         ids = [candidate.job_id for candidate in chosen]
-        token, lease, begun = uuid4(), conf.current().lease, ids[: self._buffer.idle]
+        token, length, begun = uuid4(), conf.current().lease, ids[: self._buffer.idle]
         self._releases.expect_claim(token)
         with limited_transaction():
-            jobs = transitions.claim(ids, lease_token=token, worker=self.actor, lease=lease, begun_ids=begun)
+            jobs = transitions.claim(ids, lease_token=token, worker=self.actor, lease=length, begun_ids=begun)
         failpoints.reach("claimed")
         self._releases.confirm_claim(token)
         self._order.note_turns(chosen)
-        self._add_claimed(jobs, token, ids, set(begun))
-        return len(jobs)
-
-    def _add_claimed(self, jobs: list[Job], token: UUID, order: list[int], begun: set[int]) -> None:
         entries = []
-        for job in sorted(jobs, key=lambda job: order.index(job.pk)):
+        for job in sorted(jobs, key=lambda job: ids.index(job.pk)):
             lease = self._leases.add(Fence(job_id=job.pk, lease_token=token))
             entries.append(ClaimedJob(job=job, lease=lease, begun=job.pk in begun))
             if job.crashes:
                 self._solo = lease.fence
         self._buffer.put(entries)
-
-    def _quick_threads(self) -> int:
-        """Return how many threads are idle or began their job less than ``CLAIM_AHEAD_SECONDS`` ago."""
-        now = time.monotonic()
-        slow = sum(now - since > CLAIM_AHEAD_SECONDS for _, since in list(self._running.values()))
-        return self._threads - slow
+        return len(jobs)
 
     def _run_jobs(self) -> None:
         following: ClaimedJob | None = None
@@ -160,13 +146,12 @@ class JobWorker(CommandProcess):
 
     def _watch(self) -> None:
         for claimed, _ in list(self._running.values()):
-            self._end_overdue_attempt(claimed.job, claimed.lease, on_stuck_thread=self._end_for_restart)
+            self._end_overdue_attempt(claimed.job, claimed.lease, on_stuck_thread=self._on_stuck_thread)
 
-    def _end_for_restart(self) -> None:
-        """End: only a new process is rid of the thread."""
+    def _on_stuck_thread(self) -> None:
+        """End the process: a thread cannot be killed otherwise."""
         logger.error("worker=%s has a stuck thread and ends for its supervisor to restart it", self.name)
-        self._exit_status = EXIT_FOR_SUPERVISOR
-        self.stop()
+        self._end_for_restart()
 
     def _end(self) -> None:
         """Let running jobs reach their next chunk, release all jobs, then end."""

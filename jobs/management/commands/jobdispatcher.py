@@ -13,13 +13,13 @@ from ...workers.dispatcher import JobDispatcher
 class Command(BaseCommand):
     """Dispatch due jobs; any number of such processes may run."""
 
-    help = "Hands due jobs to the engine of JOBS['TASK_BACKEND']. SIGTERM and Ctrl-C end it within 10 s."
+    help = "Dispatches due jobs to the engine of JOBS['TASK_BACKEND']. SIGTERM and Ctrl-C end it within 10 s."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""
         until = parser.add_mutually_exclusive_group()
-        until.add_argument("--once", action="store_true", help="hand over what is due and fits the queues, then end")
-        until.add_argument("--drain", action="store_true", help="hand over all that is due, then end")
+        until.add_argument("--once", action="store_true", help="dispatch what is due and fits the queues, then end")
+        until.add_argument("--drain", action="store_true", help="dispatch all that is due, then end")
 
     def handle(self, *, once: bool, drain: bool, **_: Any) -> None:
         """Run the dispatcher; exits 3 if its supervisor is to restart it."""
@@ -33,4 +33,4 @@ class Command(BaseCommand):
             dispatched = dispatcher.dispatch_once()
         except HandOverFailed as failure:
             raise CommandError(f"the engine takes no jobs: {type(failure.cause).__name__}") from failure
-        self.stdout.write(f"Handed {dispatched} jobs over.")
+        self.stdout.write(f"Dispatched {dispatched} jobs.")

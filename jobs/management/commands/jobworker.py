@@ -11,7 +11,7 @@ from ...workers.worker import JobWorker
 class Command(BaseCommand):
     """Claim due jobs and run them on threads; any number of such processes may run."""
 
-    help = "Runs due jobs. SIGTERM and Ctrl-C hand running jobs back and end it within 10 s; a second one at once."
+    help = "Runs due jobs. SIGTERM and Ctrl-C release running jobs and end it within 10 s; a second one at once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""

@@ -162,7 +162,7 @@ def test_once_hands_over_and_says_how_many(engine: FakeEngine, capsys: pytest.Ca
 
     call_command("jobdispatcher", "--once")
 
-    assert capsys.readouterr().out == "Handed 1 jobs over.\n"
+    assert capsys.readouterr().out == "Dispatched 1 jobs.\n"
 
 
 def test_once_fails_if_the_engine_is_away_and_names_no_more_than_the_kind_of_error(engine: FakeEngine):
