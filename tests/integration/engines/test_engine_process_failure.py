@@ -1,11 +1,11 @@
-"""A process of another engine in which a thread of ours falls: nothing is held for ever, and the engine works on."""
+"""An engine process in which a thread of ours fails keeps no lease, and the engine goes on with another one."""
 
 import threading
 from typing import Any, Final, NoReturn
 
 import pytest
 
-from jobs import JobContext, tasks
+from jobs import JobContext
 from jobs.engines import engine_process
 from jobs.engines.engine_process import EngineProcess
 from jobs.execution import runner
@@ -13,8 +13,8 @@ from jobs.models import Job, JobEvent, Worker
 from jobs.processes.releases import ReleaseQueue
 from jobs.processes.threads import ThreadGroup
 from jobs.status import Status
-from tests.integration.engines.test_engine_process import at_work, run, write_until_stopped
 from tests.support.concurrency import InThread, until
+from tests.support.deliveries import deliver, start_delivery, write_until_stopped
 from tests.support.execution import registered_action, write_in_chunk
 from tests.support.factories import make_job
 from tests.support.hostapp.models import Ledger
@@ -24,103 +24,101 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 _threads: Final[list[tuple[ThreadGroup, threading.Thread]]] = []
 
 
-def test_a_job_whose_run_falls_is_given_back_and_the_next_one_finds_a_process_that_lives(
-    fallen: list[str], monkeypatch: pytest.MonkeyPatch
+def test_a_job_whose_thread_fails_is_released_and_the_next_delivery_starts_another_process(
+    errors: list[str], monkeypatch: pytest.MonkeyPatch
 ):
     first = engine_process.current()
 
     with registered_action(write_in_chunk) as name, monkeypatch.context() as patched:
-        patched.setattr(runner, "run", out_of_memory)
-        job = run(make_job(action=name))
-        until(lambda: given_back(job), what="the job to be given back")
+        patched.setattr(runner, "run", run_out_of_memory)
+        job = deliver(make_job(action=name))
+        until_released(job)
         patched.undo()
-        other = run(job)
+        deliver(job)
 
-    assert (other.status, other.attempt, other.failures, other.crashes) == (Status.COMPLETED, 2, 0, 0)
-    assert other.worker != first.name
-    until(lambda: has_ended(first), what="the fallen one to leave nothing behind")
-    until(lambda: fallen, what="its error to be told")
-    assert fallen == ["MemoryError"]
-    assert engine_process.current().name == other.worker, "it forgot only itself"
+    assert (job.status, job.attempt, job.failures, job.crashes) == (Status.COMPLETED, 2, 0, 0)
+    assert job.worker != first.name
+    until_ended(first)
+    until(lambda: errors, what="its error to reach Python")
+    assert errors == ["MemoryError"]
+    assert engine_process.current().name == job.worker, "the failed process has not ended its successor"
 
 
-def test_a_job_that_fells_its_process_again_and_again_is_left_to_the_sweep_which_counts(
-    fallen: list[str], monkeypatch: pytest.MonkeyPatch
-):
+@pytest.mark.usefixtures("errors")
+def test_a_job_whose_threads_fail_again_and_again_is_left_to_the_rescuer_which_counts(monkeypatch: pytest.MonkeyPatch):
     first = engine_process.current()
     with registered_action(write_in_chunk) as name:
         job = make_job(action=name, attempt=runner.ATTEMPTS_FORGIVEN)
-        monkeypatch.setattr(runner, "run", out_of_memory)
-        run(job)
-        until(lambda: has_ended(first), what="the fallen one to leave nothing behind")
-        until(lambda: Job.objects.expired().exists(), what="the lease to run out: nobody renews it")
+        monkeypatch.setattr(runner, "run", run_out_of_memory)
+        deliver(job)
+        until_ended(first)
+        until(lambda: Job.objects.expired().exists(), what="the lease to run out")
 
     job.refresh_from_db()
     assert (job.status, job.worker) == (Status.RUNNING, first.name)
 
 
+@pytest.mark.usefixtures("errors")
 @pytest.mark.parametrize(
     ("owner", "method"), [(EngineProcess, "_beat"), (EngineProcess, "_watch"), (ReleaseQueue, "release_all")]
 )
-def test_a_process_without_one_of_its_threads_releases_what_runs(
-    owner: type, method: str, fallen: list[str], monkeypatch: pytest.MonkeyPatch
+def test_a_process_that_loses_one_of_its_threads_releases_what_runs(
+    owner: type, method: str, monkeypatch: pytest.MonkeyPatch
 ):
     calls: list[str] = []
 
     def fail_once(self: Any) -> None:
-        if self in (first, first._releases) and told.is_set() and not calls:
+        if self in (first, first._releases) and may_fail.is_set() and not calls:
             calls.append(method)
-            out_of_memory()
+            run_out_of_memory()
         work(self)
 
-    told, work = threading.Event(), getattr(owner, method)
+    may_fail, work = threading.Event(), getattr(owner, method)
     monkeypatch.setattr(owner, method, fail_once)
     first = EngineProcess()
     monkeypatch.setattr(engine_process, "_process", first)
     first.start()
     with registered_action(write_until_stopped) as name:
         job = make_job(action=name)
-        engine = InThread(lambda: tasks.run_job(job.pk))
-        until(lambda: at_work(job), what="the job to be at work")
-        told.set()
-        engine.result()
+        delivery = start_delivery(job)
+        may_fail.set()
+        delivery.result()
 
-    until(lambda: has_ended(first), what="the fallen one to leave nothing behind")
+    until_ended(first)
     job.refresh_from_db()
     assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
     assert engine_process._process is not first
 
 
-def test_what_runs_on_without_a_chunk_is_taken_from_a_process_that_fell(
-    fallen: list[str], monkeypatch: pytest.MonkeyPatch
-):
+@pytest.mark.usefixtures("errors")
+def test_a_job_that_reaches_no_chunk_is_taken_from_a_process_that_failed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(engine_process, "NEXT_CHUNK_SECONDS", 0.2)
     first, begun, let_go = engine_process.current(), threading.Event(), threading.Event()
 
-    def hold_on(context: JobContext) -> None:
+    def wait_then_write(context: JobContext) -> None:
         begun.set()
         let_go.wait()
         write_in_chunk(context)
 
-    with registered_action(hold_on) as name:
+    with registered_action(wait_then_write) as name:
         job = make_job(action=name)
-        engine = InThread(lambda: tasks.run_job(job.pk))
+        delivery = InThread(lambda: deliver(job))
         begun.wait(10)
         with monkeypatch.context() as patched:
-            patched.setattr(runner, "run", out_of_memory)
-            run(make_job(action=name))
-        until(lambda: given_back(job), what="the job to be given back")
+            patched.setattr(runner, "run", run_out_of_memory)
+            deliver(make_job(action=name))
+        until_released(job)
         let_go.set()
-        engine.result()
+        delivery.result()
 
-    until(lambda: has_ended(first), what="the fallen one to leave nothing behind")
+    until_ended(first)
     job.refresh_from_db()
     assert (job.status, job.crashes, Ledger.objects.count()) == (Status.SCHEDULED, 0, 0)
 
 
 @pytest.fixture(autouse=True)
 def _note_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Note what crews start in the test."""
+    """Note the threads that thread groups start in the test."""
     start: Any = ThreadGroup.start
 
     def note(self: ThreadGroup, work: Any, name: str) -> threading.Thread:
@@ -133,23 +131,27 @@ def _note_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def fallen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The types of the errors that threads ended by; Python would print them."""
+def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The types of the errors that ended threads; Python would print them."""
     types: list[str] = []
-    monkeypatch.setattr(threading, "excepthook", lambda told: types.append(told.exc_type.__name__))
+    monkeypatch.setattr(threading, "excepthook", lambda hook: types.append(hook.exc_type.__name__))
     return types
 
 
-def out_of_memory(*_: Any, **__: Any) -> NoReturn:
+def run_out_of_memory(*_: Any, **__: Any) -> NoReturn:
     raise MemoryError
 
 
-def given_back(job: Job) -> bool:
-    return job.events.filter(what=JobEvent.What.RELEASED).exists()
+def until_released(job: Job) -> None:
+    until(lambda: job.events.filter(what=JobEvent.What.RELEASED).exists(), what="the job to be released")
 
 
-def has_ended(process: engine_process.EngineProcess) -> bool:
-    """Whether nothing of it is left: no row that says it lives, no thread, and so no connection."""
-    return not Worker.objects.filter(name=process.name).exists() and not any(
-        thread_group is process._thread_group and thread.is_alive() for thread_group, thread in _threads
-    )
+def until_ended(process: EngineProcess) -> None:
+    """Wait until nothing of the process is left: no heartbeat, no thread, and so no connection."""
+
+    def has_ended() -> bool:
+        threads = [thread for group, thread in _threads if group is process._thread_group]
+        is_alive = any(thread.is_alive() for thread in threads)
+        return not is_alive and not Worker.objects.filter(name=process.name).exists()
+
+    until(has_ended, what="the failed process to end")

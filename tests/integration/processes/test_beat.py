@@ -1,4 +1,4 @@
-"""The beat: a process renews the leases of what it holds, waits for nobody and takes nothing back."""
+"""The heartbeat renews the leases of a process, waits for no lock, and takes back no lease that has passed on."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -16,13 +16,17 @@ from tests.support.factories import fence_of, make_running_job
 pytestmark = pytest.mark.django_db
 
 
-def test_a_beat_extends_every_lease_of_the_process():
-    jobs = [make_running_job(lease_expires_at=ago(-5)) for _ in range(3)]
+def leases_of(*jobs: Job) -> Leases:
     leases = Leases()
     for job in jobs:
         leases.add(fence_of(job))
+    return leases
 
-    leases.renew()
+
+def test_a_beat_extends_every_lease_of_the_process():
+    jobs = [make_running_job(lease_expires_at=ago(-5)) for _ in range(3)]
+
+    leases_of(*jobs).renew()
 
     expiries = Job.objects.values_list("lease_expires_at", flat=True)
     assert all(40 < (expiry - timezone.now()).total_seconds() < 50 for expiry in expiries)
@@ -31,10 +35,8 @@ def test_a_beat_extends_every_lease_of_the_process():
 def test_a_beat_never_shortens_a_lease_and_leaves_updated_at_alone():
     far = ago(-600)
     job = make_running_job(lease_expires_at=far)
-    leases = Leases()
-    leases.add(fence_of(job))
 
-    leases.renew()
+    leases_of(job).renew()
 
     again = Job.objects.get(pk=job.pk)
     assert abs((again.lease_expires_at - far).total_seconds()) < 0.01
@@ -43,8 +45,7 @@ def test_a_beat_never_shortens_a_lease_and_leaves_updated_at_alone():
 
 def test_a_beat_does_not_extend_a_lease_that_passed_on():
     job = make_expired_job()
-    leases = Leases()
-    leases.add(fence_of(job))
+    leases = leases_of(job)
     Job.objects.filter(pk=job.pk).update(lease_token=uuid4())
 
     leases.renew()
@@ -53,9 +54,8 @@ def test_a_beat_does_not_extend_a_lease_that_passed_on():
 
 
 def test_a_beat_does_not_extend_the_lease_of_an_action_past_its_deadline():
-    job = make_expired_job()
-    leases = Leases()
-    lease = leases.add(fence_of(job))
+    leases = leases_of(make_expired_job())
+    (lease,) = leases.all()
     lease.deadline, lease.progressed = timedelta(seconds=1), lease.progressed - 2
 
     leases.renew()
@@ -65,11 +65,9 @@ def test_a_beat_does_not_extend_the_lease_of_an_action_past_its_deadline():
 
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
-def test_a_beat_passes_over_a_row_that_a_chunk_holds_and_renews_the_others():
+def test_a_beat_skips_a_row_that_a_chunk_has_locked_and_renews_the_rest():
     locked, free = make_expired_job(), make_expired_job()
-    leases = Leases()
-    for job in (locked, free):
-        leases.add(fence_of(job))
+    leases = leases_of(locked, free)
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '50ms'")
 
@@ -82,9 +80,6 @@ def test_a_beat_passes_over_a_row_that_a_chunk_holds_and_renews_the_others():
     assert list(Job.objects.expired()) == [locked]
 
 
-# ---------------------------------------------------------------- what a process holds
-
-
 def test_a_lease_has_no_deadline_until_its_action_is_entered():
     lease = lease_of(make_running_job())
     lease.progressed -= 10_000
@@ -92,11 +87,10 @@ def test_a_lease_has_no_deadline_until_its_action_is_entered():
     assert not lease.is_overdue()
 
 
-def test_dropping_a_job_that_was_claimed_anew_keeps_the_new_lease():
+def test_dropping_a_job_that_was_claimed_again_keeps_the_new_lease():
     job = make_running_job()
     leases = Leases()
-    old = leases.add(fence_of(job))
-    new = leases.add(fence_of(job))
+    old, new = leases.add(fence_of(job)), leases.add(fence_of(job))
 
     leases.drop(old)
 

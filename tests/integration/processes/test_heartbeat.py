@@ -1,4 +1,4 @@
-"""The row by which others see that a process lives: there as long as it does."""
+"""The row that says that a process lives: it exists as long as the process does."""
 
 import threading
 from typing import Any
@@ -12,23 +12,22 @@ from jobs.processes.heartbeat import Heartbeat
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def make_presence() -> Heartbeat:
+@pytest.fixture
+def heartbeat() -> Heartbeat:
     return Heartbeat("host:1:aaaa", kind=Worker.Kind.DISPATCHER)
 
 
-def test_a_process_that_beats_has_one_row_until_it_leaves():
-    heartbeat = make_presence()
+def test_a_process_that_beats_has_one_row_until_it_leaves(heartbeat: Heartbeat):
     heartbeat.beat()
     heartbeat.beat()
-    beating = Worker.objects.count()
+    rows_before = Worker.objects.count()
 
     heartbeat.leave()
 
-    assert (beating, Worker.objects.count()) == (1, 0)
+    assert (rows_before, Worker.objects.count()) == (1, 0)
 
 
-def test_a_beat_after_the_end_brings_nobody_back():
-    heartbeat = make_presence()
+def test_a_beat_after_the_end_inserts_no_row(heartbeat: Heartbeat):
     heartbeat.leave()
 
     heartbeat.beat()
@@ -36,8 +35,7 @@ def test_a_beat_after_the_end_brings_nobody_back():
     assert not Worker.objects.exists()
 
 
-def test_a_beat_that_the_end_overtakes_brings_nobody_back(monkeypatch: pytest.MonkeyPatch):
-    heartbeat = make_presence()
+def test_a_beat_during_the_end_leaves_no_row(heartbeat: Heartbeat, monkeypatch: pytest.MonkeyPatch):
     insert = Worker.objects.create
     leaving = threading.Thread(target=lambda: (heartbeat.leave(), connections.close_all()))
 

@@ -1,6 +1,7 @@
-"""Leases: who is alive, who is not, and that nobody alive is robbed."""
+"""The rescuer takes jobs from workers that are dead, and from no worker that lives."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,60 +16,56 @@ from jobs.status import Status
 from tests.support.concurrency import other_connection, postgresql_only, transaction_of
 from tests.support.execution import ago, count_final_events, last_event, make_expired_job
 from tests.support.factories import fence_of, make_running_job
+from tests.support.worker_process import status_of
 
 pytestmark = pytest.mark.django_db
 
-# Defaults: a beat every 10 s, a lease of 45 s; so a second look 11 s after the first.
+# Defaults: a beat every 10 s, a lease of 45 s; so the second check is due 11 s after the first.
 START = 1_000.0
-SOON = START + 10.9
-SECOND_LOOK = START + 11.0
+TOO_SOON = START + 10.9
+SECOND_CHECK = START + 11.0
 
 
-def status_of(job: Job) -> str:
-    return Job.objects.values_list("status", flat=True).get(pk=job.pk)
-
-
-# ---------------------------------------------------------------- two looks
-
-
-def test_a_job_whose_lease_ran_out_is_rescued_at_the_second_look():
-    job = make_expired_job()
+def rescuer_after_first_check() -> Rescuer:
     rescuer = Rescuer()
+    assert rescuer.rescue(monotonic=START) == []
+    return rescuer
 
-    first, second = rescuer.rescue(monotonic=START), rescuer.rescue(monotonic=SECOND_LOOK)
+
+def test_a_job_whose_lease_ran_out_is_rescued_at_the_second_check():
+    job = make_expired_job()
+
+    rescued = rescuer_after_first_check().rescue(monotonic=SECOND_CHECK)
 
     job.refresh_from_db()
-    assert (first, second) == ([], [job.pk])
+    assert rescued == [job.pk]
     assert (job.status, job.crashes, job.failures, job.worker) == (Status.SCHEDULED, 1, 0, None)
     assert (last_event(job).what, last_event(job).actor) == (JobEvent.What.RESCUED, str(SYSTEM))
 
 
-def test_a_second_look_that_comes_too_soon_rescues_nothing():
+def test_a_second_check_that_comes_too_soon_rescues_nothing():
     job = make_expired_job()
-    rescuer = Rescuer()
-    rescuer.rescue(monotonic=START)
+    rescuer = rescuer_after_first_check()
 
-    assert rescuer.rescue(monotonic=SOON) == []
+    assert rescuer.rescue(monotonic=TOO_SOON) == []
 
     assert status_of(job) == Status.RUNNING
-    assert rescuer.rescue(monotonic=SECOND_LOOK) == [job.pk]
+    assert rescuer.rescue(monotonic=SECOND_CHECK) == [job.pk]
 
 
 def test_a_job_whose_lease_lasts_is_left_alone():
     job = make_running_job()
-    rescuer = Rescuer()
+    rescuer = rescuer_after_first_check()
 
-    for seconds in (0, 11, 22, 33, 44):
-        assert rescuer.rescue(monotonic=START + seconds) == []
+    assert [rescuer.rescue(monotonic=START + seconds) for seconds in (11, 22, 33, 44)] == [[]] * 4
 
     assert status_of(job) == Status.RUNNING
     assert not rescuer.has_expired()
 
 
-def test_only_an_expired_lease_makes_a_suspect():
-    rescuer = Rescuer()
+def test_only_an_expired_lease_calls_for_a_second_check():
     make_running_job()
-    rescuer.rescue(monotonic=START)
+    rescuer = rescuer_after_first_check()
     before = rescuer.has_expired()
     make_expired_job()
 
@@ -77,93 +74,67 @@ def test_only_an_expired_lease_makes_a_suspect():
     assert (before, rescuer.has_expired()) == (False, True)
 
 
-@pytest.mark.parametrize("still_expired", [True, False])
-def test_any_renewal_between_the_looks_saves_the_job(still_expired: bool):
+@pytest.mark.parametrize(
+    "make_change",
+    [lambda: {"lease_expires_at": ago(1)}, lambda: {"lease_expires_at": ago(-45)}, lambda: {"lease_token": uuid4()}],
+    ids=["renewed and expired again", "renewed", "claimed again"],
+)
+def test_any_renewal_or_claim_between_the_checks_saves_the_job(make_change: Any):
     job = make_expired_job()
-    rescuer = Rescuer()
-    rescuer.rescue(monotonic=START)
-    renewed = ago(1) if still_expired else ago(-45)
-    Job.objects.filter(pk=job.pk).update(lease_expires_at=renewed)
+    rescuer = rescuer_after_first_check()
+    Job.objects.filter(pk=job.pk).update(**make_change())
 
-    assert rescuer.rescue(monotonic=SECOND_LOOK) == []
+    assert rescuer.rescue(monotonic=SECOND_CHECK) == []
 
     assert status_of(job) == Status.RUNNING
 
 
-def test_another_claim_between_the_looks_saves_the_job():
+def test_a_database_error_between_the_checks_saves_the_job():
     job = make_expired_job()
-    rescuer = Rescuer()
-    rescuer.rescue(monotonic=START)
-    Job.objects.filter(pk=job.pk).update(lease_token=uuid4())
-
-    assert rescuer.rescue(monotonic=SECOND_LOOK) == []
-
-
-def test_a_database_error_between_the_looks_saves_the_job():
-    job = make_expired_job()
-    rescuer = Rescuer()
-    rescuer.rescue(monotonic=START)
+    rescuer = rescuer_after_first_check()
 
     rescuer.reset()
 
-    assert rescuer.rescue(monotonic=SECOND_LOOK) == []
-    assert rescuer.rescue(monotonic=SECOND_LOOK + 11) == [job.pk]
+    assert rescuer.rescue(monotonic=SECOND_CHECK) == []
+    assert rescuer.rescue(monotonic=SECOND_CHECK + 11) == [job.pk]
 
 
-def test_live_jobs_that_an_outage_let_expire_are_saved_by_one_beat():
+def test_live_jobs_whose_leases_ran_out_in_an_outage_are_saved_by_one_beat():
     jobs = [make_expired_job() for _ in range(5)]
-    leases, rescuer = Leases(), Rescuer()
+    leases, rescuer = Leases(), rescuer_after_first_check()
     for job in jobs:
         leases.add(fence_of(job))
-    rescuer.rescue(monotonic=START)
 
     leases.renew()
 
-    assert rescuer.rescue(monotonic=SECOND_LOOK) == []
+    assert rescuer.rescue(monotonic=SECOND_CHECK) == []
     assert {status_of(job) for job in jobs} == {Status.RUNNING}
 
 
 def test_a_dead_workers_job_is_rescued_although_the_databases_clock_was_set_back():
     job = make_running_job(lease_expires_at=ago(-3_600))
-    rescuer = Rescuer()
+    rescuer = rescuer_after_first_check()
 
-    looks = [rescuer.rescue(monotonic=START + seconds) for seconds in (0, 15, 30, 45, 56, 57)]
+    rescued = [rescuer.rescue(monotonic=START + seconds) for seconds in (15, 30, 45, 56, 57)]
 
-    assert looks == [[], [], [], [], [], [job.pk]]
-
-
-# ---------------------------------------------------------------- what a rescue counts
+    assert rescued == [[], [], [], [], [job.pk]]
 
 
-def test_a_job_that_had_not_begun_is_rescued_without_a_crash():
-    job = make_expired_job(begun_at=None)
-    rescuer = Rescuer()
-    rescuer.rescue(monotonic=START)
+@pytest.mark.parametrize("crashes", [0, 2])
+def test_a_job_that_had_not_begun_is_rescued_without_a_crash_and_never_given_up(crashes: int):
+    job = make_expired_job(begun_at=None, crashes=crashes)
 
-    rescuer.rescue(monotonic=SECOND_LOOK)
+    rescuer_after_first_check().rescue(monotonic=SECOND_CHECK)
 
     job.refresh_from_db()
-    assert (job.status, job.crashes) == (Status.SCHEDULED, 0)
-
-
-def test_a_job_that_had_not_begun_is_never_given_up():
-    job = make_expired_job(begun_at=None, crashes=2)
-    rescuer = Rescuer()
-    rescuer.rescue(monotonic=START)
-
-    rescuer.rescue(monotonic=SECOND_LOOK)
-
-    job.refresh_from_db()
-    assert (job.status, job.crashes) == (Status.SCHEDULED, 2)
+    assert (job.status, job.crashes) == (Status.SCHEDULED, crashes)
 
 
 @pytest.mark.parametrize("action", ["touch", "was_removed"])
-def test_a_job_that_its_workers_die_of_is_given_up_with_a_plain_reason(action: str):
+def test_a_job_that_crashes_its_workers_is_given_up_with_a_plain_reason(action: str):
     job = make_expired_job(action=action, crashes=2)
-    rescuer = Rescuer()
-    rescuer.rescue(monotonic=START)
 
-    assert rescuer.rescue(monotonic=SECOND_LOOK) == [job.pk]
+    assert rescuer_after_first_check().rescue(monotonic=SECOND_CHECK) == [job.pk]
 
     job.refresh_from_db()
     assert (job.status, job.crashes) == (Status.FAILED, 3)
@@ -171,22 +142,17 @@ def test_a_job_that_its_workers_die_of_is_given_up_with_a_plain_reason(action: s
     assert count_final_events(job) == 1
 
 
-# ---------------------------------------------------------------- others at the same row
-
-
-def test_of_two_who_look_one_rescues():
+def test_of_two_rescuers_one_rescues():
     job = make_expired_job()
-    first, second = Rescuer(), Rescuer()
-    for rescuer in (first, second):
-        rescuer.rescue(monotonic=START)
+    rescuers = rescuer_after_first_check(), rescuer_after_first_check()
 
-    rescued = first.rescue(monotonic=SECOND_LOOK), second.rescue(monotonic=SECOND_LOOK)
+    rescued = [rescuer.rescue(monotonic=SECOND_CHECK) for rescuer in rescuers]
 
-    assert rescued == ([job.pk], [])
+    assert rescued == [[job.pk], []]
     assert job.events.count() == 1
 
 
-def test_a_renewal_after_the_second_look_still_wins():
+def test_a_renewal_after_the_second_check_still_wins():
     job = make_expired_job()
     seen = job.lease_expires_at
     transitions.renew([fence_of(job)], lease=timedelta(seconds=45))
@@ -198,27 +164,25 @@ def test_a_renewal_after_the_second_look_still_wins():
 
 def test_a_cancelled_job_is_not_rescued():
     job = make_expired_job()
-    rescuer = Rescuer()
-    rescuer.rescue(monotonic=START)
+    rescuer = rescuer_after_first_check()
     cancel_job(job.pk, project=job.project)
 
-    assert rescuer.rescue(monotonic=SECOND_LOOK) == []
+    assert rescuer.rescue(monotonic=SECOND_CHECK) == []
 
     assert status_of(job) == Status.CANCELLED
 
 
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
-def test_a_row_that_a_chunk_holds_is_alive():
+def test_a_job_whose_row_a_chunk_has_locked_is_not_rescued():
     job = make_expired_job()
-    rescuer = Rescuer()
-    rescuer.rescue(monotonic=START)
+    rescuer = rescuer_after_first_check()
 
     with (
         other_connection() as other,
         transaction_of(other, f"SELECT 1 FROM jobs_job WHERE id = {job.pk} FOR NO KEY UPDATE"),
     ):
-        rescued = rescuer.rescue(monotonic=SECOND_LOOK)
+        rescued = rescuer.rescue(monotonic=SECOND_CHECK)
 
     assert rescued == []
     assert status_of(job) == Status.RUNNING

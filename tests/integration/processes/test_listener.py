@@ -1,4 +1,4 @@
-"""How an idle worker sleeps, and what wakes it."""
+"""How an idle process sleeps, and what wakes it."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ import pytest
 from django.db import DatabaseError
 
 from jobs import schedule_job
-from jobs.processes import listener
+from jobs.processes import listener as listener_module
 from jobs.processes.listener import Listener, Wake
 from tests.support.concurrency import InThread, one_value, other_connection, postgresql_only, sqlite_only, until
 from tests.support.factories import make_project
@@ -24,20 +24,21 @@ LISTENERS = (
 
 
 @contextmanager
-def listening(wake: Wake) -> Iterator[tuple[Listener, InThread[None]]]:
+def listening(wake: Wake, *, until_receiving: bool = True) -> Iterator[tuple[Listener, InThread[None]]]:
     listener, ended = Listener(wake.set), threading.Event()
     thread = InThread(lambda: listener.listen(ended))
     try:
+        if until_receiving:
+            until(lambda: listener.is_receiving, what="the listener to receive its own notice")
+            wake.wait(0)
         yield listener, thread
     finally:
         ended.set()
 
 
-# ---------------------------------------------------------------- the sleep
-
-
-def test_a_sleep_ends_by_itself():
-    assert Wake().wait(0.01) is False
+@pytest.mark.parametrize("seconds", [0.01, -1])
+def test_a_sleep_ends_by_itself(seconds: float):
+    assert Wake().wait(seconds) is False
 
 
 def test_a_call_ends_the_sleep():
@@ -49,19 +50,11 @@ def test_a_call_ends_the_sleep():
     assert sleeping.result() is True
 
 
-def test_a_call_before_the_sleep_is_not_lost_and_counts_once():
+@pytest.mark.parametrize("calls", [2, 70_000])
+def test_calls_before_the_sleep_end_it_once_and_never_block(calls: int):
     wake = Wake()
 
-    wake.set()
-    wake.set()
-
-    assert (wake.wait(20), wake.wait(0)) == (True, False)
-
-
-def test_no_number_of_calls_blocks_the_caller():
-    wake = Wake()
-
-    for _ in range(70_000):
+    for _ in range(calls):
         wake.set()
 
     assert (wake.wait(20), wake.wait(0)) == (True, False)
@@ -79,21 +72,11 @@ def test_a_signal_that_came_before_the_sleep_ends_it():
         signal.signal(signal.SIGUSR1, before[0])
 
 
-def test_a_time_that_has_passed_is_no_sleep():
-    assert Wake().wait(-1) is False
-
-
-# ---------------------------------------------------------------- the listener
-
-
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
 def test_a_job_that_is_due_now_wakes_a_listening_worker_within_a_second():
     wake, project = Wake(), make_project()
-    with listening(wake) as (ears, thread):
-        until(lambda: ears.is_receiving, what="the listener to hear itself")
-        wake.wait(0)
-
+    with listening(wake) as (_, thread):
         begun = time.monotonic()
         schedule_job("touch", project=project, reference_id="a")
         woken = wake.wait(20)
@@ -106,12 +89,9 @@ def test_a_job_that_is_due_now_wakes_a_listening_worker_within_a_second():
 
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
-def test_a_job_for_later_wakes_nobody():
+def test_a_job_for_later_wakes_no_worker():
     wake, project = Wake(), make_project()
-    with listening(wake) as (ears, _):
-        until(lambda: ears.is_receiving, what="the listener to hear itself")
-        wake.wait(0)
-
+    with listening(wake):
         schedule_job("touch_in_an_hour", project=project, reference_id="a")
 
         assert wake.wait(0.3) is False
@@ -119,50 +99,48 @@ def test_a_job_for_later_wakes_nobody():
 
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
-def test_a_listener_that_does_not_hear_itself_says_so_and_lets_the_worker_poll(
+def test_a_listener_that_does_not_receive_its_own_notice_logs_that_and_lets_the_worker_poll(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(listener, "OWN_ECHO_SECONDS", 0.05)
-    monkeypatch.setattr(listener, "notify_due", lambda: None)  # what a pooler in transaction mode makes of it
+    monkeypatch.setattr(listener_module, "OWN_ECHO_SECONDS", 0.05)
+    monkeypatch.setattr(listener_module, "notify_due", lambda: None)  # as a pooler in transaction mode drops it
     caplog.set_level(logging.WARNING)
 
-    with listening(Wake()) as (ears, thread):
+    with listening(Wake(), until_receiving=False) as (listener, thread):
         until(lambda: "NOTIFY is not heard" in caplog.text, what="the warning")
 
-        assert not ears.is_receiving
+        assert not listener.is_receiving
 
     thread.result()
 
 
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
-def test_a_listener_whose_connection_is_cut_raises_and_no_longer_claims_to_hear():
-    with listening(Wake()) as (ears, thread):
-        until(lambda: ears.is_receiving, what="the listener to hear itself")
+def test_a_listener_whose_connection_is_cut_raises_and_no_longer_receives():
+    with listening(Wake()) as (listener, thread):
         with other_connection() as other, other.cursor() as cursor:
             cursor.execute(LISTENERS.replace("count(*)", "pg_terminate_backend(pid)"))
 
         with pytest.raises(DatabaseError):
             thread.result()
 
-        assert not ears.is_receiving
+        assert not listener.is_receiving
 
 
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
 def test_a_listener_closes_its_connection_when_it_ends():
-    with listening(Wake()) as (ears, thread):
-        until(lambda: ears.is_receiving, what="the listener to hear itself")
+    with listening(Wake()) as (_, thread):
         assert one_value(LISTENERS) == 1
 
     thread.result()
-    until(lambda: one_value(LISTENERS) == 0, what="the connection to be gone")
+    until(lambda: one_value(LISTENERS) == 0, what="the connection to be closed")
 
 
 @sqlite_only
 @pytest.mark.django_db(transaction=True)
-def test_where_nothing_notifies_the_listener_waits_quietly_for_the_end():
-    with listening(Wake()) as (ears, thread):
-        assert not ears.is_receiving
+def test_without_notify_the_listener_waits_for_the_end():
+    with listening(Wake(), until_receiving=False) as (listener, thread):
+        assert not listener.is_receiving
 
     thread.result()

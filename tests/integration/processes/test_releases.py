@@ -1,4 +1,4 @@
-"""What a worker claimed and will not run goes back in line, whatever the database does meanwhile."""
+"""Jobs that a worker has claimed and will not run are released, whatever the database does meanwhile."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,40 +16,36 @@ from jobs.processes.releases import ReleaseQueue
 from jobs.status import Status
 from tests.support.concurrency import postgresql_only, somebody_holds
 from tests.support.factories import WORKER, fence_of, make_job, make_running_job
+from tests.support.worker_process import status_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def returns_of(leases: Leases, *jobs: Job) -> ReleaseQueue:
-    waiting = ReleaseQueue(leases, worker=WORKER)
-    waiting.add([leases.add(fence_of(job)) for job in jobs], "The worker was busy.")
-    return waiting
-
-
-def statuses_of(*jobs: Job) -> list[str]:
-    return [Job.objects.get(pk=job.pk).status for job in jobs]
-
-
-def test_they_go_back_unharmed():
-    job = make_running_job()
+def queue_of(*jobs: Job) -> tuple[ReleaseQueue, Leases]:
     leases = Leases()
-    waiting = returns_of(leases, job)
+    queue = ReleaseQueue(leases, worker=WORKER)
+    queue.add([leases.add(fence_of(job)) for job in jobs], "The worker was busy.")
+    return queue, leases
 
-    waiting.release_all()
+
+def test_a_queued_job_is_released_unharmed():
+    job = make_running_job()
+    queue, leases = queue_of(job)
+
+    queue.release_all()
 
     job.refresh_from_db()
     assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
     assert job.events.get().what == JobEvent.What.RELEASED
-    assert (len(waiting), len(leases)) == (0, 0)
+    assert (len(queue), len(leases)) == (0, 0)
 
 
-def test_an_outage_half_way_forgets_none_of_them(monkeypatch: pytest.MonkeyPatch):
+def test_an_outage_half_way_loses_no_job(monkeypatch: pytest.MonkeyPatch):
     jobs = [make_running_job() for _ in range(3)]
-    leases = Leases()
-    waiting = returns_of(leases, *jobs)
+    queue, leases = queue_of(*jobs)
     release, calls = transitions.release, []
 
-    def cut_off_once(*args: Any, **kwargs: Any) -> Any:
+    def fail_second_call(*args: Any, **kwargs: Any) -> Any:
         calls.append(args)
         if len(calls) == 2:
             error = OperationalError("gone")
@@ -58,63 +54,53 @@ def test_an_outage_half_way_forgets_none_of_them(monkeypatch: pytest.MonkeyPatch
             raise error
         return release(*args, **kwargs)
 
-    monkeypatch.setattr(releases.transitions, "release", cut_off_once)
+    monkeypatch.setattr(releases.transitions, "release", fail_second_call)
     with pytest.raises(OperationalError):
-        waiting.release_all()
-    still_held = len(leases)
-    waiting.release_all()
+        queue.release_all()
+    left = len(leases)
+    queue.release_all()
 
-    assert still_held == 2
-    assert statuses_of(*jobs) == [Status.SCHEDULED] * 3
-    assert (len(waiting), len(leases)) == (0, 0)
+    assert left == 2
+    assert [status_of(job) for job in jobs] == [Status.SCHEDULED] * 3
+    assert (len(queue), len(leases)) == (0, 0)
 
 
 @postgresql_only
-def test_one_that_is_locked_holds_up_no_other():
+def test_a_locked_job_does_not_delay_the_rest():
     locked, free = make_running_job(), make_running_job()
-    waiting = returns_of(Leases(), locked, free)
+    queue, _ = queue_of(locked, free)
 
     with somebody_holds(locked):
-        waiting.release_all()
-        meanwhile = statuses_of(locked, free)
-    waiting.release_all()
+        queue.release_all()
+        meanwhile = [status_of(locked), status_of(free)]
+    queue.release_all()
 
     assert meanwhile == [Status.RUNNING, Status.SCHEDULED]
-    assert statuses_of(locked) == [Status.SCHEDULED]
+    assert status_of(locked) == Status.SCHEDULED
 
 
-def test_what_an_unconfirmed_claim_took_goes_back():
+@pytest.mark.parametrize("is_confirmed", [False, True])
+def test_the_jobs_of_a_claim_are_released_unless_it_is_confirmed(is_confirmed: bool):
     job, token = make_job(), uuid4()
-    waiting = ReleaseQueue(Leases(), worker=WORKER)
-    waiting.expect_claim(token)
+    queue, _ = queue_of()
+    queue.expect_claim(token)
     with engine_transaction():
         transitions.claim([job.pk], lease_token=token, worker=WORKER, lease=timedelta(seconds=45))
+    if is_confirmed:
+        queue.confirm_claim(token)
 
-    waiting.release_all()
+    queue.release_all()
 
-    assert statuses_of(job) == [Status.SCHEDULED]
-    assert len(waiting) == 0
-
-
-def test_a_confirmed_claim_is_left_alone():
-    job, token = make_job(), uuid4()
-    waiting = ReleaseQueue(Leases(), worker=WORKER)
-    waiting.expect_claim(token)
-    with engine_transaction():
-        transitions.claim([job.pk], lease_token=token, worker=WORKER, lease=timedelta(seconds=45))
-    waiting.confirm_claim(token)
-
-    waiting.release_all()
-
-    assert statuses_of(job) == [Status.RUNNING]
+    assert status_of(job) == (Status.RUNNING if is_confirmed else Status.SCHEDULED)
+    assert len(queue) == 0
 
 
-def test_one_that_was_rescued_meanwhile_stays_as_it_is():
+def test_a_job_that_was_rescued_meanwhile_is_left_alone():
     job = make_running_job()
-    waiting = returns_of(Leases(), job)
+    queue, _ = queue_of(job)
     Job.objects.filter(pk=job.pk).update(lease_token=uuid4())
 
-    waiting.release_all()
+    queue.release_all()
 
-    assert statuses_of(job) == [Status.RUNNING]
-    assert len(waiting) == 0
+    assert status_of(job) == Status.RUNNING
+    assert len(queue) == 0

@@ -1,16 +1,14 @@
-"""The dispatcher: reserves, hands over after the commit, and undoes what the engine did not take."""
+"""The dispatcher reserves jobs, sends them after the commit, and frees those that the engine did not take."""
 
 import logging
 import os
 import threading
-from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import override_settings
 
-from jobs import tasks
 from jobs.models import Job, Worker
 from jobs.processes.heartbeat import Heartbeat
 from jobs.tasks import HandOverFailed
@@ -19,23 +17,10 @@ from jobs.workers.dispatcher import JobDispatcher
 from tests.support.execution import FakeEngine, ago, make_due_jobs, registered_action
 from tests.support.factories import make_job, make_project
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_with_an_engine")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def _with_an_engine() -> Any:
-    with override_settings(JOBS={"TASK_BACKEND": "default", "BEAT_SECONDS": 0.2, "LEASE_SECONDS": 1}):
-        yield
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    engine = FakeEngine()
-    monkeypatch.setattr(tasks, "hand_over", engine.hand_over)
-    return engine
-
-
-def test_a_due_job_is_handed_over_once_and_after_the_commit(engine: FakeEngine):
+def test_a_due_job_is_sent_once_and_after_the_commit(engine: FakeEngine):
     job = make_job()
     make_job(due_at=ago(-60))
     dispatcher = JobDispatcher()
@@ -46,7 +31,7 @@ def test_a_due_job_is_handed_over_once_and_after_the_commit(engine: FakeEngine):
     assert (engine.took, engine.in_transaction) == ([job.pk], [False])
 
 
-def test_a_job_is_handed_over_again_when_its_reservation_has_run_out(engine: FakeEngine):
+def test_a_job_is_sent_again_when_its_reservation_has_run_out(engine: FakeEngine):
     job = make_job()
     dispatcher = JobDispatcher()
     dispatcher.dispatch_once()
@@ -57,18 +42,18 @@ def test_a_job_is_handed_over_again_when_its_reservation_has_run_out(engine: Fak
     assert engine.took == [job.pk, job.pk]
 
 
-def test_what_the_engine_does_not_take_is_as_if_it_had_not_been_touched(engine: FakeEngine):
+def test_jobs_that_the_engine_does_not_take_are_no_longer_reserved(engine: FakeEngine):
     jobs = [make_job() for _ in range(3)]
     engine.refuses = {"touch"}
 
     with pytest.raises(HandOverFailed):
         JobDispatcher().dispatch_once()
 
-    assert engine.calls == 1, "one refusal is enough for a queue"
+    assert engine.calls == 1, "one failure is enough for a queue"
     assert Job.objects.unreserved().count() == len(jobs)
 
 
-def test_a_queue_that_takes_nothing_keeps_no_other_from_its_jobs(engine: FakeEngine):
+def test_a_queue_that_takes_nothing_does_not_delay_another(engine: FakeEngine):
     engine.refuses = {"elsewhere"}
     with registered_action(lambda _: None, name="elsewhere", queue="elsewhere"):
         broken, fine = make_job(action="elsewhere"), make_job()
@@ -80,7 +65,7 @@ def test_a_queue_that_takes_nothing_keeps_no_other_from_its_jobs(engine: FakeEng
     assert list(Job.objects.unreserved()) == [broken]
 
 
-def test_a_queue_that_takes_nothing_hides_no_job_of_another_however_many_wait_for_it(engine: FakeEngine):
+def test_a_queue_that_takes_nothing_hides_no_job_of_another_however_many_jobs_wait_for_it(engine: FakeEngine):
     engine.refuses = {"elsewhere"}
     project = make_project()
     dispatcher = JobDispatcher()
@@ -91,10 +76,10 @@ def test_a_queue_that_takes_nothing_hides_no_job_of_another_however_many_wait_fo
         passes = [dispatcher._work_or_back_off() for _ in range(2)]
 
     assert sorted(engine.took) == [job.pk for job in fine]
-    assert passes == [0, 0], "what was hidden is looked for at once"
+    assert passes == [0, 0], "hidden jobs are searched for at once"
 
 
-def test_while_the_engine_is_away_a_line_in_five_seconds_says_so_without_its_text(
+def test_while_the_engine_is_away_one_line_in_five_seconds_logs_it_without_its_text(
     engine: FakeEngine, caplog: pytest.LogCaptureFixture
 ):
     make_job()
@@ -109,10 +94,7 @@ def test_while_the_engine_is_away_a_line_in_five_seconds_says_so_without_its_tex
     assert line.endswith("the engine takes no jobs: ConnectionError")
 
 
-# ---------------------------------------------------------------- the end
-
-
-def test_a_drain_ends_when_all_that_is_due_is_handed_over(engine: FakeEngine):
+def test_a_drain_ends_when_all_due_jobs_are_sent(engine: FakeEngine):
     jobs = [make_job() for _ in range(3)]
 
     status = JobDispatcher(drain=True).run()
@@ -136,28 +118,19 @@ def test_a_dispatcher_that_cannot_leave_in_time_is_ended(engine: FakeEngine, mon
     assert statuses[:1] == [3]
 
 
-def test_a_dispatcher_that_is_stopped_ends(engine: FakeEngine):
-    dispatcher = JobDispatcher()
-    dispatcher.stop()
-
-    assert dispatcher.run() == 0
-
-
-def test_a_dispatcher_that_is_stopped_hands_no_more_over_and_leaves_nothing_reserved(engine: FakeEngine):
+def test_a_dispatcher_that_is_stopped_sends_nothing_leaves_nothing_reserved_and_ends(engine: FakeEngine):
     jobs = [make_job() for _ in range(3)]
     dispatcher = JobDispatcher()
     dispatcher.stop()
 
     dispatcher.dispatch_once()
 
+    assert dispatcher.run() == 0
     assert engine.took == []
     assert Job.objects.unreserved().count() == len(jobs)
 
 
-# ---------------------------------------------------------------- the command
-
-
-def test_once_hands_over_and_says_how_many(engine: FakeEngine, capsys: pytest.CaptureFixture[str]):
+def test_once_dispatches_and_prints_how_many(engine: FakeEngine, capsys: pytest.CaptureFixture[str]):
     make_job()
 
     call_command("jobdispatcher", "--once")
@@ -165,7 +138,7 @@ def test_once_hands_over_and_says_how_many(engine: FakeEngine, capsys: pytest.Ca
     assert capsys.readouterr().out == "Dispatched 1 jobs.\n"
 
 
-def test_once_fails_if_the_engine_is_away_and_names_no_more_than_the_kind_of_error(engine: FakeEngine):
+def test_once_fails_if_the_engine_is_away_and_prints_only_the_type_of_the_error(engine: FakeEngine):
     make_job()
     engine.refuses = {"touch"}
 
@@ -173,6 +146,6 @@ def test_once_fails_if_the_engine_is_away_and_names_no_more_than_the_kind_of_err
         call_command("jobdispatcher", "--once")
 
 
-def test_without_an_engine_there_is_nothing_to_dispatch_to():
+def test_without_an_engine_the_command_fails():
     with override_settings(JOBS={}), pytest.raises(CommandError, match="names no engine"):
         call_command("jobdispatcher", "--once")

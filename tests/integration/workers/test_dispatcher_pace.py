@@ -1,4 +1,4 @@
-"""How often the dispatcher looks: at once where that helps, seldom where nothing would have changed."""
+"""How often the dispatcher searches: at once where that helps, seldom where nothing can have changed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,13 +12,10 @@ from jobs.models import Job
 from jobs.status import Status
 from jobs.workers.dispatch_order import MOST_IN_FLIGHT
 from jobs.workers.dispatcher import JobDispatcher
-from tests.integration.workers.test_dispatcher import _with_an_engine, engine
 from tests.support.execution import FakeEngine, ago, make_due_jobs
 from tests.support.factories import make_job
 
-__all__ = ["_with_an_engine", "engine"]
-
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_with_an_engine")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("engine")]
 
 
 class Time:
@@ -45,20 +42,17 @@ class Time:
             self._dispatcher.stop()
 
 
-def counting(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, instead: Callable[[], Any] | None = None) -> list:
-    """Count the calls of a method, which may be replaced."""
+def count_calls(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, instead: Callable[[], Any] | None = None
+) -> list:
+    """Return a list that grows with each call of a method, which ``instead`` may replace."""
     calls: list[float] = []
-    real = getattr(owner, name)
-
-    def call(*args: Any) -> Any:
-        calls.append(1)
-        return instead() if instead else real(*args)
-
-    monkeypatch.setattr(owner, name, call)
+    called = instead or getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda: calls.append(1) or called())
     return calls
 
 
-def test_wake_ups_do_not_hurry_an_engine_that_is_away(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
+def test_wake_ups_do_not_repeat_a_send_to_an_engine_that_is_away(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
     make_job()
     engine.refuses = {"touch"}
     dispatcher = JobDispatcher()
@@ -68,12 +62,14 @@ def test_wake_ups_do_not_hurry_an_engine_that_is_away(engine: FakeEngine, monkey
     assert 5 <= engine.calls <= 15
 
 
-def test_wake_ups_do_not_hurry_a_database_that_is_away_but_a_stop_is_heard(monkeypatch: pytest.MonkeyPatch):
+def test_wake_ups_do_not_repeat_a_try_while_the_database_is_away_but_a_stop_ends_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+):
     def fail() -> None:
         raise OperationalError
 
     dispatcher = JobDispatcher()
-    tries = counting(monkeypatch, dispatcher, "dispatch_once", fail)
+    tries = count_calls(monkeypatch, dispatcher, "dispatch_once", fail)
     time = Time(monkeypatch, dispatcher)
 
     time.run(20)
@@ -83,31 +79,29 @@ def test_wake_ups_do_not_hurry_a_database_that_is_away_but_a_stop_is_heard(monke
 
 
 @pytest.mark.parametrize("wakes", [True, False])
-def test_while_a_queue_stays_full_looks_for_its_jobs_grow_rare(
+def test_while_a_queue_stays_full_searches_for_its_jobs_grow_rare(
     wakes: bool, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("jobs.workers.dispatch_order.all_actions", lambda: [find_action("touch")])
     make_due_jobs(MOST_IN_FLIGHT, reserved_until=ago(-600))
     make_job()
     dispatcher = JobDispatcher()
-    looks = counting(monkeypatch, dispatcher, "dispatch_once")
+    searches = count_calls(monkeypatch, dispatcher, "dispatch_once")
 
     Time(monkeypatch, dispatcher, wakes=wakes).run(20)
 
-    assert 15 <= len(looks) <= 30
+    assert 15 <= len(searches) <= 30
 
 
-def test_where_all_is_handed_over_a_full_queue_is_no_reason_to_look(
-    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
-):
+def test_where_all_jobs_are_sent_a_full_queue_causes_no_search(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
     make_due_jobs(MOST_IN_FLIGHT, reserved_until=ago(-600))
     dispatcher = JobDispatcher()
-    looks = counting(monkeypatch, dispatcher, "dispatch_once")
+    searches = count_calls(monkeypatch, dispatcher, "dispatch_once")
 
     with override_settings(JOBS={"TASK_BACKEND": "default", "POLL_SECONDS": 5}):
         Time(monkeypatch, dispatcher, wakes=False).run(20)
 
-    assert len(looks) <= 6
+    assert len(searches) <= 6
 
 
 def test_long_searches_past_a_full_queue_take_a_fifth_of_the_time(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
@@ -119,17 +113,14 @@ def test_long_searches_past_a_full_queue_take_a_fifth_of_the_time(engine: FakeEn
     make_job()
     dispatcher = JobDispatcher()
     time = Time(monkeypatch, dispatcher)
-    searches = counting(monkeypatch, dispatcher._order, "candidates", search)
+    searches = count_calls(monkeypatch, dispatcher._order, "candidates", search)
 
     time.run(30)
 
     assert 10 <= len(searches) <= 21
 
 
-# ---------------------------------------------------------------- drained
-
-
-def test_a_drain_ends_when_all_is_handed_over_though_the_queue_is_nearly_full_and_nobody_works(
+def test_a_drain_ends_when_all_jobs_are_sent_though_the_queue_is_nearly_full_and_no_worker_runs(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ):
     make_due_jobs(MOST_IN_FLIGHT - 40)

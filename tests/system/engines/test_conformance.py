@@ -53,9 +53,6 @@ def lines_of(job: Job) -> int:
     return Ledger.objects.filter(job_id=job.pk).count()
 
 
-# ---------------------------------------------------------------- once
-
-
 def test_every_job_runs_once(any_engine: Engine):
     start(any_engine)
     project = make_project()
@@ -150,9 +147,6 @@ def test_a_job_of_the_far_future_never_reaches_the_engine(engine: Engine):
     assert lines_of(far) == 1
 
 
-# ---------------------------------------------------------------- cancelled, paused
-
-
 def test_a_job_cancelled_while_it_waits_in_the_engine_never_runs(engine: Engine):
     engine.start_dispatcher()
     job = schedule()
@@ -191,9 +185,6 @@ def test_a_job_that_is_paused_in_the_engine_waits_and_runs_once_it_is_resumed(en
     resume_all_jobs()
 
     until_status(job, Status.COMPLETED)
-
-
-# ---------------------------------------------------------------- ends
 
 
 def test_a_job_whose_worker_is_killed_is_taken_over_and_nothing_is_done_twice(any_engine: Engine):
@@ -243,9 +234,6 @@ def test_a_job_whose_dispatcher_is_killed_is_handed_over_by_the_next(engine: Eng
     for job in (first, second):
         until_status(job, Status.COMPLETED)
         assert lines_of(job) == 1
-
-
-# ---------------------------------------------------------------- order, and what people see
 
 
 def test_what_has_priority_runs_first(engine: Engine):

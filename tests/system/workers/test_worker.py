@@ -25,9 +25,6 @@ def progress_of(job: Job) -> int:
     return Job.objects.values_list("progress_done", flat=True).get(pk=job.pk)
 
 
-# ---------------------------------------------------------------- running
-
-
 def test_a_worker_runs_what_is_due_and_what_becomes_due_and_nothing_else():
     project = make_project()
     due = [make_job(project=project, action="note") for _ in range(10)]
@@ -109,9 +106,6 @@ def test_a_workers_log_names_no_reference():
         assert f"job={jobs[0].pk}" in worker.log
 
 
-# ---------------------------------------------------------------- asked to end
-
-
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_a_running_job_is_handed_back_at_its_next_chunk(signum: signal.Signals):
     job = make_job(action="note_for_ever")
@@ -158,9 +152,6 @@ def test_a_second_signal_ends_it_at_once():
         assert time.monotonic() - begun < 3
 
     assert status_of(job) == Status.RUNNING
-
-
-# ---------------------------------------------------------------- ended, or cut off
 
 
 def test_the_job_of_a_killed_worker_is_completed_by_another_and_no_row_is_counted_twice():

@@ -1,4 +1,4 @@
-"""The line between the thread that claims and the threads that run."""
+"""The buffer between the thread that claims jobs and the threads that run them."""
 
 import pytest
 
@@ -10,74 +10,70 @@ from tests.support.factories import make_running_job
 pytestmark = pytest.mark.django_db
 
 
-def make_entry() -> ClaimedJob:
-    job = make_running_job()
-    return ClaimedJob(job=job, lease=lease_of(job), begun=False)
+@pytest.fixture
+def buffer() -> ClaimBuffer:
+    return ClaimBuffer()
 
 
-def test_jobs_leave_the_line_in_the_order_they_joined_it():
-    line, entries = ClaimBuffer(), [make_entry() for _ in range(3)]
-
-    line.put(entries[:2])
-    line.put(entries[2:])
-
-    assert [line.get(), line.take(), line.get()] == entries
+def make_entries(count: int) -> list[ClaimedJob]:
+    jobs = [make_running_job() for _ in range(count)]
+    return [ClaimedJob(job=job, lease=lease_of(job), begun=False) for job in jobs]
 
 
-def test_an_empty_line_gives_nothing_to_those_who_do_not_wait():
-    line = ClaimBuffer()
+def test_jobs_are_taken_in_the_order_in_which_they_were_put(buffer: ClaimBuffer):
+    entries = make_entries(3)
 
-    assert line.take() is None
-    assert line.take_all() == []
-    assert (len(line), line.oldest()) == (0, 0.0)
+    buffer.put(entries[:2])
+    buffer.put(entries[2:])
+
+    assert [buffer.get(), buffer.take(), buffer.get()] == entries
 
 
-def test_a_thread_that_waits_is_idle_until_a_job_stands_in_line_for_it():
-    line = ClaimBuffer()
-    threads = [InThread(line.get) for _ in range(2)]
-    until(lambda: line.idle == 2, what="two idle threads")
-    entry = make_entry()
+def test_an_empty_buffer_returns_nothing_to_threads_that_do_not_wait(buffer: ClaimBuffer):
+    assert buffer.take() is None
+    assert buffer.take_all() == []
+    assert (len(buffer), buffer.oldest()) == (0, 0.0)
 
-    line.put([entry])
 
-    assert line.idle == 1
-    until(lambda: not len(line), what="a thread to take the job")
-    assert line.idle == 1
-    line.close()
+def test_a_thread_that_waits_is_idle_until_there_is_a_job_for_it(buffer: ClaimBuffer):
+    threads = [InThread(buffer.get) for _ in range(2)]
+    until(lambda: buffer.idle == 2, what="two idle threads")
+    (entry,) = make_entries(1)
+
+    buffer.put([entry])
+
+    assert buffer.idle == 1
+    until(lambda: not len(buffer), what="a thread to take the job")
+    assert buffer.idle == 1
+    buffer.close()
     assert {thread.result() for thread in threads} == {entry, None}
 
 
-def test_each_job_goes_to_one_thread():
-    line, entries = ClaimBuffer(), [make_entry() for _ in range(20)]
+def test_each_job_goes_to_one_thread(buffer: ClaimBuffer):
+    entries = make_entries(20)
+    threads = [InThread(lambda: list(iter(buffer.get, None))) for _ in range(4)]
 
-    def drain() -> list[ClaimedJob]:
-        mine = []
-        while (entry := line.get()) is not None:
-            mine.append(entry)
-        return mine
-
-    threads = [InThread(drain) for _ in range(4)]
-    line.put(entries)
-    until(lambda: not len(line), what="an empty line")
-    line.close()
+    buffer.put(entries)
+    until(lambda: not len(buffer), what="an empty buffer")
+    buffer.close()
 
     got = [entry for thread in threads for entry in thread.result()]
     assert sorted(map(id, got)) == sorted(map(id, entries))
 
 
-def test_closing_returns_what_will_not_be_run_and_sends_everybody_home():
-    line, entry = ClaimBuffer(), make_entry()
-    line.put([entry])
+def test_closing_returns_the_jobs_that_will_not_be_run_and_ends_the_threads(buffer: ClaimBuffer):
+    entries = make_entries(1)
+    buffer.put(entries)
 
-    left = line.close()
+    left = buffer.close()
 
-    assert left == [entry]
-    assert line.get() is None
+    assert left == entries
+    assert buffer.get() is None
 
 
-def test_the_oldest_in_line_says_how_long_it_has_waited():
-    line, entry = ClaimBuffer(), make_entry()
-    entry.since -= 60
-    line.put([entry, make_entry()])
+def test_the_buffer_says_how_long_its_oldest_job_has_waited(buffer: ClaimBuffer):
+    entries = make_entries(2)
+    entries[0].since -= 60
+    buffer.put(entries)
 
-    assert 60 <= line.oldest() < 70
+    assert 60 <= buffer.oldest() < 70

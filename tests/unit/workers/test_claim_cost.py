@@ -1,4 +1,4 @@
-"""What a claim costs does not grow with the number of jobs that wait."""
+"""The cost of a claim does not grow with the number of jobs that wait."""
 
 import json
 from datetime import timedelta
@@ -16,12 +16,12 @@ from tests.support.factories import LONG_AGO, make_project
 
 pytestmark = pytest.mark.django_db
 
-# A walk from the root of an index to a row, with room for entries of rows that were changed meanwhile.
-BLOCKS_A_LOOK = 10
+# From the root of an index to a row, with room for entries of rows that were changed meanwhile.
+BLOCKS_PER_LOOKUP = 10
 
 
 def make_disabled_organizations(count: int) -> None:
-    """Insert organizations that left long ago, each with a project in which nothing waits."""
+    """Insert disabled organizations, each with a project without jobs."""
     names = [f"Former {number}" for number in range(count)]
     former = Organization.objects.bulk_create(Organization(name=name, disabled_at=LONG_AGO) for name in names)
     projects = get_project_model()._default_manager
@@ -35,8 +35,8 @@ def make_due_jobs(project: Any, count: int, **columns: Any) -> None:
     Job.objects.bulk_create([Job(project=project, **{**same, **instants, **columns}) for _ in range(count)])
 
 
-def sent_by_a_claim(part: str) -> str:
-    """Search for candidates where the planner knows the tables; return the statement with ``part`` in it."""
+def statement_of_a_claim(part: str) -> str:
+    """Search for candidates after ANALYZE; return the statement that contains ``part``."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     with CaptureQueriesContext(connection) as captured:
@@ -47,23 +47,23 @@ def sent_by_a_claim(part: str) -> str:
 
 @postgresql_only
 @pytest.mark.parametrize("disabled", [0, 3_000])
-def test_the_search_beyond_the_window_reads_a_few_blocks_a_project(disabled: int):
+def test_the_search_beyond_the_window_reads_a_few_blocks_per_project(disabled: int):
     make_disabled_organizations(disabled)
     for _ in range(3):
         make_due_jobs(make_project(), 2_000)
 
-    plan = plan_of(sent_by_a_claim("RECURSIVE"))
+    plan = plan_of(statement_of_a_claim("RECURSIVE"))
 
-    assert blocks_read(plan) <= PROJECTS * (1 + PER_PROJECT) * BLOCKS_A_LOOK
+    assert blocks_read(plan) <= PROJECTS * (1 + PER_PROJECT) * BLOCKS_PER_LOOKUP
 
 
 @postgresql_only
-def test_where_most_organizations_are_disabled_the_window_reads_no_more_jobs_than_it_takes():
+def test_the_window_reads_no_more_jobs_than_it_returns_where_most_organizations_are_disabled():
     make_disabled_organizations(3_000)
     for _ in range(10):
         make_due_jobs(make_project(), 1_000)
 
-    window = sent_by_a_claim(f"LIMIT {WINDOW}")
+    window = statement_of_a_claim(f"LIMIT {WINDOW}")
 
     assert "disabled_at" in window
     assert jobs_read(plan_of(window)) == WINDOW
@@ -76,11 +76,11 @@ def test_a_claim_reads_none_of_the_jobs_that_staff_hold():
         make_due_jobs(project, 5_000, due_at=LONG_AGO - timedelta(days=1), held_at=LONG_AGO)
         make_due_jobs(project, WINDOW)
 
-    window, beyond = (plan_of(sent_by_a_claim(part)) for part in (f"LIMIT {WINDOW}", "RECURSIVE"))
+    window, beyond = (plan_of(statement_of_a_claim(part)) for part in (f"LIMIT {WINDOW}", "RECURSIVE"))
 
     assert jobs_read(window) == WINDOW
-    assert blocks_read(window) <= WINDOW * BLOCKS_A_LOOK
-    assert blocks_read(beyond) <= 4 * (1 + PER_PROJECT) * BLOCKS_A_LOOK
+    assert blocks_read(window) <= WINDOW * BLOCKS_PER_LOOKUP
+    assert blocks_read(beyond) <= 4 * (1 + PER_PROJECT) * BLOCKS_PER_LOOKUP
 
 
 def plan_of(sql: str) -> Any:
@@ -95,6 +95,6 @@ def blocks_read(plan: Any) -> int:
 
 
 def jobs_read(plan: Any) -> int:
-    """Return how many rows of the table of jobs the nodes of a plan took up."""
+    """Return how many rows of the table of jobs the nodes of a plan have read."""
     own = plan["Actual Rows"] * plan["Actual Loops"] if plan.get("Relation Name") == "jobs_job" else 0
     return own + sum(map(jobs_read, plan.get("Plans", [])))

@@ -1,9 +1,9 @@
-"""Who is claimed next: fair between organizations, bounded in what is looked at."""
+"""The order of claims is fair between organizations, and a search reads a bounded number of jobs."""
 
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -29,60 +29,53 @@ def make_due_jobs(project: Any, count: int, *, due_at: datetime = LONG_AGO) -> N
     Job.objects.bulk_create([Job(due_at=at, **waiting) for at in due], batch_size=1_000)
 
 
-def claim(job_ids: list[int], *, lease_token: UUID) -> list[Job]:
-    return transitions.claim(job_ids, lease_token=lease_token, worker=WORKER, lease=timedelta(seconds=45))
+def claim(*job_ids: int) -> list[Job]:
+    return transitions.claim(job_ids, lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45))
 
 
 def ids_of(order: ClaimOrder) -> list[int]:
     return [candidate.job_id for candidate in order.candidates()]
 
 
-def turns(*, until: int, ends_at_once: bool, threads: int = THREADS) -> list[Any]:
-    """Claim for ``threads`` again and again; return the organizations in the order of their turns."""
-    order, seen, owner_of = ClaimOrder(), [], {}
-    while len(seen) < until:
+def organizations_of(*, claims: int, ends_at_once: bool, threads: int = THREADS) -> set[Any]:
+    """Claim jobs for ``threads`` at a time; return the organizations whose jobs were claimed."""
+    order, owners, claimed = ClaimOrder(), set(), 0
+    while claimed < claims:
         candidates = order.candidates()[:threads]
-        owner_of.update({candidate.job_id: candidate.organization_id for candidate in candidates})
-        claimed = claim([candidate.job_id for candidate in candidates], lease_token=uuid4())
+        jobs = claim(*(candidate.job_id for candidate in candidates))
+        assert len(jobs) == len(candidates)
         order.note_turns(candidates)
-        seen += [owner_of[job.pk] for job in claimed]
+        owners |= {candidate.organization_id for candidate in candidates}
+        claimed += len(jobs)
         if ends_at_once:
-            Job.objects.filter(pk__in=[job.pk for job in claimed]).delete()
-    return seen
-
-
-# ---------------------------------------------------------------- fairness
+            Job.objects.filter(pk__in=[job.pk for job in jobs]).delete()
+    return owners
 
 
 @pytest.mark.parametrize("threads", [1, THREADS])
 @pytest.mark.parametrize("ends_at_once", [True, False], ids=["jobs end at once", "jobs last"])
-def test_a_flood_of_one_organization_hides_none_of_49_others(ends_at_once: bool, threads: int):
+def test_jobs_of_49_organizations_are_claimed_beside_the_flood_of_one(ends_at_once: bool, threads: int):
     make_due_jobs(make_project(), 3_000)
     for _ in range(49):
         make_due_jobs(make_project(), 2, due_at=LONG_AGO + timedelta(days=1))
 
-    served = turns(until=200, ends_at_once=ends_at_once, threads=threads)
-
-    assert len(set(served)) == 50
+    assert len(organizations_of(claims=200, ends_at_once=ends_at_once, threads=threads)) == 50
 
 
-def test_a_flood_spread_over_many_projects_hides_nobody_either():
+def test_they_are_claimed_also_if_the_flood_is_spread_over_many_projects():
     flooding = make_organization()
     for _ in range(150):
         make_due_jobs(make_project(organization=flooding), 10)
     for _ in range(49):
         make_due_jobs(make_project(), 1, due_at=LONG_AGO + timedelta(days=1))
 
-    served = turns(until=200, ends_at_once=True)
-
-    assert len(set(served)) == 50
+    assert len(organizations_of(claims=200, ends_at_once=True)) == 50
 
 
 def test_organizations_with_the_fewest_running_jobs_come_first():
     busy, busier, idle = make_project(), make_project(), make_project()
-    make_running_job(project=busy)
-    for _ in range(2):
-        make_running_job(project=busier)
+    for project in (busy, busier, busier):
+        make_running_job(project=project)
     first, second, third = (make_job(project=project).pk for project in (busier, busy, idle))
 
     assert ids_of(ClaimOrder()) == [third, second, first]
@@ -105,10 +98,7 @@ def test_among_equals_the_longest_due_comes_first_and_then_the_lowest_id():
     assert ids_of(ClaimOrder()) == [sooner, same, later]
 
 
-# ---------------------------------------------------------------- bounds
-
-
-def test_what_is_not_due_or_not_waiting_is_no_candidate():
+def test_a_job_that_is_not_due_or_not_waiting_is_no_candidate():
     make_job(due_at=timezone.now() + timedelta(minutes=1))
     for status in set(Status) - {Status.SCHEDULED}:
         make_job(status=status)
@@ -116,17 +106,16 @@ def test_what_is_not_due_or_not_waiting_is_no_candidate():
     assert ids_of(ClaimOrder()) == []
 
 
-def test_however_many_wait_a_bounded_number_is_looked_at_and_none_twice():
+def test_a_search_returns_a_bounded_number_of_candidates_and_none_twice():
     for _ in range(PROJECTS + 5):
         make_due_jobs(make_project(), 6)
 
     candidates = ids_of(ClaimOrder())
 
-    assert len(candidates) <= WINDOW + PROJECTS * PER_PROJECT
-    assert not [pk for pk, count in Counter(candidates).items() if count > 1]
+    assert len(set(candidates)) == len(candidates) <= WINDOW + PROJECTS * PER_PROJECT
 
 
-def test_finding_candidates_costs_five_statements_at_most():
+def test_a_search_takes_five_statements_at_most():
     make_due_jobs(make_project(), 1_000)
     make_due_jobs(make_project(), 10)
     order = ClaimOrder()
@@ -144,10 +133,9 @@ def test_beyond_the_window_the_first_jobs_of_each_project_are_found_in_turn():
     projects = [make_project() for _ in range(PROJECTS + 20)]
     for project in projects:
         make_due_jobs(project, PER_PROJECT + 2, due_at=due_at)
-    order, seen = ClaimOrder(), set()
+    order = ClaimOrder()
 
-    for _ in range(2):
-        seen.update(ids_of(order))
+    seen = {pk for _ in range(2) for pk in ids_of(order)}
 
     heads = Job.objects.filter(pk__in=seen).exclude(project=flood)
     per_project = Counter(heads.values_list("project_id", flat=True))
@@ -178,20 +166,17 @@ def test_the_hot_queries_use_their_indexes():
     assert not scans(plans)
 
 
-# ---------------------------------------------------------------- the claim
-
-
-def test_a_claim_takes_what_is_free_among_the_named_and_nothing_else():
+def test_a_claim_takes_the_free_jobs_among_the_named_and_no_other():
     free, taken, other = make_job(), make_running_job(), make_job()
 
-    claimed = claim([free.pk, taken.pk], lease_token=uuid4())
+    claimed = claim(free.pk, taken.pk)
 
     other.refresh_from_db()
     assert claimed == [free]
     assert other.status == Status.SCHEDULED
 
 
-def test_the_next_due_time_is_that_of_the_job_that_waits_the_shortest():
+def test_the_time_to_the_next_job_is_that_of_the_job_that_is_due_first():
     assert seconds_to_next() is None
     make_job(due_at=timezone.now() + timedelta(minutes=10))
     make_job(due_at=timezone.now() + timedelta(minutes=5))

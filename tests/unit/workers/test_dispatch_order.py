@@ -1,7 +1,6 @@
-"""What a dispatcher hands over next: fair, bounded by queue, and with more patience each time."""
+"""The dispatch order is fair, bounded per queue, and reserves a job for longer each time."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from jobs.actions import all_actions, queue_of
 from jobs.db import clock
 from jobs.db.connection import jobs_connection
-from jobs.models import Job
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from jobs.workers.claim_order import PROJECTS, WINDOW
@@ -31,6 +29,11 @@ def chosen_ids() -> list[int]:
     return [candidate.job_id for candidate in DispatchOrder().choose()]
 
 
+def fill_queue(count: int = MOST_IN_FLIGHT, **columns: Any) -> None:
+    """Insert jobs that are dispatched and not yet claimed."""
+    make_due_jobs(count, reserved_until=ago(-60), **columns)
+
+
 def test_due_jobs_that_are_not_reserved_are_chosen():
     due, stale = make_job(), make_job(reserved_until=ago(1))
     make_job(reserved_until=ago(-60))
@@ -40,139 +43,121 @@ def test_due_jobs_that_are_not_reserved_are_chosen():
     assert set(chosen_ids()) == {due.pk, stale.pk}
 
 
-def test_what_is_paused_is_not_handed_over():
+def test_a_paused_job_is_not_chosen():
     make_job()
-    pause_jobs(reason="Look first")
+    pause_jobs(reason="Maintenance")
 
     assert chosen_ids() == []
 
 
-def test_an_organization_of_whom_much_waits_in_the_engine_comes_after_the_others():
+def test_an_organization_with_many_jobs_in_the_engine_comes_last():
     first, second = make_project(), make_project()
-    make_due_jobs(20, project=first, reserved_until=ago(-60))
-    late = make_due_jobs(1, project=first)[0]
-    early = make_due_jobs(1, project=second)[0]
+    fill_queue(20, project=first)
+    late, early = make_job(project=first), make_job(project=second)
 
     assert chosen_ids() == [early.pk, late.pk]
 
 
-def test_a_queue_gets_no_more_than_it_has_room_for():
-    make_due_jobs(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH, reserved_until=ago(-60))
+def test_a_queue_gets_no_more_jobs_than_it_has_room_for():
+    fill_queue(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH)
     make_due_jobs(MOST_IN_FLIGHT)
 
     assert len(chosen_ids()) == ROOM_WORTH_A_SEARCH
 
 
-def test_a_queue_that_is_nearly_full_is_left_alone_until_there_is_room_worth_a_search():
-    make_due_jobs(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH + 1, action="slow", reserved_until=ago(-60))
+def test_a_queue_that_is_nearly_full_is_excluded_until_there_is_room_worth_a_search():
+    fill_queue(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH + 1, action="slow")
     make_due_jobs(3, action="slow")
-
     order = DispatchOrder()
 
     assert order.choose() == []
     assert order.excluded_actions == ["slow"]
 
 
-def test_a_full_queue_hides_no_job_of_another_however_many_wait_for_it():
+@pytest.mark.parametrize(("full", "free"), [("slow", "touch"), ("gone", "slow")], ids=["registered", "not registered"])
+def test_a_full_queue_hides_no_job_of_another_however_many_jobs_wait_for_it(full: str, free: str):
     project = make_project()
-    make_due_jobs(MOST_IN_FLIGHT, project=project, action="slow", reserved_until=ago(-60))
-    make_due_jobs(2 * WINDOW, project=project, action="slow")
-    (other,) = make_due_jobs(1, project=project, due_at=ago(1))
+    fill_queue(project=project, action=full)
+    make_due_jobs(2 * WINDOW, project=project, action=full)
+    other = make_job(project=project, action=free, due_at=ago(1))
 
     assert chosen_ids() == [other.pk]
 
 
-def test_where_no_queue_has_room_nothing_is_searched_for(monkeypatch: pytest.MonkeyPatch):
+def test_where_no_queue_has_room_there_is_no_search(monkeypatch: pytest.MonkeyPatch):
     searches: list[Any] = []
     monkeypatch.setattr(DispatchOrder, "candidates", lambda order: searches.append(order) or [])
     for action in {queue_of(action.name): action.name for action in all_actions()}.values():
-        make_due_jobs(MOST_IN_FLIGHT, action=action, reserved_until=ago(-60))
-    make_due_jobs(1)
+        fill_queue(action=action)
+    make_job()
 
     assert chosen_ids() == []
     assert searches == []
 
 
-def test_full_is_a_queue_also_for_jobs_of_actions_that_are_not_registered_here():
-    project = make_project()
-    make_due_jobs(MOST_IN_FLIGHT, project=project, action="gone", reserved_until=ago(-60))
-    make_due_jobs(2 * WINDOW, project=project, action="gone")
-    (other,) = make_due_jobs(1, project=project, action="slow", due_at=ago(1))
-
-    assert chosen_ids() == [other.pk]
-
-
-# ---------------------------------------------------------------- refusals
-
-
-def test_a_queue_that_refused_is_left_out_for_a_while_and_then_tried_with_one_job(monkeypatch: pytest.MonkeyPatch):
+def test_a_queue_that_failed_is_excluded_for_a_while_and_then_tried_with_one_job(monkeypatch: pytest.MonkeyPatch):
     now = 1_000.0
     monkeypatch.setattr("jobs.workers.dispatch_order.monotonic", lambda: now)
     make_due_jobs(WINDOW + 50, action="slow")
-    (other,) = make_due_jobs(1, due_at=ago(1))
+    other = make_job(due_at=ago(1))
     order = DispatchOrder()
     order.queue_backoff.add_failure("slow")
 
-    left_alone = order.choose()
+    excluded = order.choose()
     now += 1
     tried = [candidate.action for candidate in order.choose()]
     order.queue_backoff.clear("slow")
     trusted = order.choose()
 
-    assert [candidate.job_id for candidate in left_alone] == [other.pk]
+    assert [candidate.job_id for candidate in excluded] == [other.pk]
     assert tried.count("slow") == 1
     assert len(trusted) >= WINDOW
 
 
-def test_a_queue_that_refuses_again_is_left_alone_for_longer_but_not_beyond_five_seconds(
-    monkeypatch: pytest.MonkeyPatch,
-):
+def test_a_queue_that_fails_again_is_excluded_for_longer_but_five_seconds_at_most(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("jobs.workers.dispatch_order.monotonic", lambda: 0.0)
-    refusals = DispatchOrder().queue_backoff
+    backoff = DispatchOrder().queue_backoff
     waits = []
     for _ in range(12):
-        refusals.add_failure("slow")
-        waits.append(refusals.seconds_to_next())
+        backoff.add_failure("slow")
+        waits.append(backoff.seconds_to_next())
 
     assert 0.1 <= waits[0] <= 0.2
     assert 2.5 <= waits[-1] <= 5
-    refusals.clear("slow")
-    assert refusals.seconds_to_next() == float("inf")
+    backoff.clear("slow")
+    assert backoff.seconds_to_next() == float("inf")
 
 
-def test_jobs_of_projects_beyond_the_window_are_found_though_others_are_reserved():
+def test_jobs_of_projects_beyond_the_window_are_found_beside_reserved_ones():
     flood = make_project()
-    make_due_jobs(MOST_IN_FLIGHT // 2, project=flood, reserved_until=ago(-60))
+    fill_queue(MOST_IN_FLIGHT // 2, project=flood)
     make_due_jobs(2 * WINDOW, project=flood)
-    others = [make_due_jobs(1, due_at=ago(1))[0].pk for _ in range(5)]
+    beyond = {make_job(due_at=ago(1)).pk for _ in range(5)}
 
-    assert set(others) <= set(chosen_ids())
+    assert beyond <= set(chosen_ids())
     assert PROJECTS > 5
 
 
-# ---------------------------------------------------------------- patience
+@pytest.mark.parametrize(
+    ("due_for", "was_reserved", "doublings"),
+    [
+        (3_000, False, 0),
+        *[(61, True, 1), (125, True, 2), (250, True, 3), (500, True, 4), (50_000, True, MOST_DOUBLINGS)],
+    ],
+)
+def test_a_job_is_reserved_for_longer_the_longer_it_has_waited_in_the_engine(
+    due_for: float, was_reserved: bool, doublings: int
+):
+    job = make_job(due_at=ago(due_for), reserved_until=ago(1) if was_reserved else None)
+
+    groups = by_doublings(DispatchOrder().choose(), clock.read(jobs_connection()))
+
+    assert {number: [candidate.job_id for candidate in group] for number, group in groups.items()} == {
+        doublings: [job.pk]
+    }
 
 
-def patience_of(job: Job) -> int:
-    (candidate,) = DispatchOrder().choose()
-    assert candidate.job_id == job.pk
-    ((doublings, _),) = by_doublings([candidate], clock.read(jobs_connection())).items()
-    return doublings
-
-
-def test_a_job_that_is_handed_over_for_the_first_time_is_left_for_the_shortest_time():
-    assert patience_of(make_job(due_at=ago(3_000))) == 0
-
-
-@pytest.mark.parametrize(("waited", "doublings"), [(61, 1), (125, 2), (250, 3), (500, 4), (50_000, MOST_DOUBLINGS)])
-def test_the_longer_a_job_waits_in_the_engine_the_longer_it_is_left_there(waited: float, doublings: int):
-    assert patience_of(make_job(due_at=ago(waited), reserved_until=ago(1))) == doublings
-
-
-# ---------------------------------------------------------------- when to look again
-
-
-def test_nothing_waits():
+def test_no_next_job_waits():
     make_running_job()
     make_job(status=Status.COMPLETED)
     make_job(held_at=ago(60))
@@ -180,29 +165,18 @@ def test_nothing_waits():
     assert next_in() is None
 
 
-def test_the_next_is_a_job_that_becomes_due():
-    make_job(due_at=ago(-30))
-
-    assert next_in() == pytest.approx(30, abs=5)
-
-
-def test_the_next_is_a_reservation_that_runs_out():
-    make_job(reserved_until=ago(-20))
+@pytest.mark.parametrize(("column", "seconds"), [("due_at", 30), ("reserved_until", 20), ("reserved_until", -300)])
+def test_the_next_job_becomes_due_or_its_reservation_runs_out(column: str, seconds: float):
+    make_job(**{column: ago(-seconds)})
     make_job(due_at=ago(-90))
 
-    assert next_in() == pytest.approx(20, abs=5)
+    assert next_in() == (pytest.approx(seconds, abs=5) if seconds > 0 else 0)
 
 
 def test_a_job_that_is_due_is_next_at_once_but_not_if_it_is_paused():
     make_job()
     assert next_in() == 0
 
-    pause_jobs(reason="Look first")
+    pause_jobs(reason="Maintenance")
 
     assert next_in() is None
-
-
-def test_reservations_that_ran_out_are_worth_a_look_at_once():
-    make_job(reserved_until=ago(timedelta(minutes=5).total_seconds()))
-
-    assert next_in() == 0

@@ -1,6 +1,4 @@
-"""How many jobs a process takes: what it can begin within about a second, and a suspect alone."""
-
-from datetime import timedelta
+"""A worker claims what it can begin within about a second, and a job that crashed a worker alone."""
 
 import pytest
 
@@ -10,29 +8,27 @@ from jobs.workers.prefetch import MOST_AT_ONCE, NO_ROOM_SECONDS, ROOM_SECONDS, S
 from tests.support.factories import LONG_AGO
 
 
+@pytest.fixture
+def prefetch() -> PrefetchLimit:
+    return PrefetchLimit()
+
+
 def make_candidates(count: int, *, action: str = "touch", crashes: int = 0, first: int = 1) -> list[Candidate]:
     return [
-        Candidate(
-            job_id=number,
-            action=action,
-            organization_id=1,
-            due_at=LONG_AGO + timedelta(seconds=number),
-            crashes=crashes,
-        )
+        Candidate(job_id=number, action=action, organization_id=1, due_at=LONG_AGO, crashes=crashes)
         for number in range(first, first + count)
     ]
 
 
-def test_an_action_of_unknown_pace_is_taken_for_idle_threads_only():
+def test_jobs_of_an_action_of_unknown_duration_are_claimed_for_idle_threads_only(prefetch: PrefetchLimit):
     candidates = make_candidates(10)
 
-    chosen = PrefetchLimit().choose(candidates, idle=3, quick=4, has_leases=False)
+    chosen = prefetch.choose(candidates, idle=3, quick=4, has_leases=False)
 
     assert chosen == candidates[:3]
 
 
-def test_quick_actions_are_taken_ahead_for_a_second_of_every_quick_thread():
-    prefetch = PrefetchLimit()
+def test_short_jobs_are_claimed_ahead_for_one_second_of_every_quick_thread(prefetch: PrefetchLimit):
     prefetch.learn("touch", 0.1)
 
     chosen = prefetch.choose(make_candidates(90), idle=0, quick=2, has_leases=True)
@@ -40,8 +36,7 @@ def test_quick_actions_are_taken_ahead_for_a_second_of_every_quick_thread():
     assert 18 <= len(chosen) <= 20
 
 
-def test_however_quick_they_are_not_more_than_the_most_is_taken():
-    prefetch = PrefetchLimit()
+def test_a_claim_takes_no_more_than_the_limit_however_short_the_jobs_are(prefetch: PrefetchLimit):
     prefetch.learn("touch", 0.000_01)
 
     chosen = prefetch.choose(make_candidates(600), idle=4, quick=4, has_leases=False)
@@ -49,39 +44,35 @@ def test_however_quick_they_are_not_more_than_the_most_is_taken():
     assert len(chosen) == MOST_AT_ONCE
 
 
-def test_one_slow_job_ends_the_claiming_ahead_at_once_and_quick_ones_restore_it_bit_by_bit():
-    prefetch, candidates = PrefetchLimit(), make_candidates(90)
+def test_one_long_job_ends_the_claiming_ahead_at_once_and_short_ones_restore_it_slowly(prefetch: PrefetchLimit):
+    candidates = make_candidates(90)
     prefetch.learn("touch", 0.01)
     prefetch.learn("touch", 5.0)
-    after_slow = prefetch.choose(candidates, idle=1, quick=1, has_leases=False)
+    after_long = prefetch.choose(candidates, idle=1, quick=1, has_leases=False)
     for _ in range(20):
         prefetch.learn("touch", 0.01)
 
     restored = prefetch.choose(candidates, idle=1, quick=1, has_leases=False)
 
-    assert len(after_slow) == 1
+    assert len(after_long) == 1
     assert len(restored) > 20
 
 
-def test_the_order_of_the_candidates_is_kept_behind_a_slow_one():
-    prefetch = PrefetchLimit()
-    prefetch.learn("quick", 0.01)
-    candidates = make_candidates(1, action="slow") + make_candidates(5, action="quick", first=2)
+def test_a_short_job_does_not_overtake_a_long_one(prefetch: PrefetchLimit):
+    prefetch.learn("short", 0.01)
+    candidates = make_candidates(1, action="long") + make_candidates(5, action="short", first=2)
 
     assert prefetch.choose(candidates, idle=0, quick=1, has_leases=True) == []
 
 
-def test_a_job_that_a_worker_died_of_is_taken_alone_by_a_process_that_holds_nothing():
+def test_a_process_without_leases_claims_a_job_that_crashed_a_worker_and_nothing_else(prefetch: PrefetchLimit):
     suspect = make_candidates(1, crashes=1, first=2)
     candidates = make_candidates(1) + suspect + make_candidates(5, first=3)
 
-    chosen = PrefetchLimit().choose(candidates, idle=4, quick=4, has_leases=False)
-
-    assert chosen == suspect
+    assert prefetch.choose(candidates, idle=4, quick=4, has_leases=False) == suspect
 
 
-def test_a_busy_process_passes_over_a_suspect_and_after_a_while_makes_room_for_it():
-    prefetch = PrefetchLimit()
+def test_a_busy_process_claims_other_jobs_first_and_after_a_while_none(prefetch: PrefetchLimit):
     candidates = make_candidates(1, crashes=1) + make_candidates(3, first=2)
     at_first = prefetch.choose(candidates, idle=4, quick=4, has_leases=True)
     prefetch._solo_since -= SOLO_PATIENCE_SECONDS + 1
@@ -92,8 +83,10 @@ def test_a_busy_process_passes_over_a_suspect_and_after_a_while_makes_room_for_i
     assert later == []
 
 
-def test_the_room_made_for_one_that_runs_alone_is_not_made_for_ever(monkeypatch: pytest.MonkeyPatch):
-    prefetch, now = PrefetchLimit(), [1_000.0]
+def test_a_process_that_does_not_become_idle_claims_other_jobs_again(
+    prefetch: PrefetchLimit, monkeypatch: pytest.MonkeyPatch
+):
+    now = [1_000.0]
     monkeypatch.setattr(prefetch_module.time, "monotonic", lambda: now[0])
     waiting = make_candidates(1, crashes=1) + make_candidates(1, first=2)
 
