@@ -31,12 +31,9 @@
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from .status import RefusalReason, Status
-
-if TYPE_CHECKING:
-    from .models import Job
 
 
 class JobsError(Exception):
@@ -105,11 +102,11 @@ class UnknownAction(InvalidField):
 
 
 class ActiveJobExists(JobsError):
-    """The action is unique and ``job`` – same project, action and reference – waits or runs."""
+    """The action is unique, and ``job``, a ``Job`` of the same project, action and reference, waits or runs."""
 
     code = "active_job_exists"
 
-    def __init__(self, job: "Job") -> None:
+    def __init__(self, job: Any) -> None:
         self.job = job
         super().__init__(f"job {job.pk} of this action for the same reference is already {job.status}")
 

@@ -1,7 +1,7 @@
 """The project's Python files as syntax trees, for the tests of structure."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -43,11 +43,16 @@ class Source:
         return self._imports
 
     @cached_property
-    def _imports(self) -> list["Import"]:
-        return list(self._find_imports())
+    def all_imports(self) -> list["Import"]:
+        """The same, and those under ``if TYPE_CHECKING:``."""
+        return list(self._imports_in(ast.walk(self.tree)))
 
-    def _find_imports(self) -> Iterator["Import"]:
-        for node in _run(self.tree):
+    @cached_property
+    def _imports(self) -> list["Import"]:
+        return list(self._imports_in(_run(self.tree)))
+
+    def _imports_in(self, nodes: Iterable[ast.AST]) -> Iterator["Import"]:
+        for node in nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     yield Import(alias.name, None, node.lineno, relative=False)
