@@ -62,7 +62,7 @@ class ProjectAdminMixin(ProjectJobsMixin):
         return super().formfield_for_dbfield(db_field, request, **{**field_label(db_field), **kwargs})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Fix the organization: moved to another one, the project would stay open to keys of the first."""
+        """Fix the organization: keys of the first one would open the project in another one too."""
         return [ORGANIZATION, KEY, CREATED] if obj else []
 
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from django.contrib import admin
-from django.contrib.admin.utils import quote
+from django.contrib.admin.utils import flatten, quote
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
@@ -53,7 +53,7 @@ class ApiKeyAdminMixin(ServiceFormMixin, KeyButtonsMixin):
     autocomplete_fields = ("organization",)
     raw_id_fields = ("project",)
     new_fields = ("organization", "project", "name", "scopes", "lifetime_days")
-    shown_fields = (
+    shown_fields: Any = (
         (PREFIX, "state"),
         (ORGANIZATION, PROJECT),
         (NAME, SCOPES_SHOWN),
@@ -73,8 +73,7 @@ class ApiKeyAdminMixin(ServiceFormMixin, KeyButtonsMixin):
         return self.shown_fields if obj else self.new_fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        rows = self.shown_fields if obj else ()
-        return [field for row in rows for field in (row if isinstance(row, tuple) else (row,))]
+        return flatten(self.shown_fields) if obj else ()
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, **({} if obj else {"form": NewKeyForm}), **kwargs)

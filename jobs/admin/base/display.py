@@ -150,20 +150,6 @@ def shortened(value: str, characters: int) -> str:
     return value if len(value) <= characters else f"{value[:characters]}…"
 
 
-def receipt_of(job: Job) -> dict[str, Any]:
-    """Return what was found, done and left in each store, and when the job verified that nothing was left."""
-    stores = job.receipt.get("stores", {})
-    verified_at = job.receipt.get("verified_at")
-    lines = [
-        {
-            "store": store,
-            **{name: NONE if entry.get(name) is None else whole(entry[name]) for name in ("found", "done", "left")},
-        }
-        for store, entry in stores.items()
-    ]
-    return {"lines": lines, "verified_at": verified_at and moment(datetime.fromisoformat(verified_at))}
-
-
 MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR

@@ -73,8 +73,8 @@ class JobChangeList(ChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Search once, by all filters and the search term together."""
         self.now = clock.read(jobs_connection())
-        specs, self.has_filters, others, _, self.has_active_filters = self.get_filters(request)
-        if others:
+        specs, self.has_filters, unknown, _, self.has_active_filters = self.get_filters(request)
+        if unknown:
             raise IncorrectLookupParameters
         self.filter_specs = specs
         self.clear_all_filters_qs = self.get_query_string(

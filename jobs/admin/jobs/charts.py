@@ -1,7 +1,7 @@
 """Charts drawn by the server as SVG, without scripts or inline styles.
 
-The drawing is stretched to the available width, so its labels stand beside it in HTML.
-Every number is also a tooltip, and stands in the page's table in the same words.
+The drawing is stretched to the available width, so its labels are HTML beside it.
+Every number is also a tooltip, and in the page's table in the same words.
 """
 
 from collections.abc import Callable, Sequence
@@ -87,8 +87,8 @@ class Chart:
     @property
     def grid(self) -> str:
         """A path with a line for each label."""
-        steps = len(self.heights) - 1
-        return "".join(f"M0 {_y(step / steps)}H{self.width}" for step in range(steps + 1))
+        top = len(self.heights) - 1
+        return "".join(f"M0 {_y(place / top)}H{self.width}" for place in range(top + 1))
 
     @property
     def spots(self) -> list[Spot]:

@@ -1,12 +1,12 @@
 """The page of one job: why it has its status, its progress, its history, and other jobs for the same reference."""
 
 import json
-from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import admin
-from django.contrib.admin.utils import quote
+from django.contrib.admin.utils import flatten_fieldsets, quote
 from django.http import HttpRequest
 from django.utils import formats
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +20,8 @@ from . import state_sentence
 from .interventions import InterventionsMixin
 from .timeline import Hide, Timeline, timeline_of
 
-OTHERS_SHOWN: Final = 10
+OTHER_JOBS_SHOWN: Final = 10
+COUNTS: Final = ("found", "done", "left")
 PARAMETERS_CHARACTERS: Final = 6_000
 
 CREATED: Final = display.column(display.moment, "created_at", _("created"))
@@ -52,8 +53,7 @@ class JobPageMixin(InterventionsMixin):
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown_fields = self.fieldsets if obj else ()
-        return [field for _title, options in shown_fields for row in options["fields"] for field in _fields_of(row)]
+        return flatten_fieldsets(self.fieldsets) if obj else ()
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the job with its project, its organization and the database's time as ``read_at``, in one query."""
@@ -91,7 +91,7 @@ class JobPageMixin(InterventionsMixin):
             "status": display.status(job.status),
             "why": state_sentence.why(job, now=job.read_at, timeline=timeline),
             # A job is retried once: a second retry would be refused.
-            "interventions": [one for one in offered if not (retried_by and one["intervention"].name == "retry")],
+            "interventions": [one for one in offered if not (retried_by and one["name"] == "retry")],
             "project": job.project,
             "organization": job.project.organization,
             "action": job.action,
@@ -103,7 +103,7 @@ class JobPageMixin(InterventionsMixin):
             "has_parameters": job.parameters is not None,
             "retry_of": job.retry_of_id and self._link(job.retry_of_id),
             "retried_by": retried_by,
-            "others": self._others(job),
+            "others": self._other_jobs(job),
             "others_url": f"{self.url_of('changelist')}?{urlencode({'same_as': job.pk})}",
             **_progress_of(job, hide),
             **_history_of(request, timeline, with_detail=with_detail),
@@ -112,7 +112,7 @@ class JobPageMixin(InterventionsMixin):
     def _link(self, job_id: int) -> dict[str, Any]:
         return {"id": job_id, "url": self.url_of("change", quote(job_id))}
 
-    def _others(self, job: Job) -> list[dict[str, Any]]:
+    def _other_jobs(self, job: Job) -> list[dict[str, Any]]:
         """Return the newest other jobs for the same reference, of all projects; none for a redacted job."""
         if not job.reference_id:
             return []
@@ -126,22 +126,31 @@ class JobPageMixin(InterventionsMixin):
                 "project": other.project,
                 "created": display.moment(other.created_at),
             }
-            for other in rows[:OTHERS_SHOWN]
+            for other in rows[:OTHER_JOBS_SHOWN]
         ]
 
 
 def _progress_of(job: Any, hide: Hide) -> dict[str, Any]:
     """Return the progress, its rate, and the receipt."""
     pace = state_sentence.pace_of(job, now=job.read_at)
-    receipt = display.receipt_of(job)
-    lines = [{**line, "store": hide(line["store"])} for line in receipt["lines"]]
+    lines = [
+        {
+            "store": hide(store),
+            **{name: display.NONE if entry.get(name) is None else display.whole(entry[name]) for name in COUNTS},
+        }
+        for store, entry in job.receipt.get("stores", {}).items()
+    ]
+    verified_at = job.receipt.get("verified_at")
     return {
         "has_progress": job.progress_done > 0 or job.progress_total is not None,
         "progress": display.progress(job),
         "rate": pace and formats.number_format(round(pace.per_second, 1), decimal_pos=1, force_grouping=True),
         "ends_at": pace and pace.ends_at and display.moment(pace.ends_at),
         "ends_in": pace and pace.ends_at and display.duration(pace.ends_at - job.read_at),
-        "receipt": {**receipt, "lines": lines},
+        "receipt": {
+            "lines": lines,
+            "verified_at": verified_at and display.moment(datetime.fromisoformat(verified_at)),
+        },
     }
 
 
@@ -163,7 +172,3 @@ def _history_of(request: HttpRequest, timeline: Timeline, *, with_detail: bool) 
 def _parameters(job: Job) -> str:
     text = json.dumps(job.parameters, ensure_ascii=False, indent=2)
     return display.shortened(text, PARAMETERS_CHARACTERS)
-
-
-def _fields_of(row: Any) -> Sequence[Any]:
-    return row if isinstance(row, tuple) else (row,)

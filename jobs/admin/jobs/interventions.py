@@ -59,8 +59,6 @@ WHY_NOT: Final = {
 class Intervention:
     """What staff can do with one job: the permission, the service, the texts, and for which jobs it is offered."""
 
-    name: str
-    """Of its URL."""
     permission: str
     service: Callable[..., Job]
     title: "_StrPromise"
@@ -74,9 +72,9 @@ class Intervention:
     is_dangerous: bool = False
 
 
+# By the name in the URL.
 INTERVENTIONS: Final = {
     "run": Intervention(
-        name="run",
         permission="run",
         service=run_job_now,
         title=_("Run this job now…"),
@@ -88,7 +86,6 @@ INTERVENTIONS: Final = {
         is_offered=lambda job: job.status == Status.SCHEDULED and not job.is_held and job.due_at > job.read_at,
     ),
     "hold": Intervention(
-        name="hold",
         permission="hold",
         service=hold_job,
         title=_("Hold this job…"),
@@ -100,7 +97,6 @@ INTERVENTIONS: Final = {
         is_offered=lambda job: job.status == Status.SCHEDULED and not job.is_held,
     ),
     "resume": Intervention(
-        name="resume",
         permission="hold",
         service=resume_job,
         title=_("Resume this job…"),
@@ -112,7 +108,6 @@ INTERVENTIONS: Final = {
         is_offered=lambda job: job.is_held,
     ),
     "retry": Intervention(
-        name="retry",
         permission="retry",
         service=retry_job,
         title=_("Retry this job…"),
@@ -128,7 +123,6 @@ INTERVENTIONS: Final = {
         ),
     ),
     "cancel": Intervention(
-        name="cancel",
         permission="cancel",
         service=cancel_job,
         title=_("Cancel this job…"),
@@ -184,6 +178,7 @@ class InterventionsMixin(ReadOnlyMixin):
         """Return the interventions that this user may take with the job as it was read."""
         return [
             {
+                "name": name,
                 "intervention": intervention,
                 "url": self.url_of(name, quote(job.pk)),
                 "reason": ReasonForm(auto_id=f"id_{name}_%s")["reason"],

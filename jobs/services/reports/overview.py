@@ -189,7 +189,7 @@ def _periods(edges: list[datetime], by_bucket: dict[datetime, Counts]) -> list[P
 
 
 def _in_status(status: Status) -> JobQuerySet:
-    """Return the jobs of one status in the order of their index, which forces the planner to use it.
+    """Return the jobs of one status in the order of their index, so that the planner must use it.
 
     With ``status = …`` the planner may scan the table until it has found enough of them; if all
     lie at its end, it scans everything.

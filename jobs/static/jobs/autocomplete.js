@@ -1,4 +1,4 @@
-// Django's fields that complete what is typed tell screen readers their value, but not what they are for: say both.
+// Django's autocomplete fields announce their value to screen readers, but not their label: add it.
 document.addEventListener("DOMContentLoaded", () => {
   const name = () => {
     for (const field of document.querySelectorAll("select.admin-autocomplete")) {
@@ -7,7 +7,7 @@ document.addEventListener("DOMContentLoaded", () => {
       if (label && shown) shown.setAttribute("aria-label", `${label.textContent} ${shown.textContent}`.trim());
     }
   };
-  // They are made once all scripts have run, and made anew with each value.
+  // Django creates them after all scripts, and again with each value.
   new MutationObserver(name).observe(document.body, { childList: true, characterData: true, subtree: true });
   name();
 });

@@ -1,7 +1,7 @@
-// Buttons that copy the text of the element they name. Without this file the text can be selected by one click.
+// Buttons that copy the text of the element in `data-copies`. Without this file, one click selects the text.
 for (const button of document.querySelectorAll("button[data-copies]")) {
   const place = document.getElementById(button.dataset.copies);
-  const told = button.parentElement.querySelector("[role=status]");
+  const status = button.parentElement.querySelector("[role=status]");
   const copy = async () => {
     if (navigator.clipboard) { // only over HTTPS and on localhost
       await navigator.clipboard.writeText(place.textContent);
@@ -11,12 +11,12 @@ for (const button of document.querySelectorAll("button[data-copies]")) {
     if (!document.execCommand("copy")) throw new Error("not copied");
   };
   button.addEventListener("click", async () => {
-    told.textContent = "";
+    status.textContent = "";
     try {
       await copy();
-      told.textContent = button.dataset.done;
+      status.textContent = button.dataset.done;
     } catch {
-      getSelection().selectAllChildren(place); // to be copied by hand
+      getSelection().selectAllChildren(place); // for copying by hand
     }
   });
   button.hidden = false;

@@ -1,4 +1,4 @@
-// Swagger UI on the document that the page names; a key typed into "Authorize" stays in this page.
+// Swagger UI for the document in `data-document`; a key typed into "Authorize" is not stored.
 const place = document.getElementById("docs");
 SwaggerUIBundle({
   url: place.dataset.document,

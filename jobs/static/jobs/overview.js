@@ -1,4 +1,4 @@
-// Keeps the overview fresh for those who ask for it. Without this file the page is the same, but for that.
+// Refreshes the overview, if the user has switched that on. Without this file the page works, but is not refreshed.
 "use strict";
 {
   const toggle = document.getElementById("jobs-overview-toggle");
@@ -6,7 +6,7 @@
   const live = document.getElementById("jobs-overview-live");
   const FOCUSABLE = "a[href], summary, [tabindex]";
 
-  // What the reader has done to the old part holds for the new one: opened tables, scrolled regions, the focus.
+  // Keeps what the user did to the old content: opened tables, scrolled regions, the focus.
   const swap = (fresh) => {
     const before = {
       focusables: [...live.querySelectorAll(FOCUSABLE)],
@@ -29,7 +29,7 @@
     }
   };
 
-  // The same link may stand in several places: its part of the page belongs to its name.
+  // The same link may occur several times: its section is a part of its name.
   const nameOf = (element) => {
     const part = element.closest("[aria-labelledby]")?.getAttribute("aria-labelledby");
     return [part, element.tagName, element.getAttribute("href"), element.getAttribute("aria-labelledby")].join(" ");
@@ -68,7 +68,7 @@
       refreshed = Date.now();
       refresh();
     };
-    // Hidden pages do nothing; one that is looked at again is refreshed at once if it is due.
+    // A hidden page is not refreshed; once visible again, it is refreshed at once if that is due.
     document.addEventListener("visibilitychange", tick);
     timer = setInterval(tick, 1000);
   };
