@@ -11,11 +11,11 @@ from django.utils import timezone
 from jobs.models import Job, Pause, Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
-from tests.checks.conftest import Site
 from tests.support.admin_client import add_event
 from tests.support.admin_overview import make_history
 from tests.support.browser_visits import Visit
 from tests.support.factories import make_job, make_organization, make_project
+from tests.support.http_server import Site
 
 HOSTILE: Final = "<script>alert(1)</script>\u202egnp.exe =cmd()|' /C calc'!A0"
 TRACEBACK: Final = f'Traceback (most recent call last):\n  File "<script>alert(1)</script>", line 1\n{HOSTILE}'

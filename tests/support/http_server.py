@@ -23,6 +23,16 @@ ANSWER_SECONDS: Final = 15
 
 
 @dataclass(frozen=True, kw_only=True)
+class Site:
+    """A running site: its address, a project in it, and an API key of the project's organization."""
+
+    address: str
+    project_key: str
+    secret: str
+    key_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """What came back over the socket; ``headers`` by lower-case name."""
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import pytest
@@ -11,21 +10,11 @@ from django.db import connections
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.factories import make_key, make_project
-from tests.support.http_server import running_server
+from tests.support.http_server import Site, running_server
 
 ARGUMENTS: Final = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"),
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """Where the site answers, and what opens it."""
-
-    address: str
-    project_key: str
-    secret: str
-    key_id: int
 
 
 @pytest.fixture

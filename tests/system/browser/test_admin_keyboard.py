@@ -6,8 +6,8 @@ from playwright.sync_api import Browser
 
 from jobs.models import ApiKey
 from jobs.services.tenants.api_keys import find_access
-from tests.checks.conftest import Site
 from tests.support.browser_visits import Visit, visit
+from tests.support.http_server import Site
 
 
 def replace_by_keyboard(visitor: Visit, site: Site) -> None:

@@ -3,8 +3,8 @@
 from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
-from tests.checks.conftest import Site
 from tests.support.browser_visits import Visit, visit
+from tests.support.http_server import Site
 
 MINUTE = 60_000
 # Playwright's pages are never hidden: one tells them, as the browser itself would.

@@ -8,10 +8,10 @@ from playwright.sync_api import Browser
 
 from jobs.models import Job
 from jobs.status import Status
-from tests.checks.conftest import Site
 from tests.support.admin_scenes import make_scene, paths, tour
 from tests.support.browser_visits import Visit, too_wide, unreachable_regions, violations, visit
 from tests.support.factories import make_job
+from tests.support.http_server import Site
 
 LIST = "admin:jobs_job_changelist"
 

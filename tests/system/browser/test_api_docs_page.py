@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Browser, Page
 
-from tests.checks.conftest import Site
+from tests.support.http_server import Site
 
 OPERATION = ".opblock"
 

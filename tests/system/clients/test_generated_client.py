@@ -9,7 +9,7 @@ import pytest
 
 from jobs.api.openapi import DOCUMENT
 from jobs.models import Job
-from tests.checks.conftest import Site
+from tests.support.http_server import Site
 
 # What an integrator writes.
 PROGRAM = """

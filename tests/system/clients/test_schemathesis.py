@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.checks.conftest import Site
 from tests.support.concurrency import postgresql_only
+from tests.support.http_server import Site
 from tests.support.openapi.operations import OPERATIONS
 
 SEED = 20261124
