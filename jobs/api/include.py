@@ -11,7 +11,7 @@ from ..db.connection import jobs_connection
 from ..exceptions import InvalidField
 from ..models import Job, JobEvent
 from ..services.reports.history import Attempt, public_actor, public_note, read_history
-from ..services.reports.wait_reasons import Wait, Waiting, explain_wait
+from ..services.reports.wait_reasons import Wait, WaitReason, explain_wait
 from ..services.validation import quoted
 from .parsing import first_value
 from .serializers import Milliseconds
@@ -21,13 +21,13 @@ INCLUDABLE: Final = ("progress", "receipt", "events", "attempts")
 
 # The public word for each reason to wait, and the member that holds its instant, which may be null.
 WAIT_REASONS: Final = {
-    Waiting.START_TIME: ("startTime", "until"),
-    Waiting.RETRY: ("retry", "until"),
-    Waiting.HELD: ("held", "since"),
-    Waiting.DISABLED: ("disabled", "since"),
-    Waiting.PAUSED: ("paused", "since"),
-    Waiting.WORKER: ("worker", "since"),
-    Waiting.TURN: ("turn", None),
+    WaitReason.START_TIME: ("startTime", "until"),
+    WaitReason.RETRY: ("retry", "until"),
+    WaitReason.HELD: ("held", "since"),
+    WaitReason.DISABLED: ("disabled", "since"),
+    WaitReason.PAUSED: ("paused", "since"),
+    WaitReason.WORKER: ("worker", "since"),
+    WaitReason.TURN: ("turn", None),
 }
 
 
@@ -43,7 +43,7 @@ class WaitSerializer(serializers.Serializer[Wait]):
         return wait
 
     def to_representation(self, instance: Wait) -> dict[str, Any]:
-        what, name = WAIT_REASONS[instance.what]
+        what, name = WAIT_REASONS[instance.reason]
         if name is None:
             return {"what": what}
         at = getattr(instance, name)

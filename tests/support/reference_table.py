@@ -58,7 +58,7 @@ def add(table: str, job_id: int, **what_matters: Any) -> None:
 
 
 def stored(value: Any) -> Any:
-    """Return a time as their columns have it: in UTC, and without saying so; SQLite has texts."""
+    """Return a time as their columns store it: in UTC, without a zone; as text in SQLite."""
     if not isinstance(value, datetime):
         return value
     naive = value.replace(tzinfo=None)

@@ -26,7 +26,7 @@ from ...exceptions import InvalidField, JobsError
 from ...models import Job
 from ...services.commands import bulk_change
 from ...services.commands.bulk_change import BulkChange, Change
-from ...services.reports.wait_reasons import Waiting, explain_wait
+from ...services.reports.wait_reasons import WaitReason, explain_wait
 from ...services.search.staff_filter import JobFilter
 from ...status import Status
 from ..base import display
@@ -217,7 +217,7 @@ class BulkChangeMixin(JobListMixin, InterventionsMixin):
         now = clock.read(jobs_connection())
         job: Any = Job(pk=0, action=bulk_change.ACTION, status=Status.SCHEDULED.value, start_at=now, due_at=now)
         job.read_at, job.wait = now, explain_wait(job, now=now)
-        return "" if job.wait is None or job.wait.what is Waiting.TURN else str(waits(job))
+        return "" if job.wait is None or job.wait.reason is WaitReason.TURN else str(waits(job))
 
     def _change_all(self, request: HttpRequest, change: Change, asked: dict[str, Any], reason: str) -> HttpResponse:
         """Schedule a job that makes the change, and show that job."""

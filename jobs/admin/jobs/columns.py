@@ -12,17 +12,17 @@ from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
 from ...models import Job
-from ...services.reports.wait_reasons import Wait, Waiting
+from ...services.reports.wait_reasons import Wait, WaitReason
 from ..base import display
 from ..base.read_only import ReadOnlyMixin
 from .change_list import UNLISTED_COLUMNS, BoundedPaginator, JobChangeList, search
 from .filters import JOB_FILTERS, LATE_AFTER
 
 BADGES: Final = {
-    Waiting.HELD: _("held"),
-    Waiting.DISABLED: _("organization disabled"),
-    Waiting.PAUSED: _("paused"),
-    Waiting.WORKER: _("no worker"),
+    WaitReason.HELD: _("held"),
+    WaitReason.DISABLED: _("organization disabled"),
+    WaitReason.PAUSED: _("paused"),
+    WaitReason.WORKER: _("no worker"),
 }
 
 
@@ -54,17 +54,17 @@ def progress(job: Job) -> str:
 def waits(job: Any) -> str:
     """Return why a job that is due, held or between attempts waits, and for how long."""
     wait: Wait | None = job.wait
-    if wait is None or wait.what is Waiting.START_TIME:
+    if wait is None or wait.reason is WaitReason.START_TIME:
         return display.NONE
-    if wait.what is Waiting.RETRY:
+    if wait.reason is WaitReason.RETRY:
         until = display.rough_duration(job.due_at - job.read_at)
         return _badge("retry", translated("next attempt in %(span)s") % {"span": until})
-    if wait.what is Waiting.HELD:
-        return _badge("held", BADGES[wait.what])
+    if wait.reason is WaitReason.HELD:
+        return _badge("held", BADGES[wait.reason])
     waited = job.read_at - job.due_at
     how_long = translated("waiting %(span)s") % {"span": display.rough_duration(waited)}
-    if wait.what in BADGES:
-        return _badge("held", translated("%(why)s, %(waiting)s") % {"why": BADGES[wait.what], "waiting": how_long})
+    if wait.reason in BADGES:
+        return _badge("held", translated("%(why)s, %(waiting)s") % {"why": BADGES[wait.reason], "waiting": how_long})
     if waited >= LATE_AFTER:
         return _badge("late", translated("late, %(waiting)s") % {"waiting": how_long})
     return _badge("turn", how_long)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from ...services.reports.health import MOST_COUNTED, Bounds, Concern, Health
+from ...services.reports.health import MOST_COUNTED, Bounds, Health, HealthProblem
 from ...services.reports.overview import SPANS, Overview, Period, get_overview
 from ...status import Status
 from ..base import display
@@ -99,7 +99,7 @@ def _now(overview: Overview) -> dict[str, Any]:
     health = overview.health
     return {
         "checked_at": display.moment(health.checked_at),
-        "problems": [_sentence(concern, health) for concern in health.concerns(Bounds())],
+        "problems": [_sentence(problem, health) for problem in health.problems(Bounds())],
         "statuses": [
             {"status": status.value, "shown": display.status(status), "count": display.count_up_to(MOST_COUNTED, count)}
             for status, count in overview.by_status.items()
@@ -116,25 +116,25 @@ def _now(overview: Overview) -> dict[str, Any]:
     }
 
 
-def _sentence(concern: Concern, health: Health) -> str:
+def _sentence(problem: HealthProblem, health: Health) -> str:
     """Return a problem in one sentence."""
     bounds, overdue = Bounds(), health.oldest_overdue
-    if concern is Concern.OVERDUE and overdue is not None:
+    if problem is HealthProblem.OVERDUE and overdue is not None:
         words = translated(
             "Job %(job)s (%(action)s) should have started %(time)s ago; %(bound)s would be usual at most."
         )
         times = {"time": _seconds(overdue.seconds), "bound": _seconds(bounds.max_overdue)}
         return words % {"job": overdue.job_id, "action": overdue.action, **times}
-    if concern is Concern.WORKERS:
+    if problem is HealthProblem.WORKERS:
         alive = health.alive(bounds)
         if alive == 0:
             words = translated("No worker is alive: none has sent a heartbeat in the last %(time)s.")
         else:
             words = ngettext("Only %(alive)s worker is alive.", "Only %(alive)s workers are alive.", alive)
         return words % {"alive": alive, "time": _seconds(bounds.max_beat_age)}
-    if concern is Concern.DISPATCHERS:
+    if problem is HealthProblem.DISPATCHERS:
         return translated("No dispatcher is alive, so no job is dispatched to its engine.")
-    if concern is Concern.UNRESCUED:
+    if problem is HealthProblem.UNRESCUED:
         words = ngettext(
             "%(count)s job was lost by its worker and has not been rescued.",
             "%(count)s jobs were lost by their workers and have not been rescued.",

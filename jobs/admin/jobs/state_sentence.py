@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ...models import Job, JobEvent
-from ...services.reports.wait_reasons import Waiting, explain_wait
+from ...services.reports.wait_reasons import WaitReason, explain_wait
 from ...status import Status
 from ..base import display
 from .timeline import Timeline
@@ -35,26 +35,26 @@ def why(job: Job, *, now: datetime, timeline: Timeline) -> SafeString:
 
 def _why_waiting(job: Job, now: datetime, timeline: Timeline) -> SafeString:
     wait = explain_wait(job, now=now)
-    what = None if wait is None else wait.what
+    reason = None if wait is None else wait.reason
     since = _moment(None if wait is None else wait.since)
-    if what is Waiting.HELD:
+    if reason is WaitReason.HELD:
         held = timeline.last(What.HELD)
         return _by_somebody(
             held, timeline, since, _("Held by {who} since {at}; it waits until it is resumed."), _("Reason: {reason}")
         )
-    if what is Waiting.START_TIME:
+    if reason is WaitReason.START_TIME:
         return format_html(_("Waits for its start at {at}."), at=_moment(job.due_at))
-    if what is Waiting.RETRY:
+    if reason is WaitReason.RETRY:
         text = _("Attempt {attempt} did not complete it; the next one is due at {at}.")
         return format_html(text, attempt=job.attempt, at=_moment(job.due_at))
-    if what is Waiting.DISABLED:
+    if reason is WaitReason.DISABLED:
         text = _("Its organization is disabled since {at}; none of its jobs is started until it is enabled again.")
         return format_html(text, at=since)
-    if what is Waiting.PAUSED:
+    if reason is WaitReason.PAUSED:
         return format_html(_("Paused since {at}; it waits until the pause is lifted."), at=since)
-    if what is Waiting.WORKER and wait is not None and wait.since is None:
+    if reason is WaitReason.WORKER and wait is not None and wait.since is None:
         return format_html(_("Due since {at}, but no worker has been seen."), at=_moment(job.due_at))
-    if what is Waiting.WORKER:
+    if reason is WaitReason.WORKER:
         return format_html(
             _("Due since {due}, but no worker is alive; the last one was seen at {at}."),
             due=_moment(job.due_at),

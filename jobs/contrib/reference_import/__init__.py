@@ -1,1 +1,1 @@
-"""Take over the jobs of the reference service."""
+"""Imports the jobs of the reference service: the one whose REST API ours replaces."""

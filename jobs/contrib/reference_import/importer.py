@@ -1,4 +1,4 @@
-"""Take over the jobs of the service whose API ours is a drop-in for; their ids stay what integrators know."""
+"""Imports jobs from the tables of the reference service, with their ids, which integrators know."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,29 +20,29 @@ BIGGEST_BATCH_SIZE: Final = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
-    """A row that was left where it is, by its id, and why; about people it says nothing."""
+class SkippedRow:
+    """The id of a row that was not imported, and why; without values that could be about people."""
 
     job_id: Any
     reason: str
 
 
 @dataclass(kw_only=True)
-class Imported:
-    """What a run did: rows ``read``, of them ``imported`` now, ``present`` since an earlier run, and ``refused``."""
+class ImportResult:
+    """What a run did: rows ``read``, of them ``imported`` now, ``present`` since an earlier run, and ``skipped``."""
 
     read: int = 0
     imported: int = 0
     present: int = 0
-    refused: list[Refused] = field(default_factory=list)
+    skipped: list[SkippedRow] = field(default_factory=list)
 
 
-def import_jobs(source: Source, *, batch_size: int = DEFAULT_BATCH_SIZE, dry_run: bool = False) -> Imported:
+def import_jobs(source: Source, *, batch_size: int = DEFAULT_BATCH_SIZE, dry_run: bool = False) -> ImportResult:
     """Copy all jobs of ``source`` that are not here yet, each with its id, in transactions of ``batch_size``.
 
-    May be cut short and run again. New jobs get ids above all of theirs from the start
-    on. Waiting jobs wait on and are run when they are due: stop the other service's
-    executor before. ``dry_run`` reads and checks all the same, and changes nothing.
+    Can be cut short and repeated. From the start on, new jobs get ids above all of theirs. Scheduled
+    jobs stay scheduled, and are run here when they are due: stop the other service's executor
+    before. ``dry_run`` reads and checks, but changes nothing.
 
     Raises:
         InvalidField: ``batch_size`` is not 1 to 5,000.
@@ -50,7 +50,7 @@ def import_jobs(source: Source, *, batch_size: int = DEFAULT_BATCH_SIZE, dry_run
     """
     if not 1 <= batch_size <= BIGGEST_BATCH_SIZE:
         raise InvalidField("batch_size", f"must be 1 to {BIGGEST_BATCH_SIZE:,}")
-    run = _Run(source)
+    run = _Importer(source)
     if not dry_run:
         _reserve_ids(min(source.highest_id(), BIGGEST_ID - 1))
     for rows in source.batches(batch_size):
@@ -59,17 +59,17 @@ def import_jobs(source: Source, *, batch_size: int = DEFAULT_BATCH_SIZE, dry_run
     return run.done
 
 
-class _Run:
-    """One run: what it did, the projects it has met, and the active jobs that it brought."""
+class _Importer:
+    """One run: its result, the projects it has looked up, and the active jobs that it has imported."""
 
     def __init__(self, source: Source) -> None:
-        self.done = Imported()
+        self.done = ImportResult()
         self._source = source
         self._projects: dict[Any, models.Model | None] = {}
-        self._brought: dict[tuple[Any, ...], Any] = {}
+        self._active: dict[tuple[Any, ...], Any] = {}
 
     def select(self, rows: Sequence[Row]) -> list[Job]:
-        """Return those rows, as jobs, that are to be inserted; count the others."""
+        """Return the jobs to insert; count the other rows."""
         self.done.read += len(rows)
         here = Job.objects.in_bulk([row["job_id"] for row in rows if _is_id(row["job_id"])])
         jobs = []
@@ -77,19 +77,19 @@ class _Run:
             try:
                 job = job_of(row, project=self._project_of(row))
             except InvalidField as error:
-                self._refuse(row["job_id"], str(error))
+                self._skip(row["job_id"], str(error))
                 continue
-            there = here.get(job.pk)
-            if there is None:
+            existing = here.get(job.pk)
+            if existing is None:
                 jobs.append(job)
-            elif _is_same(there, job):
+            elif _is_same(existing, job):
                 self.done.present += 1
             else:
-                self._refuse(job.pk, "job_id: is another job's here")
-        return self._without_rivals(jobs)
+                self._skip(job.pk, "job_id: is another job's here")
+        return self._without_duplicates(jobs)
 
     def insert(self, jobs: Sequence[Job]) -> int:
-        """Insert jobs at once, or one by one if somebody else was there first; return how many."""
+        """Insert jobs together, or one by one if one of them exists by now; return how many."""
         try:
             _insert(jobs)
         except IntegrityError as error:
@@ -105,7 +105,7 @@ class _Run:
             except IntegrityError as error:
                 if not is_unique_violation(error):
                     raise
-                self._refuse(job.pk, "job_id: it, or an active job for the same reference, came to be here meanwhile")
+                self._skip(job.pk, "job_id: it, or an active job for the same reference, came to be here meanwhile")
         return inserted
 
     def _project_of(self, row: Row) -> models.Model:
@@ -117,28 +117,28 @@ class _Run:
             raise InvalidField("project_id", f"{theirs} is none of the projects here")
         return found
 
-    def _without_rivals(self, jobs: Sequence[Job]) -> list[Job]:
-        """Leave out what a unique action already has an active job for; the other service may have several."""
+    def _without_duplicates(self, jobs: Sequence[Job]) -> list[Job]:
+        """Skip jobs of a unique action that has an active job for the reference; the other service may have several."""
         unique = [job for job in jobs if job.status == "scheduled" and job.unique_key is not None]
-        # All three, for the index of active jobs.
-        rivals = Job.objects.active().filter(
+        # All three columns, for the index of active jobs.
+        existing = Job.objects.active().filter(
             project__in={job.project_id for job in unique},
             action__in={job.action for job in unique},
             unique_key__in={job.unique_key for job in unique},
         )
-        active = {_subject_of(job): job.pk for job in rivals} if unique else {}
+        active = {_subject_of(job): job.pk for job in existing} if unique else {}
         kept = []
         for job in jobs:
             if job in unique:
-                first = active.get(_subject_of(job)) or self._brought.setdefault(_subject_of(job), job.pk)
+                first = active.get(_subject_of(job)) or self._active.setdefault(_subject_of(job), job.pk)
                 if first != job.pk:
-                    self._refuse(job.pk, f"reference_id: job {first} waits or runs for the same")
+                    self._skip(job.pk, f"reference_id: job {first} waits or runs for the same")
                     continue
             kept.append(job)
         return kept
 
-    def _refuse(self, job_id: Any, reason: str) -> None:
-        self.done.refused.append(Refused(job_id=job_id, reason=reason))
+    def _skip(self, job_id: Any, reason: str) -> None:
+        self.done.skipped.append(SkippedRow(job_id=job_id, reason=reason))
 
 
 def _insert(jobs: Sequence[Job]) -> None:
@@ -158,7 +158,7 @@ def _is_id(value: object) -> bool:
 
 
 def _is_same(here: Job, theirs: Job) -> bool:
-    """Whether a job is here since an earlier run, whatever has become of it; redaction blanks what it was about."""
+    """Whether a job is here from an earlier run, whatever has happened to it since; it may be redacted."""
     return (here.project_id, here.action, here.created_at) == (
         theirs.project_id,
         theirs.action,
@@ -167,7 +167,7 @@ def _is_same(here: Job, theirs: Job) -> bool:
 
 
 def _reserve_ids(highest: int) -> None:
-    """Let new jobs have ids above ``highest``, so that none of them takes the id of one that is still to come."""
+    """Make new jobs get ids above ``highest``, so that none takes the id of a job that is not imported yet."""
     connection, table = jobs_connection(), Job._meta.db_table
     with service_transaction(), connection.cursor() as cursor:
         if supports_row_locks(connection):

@@ -1,4 +1,4 @@
-"""The tables of the service whose API ours is a drop-in for: how they are read, and what a row of theirs is here.
+"""Reads the tables of the reference service, and converts a row to a job.
 
 ``jobs``: ``job_id`` integer, ``description`` text, ``status`` one of our five words,
 ``project_id`` integer, ``action`` text or enum, ``reference_id`` text, ``created_at``,
@@ -35,18 +35,18 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the rows are, and how their projects are ours.
+    """Where the rows are, and how our project for a row is found.
 
     ``match`` by ``id``: their ``project_id`` is our ``projectId``; by ``key``: their
-    ``project_key``, in ``projects_table``, is our ``key``. ``named`` says it for single
-    projects, from their ``project_id`` to our ``key``, before either.
+    ``project_key``, in ``projects_table``, is our ``key``. ``project_keys`` gives our ``key`` for
+    single projects by their ``project_id``, and precedes both.
     """
 
     alias: str
     table: str = "jobs"
     projects_table: str = "projects"
     match: Literal["id", "key"] = "id"
-    named: Mapping[int, str] = field(default_factory=dict)
+    project_keys: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.alias not in connections:
@@ -56,12 +56,12 @@ class Source:
                 raise InvalidField("table", f"must be the name of a table, or schema.table, not {name!r}")
 
     def highest_id(self) -> int:
-        """Return the highest id there is; 0: there are no rows."""
+        """Return the highest id; 0: there are no rows."""
         ((highest,),) = self._select(f"SELECT max(job_id) FROM {self._quoted(self.table)}")  # noqa: S608 – checked
         return cast("int", highest or 0)
 
     def batches(self, size: int) -> Iterator[list[Row]]:
-        """Yield all rows by ascending id, ``size`` at a time; no transaction is held between two."""
+        """Yield all rows by ascending id, ``size`` at a time, each batch in its own query."""
         sql = f"SELECT {', '.join(COLUMNS)} FROM {self._quoted(self.table)} WHERE job_id > %s ORDER BY job_id LIMIT %s"  # noqa: S608
         last: Any = -(BIGGEST_ID + 1)
         while rows := [dict(zip(COLUMNS, row, strict=True)) for row in self._select(sql, last, size)]:
@@ -71,14 +71,14 @@ class Source:
     def find_project(self, project_id: Any) -> models.Model | None:
         """Return our project for their ``project_id``, or None."""
         projects = get_project_model()._default_manager
-        if project_id in self.named:
-            return projects.filter(key=self.named[project_id]).first()
+        if project_id in self.project_keys:
+            return projects.filter(key=self.project_keys[project_id]).first()
         if self.match == "key":
             sql = f"SELECT project_key FROM {self._quoted(self.projects_table)} WHERE project_id = %s"  # noqa: S608
             keys = [key for (key,) in self._select(sql, project_id)]
             return projects.filter(key__in=keys).first()
         pk = get_project_model()._meta.pk
-        while isinstance(pk, models.ForeignKey):  # of a model that inherits from another one
+        while isinstance(pk, models.ForeignKey):  # the primary key of a model that inherits from another one
             pk = pk.target_field
         name = "pk" if isinstance(pk, models.IntegerField) else "public_id"
         return projects.filter(**{name: project_id}).first() if isinstance(project_id, int) else None
@@ -93,10 +93,10 @@ class Source:
 
 
 def job_of(row: Row, *, project: models.Model) -> Job:
-    """Return what a row of theirs is here, under the same id and not yet inserted.
+    """Return the job for a row, with the same id and not yet inserted.
 
     Raises:
-        InvalidField: it cannot be represented; the text has no value of the row that could be about people.
+        InvalidField: the row cannot be represented; the text has no value that could be about people.
     """
     if not isinstance(row["job_id"], int) or not 0 < row["job_id"] <= BIGGEST_ID:
         raise InvalidField("job_id", "is no id that a job can have")
@@ -121,7 +121,7 @@ def job_of(row: Row, *, project: models.Model) -> Job:
         errors=None if row["errors"] is None else str(row["errors"]),
         unique_key=row["reference_id"] if action is not None and action.unique else None,
         created_at=created_at,
-        # Theirs is the time of creation while nothing has changed; ours is null then.
+        # Until the first change, theirs is the time of creation, and ours is null.
         updated_at=ended_at if status.is_final else None,
         start_at=start_at,
         due_at=start_at,
@@ -140,10 +140,10 @@ def _status_of(row: Row) -> Status:
 
 
 def _instant(row: Row, name: str) -> datetime:
-    """Return an aware datetime, to the millisecond, from whatever kind of column a time is in."""
+    """Return an aware datetime, to the millisecond, from a time in any kind of column."""
     value = row[name]
     try:
-        if isinstance(value, str):  # SQLite has no times
+        if isinstance(value, str):  # SQLite stores times as text
             value = datetime.fromisoformat(value)
         if isinstance(value, int) and not isinstance(value, bool):
             return EPOCH + timedelta(milliseconds=value)

@@ -1,19 +1,18 @@
-"""``manage.py createapikey``: make an API key and show it, this once."""
+"""``manage.py createapikey``: creates an API key and prints it, this once."""
 
-import json
 from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from ...exceptions import JobsError
 from ...models import SCOPES
 from ...services.tenants.api_keys import create_api_key
 from ...services.tenants.projects import get_organization, get_project
+from ..base import JobsCommand, to_second
 
 
-class Command(BaseCommand):
+class Command(JobsCommand):
     help = "Creates an API key of an organization and prints it. It is not stored and cannot be shown again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--project", metavar="KEY", help="a projectKey: the key opens that project only")
         parser.add_argument("--scopes", default=",".join(SCOPES), help="comma list, default: %(default)s")
         parser.add_argument("--expires-in", type=int, metavar="DAYS", help="days until it expires; default: never")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, nothing else")
+        self.add_json_option(parser)
 
     def handle(
         self,
@@ -36,33 +35,25 @@ class Command(BaseCommand):
         as_json: bool,
         **_: Any,
     ) -> None:
-        """Create and print."""
-        try:
-            owner = get_organization(organization)
-            made = create_api_key(
-                organization=owner,
-                project=None if project is None else get_project(project, organization=owner),
-                name=name,
-                scopes=[scope.strip() for scope in scopes.split(",") if scope.strip()],
-                lifetime=None if expires_in is None else _days(expires_in),
-            )
-        except JobsError as error:
-            raise CommandError(str(error)) from error
+        """Create and print the key."""
+        owner = get_organization(organization)
+        made = create_api_key(
+            organization=owner,
+            project=None if project is None else get_project(project, organization=owner),
+            name=name,
+            scopes=[scope.strip() for scope in scopes.split(",") if scope.strip()],
+            lifetime=None if expires_in is None else _days(expires_in),
+        )
         key = made.key
-        shown = {
-            "key": made.secret,
+        result = {
             "prefix": key.prefix,
             "name": key.name,
             "organization": owner.name,
             "projectKey": project,
             "scopes": key.scopes,
-            "expiresAt": None if key.expires_at is None else key.expires_at.isoformat(timespec="seconds"),
+            "expiresAt": to_second(key.expires_at),
         }
-        if as_json:
-            self.stdout.write(json.dumps(shown))
-            return
-        self.stdout.write(made.secret)
-        self.stderr.write("Keep it now: it is not stored and cannot be shown again.")
+        self.show_secret(made.secret, result, as_json=as_json)
 
 
 def _days(number: int) -> timedelta:

@@ -1,26 +1,25 @@
-"""``manage.py importjobs``: take over the jobs of the service whose API ours is a drop-in for."""
+"""``manage.py importjobs``: imports the jobs of the reference service, whose API ours replaces."""
 
-import json
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any, Literal
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
-from ...contrib.reference_import.importer import Imported, import_jobs
+from ...contrib.reference_import.importer import ImportResult, import_jobs
 from ...contrib.reference_import.source import Source
-from ...exceptions import JobsError
+from ..base import JobsCommand
 
 
 def project_pair(text: str) -> tuple[int, str]:
-    """Read ``1=3sWXSsqHgSKnE87YkNJK``: their project id, and the key of a project here."""
+    """Parse ``1=3sWXSsqHgSKnE87YkNJK``: their project id, and the key of a project here."""
     number, _, key = text.partition("=")
     if not (number.isascii() and number.isdigit()) or not key:
         raise ArgumentTypeError("must be like 1=3sWXSsqHgSKnE87YkNJK: their project id, and a project key here")
     return int(number), key
 
 
-class Command(BaseCommand):
+class Command(JobsCommand):
     help = (
         "Copies the jobs of the reference service's table, with their ids, from this or another database. Stop its "
         "executor first. Can be cut short and run again; rows that cannot be represented are named by their ids."
@@ -47,14 +46,14 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="ID=KEY",
-            dest="named",
+            dest="project_keys",
             help="their project id and a project key here, before --match; may be repeated",
         )
         parser.add_argument("--dry-run", action="store_true", help="read and check only, change nothing")
         parser.add_argument(
             "--batch-size", type=int, default=500, metavar="N", help="jobs a transaction, default: %(default)s"
         )
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, nothing else")
+        self.add_json_option(parser)
 
     def handle(
         self,
@@ -63,36 +62,30 @@ class Command(BaseCommand):
         table: str,
         match: Literal["id", "key"],
         projects_table: str,
-        named: list[tuple[int, str]],
+        project_keys: list[tuple[int, str]],
         **options: Any,
     ) -> None:
-        """Import, report counts, and exit with 1 if a row was refused."""
+        """Import, print counts, and exit with 1 if a row was refused."""
         try:
-            source = Source(alias=database, table=table, match=match, projects_table=projects_table, named=dict(named))
+            source = Source(
+                alias=database, table=table, match=match, projects_table=projects_table, project_keys=dict(project_keys)
+            )
             done = import_jobs(source, batch_size=options["batch_size"], dry_run=options["dry_run"])
-        except JobsError as error:
-            raise CommandError(str(error)) from error
         except DatabaseError as error:
-            # Not its text, which may name values of rows.
+            # Without its text, which may have values of rows.
             problem = f"{type(error).__name__}; what was imported is kept. Is {table!r} a table in {database!r}?"
             raise CommandError(f"The import broke off: {problem}") from error
-        if options["as_json"]:
-            self.stdout.write(_as_json(done, dry_run=options["dry_run"]))
-        else:
-            for refused in done.refused:
-                self.stderr.write(f"job {refused.job_id}: {refused.reason}")
-            self.stdout.write(_sentence(done, dry_run=options["dry_run"]))
-        if done.refused:
-            raise CommandError(f"{len(done.refused)} rows were refused.")
+        result = {"dryRun": options["dry_run"], "read": done.read, "imported": done.imported, "present": done.present}
+        result["refused"] = [{"jobId": row.job_id, "reason": row.reason} for row in done.skipped]
+        if not options["as_json"]:
+            for row in done.skipped:
+                self.stderr.write(f"job {row.job_id}: {row.reason}")
+        self.show(result, _sentence(done, dry_run=options["dry_run"]), as_json=options["as_json"])
+        if done.skipped:
+            raise CommandError(f"{len(done.skipped)} rows were refused.")
 
 
-def _as_json(done: Imported, *, dry_run: bool) -> str:
-    refused = [{"jobId": row.job_id, "reason": row.reason} for row in done.refused]
-    counts = {"read": done.read, "imported": done.imported, "present": done.present}
-    return json.dumps({"dryRun": dry_run, **counts, "refused": refused})
-
-
-def _sentence(done: Imported, *, dry_run: bool) -> str:
+def _sentence(done: ImportResult, *, dry_run: bool) -> str:
     verb = "would be imported; nothing was changed" if dry_run else "were imported"
-    rest = f"{done.present} had been before, {len(done.refused)} cannot be represented"
+    rest = f"{done.present} had been before, {len(done.skipped)} cannot be represented"
     return f"Of {done.read} rows {done.imported} {verb}; {rest}."

@@ -1,22 +1,21 @@
-"""``manage.py jobhealth``: what is late, stuck or halted; for people, and for monitors by its exit status."""
+"""``manage.py jobhealth``: prints the health of the installation, and reports problems by its exit status."""
 
-import json
 import sys
 from argparse import ArgumentParser
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand
 from django.db import Error
 
 from ...services.commands.pauses import scope_of
-from ...services.reports.health import Bounds, Health, Late, check_health
+from ...services.reports.health import Bounds, Health, Heartbeat, JobAge, check_health
+from ..base import JobsCommand, to_second
 
 BEYOND_BOUNDS: Final = 1
 NO_ANSWER: Final = 2
 NO_DATABASE: Final = "the database does not answer"
 
 
-class Command(BaseCommand):
+class Command(JobsCommand):
     help = "Shows whether jobs get done. Exits 0: healthy, 1: beyond a bound, 2: the database does not answer."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -32,55 +31,43 @@ class Command(BaseCommand):
         for name, default, unit, words in options:
             kind = float if unit == "SECONDS" else int
             parser.add_argument(name, type=kind, default=default, metavar=unit, help=f"{words}, default: %(default)s")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, nothing else")
+        self.add_json_option(parser)
 
     def handle(self, *, as_json: bool, **options: Any) -> None:
-        """Look, print, and exit with the verdict."""
+        """Check and print; exit with a status that says whether there are problems."""
         bounds = Bounds(**{name: options[name] for name in Bounds.__dataclass_fields__})
         try:
             health = check_health()
-        except Error:  # its text may hold a password or values of rows
-            self.stdout.write(
-                json.dumps({"ok": False, "problems": [NO_DATABASE]}) if as_json else f"PROBLEM: {NO_DATABASE}"
-            )
+        except Error:  # without its text, which may have a password or values of rows
+            self.show({"ok": False, "problems": [NO_DATABASE]}, f"PROBLEM: {NO_DATABASE}", as_json=as_json)
             sys.exit(NO_ANSWER)
-        problems = health.problems(bounds)
-        shown = _shown(health, bounds, problems)
-        self.stdout.write(json.dumps(shown) if as_json else _lines(shown))
+        problems = health.describe_problems(bounds)
+        result = _result(health, bounds, problems)
+        self.show(result, _lines(result), as_json=as_json)
         if problems:
             sys.exit(BEYOND_BOUNDS)
 
 
-def _shown(health: Health, bounds: Bounds, problems: list[str]) -> dict[str, Any]:
-    """Return the snapshot as JSON has it; durations are seconds."""
+def _result(health: Health, bounds: Bounds, problems: list[str]) -> dict[str, Any]:
+    """Return the snapshot as JSON; durations are in seconds."""
     return {
         "ok": not problems,
         "problems": problems,
-        "checkedAt": health.checked_at.isoformat(timespec="seconds"),
-        "oldestOverdue": _late(health.oldest_overdue),
-        "oldestPaused": _late(health.oldest_paused),
-        "oldestRunning": _late(health.oldest_running),
+        "checkedAt": to_second(health.checked_at),
+        "oldestOverdue": _age(health.oldest_overdue),
+        "oldestPaused": _age(health.oldest_paused),
+        "oldestRunning": _age(health.oldest_running),
         "expiredLeases": health.expired_leases,
         "unrescuedLeases": health.unrescued,
         "workersAlive": health.alive(bounds),
-        "workers": [
-            {"worker": beat.worker, "startedAt": beat.started_at.isoformat(timespec="seconds"), "beatAge": beat.seconds}
-            for beat in health.workers
-        ],
-        "dispatchers": [
-            {
-                "dispatcher": beat.worker,
-                "startedAt": beat.started_at.isoformat(timespec="seconds"),
-                "beatAge": beat.seconds,
-            }
-            for beat in health.dispatchers
-        ],
+        "workers": [{"worker": beat.worker, **_beat(beat)} for beat in health.workers],
+        "dispatchers": [{"dispatcher": beat.worker, **_beat(beat)} for beat in health.dispatchers],
         "failuresLastHour": health.failures,
         "pauses": [
             {
                 "scope": scope_of(pause),
                 "reason": pause.reason,
-                "since": pause.created_at.isoformat(timespec="seconds"),
+                "since": to_second(pause.created_at),
                 "by": pause.created_by,
             }
             for pause in health.pauses
@@ -88,25 +75,29 @@ def _shown(health: Health, bounds: Bounds, problems: list[str]) -> dict[str, Any
     }
 
 
-def _late(late: Late | None) -> dict[str, Any] | None:
-    return None if late is None else {"jobId": late.job_id, "action": late.action, "seconds": late.seconds}
+def _beat(beat: Heartbeat) -> dict[str, Any]:
+    return {"startedAt": to_second(beat.started_at), "beatAge": beat.seconds}
 
 
-def _lines(shown: dict[str, Any]) -> str:
+def _age(age: JobAge | None) -> dict[str, Any] | None:
+    return None if age is None else {"jobId": age.job_id, "action": age.action, "seconds": age.seconds}
+
+
+def _lines(result: dict[str, Any]) -> str:
     def job(name: str) -> str:
-        late = shown[name]
-        return "none" if late is None else f"job {late['jobId']} ({late['action']}), {late['seconds']:.0f} s"
+        age = result[name]
+        return "none" if age is None else f"job {age['jobId']} ({age['action']}), {age['seconds']:.0f} s"
 
     lines = [
         f"oldest overdue:    {job('oldestOverdue')}",
         f"oldest paused:     {job('oldestPaused')}",
         f"oldest running:    {job('oldestRunning')}",
-        f"expired leases:    {shown['expiredLeases']}, of these unrescued {shown['unrescuedLeases']}",
-        f"failed last hour:  {shown['failuresLastHour']}",
-        f"workers alive:     {shown['workersAlive']}",
-        *(f"  {worker['worker']}, last beat {worker['beatAge']:.0f} s ago" for worker in shown["workers"]),
-        *(f"dispatcher:        {d['dispatcher']}, last beat {d['beatAge']:.0f} s ago" for d in shown["dispatchers"]),
-        *(f"paused:            {p['scope']} since {p['since']} – {p['reason']}" for p in shown["pauses"]),
-        *(f"PROBLEM: {problem}" for problem in shown["problems"]),
+        f"expired leases:    {result['expiredLeases']}, of these unrescued {result['unrescuedLeases']}",
+        f"failed last hour:  {result['failuresLastHour']}",
+        f"workers alive:     {result['workersAlive']}",
+        *(f"  {worker['worker']}, last beat {worker['beatAge']:.0f} s ago" for worker in result["workers"]),
+        *(f"dispatcher:        {d['dispatcher']}, last beat {d['beatAge']:.0f} s ago" for d in result["dispatchers"]),
+        *(f"paused:            {p['scope']} since {p['since']} – {p['reason']}" for p in result["pauses"]),
+        *(f"PROBLEM: {problem}" for problem in result["problems"]),
     ]
-    return "\n".join([*lines, "OK"] if shown["ok"] else lines)
+    return "\n".join([*lines, "OK"] if result["ok"] else lines)

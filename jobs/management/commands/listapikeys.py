@@ -1,36 +1,29 @@
-"""``manage.py listapikeys``: what keys there are; never the keys themselves."""
+"""``manage.py listapikeys``: lists the API keys by their prefixes."""
 
-import json
 from argparse import ArgumentParser
-from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
-from ...exceptions import JobsError
 from ...models import ApiKey
 from ...services.tenants.api_keys import list_api_keys
 from ...services.tenants.projects import get_organization
+from ..base import JobsCommand, to_second
 
 HEADINGS = ("PREFIX", "ORGANIZATION", "PROJECT", "SCOPES", "STATE", "LAST USED", "NAME")
 
 
-class Command(BaseCommand):
+class Command(JobsCommand):
     help = "Lists the API keys by their prefixes, newest first, also those that are no longer valid."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""
         parser.add_argument("--organization", help="only the keys of this customer")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, nothing else")
+        self.add_json_option(parser)
 
     def handle(self, *, organization: str | None, as_json: bool, **_: Any) -> None:
-        """List."""
-        try:
-            owner = None if organization is None else get_organization(organization)
-        except JobsError as error:
-            raise CommandError(str(error)) from error
+        """Print the keys."""
+        owner = None if organization is None else get_organization(organization)
         keys = list(list_api_keys(organization=owner))
-        self.stdout.write(json.dumps({"data": [_shown(key) for key in keys]}) if as_json else _table(keys))
+        self.show({"data": [_shown(key) for key in keys]}, _table(keys), as_json=as_json)
 
 
 def _shown(key: ApiKey) -> dict[str, Any]:
@@ -40,16 +33,12 @@ def _shown(key: ApiKey) -> dict[str, Any]:
         "organization": key.organization.name,
         "projectKey": None if project is None else project.key,
         "scopes": key.scopes,
-        "createdAt": _instant(key.created_at),
-        "expiresAt": _instant(key.expires_at),
-        "revokedAt": _instant(key.revoked_at),
-        "lastUsedAt": _instant(key.last_used_at),
+        "createdAt": to_second(key.created_at),
+        "expiresAt": to_second(key.expires_at),
+        "revokedAt": to_second(key.revoked_at),
+        "lastUsedAt": to_second(key.last_used_at),
         "name": key.name,
     }
-
-
-def _instant(value: datetime | None) -> str | None:
-    return None if value is None else value.isoformat(timespec="seconds")
 
 
 def _table(keys: list[Any]) -> str:
@@ -61,7 +50,7 @@ def _table(keys: list[Any]) -> str:
 
 
 def _cells(key: Any) -> tuple[str, ...]:
-    """``key``: with ``is_expired``, which the service adds."""
+    """Return the cells of a line; ``key`` has ``is_expired``, which the service adds."""
     shown = _shown(key)
     state = "valid"
     if shown["revokedAt"]:

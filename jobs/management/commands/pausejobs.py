@@ -1,16 +1,14 @@
-"""``manage.py pausejobs``: let no further job be claimed, of an action, a project, both or at all."""
+"""``manage.py pausejobs``: pauses the jobs of an action, a project, both or all."""
 
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
-from ...exceptions import JobsError
 from ...services.commands.pauses import name_of_scope, pause_jobs
 from ...services.tenants.projects import get_project_by_key
+from ..base import JobsCommand, to_second
 
 
-class Command(BaseCommand):
+class Command(JobsCommand):
     help = "Pauses jobs from the next claim on, those of an action, a project, both or all; running jobs go on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,10 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *, action: str | None, project: str | None, reason: str, **_: Any) -> None:
         """Pause and confirm."""
-        try:
-            found = None if project is None else get_project_by_key(project)
-            pause = pause_jobs(action=action, project=found, reason=reason)
-        except JobsError as error:
-            raise CommandError(str(error)) from error
-        since = pause.created_at.isoformat(timespec="seconds")
+        found = None if project is None else get_project_by_key(project)
+        pause = pause_jobs(action=action, project=found, reason=reason)
+        since = to_second(pause.created_at)
         self.stdout.write(f"Paused {name_of_scope(action, project)} since {since}. Running jobs go on.")

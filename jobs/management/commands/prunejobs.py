@@ -1,19 +1,17 @@
-"""``manage.py prunejobs``: let go of what ended long ago; to be run every day."""
+"""``manage.py prunejobs``: redacts or deletes jobs that ended long ago; to be run every day."""
 
-import json
 from argparse import ArgumentParser
-from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from ...db.errors import ErrorKind, kind_of
-from ...exceptions import JobsError
 from ...services.commands.prune import Pruned, count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
+from ..base import JobsCommand, to_second
 
 
-class Command(BaseCommand):
+class Command(JobsCommand):
     help = (
         "Redacts jobs that ended more than JOBS['RETENTION_DAYS'] ago: reference, description, parameters, errors and "
         "the texts of their events are blanked; receipt, status and times are kept. Can be cut short and run again."
@@ -26,10 +24,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--batch-size", type=int, default=500, metavar="N", help="jobs a transaction, default: %(default)s"
         )
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, nothing else")
+        self.add_json_option(parser)
 
     def handle(self, *, delete: bool, dry_run: bool, batch_size: int, as_json: bool, **_: Any) -> None:
-        """Prune, and report counts."""
+        """Prune, and print counts."""
         try:
             before = pruned_before()
             if dry_run:
@@ -38,28 +36,22 @@ class Command(BaseCommand):
             else:
                 prune = delete_jobs if delete else redact_jobs
                 pruned = prune(before, batch_size=batch_size)
-        except JobsError as error:
-            raise CommandError(str(error)) from error
         except DatabaseError as error:
             if kind_of(error) is ErrorKind.OTHER:
                 raise
             raise CommandError("The database was busy or away; what was done is kept. Run it again.") from error
-        self.stdout.write(_as_json(pruned, delete, dry_run) if as_json else _sentence(pruned, delete, dry_run))
-
-
-def _as_json(pruned: Pruned, delete: bool, dry_run: bool) -> str:
-    shown = {"mode": "delete" if delete else "redact", "dryRun": dry_run, "before": _instant(pruned.before)}
-    return json.dumps({**shown, "jobs": pruned.done, "events": pruned.events, "kept": pruned.kept})
+        mode, counts = (
+            "delete" if delete else "redact",
+            {"jobs": pruned.done, "events": pruned.events, "kept": pruned.kept},
+        )
+        result = {"mode": mode, "dryRun": dry_run, "before": to_second(pruned.before), **counts}
+        self.show(result, _sentence(pruned, delete, dry_run), as_json=as_json)
 
 
 def _sentence(pruned: Pruned, delete: bool, dry_run: bool) -> str:
     verb = "deleted" if delete else "redacted"
-    ended = f"jobs that ended before {_instant(pruned.before)}"
+    ended = f"jobs that ended before {to_second(pruned.before)}"
     if dry_run:
         return f"{pruned.done} {ended} would be {verb}; nothing was changed."
     kept = f" {pruned.kept} were kept: locked, or protected by rows that refer to them." if pruned.kept else ""
     return f"{pruned.done} {ended} were {verb}, with {pruned.events} events.{kept}"
-
-
-def _instant(value: datetime) -> str:
-    return value.isoformat(timespec="seconds")

@@ -1,16 +1,16 @@
-"""``manage.py resumejobs``: lift a pause, or all of them."""
+"""``manage.py resumejobs``: lifts a pause, or all pauses."""
 
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from ...exceptions import JobsError
 from ...services.commands.pauses import list_pauses, name_of_scope, resume_all_jobs, resume_jobs, scope_of
 from ...services.tenants.projects import get_project_by_key
+from ..base import JobsCommand
 
 
-class Command(BaseCommand):
+class Command(JobsCommand):
     help = "Lifts the pause of exactly this action and project, and tells which are still in force."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,10 +26,7 @@ class Command(BaseCommand):
         if lift_all:
             self.stdout.write(f"Lifted {resume_all_jobs()} pauses.")
             return
-        try:
-            found = None if project is None else get_project_by_key(project)
-        except JobsError as error:
-            raise CommandError(str(error)) from error
+        found = None if project is None else get_project_by_key(project)
         scope = name_of_scope(action, project)
         was_paused = resume_jobs(action=action, project=found)
         self.stdout.write(f"Resumed {scope}." if was_paused else f"Nothing to resume: {scope} was not paused.")

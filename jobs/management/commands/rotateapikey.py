@@ -1,17 +1,16 @@
-"""``manage.py rotateapikey``: replace an API key while the old one goes on working for a while."""
+"""``manage.py rotateapikey``: replaces an API key by a new one; the old one works for a while longer."""
 
-import json
 from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from ...exceptions import JobsError
 from ...services.tenants.api_keys import list_api_keys, rotate_api_key
+from ..base import JobsCommand, to_second
 
 
-class Command(BaseCommand):
+class Command(JobsCommand):
     help = "Makes a key that replaces another one and prints it. It is not stored and cannot be shown again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -24,25 +23,16 @@ class Command(BaseCommand):
             metavar="HOURS",
             help="how long the old key goes on working, default: %(default)s",
         )
-        parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object, nothing else")
+        self.add_json_option(parser)
 
     def handle(self, *, prefix: str, overlap_hours: float, as_json: bool, **_: Any) -> None:
-        """Rotate and print."""
-        try:
-            made = rotate_api_key(prefix, overlap=_hours(overlap_hours))
-        except JobsError as error:
-            raise CommandError(str(error)) from error
+        """Rotate and print the new key."""
+        made = rotate_api_key(prefix, overlap=_hours(overlap_hours))
         key = made.key
-        old = list_api_keys(organization=key.organization).get(prefix=prefix)
-        until = old.expires_at.isoformat(timespec="seconds") if old.expires_at else None
-        if as_json:
-            expires_at = None if key.expires_at is None else key.expires_at.isoformat(timespec="seconds")
-            shown = {"key": made.secret, "prefix": key.prefix, "expiresAt": expires_at}
-            self.stdout.write(json.dumps({**shown, "replaces": prefix, "replacedExpiresAt": until}))
-            return
-        self.stdout.write(made.secret)
-        self.stderr.write("Keep it now: it is not stored and cannot be shown again.")
-        self.stderr.write(f"{prefix} goes on working until {until}.")
+        until = to_second(list_api_keys(organization=key.organization).get(prefix=prefix).expires_at)
+        result = {"prefix": key.prefix, "expiresAt": to_second(key.expires_at)}
+        result |= {"replaces": prefix, "replacedExpiresAt": until}
+        self.show_secret(made.secret, result, as_json=as_json, note=f"\n{prefix} goes on working until {until}.")
 
 
 def _hours(number: float) -> timedelta:

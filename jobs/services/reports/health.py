@@ -1,6 +1,6 @@
-"""Whether jobs get done: a snapshot for people and monitors, and what in it is beyond bounds.
+"""The health of the installation: a snapshot for people and monitors, and its problems.
 
-Names actions, projects by their key, workers and job ids; never a reference or a text
+It names actions, projects by their key, workers and job ids; never a reference or a text
 that an integrator sent.
 """
 
@@ -26,16 +26,16 @@ from ...status import Status
 from ..commands.pauses import list_pauses
 
 FAILURES_WITHIN: Final = timedelta(hours=1)
-# A count looks at one job more; a crash loop leaves a row a start among the workers, and hides no dispatcher.
+# A count reads one job more. A crash loop leaves a worker's row for each start, which must not hide a dispatcher.
 MOST_COUNTED: Final = 10_000
 MOST_WORKERS: Final = 100
-# A rescue takes a beat, a second and a sweep; with a few seconds to spare.
+# A rescue takes a heartbeat, a second and a sweep; this is to spare.
 RESCUE_SLACK: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Late:
-    """A job and for how many seconds it has been waiting beyond its due time, or running."""
+class JobAge:
+    """A job, and for how many seconds it has been overdue or running."""
 
     job_id: int
     action: str
@@ -43,8 +43,8 @@ class Late:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beat:
-    """A worker and the seconds since its last beat."""
+class Heartbeat:
+    """A process, and the seconds since its last heartbeat."""
 
     worker: str
     started_at: datetime
@@ -56,7 +56,7 @@ class Bounds:
     """What is still healthy; durations in seconds."""
 
     max_overdue: float = 300
-    """Of the oldest job that is due and not held back."""
+    """Of the oldest job that is due and neither paused nor of a disabled organization."""
     max_beat_age: float = 60
     """Of a worker that counts as alive."""
     min_workers: int = 1
@@ -67,80 +67,80 @@ class Bounds:
     """Jobs that became ``failed`` within the last hour."""
 
 
-class Concern(Enum):
-    """Something that is beyond its bound."""
+class HealthProblem(Enum):
+    """A value that is beyond its bound."""
 
     OVERDUE = auto()
     WORKERS = auto()
     DISPATCHERS = auto()
-    """None lives, though an engine is to be handed jobs."""
+    """None is alive, although ``TASK_BACKEND`` names an engine."""
     UNRESCUED = auto()
     FAILURES = auto()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """What one look saw, by the database's clock ``checked_at``; ``None`` where there is no such job."""
+    """A snapshot at ``checked_at``, by the database's clock; ``None`` if there is no such job."""
 
     checked_at: datetime
-    oldest_overdue: Late | None
+    oldest_overdue: JobAge | None
     """Due and claimable."""
-    oldest_paused: Late | None
-    """Due, but held by a pause, or as its organization is disabled."""
-    oldest_running: Late | None
-    """Since its attempt was begun; jobs that stand in a worker's line do not run yet."""
+    oldest_paused: JobAge | None
+    """Due, but paused, or of a disabled organization."""
+    oldest_running: JobAge | None
+    """Since its attempt was begun; jobs in a worker's buffer do not run yet."""
     expired_leases: int
-    """Those that a sweep will find, also of workers that died a moment ago."""
+    """All, also of workers that died a moment ago."""
     unrescued: int
-    """Those of them that the sweep of a living worker would have found."""
-    dispatchers: Sequence[Beat]
-    """Processes that hand jobs to an engine and run none; the latest beats first, at most ``MOST_WORKERS``."""
-    workers: Sequence[Beat]
-    """Processes that run jobs, also those of an engine that the host has. The latest beats first, at most
-    ``MOST_WORKERS``; one that ended orderly is not among them."""
+    """Those that a living worker would have rescued by now."""
+    dispatchers: Sequence[Heartbeat]
+    """Processes that hand jobs to an engine; the latest heartbeats first, at most ``MOST_WORKERS``."""
+    workers: Sequence[Heartbeat]
+    """Processes that run jobs, also those of an engine. The latest heartbeats first, at most ``MOST_WORKERS``; without
+    those that ended orderly."""
     failures: int
-    """Within the last hour; above ``MOST_COUNTED`` stands for "or more than that"."""
+    """Within the last hour; a number above ``MOST_COUNTED`` stands for more than that."""
     pauses: Sequence[Pause]
 
-    def concerns(self, bounds: Bounds) -> list[Concern]:
+    def problems(self, bounds: Bounds) -> list[HealthProblem]:
         """Return what is beyond ``bounds``; empty: healthy."""
         overdue = self.oldest_overdue
         beyond = {
-            Concern.OVERDUE: overdue is not None and overdue.seconds > bounds.max_overdue,
-            Concern.WORKERS: self.alive(bounds) < bounds.min_workers,
-            Concern.DISPATCHERS: conf.current().task_backend is not None and not _alive(self.dispatchers, bounds),
-            Concern.UNRESCUED: self.unrescued > bounds.max_expired,
-            Concern.FAILURES: self.failures > bounds.max_failures,
+            HealthProblem.OVERDUE: overdue is not None and overdue.seconds > bounds.max_overdue,
+            HealthProblem.WORKERS: self.alive(bounds) < bounds.min_workers,
+            HealthProblem.DISPATCHERS: conf.current().task_backend is not None and not _alive(self.dispatchers, bounds),
+            HealthProblem.UNRESCUED: self.unrescued > bounds.max_expired,
+            HealthProblem.FAILURES: self.failures > bounds.max_failures,
         }
-        return [concern for concern, is_beyond in beyond.items() if is_beyond]
+        return [problem for problem, is_beyond in beyond.items() if is_beyond]
 
-    def problems(self, bounds: Bounds) -> list[str]:
-        """Return a sentence for each of the :meth:`concerns`, for monitors and logs."""
-        return [self._sentence(concern, bounds) for concern in self.concerns(bounds)]
+    def describe_problems(self, bounds: Bounds) -> list[str]:
+        """Return a sentence for each of the :meth:`problems`, for monitors and logs."""
+        return [self._sentence(problem, bounds) for problem in self.problems(bounds)]
 
-    def _sentence(self, concern: Concern, bounds: Bounds) -> str:
+    def _sentence(self, problem: HealthProblem, bounds: Bounds) -> str:
         overdue = self.oldest_overdue
-        if concern is Concern.OVERDUE and overdue is not None:
+        if problem is HealthProblem.OVERDUE and overdue is not None:
             late = f"job {overdue.job_id} ({overdue.action}) is {overdue.seconds:.0f} s overdue"
             return f"{late}; at most {bounds.max_overdue:g} s are allowed"
-        if concern is Concern.WORKERS:
+        if problem is HealthProblem.WORKERS:
             wanted = f"with a beat in the last {bounds.max_beat_age:g} s, {bounds.min_workers} wanted"
             return f"workers alive: {self.alive(bounds)} {wanted}"
-        if concern is Concern.DISPATCHERS:
+        if problem is HealthProblem.DISPATCHERS:
             return f"dispatchers alive: 0 with a beat in the last {bounds.max_beat_age:g} s, 1 wanted"
-        if concern is Concern.UNRESCUED:
+        if problem is HealthProblem.UNRESCUED:
             return f"expired leases that nobody rescued: {self.unrescued}, {bounds.max_expired} allowed"
         return f"failures in the last hour: {_capped(self.failures)}, {bounds.max_failures} allowed"
 
     def alive(self, bounds: Bounds) -> int:
-        """Return how many workers have beaten within ``bounds.max_beat_age``."""
+        """Return how many workers sent a heartbeat within ``bounds.max_beat_age``."""
         return _alive(self.workers, bounds)
 
 
 def check_health() -> Health:
-    """Look once: nine queries, each served by an index or a table of few rows, in no transaction.
+    """Take a snapshot: nine queries, each on an index or a table of few rows, in no transaction.
 
-    Only the search for the oldest overdue job may read further: past those that are held back.
+    Only the query for the oldest overdue job may read more: it skips paused jobs.
     """
     now = clock.read(jobs_connection())
     paused = Pause.objects.in_force()
@@ -157,8 +157,8 @@ def check_health() -> Health:
         oldest_running=_first(running.filter(begun_at__isnull=False).order_by("begun_at", "pk"), "begun_at", now),
         expired_leases=expired["all"],
         unrescued=expired["unrescued"],
-        dispatchers=_beats(dispatchers, now),
-        workers=_beats(~dispatchers, now),
+        dispatchers=_heartbeats(dispatchers, now),
+        workers=_heartbeats(~dispatchers, now),
         failures=failed.order_by()[: MOST_COUNTED + 1].count(),
         pauses=list_pauses(),
     )
@@ -169,22 +169,22 @@ def _time_to_rescue() -> timedelta:
     return settings.beat + timedelta(seconds=settings.sweep_seconds) + RESCUE_SLACK
 
 
-def _first(jobs: JobQuerySet, since: str, now: datetime) -> Late | None:
+def _first(jobs: JobQuerySet, since: str, now: datetime) -> JobAge | None:
     row: Any = jobs.values_list("pk", "action", since).first()
-    return None if row is None else Late(job_id=row[0], action=row[1], seconds=_seconds(now - row[2]))
+    return None if row is None else JobAge(job_id=row[0], action=row[1], seconds=_seconds(now - row[2]))
 
 
-def _beats(which: Q, now: datetime) -> list[Beat]:
+def _heartbeats(which: Q, now: datetime) -> list[Heartbeat]:
     latest = Worker.objects.using(jobs_connection().alias).filter(which).order_by("-beat_at")[:MOST_WORKERS]
-    return [Beat(worker=w.name, started_at=w.started_at, seconds=_seconds(now - w.beat_at)) for w in latest]
+    return [Heartbeat(worker=w.name, started_at=w.started_at, seconds=_seconds(now - w.beat_at)) for w in latest]
 
 
-def _alive(beats: Sequence[Beat], bounds: Bounds) -> int:
+def _alive(beats: Sequence[Heartbeat], bounds: Bounds) -> int:
     return sum(beat.seconds <= bounds.max_beat_age for beat in beats)
 
 
 def _seconds(duration: timedelta) -> float:
-    # The row may be a moment younger than the reading of the clock.
+    # The row may be a moment younger than the time that was read before it.
     return max(0.0, round(duration.total_seconds(), 1))
 
 
@@ -193,7 +193,7 @@ def _capped(count: int) -> str:
 
 
 def is_ready() -> bool:
-    """Whether the jobs' database answers and all migrations of ``jobs`` are applied; one query."""
+    """Whether the jobs' database answers and has all migrations of ``jobs``; one query."""
     connection = jobs_connection()
     try:
         recorded = MigrationRecorder(connection).migration_qs.filter(app="jobs")
@@ -205,7 +205,7 @@ def is_ready() -> bool:
 
 @cache
 def _migrations() -> frozenset[str]:
-    """Return the names of the migrations on disk; none where the host has switched them off."""
+    """Return the names of the migrations on disk; none if the host has switched them off."""
     module, _explicit = MigrationLoader.migrations_module("jobs")
     if module is None:
         return frozenset()

@@ -1,4 +1,4 @@
-"""Why a job that waits does not run yet."""
+"""Explains why a scheduled job does not run yet."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,35 +14,35 @@ from ...status import Status
 from ..tenants.projects import get_project_model
 from .health import Bounds
 
-# The same measure by which people and monitors count workers.
+# As health checks count workers.
 ALIVE_WITHIN: Final = timedelta(seconds=Bounds.max_beat_age)
 
 
-class Waiting(Enum):
-    """What a job waits for."""
+class WaitReason(Enum):
+    """Why a job waits."""
 
     HELD = auto()
-    """To be resumed: staff have held it at ``since``, due or not."""
+    """Staff hold it, since ``since``; it waits to be resumed, due or not."""
     START_TIME = auto()
-    """The instant its creator asked for; ``until``."""
+    """Its start is in the future, at ``until``."""
     RETRY = auto()
-    """The instant at which it is tried again, after an attempt that did not end it; ``until``."""
+    """An attempt failed or was cut off; the next one is due at ``until``."""
     DISABLED = auto()
-    """Its organization to be enabled again; it was disabled at ``since``."""
+    """Its organization is disabled, since ``since``."""
     PAUSED = auto()
-    """The end of a pause that covers it, ``since`` when; of several, the oldest."""
+    """A pause covers it, since ``since``; of several pauses, the oldest."""
     WORKER = auto()
-    """A worker that is alive; the last beat of any was at ``since`` (None: there is none to be seen). A process of an
-    engine does not count unless a dispatcher lives, which wakes it."""
+    """No worker is alive; the last heartbeat of any was at ``since`` (None: there is none). A process of an engine
+    counts only if a dispatcher is alive, which sends it jobs."""
     TURN = auto()
-    """Its turn: it is due, and workers are alive."""
+    """It is due, and workers are alive; other jobs come first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """The answer; both instants are facts of the database and none is counted from now, so it stays the same."""
+    """Why a job waits; the instants are stored ones, so the answer does not change from call to call."""
 
-    what: Waiting
+    reason: WaitReason
     until: datetime | None = None
     since: datetime | None = None
 
@@ -50,14 +50,13 @@ class Wait:
 def explain_wait(job: Job, *, now: datetime) -> Wait | None:
     """Return why ``job`` does not run yet at ``now``, the database's time; None: it runs or has ended.
 
-    The first that holds counts, in the order of :class:`Waiting`: of a job that is not
-    due it would be idle to say that today nobody could run it. At most two queries.
+    The first reason that applies, in the order of :class:`WaitReason`. At most two queries.
     """
     return explain_waits([job], now=now).get(job.pk)
 
 
 def explain_waits(jobs: Collection[Job], *, now: datetime) -> dict[int, Wait]:
-    """Return the same of many jobs, by id, without those that run or have ended; two queries at the most."""
+    """Return the same for many jobs, by id, without those that run or have ended; at most two queries."""
     waiting = [job for job in jobs if job.status == Status.SCHEDULED]
     waits = {job.pk: wait for job in waiting if (wait := _wait_for_an_instant(job, now)) is not None}
     due = [job for job in waiting if job.pk not in waits]
@@ -66,26 +65,26 @@ def explain_waits(jobs: Collection[Job], *, now: datetime) -> dict[int, Wait]:
 
 def _wait_for_an_instant(job: Job, now: datetime) -> Wait | None:
     if job.is_held:
-        return Wait(what=Waiting.HELD, since=job.held_at)
+        return Wait(reason=WaitReason.HELD, since=job.held_at)
     if job.due_at > now:
-        return Wait(what=Waiting.RETRY if job.attempt else Waiting.START_TIME, until=job.due_at)
+        return Wait(reason=WaitReason.RETRY if job.attempt else WaitReason.START_TIME, until=job.due_at)
     return None
 
 
 def _waits_of_due(jobs: Collection[Job], now: datetime) -> dict[int, Wait]:
     disabled, beat_at = _disabled_and_last_beat(jobs)
     pauses = list(Pause.objects.values_list("action", "project_id", "created_at"))
-    nobody = beat_at is None or beat_at < now - ALIVE_WITHIN
-    others = Wait(what=Waiting.WORKER, since=beat_at) if nobody else Wait(what=Waiting.TURN)
+    is_nobody_alive = beat_at is None or beat_at < now - ALIVE_WITHIN
+    default = Wait(reason=WaitReason.WORKER, since=beat_at) if is_nobody_alive else Wait(reason=WaitReason.TURN)
     waits = {}
     for job in jobs:
         paused = [at for action, project, at in pauses if _covers(action, project, job)]
         if job.project_id in disabled:
-            waits[job.pk] = Wait(what=Waiting.DISABLED, since=disabled[job.project_id])
+            waits[job.pk] = Wait(reason=WaitReason.DISABLED, since=disabled[job.project_id])
         elif paused:
-            waits[job.pk] = Wait(what=Waiting.PAUSED, since=min(paused))
+            waits[job.pk] = Wait(reason=WaitReason.PAUSED, since=min(paused))
         else:
-            waits[job.pk] = others
+            waits[job.pk] = default
     return waits
 
 
@@ -94,13 +93,13 @@ def _covers(action: str | None, project: Any, job: Job) -> bool:
 
 
 def _disabled_and_last_beat(jobs: Collection[Job]) -> tuple[dict[Any, datetime], datetime | None]:
-    """Return, in one query, since when the projects' organizations are disabled, where they are; and the last beat."""
+    """Return, in one query, since when organizations are disabled, by project, and the last heartbeat."""
     rows = cast("Any", get_project_model())._base_manager.using(jobs_connection().alias)
     beats = [_last_beat_of(kind) for kind in Worker.Kind]
-    of_these = rows.filter(pk__in={job.project_id for job in jobs})
-    found = list(of_these.values_list("pk", "organization__disabled_at", *[Subquery(beat) for beat in beats]))
+    projects = rows.filter(pk__in={job.project_id for job in jobs})
+    found = list(projects.values_list("pk", "organization__disabled_at", *[Subquery(beat) for beat in beats]))
     disabled = {project: disabled_at for project, disabled_at, *_ in found if disabled_at is not None}
-    # A job that is not stored yet may be of a project that is not, either.
+    # A job that is not stored yet may be of a project that is not stored, either.
     beaten = found[0][2:] if found else [beat.values_list("beat_at", flat=True).first() for beat in beats]
     return disabled, _last_beat(dict(zip(Worker.Kind, beaten, strict=True)))
 
@@ -110,7 +109,7 @@ def _last_beat_of(kind: Worker.Kind) -> QuerySet[Worker, Any]:
 
 
 def _last_beat(beats: dict[Worker.Kind, datetime | None]) -> datetime | None:
-    """Return when something that would run the job was last seen to live; an engine needs a dispatcher."""
-    woken = [beats[Worker.Kind.ENGINE], beats[Worker.Kind.DISPATCHER]]
-    either = [beats[Worker.Kind.WORKER], None if None in woken else min(filter(None, woken))]
+    """Return the last heartbeat of a process that can run jobs; one of an engine needs a dispatcher."""
+    engine = [beats[Worker.Kind.ENGINE], beats[Worker.Kind.DISPATCHER]]
+    either = [beats[Worker.Kind.WORKER], None if None in engine else min(filter(None, engine))]
     return max(filter(None, either), default=None)

@@ -1,4 +1,4 @@
-"""API keys: make, recognize, replace, revoke."""
+"""Creates, checks, rotates and revokes API keys."""
 
 import hashlib
 import secrets
@@ -22,21 +22,21 @@ from ...models import SCOPES, ApiKey, Organization
 from ..validation import check_characters
 from .projects import get_project_model, organization_id_of
 
-LEAD: Final = "jsk_"
+START: Final = "jsk_"
 BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 RANDOM_LENGTH: Final = 32
 CHECKSUM_LENGTH: Final = 6
-SECRET_LENGTH: Final = len(LEAD) + RANDOM_LENGTH + CHECKSUM_LENGTH
+SECRET_LENGTH: Final = len(START) + RANDOM_LENGTH + CHECKSUM_LENGTH
 PREFIX_LENGTH: Final = 12
-SHORTEST: Final = timedelta(seconds=1)
-LONGEST: Final = timedelta(days=36_500)
-LONGEST_OVERLAP: Final = timedelta(days=365)
-USE_NOTED_EVERY: Final = timedelta(minutes=1)
+MIN_LIFETIME: Final = timedelta(seconds=1)
+MAX_LIFETIME: Final = timedelta(days=36_500)
+MAX_OVERLAP: Final = timedelta(days=365)
+USE_RECORDED_EVERY: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewKey:
-    """A key just made; ``secret`` exists here and nowhere else."""
+    """A new key; ``secret`` is not stored anywhere."""
 
     key: ApiKey
     secret: str
@@ -44,7 +44,7 @@ class NewKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What a valid key opens: ``project`` is None if its organization has none under the asked key."""
+    """What a valid key gives access to; ``project`` is None if the key's organization has no project of this key."""
 
     key: ApiKey
     project: models.Model | None
@@ -57,14 +57,14 @@ def check_api_key(
     scopes: Collection[str] = SCOPES,
     lifetime: timedelta | None = None,
 ) -> None:
-    """Refuse what no key can be; a form asks this before it makes one.
+    """Refuse arguments of :func:`create_api_key`, so that a form can check them first.
 
     Raises:
         InvalidField: unknown or no scope, a lifetime not above 0, or a project of another organization.
     """
     if not scopes or (unknown := sorted(set(scopes) - set(SCOPES))):
         raise InvalidField("scopes", f"must be some of {', '.join(SCOPES)}" + (f", not {unknown[0]}" if scopes else ""))
-    if lifetime is not None and not timedelta(0) < lifetime <= LONGEST:
+    if lifetime is not None and not timedelta(0) < lifetime <= MAX_LIFETIME:
         raise InvalidField("lifetime", "must be above 0 and at most 36,500 days")
     if project is not None and organization_id_of(project) != organization.pk:
         raise InvalidField("project", "is not of this organization")
@@ -79,7 +79,7 @@ def create_api_key(
     lifetime: timedelta | None = None,
     created_by: Any = None,
 ) -> NewKey:
-    """Make a key of ``organization``; with ``project`` it opens that one only.
+    """Create a key of ``organization``; with ``project`` it opens that project only.
 
     Raises:
         InvalidField: what :func:`check_api_key` refuses.
@@ -100,25 +100,25 @@ def create_api_key(
 
 
 def rotate_api_key(prefix: str, *, overlap: timedelta, created_by: Any = None) -> NewKey:
-    """Make a key that opens what the old one does, which ends ``overlap`` from now, or sooner if it was to.
+    """Replace a key by a new one with the same access; the old one expires after ``overlap``, if not before.
 
-    The new one lives as long as the old one was made for. A key is replaced once: of two
-    rotations at the same time one is refused, and so is a later one.
+    The new key has the lifetime that the old one had. A key is replaced once: a second
+    rotation, also a concurrent one, is refused.
 
     Raises:
         ApiKeyNotFound: no key has this prefix.
         InvalidField: the key is revoked, expired or was replaced before; or the overlap is
             below 0 or above a year.
     """
-    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
-        raise InvalidField("overlap", f"must be 0 to {LONGEST_OVERLAP.days * 24:,} hours")
+    if not timedelta(0) <= overlap <= MAX_OVERLAP:
+        raise InvalidField("overlap", f"must be 0 to {MAX_OVERLAP.days * 24:,} hours")
     old = ApiKey.objects.filter(prefix=prefix).select_related("organization").first()
     if old is None:
         raise ApiKeyNotFound(prefix)
     end = clock.Clock(overlap)
     until = Case(When(expires_at__lt=end, then=F("expires_at")), default=end)
     with service_transaction():
-        # First the UPDATE: it locks the row, so that the look for a replacement afterwards misses none.
+        # The UPDATE comes first: it locks the row, so that no replacement is created after the query for one.
         if not ApiKey.objects.filter(_is_valid(), pk=old.pk).update(expires_at=until):
             raise InvalidField("prefix", "is of a key that is revoked or expired; make a new one with createapikey")
         replacement = find_replacement(old)
@@ -133,8 +133,10 @@ def _replace(old: ApiKey, created_by: Any) -> NewKey:
         project=old.project,
         name=old.name,
         scopes=old.scopes,
-        # Within what a key can be made for: `created_at` is the host's time, and may lie a little beside.
-        lifetime=None if old.expires_at is None else min(max(old.expires_at - old.created_at, SHORTEST), LONGEST),
+        # Within the limits: `created_at` is the host's time, and may differ from the database's.
+        lifetime=None
+        if old.expires_at is None
+        else min(max(old.expires_at - old.created_at, MIN_LIFETIME), MAX_LIFETIME),
         created_by=created_by,
     )
     made.key.replaces = old
@@ -148,7 +150,7 @@ def find_replacement(key: ApiKey) -> ApiKey | None:
 
 
 def revoke_api_key(prefix: str) -> ApiKey:
-    """Revoke a key from its next request on; revoking again changes nothing.
+    """Revoke a key: its next request is refused. Revoking it again changes nothing.
 
     Raises:
         ApiKeyNotFound: no key has this prefix.
@@ -161,9 +163,9 @@ def revoke_api_key(prefix: str) -> ApiKey:
 
 
 def list_api_keys(*, organization: Organization | None = None) -> models.QuerySet[ApiKey]:
-    """Return all keys, or those of one organization, newest first, also those that are no longer valid.
+    """Return all keys, or those of one organization, newest first, also those that are not valid any more.
 
-    Each has ``is_expired`` beside its columns: whether it is over by the database's clock, which opens doors or not.
+    Each has ``is_expired`` beside its columns: by the database's clock, as when a request is checked.
     """
     is_expired = Q(expires_at__isnull=False, expires_at__lte=Now())
     keys = ApiKey.objects.select_related("organization", "project").annotate(is_expired=is_expired).order_by("-pk")
@@ -171,32 +173,32 @@ def list_api_keys(*, organization: Organization | None = None) -> models.QuerySe
 
 
 def find_access(secret: str, *, project_key: str) -> Access | None:
-    """Return what ``secret`` opens, in one query; None if it is no valid key, whatever the reason.
+    """Return what ``secret`` gives access to, in one query; None if it is no valid key, for any reason.
 
-    A secret that is not well formed is refused without a query. The project comes
-    deferred: whatever of it is not named here is loaded when asked for.
+    A secret that is not well formed is refused without a query. Columns of the project that a request
+    does not need are deferred.
     """
     if not is_well_formed(secret):
         return None
     model = get_project_model()
-    asked = _projects_under(project_key, model)
+    projects = _projects_of(project_key, model)
     columns = _project_columns(model)
     found = (
-        ApiKey.objects.using(jobs_connection().alias)  # a replica would know a revoked key for a while
+        ApiKey.objects.using(jobs_connection().alias)  # a replica may not know yet that a key is revoked
         .filter(_is_valid(), digest=hash_secret(secret), organization__disabled_at=None)
         .select_related("organization")
         .annotate(
-            use_is_old=Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_NOTED_EVERY),
-            **{f"asked_{column}": Subquery(asked.values(column)) for column in columns},
+            use_is_old=Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_RECORDED_EVERY),
+            **{f"found_{column}": Subquery(projects.values(column)) for column in columns},
         )
         .first()
     )
     if found is None:
         return None
     if found.use_is_old:
-        _note_use(found)
-    values = [getattr(found, f"asked_{column}") for column in columns]
-    missing = values[0] is None or found.project_id not in (None, getattr(found, f"asked_{model._meta.pk.attname}"))
+        _record_use(found)
+    values = [getattr(found, f"found_{column}") for column in columns]
+    missing = values[0] is None or found.project_id not in (None, getattr(found, f"found_{model._meta.pk.attname}"))
     return Access(key=found, project=None if missing else model.from_db(found._state.db, columns, values))
 
 
@@ -204,8 +206,8 @@ def _is_valid() -> Q:
     return Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
 
 
-def _projects_under(project_key: str, model: type[models.Model]) -> models.QuerySet[Any]:
-    """The organization's project under what callers took for its key; what no column could hold is none."""
+def _projects_of(project_key: str, model: type[models.Model]) -> models.QuerySet[Any]:
+    """Return the key's organization's project of this key; none if the text cannot be a key."""
     projects = model._default_manager.filter(organization=OuterRef("organization"))
     try:
         check_characters("project_key", project_key)
@@ -215,13 +217,13 @@ def _projects_under(project_key: str, model: type[models.Model]) -> models.Query
 
 
 def _project_columns(model: type[models.Model]) -> list[str]:
-    """The columns of a project that a request needs, in the model's order, as ``from_db`` takes them."""
+    """Return the columns of a project that a request needs, in the model's order, as ``from_db`` takes them."""
     wanted = {model._meta.pk.attname, "organization_id", "key", "public_id"}
     return [field.attname for field in model._meta.concrete_fields if field.attname in wanted]
 
 
-def _note_use(key: ApiKey) -> None:
-    """Remember that ``key`` was used, unless that would have to wait: a busy or read-only database skips it."""
+def _record_use(key: ApiKey) -> None:
+    """Record that ``key`` was used; skipped if the database is busy or read-only."""
     try:
         with service_transaction(wait_seconds=0.001):
             ApiKey.objects.filter(pk=key.pk).update(last_used_at=clock.NOW)
@@ -233,11 +235,11 @@ def _note_use(key: ApiKey) -> None:
 def make_secret() -> str:
     """Return a new key: ``jsk_``, 32 random base62 characters (190 bits), 6 of checksum."""
     body = "".join(secrets.choice(BASE62) for _ in range(RANDOM_LENGTH))
-    return f"{LEAD}{body}{checksum(body)}"
+    return f"{START}{body}{checksum(body)}"
 
 
 def checksum(body: str) -> str:
-    """Return the CRC-32 of ``body`` as 6 base62 digits, so that a typo needs no look-up.
+    """Return the CRC-32 of ``body`` as 6 base62 digits, so that a typo is found without a query.
 
     Source: GitHub, "Behind GitHub's new authentication token formats".
     """
@@ -250,11 +252,11 @@ def checksum(body: str) -> str:
 
 
 def is_well_formed(secret: str) -> bool:
-    """Whether length, alphabet and checksum are those of a key."""
-    body, check = secret[len(LEAD) : -CHECKSUM_LENGTH], secret[-CHECKSUM_LENGTH:]
+    """Whether ``secret`` has the length, alphabet and checksum of a key."""
+    body, check = secret[len(START) : -CHECKSUM_LENGTH], secret[-CHECKSUM_LENGTH:]
     return (
         len(secret) == SECRET_LENGTH
-        and secret.startswith(LEAD)
+        and secret.startswith(START)
         and set(body) <= set(BASE62)
         and secrets.compare_digest(check.encode(errors="surrogatepass"), checksum(body).encode())
     )
@@ -264,7 +266,7 @@ def hash_secret(secret: str) -> str:
     """Return the stored form of an API key: 64 lower-case hex digits.
 
     ``secret`` is the whole key, of which 190 bits are random, so one plain SHA-256 is
-    enough; a slow password hash would be paid on every request.
+    enough; a slow password hash would slow down every request.
 
     Raises:
         ValueError: ``secret`` is not well formed.

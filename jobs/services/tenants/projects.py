@@ -1,4 +1,4 @@
-"""Projects and organizations: make them, find them."""
+"""Creates and finds projects; disables and enables organizations."""
 
 from typing import Any, cast
 
@@ -41,7 +41,7 @@ def organization_id_of(project: models.Model) -> int:
 
 
 def create_project(name: str, *, organization: str) -> models.Model:
-    """Create a project, and its organization if that is new; both are named by people.
+    """Create a project, and its organization if no organization has this name.
 
     Raises:
         InvalidField: a name is blank, too long or taken.
@@ -69,10 +69,10 @@ def get_organization(name: str) -> Organization:
 
 
 def disable_organization(name: str) -> Organization:
-    """Let none of its API keys open anything, from their next request on, and none of its jobs be claimed.
+    """Disable an organization: its API keys are refused from the next request on, its jobs are not claimed.
 
-    Jobs that a worker has claimed by then go on; of the others no status and no time
-    changes. Disabling it again changes nothing.
+    Jobs that a worker has claimed by then go on. No job changes its status or its times.
+    Disabling it again changes nothing.
 
     Raises:
         InvalidField: there is none of this name.
@@ -82,7 +82,7 @@ def disable_organization(name: str) -> Organization:
 
 
 def enable_organization(name: str) -> bool:
-    """Let its keys and jobs go on as before, and wake the workers; False: it was not disabled.
+    """Enable a disabled organization again, and wake the workers; False: it was not disabled.
 
     Raises:
         InvalidField: there is none of this name.
@@ -96,10 +96,10 @@ def enable_organization(name: str) -> bool:
 
 
 def get_project(key: str, *, organization: Organization) -> models.Model:
-    """Return the organization's project under ``key``.
+    """Return the organization's project of this key.
 
     Raises:
-        ProjectNotFound: it has none; a project of another organization looks just the same.
+        ProjectNotFound: it has none, also if another organization has one.
     """
     found = find_project(key, organization=organization)
     if found is None:
@@ -108,7 +108,7 @@ def get_project(key: str, *, organization: Organization) -> models.Model:
 
 
 def find_project(key: str, *, organization: Organization) -> models.Model | None:
-    """Return the organization's project under ``key``; None: it has none, and what no column could hold is none."""
+    """Return the organization's project of this key; None: it has none, or the text cannot be a key."""
     try:
         check_characters("key", key)
         return get_project_model()._default_manager.filter(organization=organization, key=key).first()
@@ -117,13 +117,12 @@ def find_project(key: str, *, organization: Organization) -> models.Model | None
 
 
 def get_project_by_key(key: str) -> models.Model:
-    """Return the project under ``key``, whosoever it is: for staff, not for callers of the API.
+    """Return the project of this key, of any organization: for staff, not for callers of the API.
 
     Raises:
         ProjectNotFound: there is none.
     """
-    model = cast("Any", get_project_model())
-    found = model.objects.filter(key=key).first()
+    found = get_project_model()._default_manager.filter(key=key).first()
     if found is None:
         raise ProjectNotFound
-    return cast("models.Model", found)
+    return found

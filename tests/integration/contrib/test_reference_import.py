@@ -26,11 +26,11 @@ pytestmark = pytest.mark.django_db
 
 
 def source_of(table: str, project: Any, **what_matters: Any) -> Source:
-    return Source(**{"alias": "default", "table": table, "named": {1: project.key}, **what_matters})
+    return Source(**{"alias": "default", "table": table, "project_keys": {1: project.key}, **what_matters})
 
 
-def reasons(done: importer.Imported) -> dict[int, str]:
-    return {refused.job_id: refused.reason for refused in done.refused}
+def reasons(done: importer.ImportResult) -> dict[int, str]:
+    return {refused.job_id: refused.reason for refused in done.skipped}
 
 
 def test_jobs_keep_their_ids_and_look_to_integrators_as_they_did(theirs: str, api: Api):
@@ -40,7 +40,7 @@ def test_jobs_keep_their_ids_and_look_to_integrators_as_they_did(theirs: str, ap
 
     done = import_jobs(source_of(theirs, api.project))
 
-    assert (done.read, done.imported, done.present, done.refused) == (3, 3, 0, [])
+    assert (done.read, done.imported, done.present, done.skipped) == (3, 3, 0, [])
     failed, cancelled, scheduled = api.get("/jobs").json()["data"]
     assert scheduled == {
         "jobId": 3451,
@@ -84,7 +84,7 @@ def test_a_second_run_changes_nothing_whatever_became_of_the_jobs(theirs: str, p
         before = list(Job.objects.values())
         done = import_jobs(source_of(theirs, project))
 
-    assert (done.read, done.imported, done.present, done.refused) == (2, 0, 2, [])
+    assert (done.read, done.imported, done.present, done.skipped) == (2, 0, 2, [])
     assert list(Job.objects.values()) == before
 
 
@@ -250,8 +250,10 @@ def test_projects_are_found_by_id_by_key_or_by_name(theirs: str):
     def found(source: Source, project_id: Any) -> Any:
         return source.find_project(project_id)
 
-    ids = Source(alias="default", table=theirs, named={70009: named.key})
-    keys = Source(alias="default", table=theirs, match="key", projects_table="their_projects", named={70009: named.key})
+    ids = Source(alias="default", table=theirs, project_keys={70009: named.key})
+    keys = Source(
+        alias="default", table=theirs, match="key", projects_table="their_projects", project_keys={70009: named.key}
+    )
     assert found(ids, public_id_of(by_id)) == by_id
     assert found(keys, 70001) == by_key
     assert [found(source, 70009) for source in (ids, keys)] == [named, named]

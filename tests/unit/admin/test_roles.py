@@ -116,7 +116,7 @@ def rows() -> dict[str, models.Model]:
 
 def client_in(role: str) -> Client:
     """Return a browser of somebody who has this role and nothing else."""
-    make_roles(take_others=False)
+    make_roles(exact=False)
     user = make_staff(superuser=role == "superuser")
     if role in (VIEWER, OPERATOR, KEYS):
         user.groups.add(Group.objects.get(name=role))

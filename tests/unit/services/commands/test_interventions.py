@@ -15,7 +15,7 @@ from jobs.services.commands.cancel import cancel_job
 from jobs.services.commands.interventions import hold_job, resume_job
 from jobs.services.reports.health import check_health
 from jobs.services.reports.history import public_note
-from jobs.services.reports.wait_reasons import Wait, Waiting, explain_wait
+from jobs.services.reports.wait_reasons import Wait, WaitReason, explain_wait
 from jobs.services.search.jobs import get_job_and_time
 from jobs.status import RefusalReason
 from tests.support.concurrency import statements
@@ -148,7 +148,7 @@ def test_a_held_job_waits_to_be_resumed_since_it_was_held_and_whatever_else_is_i
 
     _, now = get_job_and_time(job.pk, project=job.project)
 
-    assert explain_wait(held, now=now) == Wait(what=Waiting.HELD, since=held.updated_at)
+    assert explain_wait(held, now=now) == Wait(reason=WaitReason.HELD, since=held.updated_at)
 
 
 def test_a_held_job_is_not_overdue():

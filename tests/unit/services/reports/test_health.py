@@ -34,7 +34,7 @@ def test_an_idle_site_with_a_worker_is_healthy():
 
     health = check_health()
 
-    assert health.problems(Bounds()) == []
+    assert health.describe_problems(Bounds()) == []
     assert health.oldest_overdue is health.oldest_paused is health.oldest_running is None
     assert (health.expired_leases, health.unrescued, health.failures) == (0, 0, 0)
 
@@ -49,8 +49,10 @@ def test_the_oldest_overdue_job_is_named_and_beyond_its_bound_a_problem():
     assert health.oldest_overdue is not None
     assert (health.oldest_overdue.job_id, health.oldest_overdue.action) == (oldest.pk, "touch")
     assert health.oldest_overdue.seconds == pytest.approx(400, abs=5)
-    assert health.problems(Bounds()) == [f"job {oldest.pk} (touch) is 400 s overdue; at most 300 s are allowed"]
-    assert health.problems(Bounds(max_overdue=500)) == []
+    assert health.describe_problems(Bounds()) == [
+        f"job {oldest.pk} (touch) is 400 s overdue; at most 300 s are allowed"
+    ]
+    assert health.describe_problems(Bounds(max_overdue=500)) == []
 
 
 @pytest.mark.parametrize("everything", [True, False])
@@ -66,7 +68,7 @@ def test_what_is_paused_is_told_apart_and_is_no_problem(everything: bool):
     assert health.oldest_paused.job_id == held.pk
     assert (health.oldest_overdue and health.oldest_overdue.job_id) == (None if everything else free.pk)
     assert [pause.reason for pause in health.pauses] == ["A look at it"]
-    assert health.problems(Bounds()) == []
+    assert health.describe_problems(Bounds()) == []
 
 
 def test_the_oldest_running_job_is_the_one_begun_first():
@@ -91,10 +93,10 @@ def test_an_expired_lease_is_a_problem_once_somebody_should_have_rescued_its_job
     health = check_health()
 
     assert (just_expired.expired_leases, just_expired.unrescued) == (1, 0)
-    assert just_expired.problems(Bounds()) == []
+    assert just_expired.describe_problems(Bounds()) == []
     assert (health.expired_leases, health.unrescued) == (2, 1)
-    assert health.problems(Bounds()) == ["expired leases that nobody rescued: 1, 0 allowed"]
-    assert health.problems(Bounds(max_expired=1)) == []
+    assert health.describe_problems(Bounds()) == ["expired leases that nobody rescued: 1, 0 allowed"]
+    assert health.describe_problems(Bounds(max_expired=1)) == []
 
 
 def test_a_worker_without_a_beat_is_not_alive():
@@ -102,9 +104,9 @@ def test_a_worker_without_a_beat_is_not_alive():
 
     health = check_health()
 
-    assert health.problems(Bounds()) == ["workers alive: 0 with a beat in the last 60 s, 1 wanted"]
-    assert health.problems(Bounds(max_beat_age=200)) == []
-    assert health.problems(Bounds(min_workers=0)) == []
+    assert health.describe_problems(Bounds()) == ["workers alive: 0 with a beat in the last 60 s, 1 wanted"]
+    assert health.describe_problems(Bounds(max_beat_age=200)) == []
+    assert health.describe_problems(Bounds(min_workers=0)) == []
 
 
 def test_a_dead_worker_beside_a_living_one_is_listed_last_and_no_problem():
@@ -115,7 +117,7 @@ def test_a_dead_worker_beside_a_living_one_is_listed_last_and_no_problem():
 
     assert [beat.worker for beat in health.workers] == ["beating", "silent"]
     assert health.alive(Bounds()) == 1
-    assert health.problems(Bounds()) == []
+    assert health.describe_problems(Bounds()) == []
 
 
 def test_failures_count_for_an_hour():
@@ -127,7 +129,7 @@ def test_failures_count_for_an_hour():
     health = check_health()
 
     assert health.failures == 2
-    assert health.problems(Bounds(max_failures=1)) == ["failures in the last hour: 2, 1 allowed"]
+    assert health.describe_problems(Bounds(max_failures=1)) == ["failures in the last hour: 2, 1 allowed"]
 
 
 def test_failures_beyond_the_bound_are_more_than_it_and_those_at_it_are_not(monkeypatch: pytest.MonkeyPatch):
@@ -141,8 +143,8 @@ def test_failures_beyond_the_bound_are_more_than_it_and_those_at_it_are_not(monk
 
     beyond = check_health()
 
-    assert at_the_bound.problems(Bounds(max_failures=1)) == ["failures in the last hour: 2, 1 allowed"]
-    assert beyond.problems(Bounds(max_failures=1)) == ["failures in the last hour: more than 2, 1 allowed"]
+    assert at_the_bound.describe_problems(Bounds(max_failures=1)) == ["failures in the last hour: 2, 1 allowed"]
+    assert beyond.describe_problems(Bounds(max_failures=1)) == ["failures in the last hour: more than 2, 1 allowed"]
 
 
 def test_a_look_has_a_fixed_number_of_queries_each_with_its_index():
@@ -178,7 +180,7 @@ def test_a_dispatcher_runs_no_jobs_and_is_told_apart():
     health = check_health()
 
     assert [beat.worker for beat in health.dispatchers] == ["host:2:bbbb"]
-    assert health.problems(Bounds()) == ["workers alive: 0 with a beat in the last 60 s, 1 wanted"]
+    assert health.describe_problems(Bounds()) == ["workers alive: 0 with a beat in the last 60 s, 1 wanted"]
 
 
 @override_settings(JOBS={"TASK_BACKEND": "default"})
@@ -186,11 +188,11 @@ def test_where_an_engine_runs_the_jobs_a_dispatcher_must_live():
     make_worker(kind=Worker.Kind.ENGINE)
     make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER, beat=100)
 
-    problems = check_health().problems(Bounds())
+    problems = check_health().describe_problems(Bounds())
 
     assert problems == ["dispatchers alive: 0 with a beat in the last 60 s, 1 wanted"]
     make_worker("host:3:cccc", kind=Worker.Kind.DISPATCHER)
-    assert check_health().problems(Bounds()) == []
+    assert check_health().describe_problems(Bounds()) == []
 
 
 @override_settings(JOBS={"TASK_BACKEND": "default"})
@@ -204,4 +206,4 @@ def test_a_crowd_of_the_engine_s_processes_hides_no_dispatcher(monkeypatch: pyte
 
     assert [beat.worker for beat in health.dispatchers] == ["host:2:bbbb"]
     assert len(health.workers) == 2
-    assert health.problems(Bounds()) == []
+    assert health.describe_problems(Bounds()) == []

@@ -22,7 +22,7 @@ def permissions_of(name: str) -> set[str]:
 
 
 def test_the_three_groups_are_made_with_the_host_s_own_project_among_what_they_see():
-    changes = make_roles(take_others=False)
+    changes = make_roles(exact=False)
 
     assert [change.name for change in changes] == list(ROLES)
     assert all(change.is_new for change in changes)
@@ -36,22 +36,22 @@ def test_the_three_groups_are_made_with_the_host_s_own_project_among_what_they_s
 
 
 def test_made_again_nothing_changes():
-    make_roles(take_others=False)
+    make_roles(exact=False)
     before = {name: permissions_of(name) for name in ROLES}
 
-    changes = make_roles(take_others=True)
+    changes = make_roles(exact=True)
 
     assert not any(change.is_new or change.given or change.taken for change in changes)
     assert {name: permissions_of(name) for name in ROLES} == before
 
 
 def test_what_a_role_lacks_is_given_and_what_a_host_added_stays():
-    make_roles(take_others=False)
+    make_roles(exact=False)
     group = Group.objects.get(name="support viewer")
     group.permissions.remove(Permission.objects.get(codename="view_job"))
     group.permissions.add(Permission.objects.get(codename="add_job"))
 
-    viewer, *others = make_roles(take_others=False)
+    viewer, *others = make_roles(exact=False)
 
     assert (viewer.is_new, viewer.given, viewer.taken) == (False, ["jobs.view_job"], [])
     assert not any(change.given for change in others)
@@ -59,10 +59,10 @@ def test_what_a_role_lacks_is_given_and_what_a_host_added_stays():
 
 
 def test_exactly_their_role_is_left_to_them_if_asked_for():
-    make_roles(take_others=False)
+    make_roles(exact=False)
     Group.objects.get(name="key manager").permissions.add(Permission.objects.get(codename="add_job"))
 
-    *_, keys = make_roles(take_others=True)
+    *_, keys = make_roles(exact=True)
 
     assert keys.taken == ["jobs.add_job"]
     assert "jobs.add_job" not in permissions_of("key manager")
@@ -72,7 +72,7 @@ def test_a_database_without_the_permissions_is_told_and_no_group_made():
     Permission.objects.filter(codename="revoke_apikey").delete()
 
     with pytest.raises(RolesUnavailable, match=r"no permission jobs\.revoke_apikey; run migrate first"):
-        make_roles(take_others=False)
+        make_roles(exact=False)
 
     assert not Group.objects.exists()
 
@@ -98,4 +98,4 @@ def test_a_host_without_groups_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(apps, "is_installed", lambda name: name != "django.contrib.auth")
 
     with pytest.raises(RolesUnavailable, match=r"django\.contrib\.auth"):
-        make_roles(take_others=False)
+        make_roles(exact=False)
