@@ -1,8 +1,10 @@
-# `make demo` shows the service, `make test` proves it; both install what they need into .venv.
+# `make demo` shows the service, `make test` tests it; both install what they need into .venv.
 #
 #   PYTHON=python3.12 make demo           use another Python (>= 3.11) for the virtual environment
 #   make test ARGS="-k cancel"            pass arguments on to tests/run.py and pytest
 #   make test ARGS="--only sqlite"        one database only; TEST_DATABASE_URL=postgres://… names the server
+#
+# Before a push: lint, test-fast, and the tests of what was changed. A build server runs .ci/run: lint, test, check.
 
 PYTHON ?= python3
 VENV := .venv
@@ -21,25 +23,50 @@ NO_DATABASE = DATABASE_URL=sqlite:///:memory:
 PRODUCTION = env -i PATH="$$PATH" ALLOWED_HOSTS=example.org CACHE_URL=redis://cache.example.org \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))')"
 
+CHECKED := $(addprefix tests/system/,browser clients hosts image pgbouncer)
+
 # The variable silences an advertisement, not a warning about these pages; --quiet would make --strict pass over those.
 SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lint openapi messages bench bench-api bench-admin bench-engines chaos venv venv-dev clean
+.PHONY: help demo test-fast test check nightly coverage release-check lint docs openapi messages
+.PHONY: bench bench-api bench-admin bench-engines chaos venv venv-dev clean
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: venv ## Serve the demo site and a worker on SQLite; Ctrl-C stops both
 	@exec $(BIN)/python manage.py demo $(ARGS)
 
-test: venv-dev ## Run the whole suite on SQLite, then on PostgreSQL
+test-fast: venv-dev ## Run the unit tests on SQLite; takes a minute
+	@exec $(BIN)/python -m tests.run --only sqlite -n auto tests/unit $(ARGS)
+
+test: venv-dev ## Run unit, integration and system tests on SQLite and PostgreSQL, side by side
 	@exec $(BIN)/python -m tests.run $(ARGS)
 
-check: venv-dev ## Run what is slow: Schemathesis, a client, a browser (needs Chromium), hosts on Python 3.11 and 3.13
-	@exec $(BIN)/python -m tests.run --only postgresql -n 0 tests/system/browser tests/system/clients tests/system/hosts tests/system/deploy/test_image.py tests/system/deploy/test_pgbouncer.py $(ARGS)
+# Files share what is slow to set up, such as an environment with the wheel; each file has one process.
+check: venv-dev ## Run what needs browser, network, pooler or Pythons 3.11 and 3.13: site, clients, wheel, image
+	@exec $(BIN)/python -m tests.run --only postgresql --dist loadfile $(CHECKED) $(ARGS)
+
+nightly: venv-dev ## Run what repeats itself: every pair of Python and Django, other project models, long chaos
+	$(BIN)/python -m tests.run tests/system/pairs
+	$(BIN)/python -m nox
+	$(BIN)/python -m tests.system.chaos
+
+coverage: venv-dev ## Run the tests and measure branch coverage over both databases, into build/coverage
+	@rm -rf build/coverage
+	$(BIN)/python -m tests.run --coverage $(ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage html --quiet --fail-under 0
+	$(BIN)/python -m coverage report
+
+release-check: venv-dev ## Build sdist and wheel, check them, and follow the tutorial with the wheel in an empty environment
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m pytest -q tests/system/hosts/test_tutorial.py $(ARGS)
 
 # By `python -m`: the scripts in bin/ name their interpreter by path and break when a checkout is moved.
 lint: venv-dev ## Check format, style, types, deployment settings, migrations and documentation
@@ -51,7 +78,6 @@ lint: venv-dev ## Check format, style, types, deployment settings, migrations an
 	$(NO_DATABASE) $(BIN)/python manage.py makemigrations --check --dry-run --settings tests.settings_swapped
 	$(SITE)
 
-.PHONY: docs
 docs: venv-dev ## Build the documentation as a site into build/site; a link that leads nowhere is an error
 	@$(SITE)
 	@echo "It is in build/site; to search it, serve it: python3 -m http.server --directory build/site"

@@ -40,7 +40,10 @@ def main() -> int:
     """Run the tests on the databases that were asked for; return the exit status."""
     parser = argparse.ArgumentParser(prog="tests.run", description=__doc__, allow_abbrev=False)
     parser.add_argument("--only", choices=("sqlite", "postgresql"), help="run on this database alone")
+    parser.add_argument("--coverage", action="store_true", help="measure which branches of jobs/ run")
     chosen, arguments = parser.parse_known_args()
+    if chosen.coverage:
+        arguments = ["--cov", "--cov-report=", *arguments]
     end_cleanly_on_sigterm()
     # A shell starts background jobs with SIGINT ignored, and pytest would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -87,6 +90,7 @@ def pytest_on(
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="jobs-tests-", ignore_cleanup_errors=True))
         environment |= {"TMPDIR": directory, "TEST_RUN": run_name}
+        environment["COVERAGE_FILE"] = str(ROOT / "build" / "coverage" / f"data.{run_name}")
         if server:
             environment["DATABASE_URL"] = server.url
             stack.callback(server.drop_databases, f"test_jobs_{run_name}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from django.db import connection
 
@@ -26,3 +27,17 @@ def empty_database(directory: Path) -> Iterator[str]:
 
 
 run = partial(run_python, PYTHONWARNINGS="error")
+
+
+def run_tests(*paths: str, settings: str) -> None:
+    """Run tests with other settings, on a test database of their own; fail if one of them does.
+
+    Raises:
+        AssertionError: a test failed, or none was found.
+    """
+    # tests.run drops all databases with this prefix.
+    name = f"{TEST_RUN}_{settings.rpartition('_')[2]}_{uuid4().hex[:6]}"
+    options = ["-q", "-p", "no:cacheprovider", "--maxfail=10", f"--ds={settings}"]
+    done = run("-m", "pytest", *options, *paths, settings=settings, TEST_RUN=name)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
+    assert " passed" in done.stdout

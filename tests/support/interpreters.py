@@ -54,7 +54,7 @@ def find_python(version: str) -> str | None:
 
 def pyenv_directories() -> list[str]:
     """Return where pyenv keeps its interpreters, the newest first."""
-    root = Path(os.environ.get("PYENV_ROOT") or Path.jobs_connection() / ".pyenv")
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     versions = sorted((root / "versions").glob("3.*"), key=_numbers, reverse=True)
     return [str(version / "bin") for version in versions]
 

@@ -18,7 +18,7 @@ from tests.support.factories import make_job, make_project
 from tests.support.hostapp.models import Ledger, Visit
 from tests.support.worker_process import status_of, until_status, worker_process
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
 
 
 def progress_of(job: Job) -> int:
