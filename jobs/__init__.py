@@ -1,6 +1,6 @@
-"""Durable, cancellable, proven long-running work on people's data, for Django.
+"""Long-running jobs on people's data for Django: durable, cancellable and verified.
 
-``import jobs`` works before Django is set up; each name below is loaded on first use.
+``import jobs`` works before Django is set up: each public name is imported on first use.
 """
 
 from importlib import import_module
@@ -36,7 +36,7 @@ __all__ = [
     "schedule_job",
 ]
 
-_HOMES: Final = {
+_MODULES: Final = {
     "action": "actions",
     "JobContext": "execution.context",
     "JobCancelled": "exceptions",
@@ -56,9 +56,9 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""``@action`` and the registry of what jobs can do."""
+"""Actions: the decorator ``@action`` and the registry of the functions that jobs run."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ LONGEST: Final = timedelta(days=3650)
 DEFAULT_MAX_ATTEMPTS: Final = 3
 DEFAULT_BACKOFF: Final = timedelta(seconds=30)
 DEFAULT_QUEUE: Final = "default"
-# What brokers take for the name of a queue, and people can type.
+# Names of queues that every broker accepts.
 QUEUE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 MOST_PRIORITY: Final = 100
 
@@ -45,7 +45,7 @@ class Action:
     replaces: bool = False
 
     def describe(self, reference_id: str) -> str:
-        """Return the description of a job for ``reference_id``, which stands in it as it is."""
+        """Return the description of a job for ``reference_id``, which is filled in as it is."""
         return self.description.format(reference_id=reference_id)
 
 
@@ -68,26 +68,26 @@ def action(
     priority: int = 0,
     replaces: bool = False,
 ) -> Callable[[Handler], Handler]:
-    """Register the decorated function as what jobs of this action do.
+    """Register the decorated function as the handler of jobs of this action.
 
     Args:
         name: lower-case letters, digits and ``_``, at most 100; stored in every job, so never rename it.
-        description: what people read; ``{reference_id}`` is filled in.
-        public: integrators may ask for it over REST; otherwise only host code may.
+        description: a text for people; ``{reference_id}`` is filled in.
+        public: integrators may schedule it over REST; otherwise only host code may.
         unique: at most one job per project and reference waits or runs.
-        start: when a job starts if its creator names no time: ``now``, ``next_midnight`` (UTC) or a delay.
-        parameters: a REST framework serializer that checks what creators send; without one, nothing may be sent.
-        max_attempts: how often it may fail, and how often its worker may die of it, before the job fails.
-        backoff: wait before the second attempt; doubles with each, at most an hour, with jitter.
+        start: when a job starts if its creator gives no time: ``now``, ``next_midnight`` (UTC) or a delay.
+        parameters: a REST framework serializer for the parameters of its jobs; without one, they have none.
+        max_attempts: how many failures, and how many crashes, a job may have before it fails.
+        backoff: the wait before the second attempt; doubles with each attempt, at most an hour, with jitter.
         deadline: how long it may go without progress (a chunk, or ``expect``) before it loses the attempt.
         databases: further database aliases it may write to, outside chunks and so at least once.
-        queue: the queue of the engine that ``jobdispatcher`` hands its jobs to; of no account to ``jobworker``.
-        priority: from -100 to 100, higher first, where that engine knows priorities; of no account to ``jobworker``.
-        replaces: it takes the place of the action that another app registers under this name, now or later.
+        queue: the engine's queue to which ``jobdispatcher`` dispatches its jobs; no effect with ``jobworker``.
+        priority: from -100 to 100, higher first, if the engine knows priorities; no effect with ``jobworker``.
+        replaces: replaces the action that another app registers under this name, earlier or later.
 
     Raises:
-        ActionMisused: an argument cannot work.
-        ActionNameTaken: another function has this name, and neither or both of them replace.
+        ActionMisused: an argument is wrong.
+        ActionNameTaken: another function has this name, and neither or both have ``replaces``.
     """
     _check(name, description, start, max_attempts, backoff, deadline)
     _check_engine(name, queue, priority)
@@ -121,7 +121,7 @@ def _register(new: Action) -> Handler:
     if taken is not None and _origin(taken.handler) != _origin(new.handler):
         if taken.replaces == new.replaces:
             raise ActionNameTaken(new.name, first=_origin(taken.handler), second=_origin(new.handler))
-        if taken.replaces:  # its app comes first in INSTALLED_APPS
+        if taken.replaces:  # its app is earlier in INSTALLED_APPS
             return new.handler
     _registry[new.name] = new
     return new.handler
@@ -145,13 +145,13 @@ def find_action(name: str) -> Action | None:
 
 
 def max_attempts_of(name: str) -> int:
-    """Return how often a job of this action may fail or lose its worker, also where the action is not known."""
+    """Return how many failures or crashes a job of this action may have; the default for an unknown action."""
     found = _registry.get(name)
     return DEFAULT_MAX_ATTEMPTS if found is None else found.max_attempts
 
 
 def queue_of(name: str) -> str:
-    """Return the engine's queue for jobs of this action, also where the action is not known."""
+    """Return the engine's queue for jobs of this action; the default for an unknown action."""
     found = _registry.get(name)
     return DEFAULT_QUEUE if found is None else found.queue
 

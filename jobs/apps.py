@@ -1,4 +1,4 @@
-"""Wiring: system checks, and the ``job_actions`` modules of every installed app."""
+"""The app configuration: registers the system checks and imports every app's ``job_actions``."""
 
 from importlib import import_module
 
@@ -16,7 +16,7 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks and import the actions; a module that cannot be imported is named."""
+        """Register the checks and the actions."""
         from . import checks  # noqa: F401 – checks import models, which need the app registry
 
         discover_actions()
@@ -26,7 +26,7 @@ def discover_actions() -> None:
     """Import ``job_actions`` of every installed app that has one.
 
     Raises:
-        ImproperlyConfigured: a module exists but failed to import; names it and the error.
+        ImproperlyConfigured: a module exists and cannot be imported; the message names it and the error.
     """
     for app in apps.get_app_configs():
         if app.module is not None and module_has_submodule(app.module, "job_actions"):

@@ -1,4 +1,4 @@
-"""The host's settings, as one frozen value; the only module that reads ``django.conf.settings``."""
+"""The setting ``JOBS`` as a frozen dataclass; the only module that reads ``django.conf.settings``."""
 
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -22,49 +22,49 @@ class JobsSettings:
     """The ``JOBS`` dict of the host; each key is the upper-case name of a field here."""
 
     beat_seconds: float = 10
-    """How often a worker renews the leases of its jobs."""
+    """The time between two heartbeats of a worker, which also renew the leases of its jobs."""
     lease_seconds: float = 45
-    """How long a job stays with a worker that gives no sign of life; at least three beats."""
+    """How long a lease lasts that is not renewed; at least three heartbeats."""
     sweep_seconds: float = 15
-    """How often each worker looks for leases that ran out."""
+    """The time between two rounds of maintenance, which rescue jobs whose lease has expired."""
     poll_seconds: float | None = None
-    """How often an idle worker looks for due jobs. None: every 5 s where the database
-    notifies (PostgreSQL), every 0.1 s elsewhere."""
+    """The time after which an idle worker searches for due jobs again. None: 5 s where the
+    database has NOTIFY (PostgreSQL), 0.1 s elsewhere."""
     cancel_wait_seconds: float = 5
     """How long a cancel waits for a running chunk before it answers ``busy``."""
     user_erase_action: str = "delete_user_data"
-    """The action behind ``DELETE …/users/{userId}``; not registered: no such route."""
+    """The action that ``DELETE …/users/{userId}`` schedules; if it is not registered, there is no such route."""
     retention_days: float | None = None
-    """For how long ``prunejobs`` leaves jobs that have ended as they are. None: for ever."""
+    """How long ``prunejobs`` keeps ended jobs as they are. None: for ever."""
     task_backend: str | None = None
-    """The alias in ``TASKS`` of the engine that ``jobdispatcher`` hands due jobs to. None: there is no dispatcher."""
+    """The alias in ``TASKS`` of the engine to which ``jobdispatcher`` dispatches jobs. None: no dispatcher."""
     reserve_seconds: float = 60
-    """How long a job that was handed to the engine is left to it before it is handed over again; longer with each
-    time, as jobs wait in a long queue, too."""
+    """How long a dispatched job is left to the engine before it is dispatched again; longer each time, as the job may
+    only wait in a long queue."""
     staff_project: str | None = None
-    """The key of the project to which the jobs of staff's bulk changes belong. None: without a project model of the
-    host's, one called Staff is made on first use; with one, all that match a filter cannot be changed at once."""
+    """The key of the project that staff's bulk changes belong to. None: a project called Staff is created on first use
+    or, if the host has a project model of its own, there are no bulk changes by filter."""
 
     requests_per_minute: int | None = 600
-    """How many requests of one API key are answered within a minute. None: all."""
+    """How many requests one API key may send within a minute before it gets 429. None: any."""
     failed_keys_per_minute: int | None = 60
-    """How many requests without a valid key one address gets a 401 for within a minute, then 429. None: all."""
+    """How many requests without a valid key one address may send within a minute before it gets 429. None: any."""
     cache: str = "default"
-    """The alias in ``CACHES`` of the cache that counts them; all processes must share it."""
+    """The alias in ``CACHES`` of the cache for both counts; all processes must share it."""
     trusted_proxies: int = 0
-    """How many proxies of yours stand in front, each adding to ``X-Forwarded-For``. 0: the header is not believed."""
+    """How many of the host's own proxies add to ``X-Forwarded-For``. 0: the header is ignored."""
 
     admin_register: bool = True
-    """Whether our pages are in Django's own admin site. False: the host registers classes of its own."""
+    """Whether the pages are registered in Django's admin site. False: the host registers classes of its own."""
 
     authentication: str = "jobs.api.authentication.OrganizationKey"
-    """The class that says who calls; see ``jobs.api.base`` for this and the next three."""
+    """The class that authenticates callers; see ``jobs.api.base`` for this and the next three."""
     permission: str = "jobs.api.permissions.HasScope"
-    """The class that says what a caller may do."""
+    """The class that checks what a caller may do."""
     throttle: str | None = None
-    """The class that limits requests of callers. None: ``REQUESTS_PER_MINUTE`` of each."""
+    """The class that limits the requests of callers. None: ``REQUESTS_PER_MINUTE`` does."""
     find_project: str | None = None
-    """The function that finds the project under the key in a path. None: by the column ``key``."""
+    """The function that finds the project by the key in a path. None: by the column ``key``."""
 
     def __post_init__(self) -> None:
         self._check_engine()
@@ -145,10 +145,10 @@ def _is_whole(value: object, *, least: int) -> bool:
 
 @cache
 def current() -> JobsSettings:
-    """Return the settings in force; read when first used, again after a test overrides them.
+    """Return the settings; they are read on first use, and again after a test has overridden them.
 
     Raises:
-        ImproperlyConfigured: ``JOBS`` has a key that is unknown, or a value that cannot work.
+        ImproperlyConfigured: ``JOBS`` has an unknown key or a wrong value.
     """
     mine = given()
     known = {field.name.upper(): field.name for field in fields(JobsSettings)}
@@ -158,19 +158,19 @@ def current() -> JobsSettings:
 
 
 def given() -> dict[str, Any]:
-    """Return what the host has written into ``JOBS``, as it stands there."""
+    """Return the host's ``JOBS`` as it is."""
     return dict(getattr(django_settings, "JOBS", {}))
 
 
 def web() -> tuple[str, list[str]]:
-    """Return the host's root URLconf, empty where it has none, and its middleware, outermost first."""
+    """Return the host's root URLconf, empty if there is none, and its middleware, outermost first."""
     return str(getattr(django_settings, "ROOT_URLCONF", "") or ""), list(django_settings.MIDDLEWARE)
 
 
 def project_model_label() -> str:
-    """Return ``app_label.Model`` of the host's Project; fixed before the first migration."""
+    """Return ``app_label.Model`` of the project model; a host cannot change it after the first migration."""
     if not hasattr(django_settings, "JOBS_PROJECT_MODEL"):
-        # makemigrations reads a swapping setting without a default of its own, and would crash in hosts that have none.
+        # makemigrations reads the setting without a default and would crash in hosts that do not have it.
         setattr(django_settings, "JOBS_PROJECT_MODEL", DEFAULT_PROJECT_MODEL)  # noqa: B010 – unknown to type checkers
     return str(getattr(django_settings, "JOBS_PROJECT_MODEL"))  # noqa: B009
 

@@ -1,4 +1,4 @@
-"""The errors this app raises on purpose.
+"""The exceptions of this app.
 
 ::
 
@@ -6,27 +6,27 @@
     ├── JobNotFound               no such job in this project
     ├── ProjectNotFound           no such project in this organization
     ├── ApiKeyNotFound            no API key has this prefix
-    ├── InvalidField              a value cannot be accepted; names the field and the cure
-    │   └── UnknownAction         no action under that name (for that caller)
+    ├── InvalidField              a field has a wrong value
+    │   └── UnknownAction         no action of this name (for this caller)
     ├── ActiveJobExists           a unique action has a job that waits or runs
-    ├── BatchConflict             the same, of some jobs in a batch; none was created
-    ├── IdempotencyKeyReused      the key came with another request before
+    ├── BatchConflict             the same of jobs in a batch; none was created
+    ├── IdempotencyKeyReused      another request had this key before
     ├── TransitionRefused         the job has already ended
-    ├── StepRefused               the job is not such that staff could step in like this
+    ├── StepRefused               this intervention is not possible with this job
     ├── Busy                      a lock was not free in time; nothing changed
-    ├── ConcurrentChange          the host's own transaction met another one; roll back, try again
-    ├── OutcomeUnknown            the database was lost at the commit; look before you try again
-    ├── RowsLeft                  an action ended, but rows it promised to remove are still there
-    ├── RolesUnavailable          the groups of staff cannot be made here; says what is missing
+    ├── ConcurrentChange          conflict with the host's own transaction; roll back and repeat it
+    ├── OutcomeUnknown            the database was lost at the commit; check before you try again
+    ├── RowsLeft                  rows that the action verifies still exist
+    ├── RolesUnavailable          the groups for staff cannot be created on this host
     ├── ActionMisused             an action was registered or used wrongly (a programming error)
     │   ├── ActionNameTaken
     │   ├── WriteOutsideChunk
     │   └── ForeignDatabase
-    └── JobFailed                 raised BY an action: end the job, show this text
+    └── JobFailed                 raised by an action: the job fails with this text
 
-    JobStopped (BaseException)    unwinds an action whose job is no longer its own
+    JobStopped (BaseException)    stops an action whose job is no longer this worker's
     ├── JobCancelled
-    ├── JobReleased               the worker shuts down; the job goes back unharmed
+    ├── JobReleased               the worker shuts down and hands the job back
     └── LeaseLost
 """
 
@@ -37,13 +37,13 @@ from .status import RefusalReason, Status
 
 
 class JobsError(Exception):
-    """Base of every deliberate error; ``code`` is snake_case and never changes."""
+    """Base of all exceptions but ``JobStopped``; ``code`` is snake_case and never changes."""
 
     code: ClassVar[str] = "jobs_error"
 
 
 class JobNotFound(JobsError):
-    """The project has no job under this id."""
+    """The project has no job with this id."""
 
     code = "job_not_found"
 
@@ -53,7 +53,7 @@ class JobNotFound(JobsError):
 
 
 class ProjectNotFound(JobsError):
-    """The organization has no project under this key; a foreign one looks just the same."""
+    """The organization has no project with this key; another organization's project makes no difference."""
 
     code = "project_not_found"
 
@@ -72,9 +72,9 @@ class ApiKeyNotFound(JobsError):
 
 
 class InvalidField(JobsError):
-    """The value of ``field`` cannot be accepted; ``problem`` says why and what would be.
+    """The value of ``field`` is wrong; ``problem`` says what it must be.
 
-    ``place`` is what it is a field of, where there are several: ``jobs[3]``.
+    ``place`` is the object that has the field, if there are several: ``jobs[3]``.
     """
 
     code = "invalid_field"
@@ -86,13 +86,13 @@ class InvalidField(JobsError):
         super().__init__(f"{field}: {problem}")
 
     def within(self, place: str) -> Self:
-        """Say what it is a field of; return the error itself, to be raised on."""
+        """Set ``place``; return the error, to be raised again."""
         self.place = place
         return self
 
 
 class UnknownAction(InvalidField):
-    """No action is registered under this name, or the caller may not know of it."""
+    """No action of this name is registered, or it is not public."""
 
     code = "unknown_action"
 
@@ -113,9 +113,10 @@ class ActiveJobExists(JobsError):
 
 @dataclass(frozen=True, kw_only=True)
 class Conflict:
-    """Why the job at ``index`` of a batch cannot be: an active ``job_id``, or ``same_as``, an earlier one in the batch.
+    """Why the job at ``index`` of a batch cannot be created.
 
-    Exactly one of the two is not None; the active job is told where both are in the way.
+    Either an active job is in the way, ``job_id``, or an earlier one of the batch,
+    ``same_as``; the other is None. With both in the way, ``job_id`` is set.
     """
 
     index: int
@@ -124,7 +125,7 @@ class Conflict:
 
 
 class BatchConflict(JobsError):
-    """Jobs of unique actions in a batch have an active job, or stand in it twice; ``conflicts`` are all of them."""
+    """Jobs of unique actions in a batch have an active job or are there twice; ``conflicts`` has all of them."""
 
     code = "batch_conflict"
 
@@ -136,7 +137,7 @@ class BatchConflict(JobsError):
 
 
 class IdempotencyKeyReused(JobsError):
-    """The API key has sent this idempotency key with another request; each request needs one of its own."""
+    """The API key has sent another request with this idempotency key; each request needs its own."""
 
     code = "idempotency_key_reused"
 
@@ -145,7 +146,7 @@ class IdempotencyKeyReused(JobsError):
 
 
 class TransitionRefused(JobsError):
-    """The job is in a final status, which never changes."""
+    """The job has ended; its status never changes again."""
 
     code = "transition_refused"
 
@@ -157,7 +158,7 @@ class TransitionRefused(JobsError):
 
 
 class StepRefused(JobsError):
-    """The job is not such that it could be held, resumed, run now or retried; ``other_job_id`` is in the way."""
+    """The job cannot be held, resumed, run now or retried: ``why`` and, if another job is in the way, its id."""
 
     code = "step_refused"
 
@@ -167,11 +168,11 @@ class StepRefused(JobsError):
         self.status = status
         self.other_job_id = other_job_id
         other = "" if other_job_id is None else f": see job {other_job_id}"
-        super().__init__(f"job {job_id} is {status} and refuses this step ({why}){other}")
+        super().__init__(f"job {job_id} is {status} and refuses this intervention ({why}){other}")
 
 
 class Busy(JobsError):
-    """Another transaction held the row for longer than we wait; nothing was changed."""
+    """A row was locked by another transaction for too long; nothing was changed."""
 
     code = "busy"
 
@@ -181,7 +182,7 @@ class Busy(JobsError):
 
 
 class ConcurrentChange(JobsError):
-    """A host's REPEATABLE READ or SERIALIZABLE transaction met another; roll it back and repeat it."""
+    """The host's REPEATABLE READ or SERIALIZABLE transaction met a conflict; roll it back and repeat it."""
 
     code = "concurrent_change"
 
@@ -190,7 +191,7 @@ class ConcurrentChange(JobsError):
 
 
 class OutcomeUnknown(JobsError):
-    """The database was lost after it was told to commit, and before it answered: the change was made or was not."""
+    """The database was lost between COMMIT and its answer: the change was made or was not."""
 
     code = "outcome_unknown"
 
@@ -201,7 +202,7 @@ class OutcomeUnknown(JobsError):
 
 
 class RowsLeft(JobsError):
-    """The last look found rows that the action was to remove; ``stores`` says which."""
+    """Rows that the action verifies still exist; ``stores`` says which."""
 
     code = "rows_left"
 
@@ -211,7 +212,7 @@ class RowsLeft(JobsError):
 
 
 class RolesUnavailable(JobsError):
-    """The groups of staff cannot be made on this host; ``missing`` says what it lacks."""
+    """The groups for staff cannot be created on this host; ``missing`` says what it lacks."""
 
     code = "roles_unavailable"
 
@@ -221,7 +222,7 @@ class RolesUnavailable(JobsError):
 
 
 class ActionMisused(JobsError):
-    """An action was registered, or used the engine, in a way that cannot be right."""
+    """An action was registered wrongly, or uses its ``JobContext`` wrongly."""
 
     code = "action_misused"
 
@@ -236,7 +237,7 @@ class ActionNameTaken(ActionMisused):
 
 
 class WriteOutsideChunk(ActionMisused):
-    """An action wrote to the database outside ``job.chunk()``, where a cancel could not hold it back."""
+    """An action wrote to the database outside ``job.chunk()``, where a cancel could not stop it."""
 
     code = "write_outside_chunk"
 
@@ -245,18 +246,20 @@ class WriteOutsideChunk(ActionMisused):
 
 
 class ForeignDatabase(ActionMisused):
-    """Rows of another database than the jobs' cannot share a chunk's transaction."""
+    """The rows are in another database than the jobs, so one transaction cannot cover both."""
 
     code = "foreign_database"
 
-    def __init__(self, store: str, *, alias: str, home: str) -> None:
-        super().__init__(f"{store!r} lives in database {alias!r}, jobs in {home!r}; one transaction cannot span both")
+    def __init__(self, store: str, *, alias: str, jobs_alias: str) -> None:
+        super().__init__(
+            f"{store!r} lives in database {alias!r}, jobs in {jobs_alias!r}; one transaction cannot span both"
+        )
 
 
 class JobFailed(JobsError):
-    """Raise it in an action: the job ends as ``failed``, without a further attempt.
+    """Raise it in an action: the job ends as ``failed``, without another attempt.
 
-    ``message`` is shown to integrators as it stands, so it must not hold personal data.
+    ``message`` is shown to integrators as it is, so it must not have personal data.
     """
 
     code = "job_failed"
@@ -267,9 +270,9 @@ class JobFailed(JobsError):
 
 
 class JobStopped(BaseException):
-    """Unwinds an action; not an ``Exception``, so that ``except Exception`` cannot swallow it.
+    """Stops an action; not an ``Exception``, so that ``except Exception`` does not swallow it.
 
-    Once a ``JobContext`` has raised one, every later call on it raises it again.
+    After a ``JobContext`` has raised one, every call on it raises it again.
     """
 
     code: ClassVar[str] = "job_stopped"
@@ -280,18 +283,18 @@ class JobStopped(BaseException):
 
 
 class JobCancelled(JobStopped):
-    """The job was cancelled; nothing of this chunk was kept, nothing further may be done."""
+    """The job was cancelled; this chunk was rolled back, and the action may write no more."""
 
     code = "job_cancelled"
 
 
 class JobReleased(JobStopped):
-    """The worker is shutting down; the job goes back to be run elsewhere, no attempt burnt."""
+    """The worker shuts down and hands the job back; that counts no failure."""
 
     code = "job_released"
 
 
 class LeaseLost(JobStopped):
-    """The job was taken from this worker; another one has it, or has ended it."""
+    """This worker's lease on the job has ended: another worker has claimed it, or it has ended."""
 
     code = "lease_lost"

@@ -1,4 +1,4 @@
-"""Named places at which a test may stop, cut or kill a process; elsewhere each costs one comparison.
+"""Failpoints: named places at which tests stop or kill a process; otherwise each costs one comparison.
 
 No setting of a host reaches ``hook``.
 """

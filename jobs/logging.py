@@ -1,8 +1,4 @@
-"""Filters for the host's log handlers.
-
-``MaskReferences`` keeps users' ids, which are often e-mail addresses, and reasons out of the logs;
-``RequestId`` says of each line to which request it belongs.
-"""
+"""Log filters for hosts: ``MaskReferences`` removes personal data, ``RequestId`` adds the id of the request."""
 
 import copy
 import logging
@@ -15,40 +11,41 @@ from typing import Any, Final
 MASK: Final = "***"
 NO_REQUEST: Final = "-"
 
-# Under which a request keeps its id.
+# The attribute of a request that has its id.
 ID_OF_REQUEST: Final = "_jobs_request_id"
 
 _request_id: Final[ContextVar[str]] = ContextVar("jobs_request_id", default=NO_REQUEST)
 
 
 def _spelled(word: str) -> str:
-    """Return a pattern for ``word`` in a path, each of its characters as it is or percent-encoded."""
+    """Return a pattern for ``word`` in a URL, each of its characters as it is or percent-encoded."""
     return "".join(f"(?:{character}|%{ord(character):02x})" for character in word)
 
 
-# A path ends with its line, or in an access log before the protocol; ids may hold blanks and quotes.
+# A path ends with its line or, in an access log, before the protocol; ids may have blanks and quotes.
 _REFERENCE: Final = re.compile(f"({_spelled('/users/')}).+?(?= HTTP/[0-9]|$)", re.IGNORECASE | re.DOTALL)
 
-# Parameters of a query that may hold personal data, also where we do not read them.
+# Query parameters that may have personal data, also if the app does not read them.
 PARAMETERS: Final = ("reason", "referenceId")
 _NAMES: Final = "|".join(map(_spelled, PARAMETERS))
-# Also where the text is the query alone, as servers offer it to their access logs.
+# Also if the text is only the query, as servers offer it to their access logs.
 _PARAMETER: Final = re.compile(f"((?:^|[?&])(?:{_NAMES})=)[^&]+?(?=&| HTTP/[0-9]|$)", re.IGNORECASE | re.DOTALL)
 
 
 def mask(text: str) -> str:
-    """Return ``text`` with ``***`` for what follows ``/users/``, and for the values of ``PARAMETERS`` in a query.
+    """Return ``text`` with ``***`` in place of what follows ``/users/`` and of the values of ``PARAMETERS``.
 
-    Both to the end of the text or to the `` HTTP/…`` of an access log; the value ends at ``&`` as well.
+    Each ends with the text or before `` HTTP/…`` of an access log; a value ends before ``&``, too.
     """
     return _PARAMETER.sub(rf"\1{MASK}", _REFERENCE.sub(rf"\1{MASK}", text))
 
 
 class MaskReferences(logging.Filter):
-    """Mask the user's id of ``/{projectKey}/users/{userId}`` and ``PARAMETERS`` of queries; it lets all records pass.
+    """Mask the user's id in ``/{projectKey}/users/{userId}`` and the query parameters ``PARAMETERS``.
 
-    Django's logger ``django.request`` writes the path of each refused request, servers
-    write that of every one. Put it on the handlers::
+    User ids are often e-mail addresses. Django's logger ``django.request`` writes the path
+    of each refused request, and servers write every path. Every record passes. Put the
+    filter on the handlers::
 
         LOGGING = {
             "filters": {"mask": {"()": "jobs.logging.MaskReferences"}},
@@ -56,9 +53,9 @@ class MaskReferences(logging.Filter):
             …
         }
 
-    It masks the message and its arguments, whatever the app that wrote them, and takes
-    the request off a record whose path or query it had to mask: handlers that mail or send whole
-    requests would tell the rest. It does not reach tracebacks, or the logs of a proxy.
+    It masks the message and its arguments, of any app, and removes the request from a
+    record whose path or query it masks, as some handlers mail or send whole requests. It
+    does not mask tracebacks or the logs of a proxy.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -76,7 +73,7 @@ class MaskReferences(logging.Filter):
 
 @contextmanager
 def request_id_in_logs(request_id: str) -> Iterator[None]:
-    """Let ``RequestId`` name ``request_id`` in this thread or task, and in what these wait for."""
+    """Let ``RequestId`` add ``request_id`` to what this thread or task logs, and what it waits for."""
     token = _request_id.set(request_id)
     try:
         yield
@@ -85,11 +82,12 @@ def request_id_in_logs(request_id: str) -> Iterator[None]:
 
 
 class RequestId(logging.Filter):
-    """Add ``request_id`` to every record, for the handler's format; it lets all records pass.
+    """Add ``request_id`` to every record, for the handler's format. Every record passes.
 
-    It is the ``requestId`` and ``X-Request-Id`` of the answer while a request below the
-    API is served, which needs the middleware ``jobs.middleware.JsonErrors``; else ``-``.
-    Put it on the handlers before ``MaskReferences``, which takes requests off records::
+    While a request to the API is served, it is the ``requestId`` and ``X-Request-Id`` of
+    the answer, which needs the middleware ``jobs.middleware.JsonErrors``; otherwise ``-``.
+    Put the filter on the handlers before ``MaskReferences``, which removes requests from
+    records::
 
         LOGGING = {
             "filters": {"request_id": {"()": "jobs.logging.RequestId"}, "mask": {"()": "jobs.logging.MaskReferences"}},
@@ -105,18 +103,18 @@ class RequestId(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record in place; return True."""
-        # Django tells of a refused request after the last middleware is done with it.
-        told = getattr(getattr(record, "request", None), ID_OF_REQUEST, NO_REQUEST)
+        # Django logs a refused request after the last middleware has returned.
+        of_request = getattr(getattr(record, "request", None), ID_OF_REQUEST, NO_REQUEST)
         current = _request_id.get()
-        # What another handler's filter has found stays: the request may have been taken off since.
+        # Keep what another handler's filter has found: the request may have been removed since.
         known = getattr(record, "request_id", NO_REQUEST)
-        record.request_id = next((found for found in (current, told) if found != NO_REQUEST), known)
+        record.request_id = next((found for found in (current, of_request) if found != NO_REQUEST), known)
         return True
 
 
 def _masked_arguments(arguments: Any) -> Any:
     if isinstance(arguments, Mapping):
-        # A copy of its own class: gunicorn's answers also for keys that it does not have.
+        # A copy of the same class: gunicorn's has a value for every key.
         masked: Any = copy.copy(arguments)
         for key, value in arguments.items():
             if isinstance(value, str):

@@ -1,11 +1,11 @@
-"""The five statuses of a job, the moves between them (drawn in the README), and why staff may not step in."""
+"""The five statuses of a job, the transitions between them, and why an intervention is refused."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class Status(StrEnum):
-    """What a job's row says about it; the values are those of the public contract."""
+    """The status of a job; the values are those of the REST API."""
 
     SCHEDULED = "scheduled"
     RUNNING = "running"
@@ -15,7 +15,7 @@ class Status(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether a row in this status never changes its status again."""
+        """Whether a job in this status has ended: the status never changes again."""
         return not TRANSITIONS[self]
 
 
@@ -26,30 +26,30 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     Status.FAILED: frozenset(),
     Status.CANCELLED: frozenset(),
 }
-"""From each status, the statuses that one guarded UPDATE in ``transitions`` may move a row to."""
+"""From each status, the statuses to which one function of ``lifecycle.transitions`` leads."""
 
 
 class RefusalReason(StrEnum):
-    """Why staff cannot step in as they asked to: what the job was when they did."""
+    """Why an intervention was refused: the state of the job at that moment."""
 
     ENDED = "ended"
     RUNNING = "running"
     HELD = "held"
     NOT_HELD = "not_held"
     DUE_ALREADY = "due_already"
-    """It waits for its turn, and nothing could be sooner."""
+    """It is due and waits for its turn, so it cannot be made due earlier."""
     NOT_FAILED = "not_failed"
-    """Only a failed job is tried again: a completed one is done, a cancelled one was stopped on purpose."""
+    """Only failed jobs can be retried: a completed one is done, a cancelled one was stopped on purpose."""
     RETRIED = "retried"
-    """Another job has tried it again; if that failed, it is the one to retry."""
+    """It has been retried; if the retry has failed, that job can be retried."""
     REDACTED = "redacted"
-    """Whom it was about is no longer known."""
+    """It was redacted: its reference is no longer known."""
     UNKNOWN_ACTION = "unknown_action"
     """Its action is no longer registered."""
     BULK_CHANGE = "staff_order"
-    """It changes jobs in the name of the member of staff who asked for that; whoever wants it again asks anew."""
+    """It is a bulk change in the name of one member of staff; request a new one instead. Receipts have this value."""
     ACTIVE_JOB = "active_job"
-    """The action is unique, and another job for the same reference waits or runs."""
+    """Its action is unique, and another job for the same reference waits or runs."""
 
 
 ACTIVE: Final = (Status.SCHEDULED, Status.RUNNING)
