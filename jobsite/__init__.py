@@ -1,1 +1,1 @@
-"""A reference host for `jobs`: the recorded sessions of a session-replay product, and how to erase a user's."""
+"""The reference host of `jobs`: a session-replay product that erases the recorded sessions of a user."""

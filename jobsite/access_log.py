@@ -1,4 +1,4 @@
-"""gunicorn's logs: of a request its route alone, as its path and query can name people."""
+"""gunicorn's logs: a request appears by its route, as path and query may have personal data."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -15,10 +15,10 @@ NO_ROUTE: Final = "(no route)"
 
 
 class RouteLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
-    """Offers ``%(route)s`` to ``access_log_format``; masks and keeps to one line what goes to the error log."""
+    """Adds ``%(route)s`` to ``access_log_format``; masks the lines of the error log, and writes each as one line."""
 
     def setup(self, cfg: Any) -> None:
-        """Give gunicorn's own lines the form, and the filter, of all others."""
+        """Use the formatter and the filters of the site for gunicorn's own lines."""
         super().setup(cfg)
         line = settings.LOGGING["formatters"]["line"]
         for handler in self.error_log.handlers:
@@ -27,7 +27,7 @@ class RouteLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
                 handler.addFilter(import_string(settings.LOGGING["filters"][name]["()"])())
 
     def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> dict[str, Any]:
-        """Add ``route`` and, in ISO 8601, ``time`` to what a line can be made of."""
+        """Add ``route`` and, in ISO 8601, ``time`` to the values for a line."""
         return {
             **super().atoms(resp, req, environ, request_time),
             "route": route_of(environ.get("PATH_INFO", "")),
@@ -36,10 +36,10 @@ class RouteLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
 
 
 def route_of(path: str) -> str:
-    """Return the URL pattern that ``path`` meets, such as ``/public/<str:project_key>/jobs``.
+    """Return the URL pattern that ``path`` matches, such as ``/public/<str:project_key>/jobs``.
 
-    ``path`` may be as WSGI has it, bytes in the guise of Latin-1 (PEP 3333), or decoded, as Django
-    leaves it behind in the environment; both meet the same pattern.
+    ``path`` may be bytes decoded as Latin-1, as in WSGI (PEP 3333), or text, as Django leaves it in the
+    environment; both match the same pattern.
     """
     if path.startswith(settings.STATIC_URL):
         return f"{settings.STATIC_URL}…"

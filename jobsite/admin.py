@@ -1,4 +1,4 @@
-"""The recorded sessions, to look at: what an erase leaves of a user, and what it leaves alone."""
+"""The recorded sessions in the admin, read-only, to see what an erase has left."""
 
 from django.contrib import admin
 from django.db.models import Model
@@ -19,7 +19,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Sessions are recorded, not typed."""
+        """Sessions are recorded, not added by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -27,5 +27,5 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """They go by a job, which counts them and leaves a receipt."""
+        """Sessions are deleted by a job, which counts them in its receipt."""
         return False

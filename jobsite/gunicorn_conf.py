@@ -2,10 +2,9 @@
 
 Every option can be overridden on gunicorn's command line or in ``GUNICORN_CMD_ARGS``.
 
-A proxy in front of it writes logs of its own. There, too, the path of
-``/public/{projectKey}/users/{userId}`` must not be written as it is – the last segment is
-most often an e-mail address –, nor any query (``?referenceId=…``), nor the header
-``Authorization``. With nginx::
+A proxy in front of it writes its own logs. They must not have the path of
+``/public/{projectKey}/users/{userId}`` – the last segment is usually an e-mail address –, nor any
+query (``?referenceId=…``), nor the header ``Authorization``. With nginx::
 
     map $uri $route { ~^(?<head>/public/[^/]+/users/) "${head}***"; default $uri; }
     log_format route '$time_iso8601 $request_method $route $status $body_bytes_sent $request_time';
@@ -30,5 +29,5 @@ accesslog = "-"
 logger_class = "jobsite.access_log.RouteLogger"
 access_log_format = "%(time)s access %(m)s %(route)s %(s)s %(B)s bytes %(M)s ms request=%({x-request-id}o)s"
 
-# A socket in the user's home that nothing here needs, and that two servers would quarrel over.
+# A socket in the user's home that nothing here needs, and that two servers cannot share.
 control_socket_disable = True

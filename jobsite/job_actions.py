@@ -1,4 +1,4 @@
-"""What jobs can do on this site."""
+"""The actions of the site."""
 
 from jobs import JobContext, action
 from jobsite.models import Session, SessionEvent

@@ -1,11 +1,11 @@
-"""How log lines look: one line a record, so that whoever collects them need not guess where one ends."""
+"""Formats a log record as one line, so that a collector sees where each record ends."""
 
 import logging
 import time
 
 
 class OneLine(logging.Formatter):
-    r"""Write a record on one line, in UTC; line breaks (of tracebacks, or smuggled in) appear as ``\n``."""
+    r"""Write a record on one line, in UTC; line breaks (of tracebacks, or smuggled in) are written as ``\n``."""
 
     converter = time.gmtime  # type: ignore[assignment]  # known to the stubs as a method
     default_time_format = "%Y-%m-%dT%H:%M:%S"

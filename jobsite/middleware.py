@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 
 
 class ContentSecurityPolicy:
-    """Send ``settings.CONTENT_SECURITY_POLICY`` with every answer that brings none of its own.
+    """Add ``settings.CONTENT_SECURITY_POLICY`` to every response without such a header.
 
     Source: W3C, Content Security Policy Level 3.
     """
@@ -16,7 +16,7 @@ class ContentSecurityPolicy:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer, with the header."""
+        """Return the response with the header."""
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
         return response

@@ -1,4 +1,4 @@
-"""What a session-replay product keeps about its customers' users: recorded sessions and their events."""
+"""The models of a session-replay product: recorded sessions and their events."""
 
 from typing import ClassVar
 
@@ -40,7 +40,7 @@ class SessionEvent(models.Model):
         CLICK = "click", "click"
         INPUT = "input", "input"
 
-    # Its index is what an erase of events finds them by, and what keeps deleting a session from reading the table.
+    # An erase of events uses its index, and so does the deletion of a session.
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="events")
     at = models.DateTimeField()
     kind = models.CharField(max_length=10, choices=Kind)

@@ -1,4 +1,4 @@
-"""What to do without ``SECRET_KEY``: everything but serving."""
+"""Without ``SECRET_KEY`` commands and tests run with a random key, but nothing is served."""
 
 from typing import Final
 
@@ -6,12 +6,12 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-# Django's own mark for keys that must not be deployed: `check --deploy` reports it (security.W009).
+# Django's prefix of keys that must not be deployed: `check --deploy` reports it (security.W009).
 INSECURE: Final = "django-insecure-"
 
 
 def make_insecure_key() -> str:
-    """Return a random key for this process alone, so that commands, checks and tests need no environment."""
+    """Return a random key for this process, so that commands, checks and tests need no environment."""
     return INSECURE + get_random_secret_key()
 
 

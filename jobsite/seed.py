@@ -1,4 +1,4 @@
-"""The recorded sessions of the demo: made up, many, and for each user always the same."""
+"""Generates the recorded sessions of the demo: many, and always the same ones for each user."""
 
 import json
 import random
@@ -14,9 +14,9 @@ from django.db.models.functions import Cast
 from jobs.status import Status
 from jobsite.models import Session, SessionEvent
 
-# The two whom the demo erases; enough rows to see an erase run, and to cancel it half-way.
+# The users whom the demo erases; with enough rows to see an erase run, and to cancel it half-way.
 MAIN_USERS: Final = ("shekar@example.com", "mehdi@example.com")
-# Whom the jobs are about that the demo finds there, by the status they are in.
+# The users of the demo's own jobs, by the status of the job.
 STAGED_USERS: Final = {
     Status.SCHEDULED: "ines.moreau@example.com",
     Status.RUNNING: "tomas.novak@example.com",
@@ -44,9 +44,9 @@ AT_ONCE: Final = 5_000
 
 
 def plan(total: int) -> dict[str, int]:
-    """Return how many sessions each user has: ``total`` in all, and those of ``STAGED_USERS``, who are erased at once.
+    """Return the number of sessions of each user: ``total``, and beside it those of ``STAGED_USERS``, erased at once.
 
-    ``MAIN_USERS`` and ``STAGED_USERS`` have one at least; a small total leaves others without.
+    ``MAIN_USERS`` and ``STAGED_USERS`` have at least one; if ``total`` is small, other users have none.
     """
     main = dict.fromkeys(MAIN_USERS, max(1, total // MAIN_SHARE))
     staged = dict.fromkeys(STAGED_USERS.values(), max(1, total // STAGED_SHARE))
@@ -56,19 +56,19 @@ def plan(total: int) -> dict[str, int]:
 
 
 def seed(project: Any, *, total: int) -> bool:
-    """Give an empty project its sessions; False: it has some and was left alone."""
+    """Insert the sessions of an empty project; False: it has some and was left alone."""
     with transaction.atomic():
         sessions = Session.objects.filter(project=project)
         if sessions.exists():
             return False
         _insert_sessions(project, plan(total))
         _insert_events(sessions)
-    _tell_planner()
+    _analyze()
     return True
 
 
 def restore(project: Any, user: str, *, total: int) -> bool:
-    """Give a main or staged user back what was erased, be it a part; False: nothing was missing."""
+    """Restore the sessions of a main or staged user after an erase; False: nothing was missing."""
     count = plan(total)[user]
     sessions = Session.objects.filter(project=project, user_id=user)
     events = SessionEvent.objects.filter(session__in=sessions)
@@ -82,8 +82,8 @@ def restore(project: Any, user: str, *, total: int) -> bool:
     return True
 
 
-def _tell_planner() -> None:
-    """Let the database look at what it has: until it does by itself, it would plan an erase for two empty tables."""
+def _analyze() -> None:
+    """Update the planner's statistics: until the database does it, it plans an erase for two empty tables."""
     with connection.cursor() as cursor:
         for model in (Session, SessionEvent):
             cursor.execute(f"ANALYZE {model._meta.db_table}")
@@ -110,7 +110,7 @@ def _sessions_of(user: str, count: int, project_id: Any) -> Iterator[Session]:
 
 
 def _insert_events(sessions: QuerySet[Session]) -> None:
-    """Give each session the page it shows and, where that has a button, a click; in SQL, which is thrice as fast."""
+    """Insert a page event of each session and, if the page has a button, a click; SQL is three times as fast."""
     for page in PAGES:
         _insert_one_each(sessions.filter(page=page), SessionEvent.Kind.PAGE, {"path": page})
     for page, button in BUTTONS.items():

@@ -1,4 +1,4 @@
-"""Run the site and a worker beside each other, and end both together."""
+"""Runs the site and a worker as child processes, and ends both together."""
 
 import http.client
 import os
@@ -22,26 +22,26 @@ PORTS_TRIED: Final = 100
 START_SECONDS: Final = 30
 # A worker promises to end within 10 s.
 END_SECONDS: Final = 12
-LOOK_SECONDS: Final = 0.2
-# What a worker exits with that wants to be started anew, as one of its threads hangs.
+POLL_SECONDS: Final = 0.2
+# The exit status of a worker that is to be restarted, as one of its threads hangs.
 RESTART: Final = 3
 
 
 class NoFreePort(Exception):
-    """All ports that were tried are taken."""
+    """All ports that were tried are in use."""
 
 
 class ServiceEnded(Exception):
-    """The site or the worker ended by itself, or never got ready; the text says which."""
+    """The site or the worker ended by itself, or did not start; the text says which."""
 
 
 def listen(first_port: int) -> socket.socket:
     """Return a socket that listens on the first free port from ``first_port`` on.
 
-    It is handed to the server as it is, so nobody can take the port in between.
+    The server inherits it, so nobody can take the port in between.
 
     Raises:
-        NoFreePort: a hundred ports are taken.
+        NoFreePort: a hundred ports are in use.
     """
     for port in range(first_port, min(first_port + PORTS_TRIED, 65_536)):
         listener = socket.socket()
@@ -64,7 +64,7 @@ def address_of(listener: socket.socket) -> str:
 
 @contextmanager
 def told_to_stop() -> Iterator[threading.Event]:
-    """Set the event on Ctrl-C, SIGTERM and a closed terminal, which from here on raise nothing."""
+    """Set the event on Ctrl-C, SIGTERM and a closed terminal, instead of raising."""
     stopping = threading.Event()
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -87,7 +87,7 @@ class _Service:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self, environment: dict[str, str]) -> None:
-        """Start it in a session of its own: Ctrl-C in the terminal reaches us, and we tell it once."""
+        """Start it in its own session: Ctrl-C in the terminal reaches only this process, which ends it once."""
         self.process = subprocess.Popen(  # noqa: S603 – our own programs
             self.command,
             cwd=settings.BASE_DIR,
@@ -101,7 +101,7 @@ class _Service:
 def serve(listener: socket.socket, *, project_key: str, ready: Callable[[], None], stopping: threading.Event) -> None:
     """Run site and worker until ``stopping`` is set; call ``ready`` once when the site answers.
 
-    Neither outlives this call, however it ends.
+    Both have ended when this call returns or raises.
 
     Raises:
         ServiceEnded: one of them has ended by itself, or the site did not answer within 30 s.
@@ -114,8 +114,8 @@ def serve(listener: socket.socket, *, project_key: str, ready: Callable[[], None
         _await_answer(listener, services, stopping)
         if not stopping.is_set():
             ready()
-        while not stopping.wait(LOOK_SECONDS):
-            _look_after(services, environment)
+        while not stopping.wait(POLL_SECONDS):
+            _check(services, environment)
     finally:
         _end(services)
 
@@ -134,7 +134,7 @@ def _services(listener: socket.socket) -> list[_Service]:
 
 
 def _environment(project_key: str) -> dict[str, str]:
-    """Return ours, made fit for plain HTTP on this machine alone; the secret key lasts as long as the demo."""
+    """Return the environment for plain HTTP on this machine; the secret key is for this run of the demo."""
     return {
         **os.environ,
         "SECRET_KEY": secrets.token_urlsafe(50),
@@ -148,14 +148,14 @@ def _environment(project_key: str) -> dict[str, str]:
 def _await_answer(listener: socket.socket, services: list[_Service], stopping: threading.Event) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
-        _look_after(services, None)
-        if _answers(listener.getsockname()[1]) or stopping.wait(LOOK_SECONDS):
+        _check(services, None)
+        if _answers(listener.getsockname()[1]) or stopping.wait(POLL_SECONDS):
             return
     raise ServiceEnded(f"the site did not answer within {START_SECONDS} s")
 
 
 def _answers(port: int) -> bool:
-    """Whether the landing page is there; the socket listens from the start, so a reply is what counts."""
+    """Whether the landing page is served; the socket listens from the start, so only a response counts."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", "/")
@@ -166,7 +166,7 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
-def _look_after(services: list[_Service], environment: dict[str, str] | None) -> None:
+def _check(services: list[_Service], environment: dict[str, str] | None) -> None:
     for service in services:
         status: Any = service.process.poll() if service.process else None
         if status == RESTART and environment is not None:
@@ -176,7 +176,7 @@ def _look_after(services: list[_Service], environment: dict[str, str] | None) ->
 
 
 def _end(services: list[_Service]) -> None:
-    """Tell all to end, wait for them together, and kill what does not."""
+    """Terminate all, wait for them together, and kill those that do not end."""
     running = [service.process for service in services if service.process]
     for process in running:
         process.terminate()
@@ -185,6 +185,6 @@ def _end(services: list[_Service]) -> None:
         try:
             process.wait(timeout=max(0.1, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            # The whole session: a server's children, too.
+            # The whole session, with the server's children.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

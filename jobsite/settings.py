@@ -1,4 +1,4 @@
-"""Settings of the reference host. What differs between machines comes from the environment, and is read here.
+"""The settings of the reference host. Values that differ between machines are read from the environment, only here.
 
 ``DATABASE_URL``
     ``postgres://user:password@host:port/name`` or ``sqlite:///path``; unset: ``var/db.sqlite3``.
@@ -52,8 +52,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 
 DEBUG = flag("DEBUG")
-# Without one, commands, checks and tests work on a key that ends with their process. It is not left to luck that
-# nobody serves with that: `check --deploy` reports it, and jobsite.wsgi and jobsite.asgi refuse to start.
+# Without one, commands, checks and tests use a random key. Nobody serves with it: `check --deploy` reports it, and
+# jobsite.wsgi and jobsite.asgi refuse to start.
 SECRET_KEY = text("SECRET_KEY") or make_insecure_key()
 ALLOWED_HOSTS = words("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
@@ -102,7 +102,7 @@ TEMPLATES = [
     },
 ]
 
-# ---------------------------------------------------------------- the database
+# The database.
 
 # WAL lets readers and one writer work side by side; IMMEDIATE takes the write lock where the transaction starts, as
 # a transaction that reads first and writes later fails at once when another has written in between, whatever the
@@ -114,7 +114,7 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 
 
-# A database host that vanishes without a word is noticed within a minute, not after TCP's own hours.
+# The loss of the database host is noticed within a minute, not after the hours that TCP waits by default.
 POSTGRESQL_OPTIONS: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 15,
@@ -125,12 +125,12 @@ POSTGRESQL_OPTIONS: dict[str, Any] = {
 
 
 def _database(url: str) -> dict[str, Any]:
-    """Return Django's form of ``url``; what its query says goes before what we would choose."""
+    """Return Django's settings for ``url``; options in its query override ours."""
     parsed = dj_database_url.parse(
         url,
         conn_max_age=number("CONN_MAX_AGE", 600),
         conn_health_checks=True,
-        disable_server_side_cursors=True,  # a pooler of transactions would part them from their connection
+        disable_server_side_cursors=True,  # they do not work with a pooler of transactions
     )
     database: dict[str, Any] = {**parsed}
     if database["ENGINE"] == "django.db.backends.sqlite3":
@@ -146,11 +146,11 @@ DATABASES = {"default": _database(text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'd
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 JOBS_PROJECT_MODEL = "jobs.Project"
 
-# ---------------------------------------------------------------- the cache, which counts requests
+# The cache counts requests.
 
 
 def _cache(url: str) -> dict[str, Any]:
-    """Return Django's form of ``url``; a server that does not answer must not keep requests waiting."""
+    """Return Django's settings for ``url``; requests do not wait for a server that does not answer."""
     if not url:
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     if not url.startswith(("redis://", "rediss://")):
@@ -165,7 +165,7 @@ JOBS: dict[str, Any] = {
     "RETENTION_DAYS": number("RETENTION_DAYS", 0) or None,
 }
 
-# ---------------------------------------------------------------- the engine, where there is one besides our workers
+# The engine, if a broker is set.
 
 if text("BROKER_URL"):
     JOBS["TASK_BACKEND"] = "default"
@@ -182,9 +182,9 @@ if text("BROKER_URL"):
     CELERY_WORKER_PREFETCH_MULTIPLIER = 1
     CELERY_BROKER_CONNECTION_MAX_RETRIES = None
     CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-    CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # its lines take the one way, too
+    CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # so that its lines are formatted and masked like all others
 
-# ---------------------------------------------------------------- safety
+# Safety.
 
 INSECURE_HTTP = flag("INSECURE_HTTP", default=DEBUG)
 SECURE_SSL_REDIRECT = not INSECURE_HTTP
@@ -193,7 +193,7 @@ SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else number("HSTS_SECONDS", 30 * 24 * 3
 SESSION_COOKIE_SECURE = not INSECURE_HTTP
 CSRF_COOKIE_SECURE = not INSECURE_HTTP
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if flag("TRUST_PROXY") else None
-# HSTS for subdomains, and browsers' preload lists: promises about a whole domain, which is not this site's to give.
+# HSTS for subdomains, and browsers' preload lists, concern a whole domain, not only this site.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -206,7 +206,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 
-# ---------------------------------------------------------------- language, time, files, logs
+# Language, time, files, logs.
 
 LANGUAGE_CODE = "en"
 USE_I18N = False
@@ -238,7 +238,7 @@ LOGGING: dict[str, Any] = {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id", "mask"]},
     },
     "root": {"handlers": ["stderr"], "level": text("LOG_LEVEL", "INFO")},
-    # Django gives these two handlers of their own; all lines are to take the one way, through the filter.
+    # Without the handlers that Django gives these two, so that all lines are filtered.
     "loggers": {
         "django": {"handlers": [], "level": "NOTSET", "propagate": True},
         "django.server": {"handlers": [], "level": "NOTSET", "propagate": True},

@@ -1,4 +1,4 @@
-"""The landing page: what runs here, and how to call it."""
+"""The landing page, which shows how to call the API."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +13,7 @@ from jobsite.facts import find_facts
 @never_cache
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
-    """Show the page; it names no project but the demo's, and no person at all."""
+    """Show the page; it names no project but the demo's, and no person."""
     context = {
         "address": request.build_absolute_uri("/").rstrip("/"),
         "project_key": settings.DEMO_PROJECT_KEY or "YOUR_PROJECT_KEY",
@@ -23,5 +23,5 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
-    """Point browsers to the icon that they look for beside any page."""
+    """Redirect browsers to the icon; they request this path for every page."""
     return redirect(static("jobsite/favicon.svg"))

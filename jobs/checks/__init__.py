@@ -1,6 +1,6 @@
-"""System checks: what would make jobs unsafe or unreachable on this host. Importing this package registers them.
+"""The system checks: settings and models with which jobs would be unsafe or unreachable. Importing registers them.
 
-``docs/reference/checks.md`` lists them. Those that ask the database are tagged ``database`` and
+``docs/reference/checks.md`` lists them. Those that query the database are tagged ``database`` and
 run with ``--database``, and before each ``migrate``.
 """
 

@@ -1,4 +1,4 @@
-"""The cache that counts requests."""
+"""Checks of the cache that counts requests."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from .settings import check_settings
 
 @register("jobs")
 def check_cache(**_: Any) -> list[CheckMessage]:
-    """Refuse an alias under which there is no cache (``jobs.E007``)."""
+    """Refuse an alias that no cache has (``jobs.E007``)."""
     if check_settings():
         return []
     try:
@@ -25,10 +25,10 @@ def check_cache(**_: Any) -> list[CheckMessage]:
     return []
 
 
-# For deployment only: while a single process serves, as in development, it counts right.
+# For deployment only: the count of a single process, as in development, is right.
 @register("jobs", deploy=True)
 def check_shared_cache(**_: Any) -> list[CheckMessage]:
-    """Warn of a cache in which each process counts for itself, or none does (``jobs.W002``)."""
+    """Warn of a cache that is each process's own, or stores nothing (``jobs.W002``)."""
     cache = _counting_cache()
     if not isinstance(cache, LocMemCache | DummyCache):
         return []
@@ -61,7 +61,7 @@ def check_counting_cache(**_: Any) -> list[CheckMessage]:
 
 
 def _counting_cache() -> BaseCache | None:
-    """Return the cache that counts; None: nothing is counted, or it is not there, which has a message of its own."""
+    """Return the cache that counts requests; None: none are counted, or another check has refused the settings."""
     if check_settings() or check_cache():
         return None
     settings = conf.current()

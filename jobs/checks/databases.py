@@ -1,4 +1,4 @@
-"""The database that holds the jobs, and whether anybody works on them."""
+"""Checks of the jobs' database, and of whether a worker runs."""
 
 import re
 from collections.abc import Collection
@@ -63,7 +63,7 @@ def check_journal(**_: Any) -> list[CheckMessage]:
     ]
 
 
-# A deployment without a worker takes orders that nobody carries out; a developer's may be about to start one.
+# For deployment only: a developer may not have started a worker yet.
 @register(Tags.database, "jobs", deploy=True)
 def check_workers(*, databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Warn if no worker was ever seen: none is listed, and no job has got beyond waiting (``jobs.W004``)."""
@@ -82,12 +82,12 @@ def check_workers(*, databases: Collection[str] | None = None, **_: Any) -> list
 
 
 def has_table(connection: BaseDatabaseWrapper, model: type[Model]) -> bool:
-    """Whether the table is there; before the first ``migrate`` it is not."""
+    """Whether the table exists; before the first ``migrate`` it does not."""
     return model._meta.db_table in connection.introspection.table_names()
 
 
 def _has_wal(connection: BaseDatabaseWrapper) -> bool:
-    """Whether connections ask for the log, or the file remembers it, or there is no file; nothing is opened for it.
+    """Whether connections set WAL, or the file has it, or there is no file; opens no connection.
 
     Source: SQLite, "Database File Format" §1.3.3: bytes 18 and 19 are 2 with a write-ahead log.
     """

@@ -1,4 +1,4 @@
-"""The host's project model, and the migrations that create it."""
+"""Checks of the host's project model, and of the migrations that create it."""
 
 import re
 from collections.abc import Collection
@@ -19,13 +19,13 @@ from .databases import has_table
 
 # The migration whose foreign keys point at the host's project.
 NEEDS_PROJECT: Final = ("jobs", "0002_jobs")
-# As the message about a circle names them; the circle may pass through a later one that needs the project, too.
+# As the message about a circle names them; the circle may include a later migration that needs the project.
 OUR_MIGRATION: Final = re.compile(r"\bjobs\.[0-9]{4}_")
 
 
 @register("jobs")
 def check_project_model(**_: Any) -> list[CheckMessage]:
-    """Refuse a project model without what jobs need of it (``jobs.E002``)."""
+    """Refuse a project model without the fields that jobs need (``jobs.E002``)."""
     try:
         model = get_project_model()
     except ImproperlyConfigured as error:
@@ -79,7 +79,7 @@ def check_project_is_the_migrated_one(*, databases: Collection[str] | None = Non
         return []
     with connection.cursor() as cursor:
         relations = connection.introspection.get_relations(cursor, Job._meta.db_table)
-    # Django 6.1 tells a third thing of each: what a deletion does.
+    # Django 6.1 has a third value: what a deletion does.
     migrated = next((relation[1] for column, relation in relations.items() if column == "project_id"), None)
     model = get_project_model()
     if migrated in (None, model._meta.db_table):

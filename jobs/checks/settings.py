@@ -1,4 +1,4 @@
-"""Settings, hooks and actions that cannot work, or not as they stand."""
+"""Checks of settings, hooks and actions."""
 
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ def check_time(**_: Any) -> list[CheckMessage]:
 
 @register("jobs")
 def check_engine(**_: Any) -> list[CheckMessage]:
-    """Refuse an engine that could not be handed the jobs of some action (``jobs.E020``)."""
+    """Refuse an engine that cannot take the jobs of every action (``jobs.E020``)."""
     if check_settings():
         return []
     problem = tasks.check_engine({action.queue for action in all_actions()})
@@ -58,7 +58,7 @@ def check_engine(**_: Any) -> list[CheckMessage]:
 
 @register("jobs")
 def check_parameters(**_: Any) -> list[CheckMessage]:
-    """Refuse actions whose parameters would not reach them (``jobs.E006``)."""
+    """Refuse actions with parameters that would not be stored (``jobs.E006``)."""
     return [
         Error(
             f"The parameter {name!r} of the action {action.name!r} is write_only, so it is not stored.",
@@ -74,7 +74,7 @@ def check_parameters(**_: Any) -> list[CheckMessage]:
 
 @register("jobs")
 def check_erase_action(**_: Any) -> list[CheckMessage]:
-    """Refuse a ``USER_ERASE_ACTION`` of the host's that integrators could not ask for (``jobs.E009``)."""
+    """Refuse a ``USER_ERASE_ACTION`` that is not a public action (``jobs.E009``)."""
     if check_settings() or "USER_ERASE_ACTION" not in conf.given():
         return []
     name = conf.current().user_erase_action
@@ -91,7 +91,7 @@ def check_erase_action(**_: Any) -> list[CheckMessage]:
 
 @register("jobs")
 def check_hooks(**_: Any) -> list[CheckMessage]:
-    """Refuse classes and functions of the host's that cannot be loaded, or are of another kind (``jobs.E010``)."""
+    """Refuse classes and functions of the host that cannot be loaded, or have the wrong type (``jobs.E010``)."""
     if check_settings():
         return []
     settings = conf.current()

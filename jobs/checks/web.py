@@ -1,4 +1,4 @@
-"""How the API stands in the host's web application."""
+"""Checks of how the host serves the API."""
 
 from typing import Any
 
@@ -28,6 +28,6 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 def _is_ours(path: str) -> bool:
     try:
         found = import_string(path)
-    except ImportError:  # Django's to tell, when it loads it
+    except ImportError:  # Django reports it when it loads the middleware
         return False
     return isinstance(found, type) and issubclass(found, JsonErrors)

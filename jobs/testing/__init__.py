@@ -1,4 +1,4 @@
-"""For the tests of host projects: make what an action needs, run what is due, in the test's own transaction.
+"""Helpers for the tests of host projects: factories, and a worker that runs due jobs in the test's transaction.
 
 The names are loaded on first use, as pytest may load ``jobs.testing.fixtures`` before
 Django is set up.

@@ -1,4 +1,4 @@
-"""Rows that tests of host projects stand on."""
+"""Factories of organizations, projects, jobs and API keys, for the tests of host projects."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -19,14 +19,14 @@ _number: Final = count(1)
 
 
 def make_organization(**fields: Any) -> Organization:
-    """Insert an organization; its name is made up unless given."""
+    """Insert an organization; its name is generated unless given."""
     return Organization.objects.create(**{"name": f"Organization {next(_number)}", **fields})
 
 
 def make_project(*, organization: Organization | None = None, **fields: Any) -> Any:
     """Insert a project of the host's model, of an organization of its own unless one is given.
 
-    ``fields`` are those of the model; ``name`` is made up where it has one.
+    ``fields`` are those of the model; ``name`` is generated if the model has it.
     """
     model = get_project_model()
     if _has_name(model):
@@ -42,9 +42,9 @@ def make_job(
     start_at: datetime | None = None,
     parameters: dict[str, Any] | None = None,
 ) -> Job:
-    """Schedule a job that is due at once, also where the action starts later; ``start_at`` says otherwise.
+    """Schedule a job that is due at once, also if its action starts later; ``start_at`` overrides this.
 
-    The project and the reference are made up unless given. Refuses what ``schedule_job`` refuses.
+    The project and the reference are generated unless given. Raises what ``schedule_job`` raises.
     """
     return schedule_job(
         action,

@@ -9,7 +9,7 @@ import pytest
 @pytest.fixture
 def jobs_project(db: None) -> Any:
     """A project of the host's model, of an organization of its own."""
-    # Here, and in the next: plugins may be loaded before Django is set up.
+    # Imported here, and in the next fixtures, as plugins may be loaded before Django is set up.
     from . import make_project
 
     return make_project()

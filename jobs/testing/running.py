@@ -1,4 +1,4 @@
-"""Run due jobs on the test's own thread, by the rules of the worker."""
+"""Runs due jobs on the test's own thread, by the rules of the worker."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -19,15 +19,14 @@ TESTER: Final = Actor(kind="worker", name="jobs.testing")
 
 
 def run_due_jobs(*, at: datetime | None = None) -> list[Job]:
-    """Run what is due, one job after another, until nothing is; return the jobs in that order, as they now stand.
+    """Run due jobs, one after another, until none is due; return them in that order, as they are now.
 
-    ``at``, an aware datetime, is taken for the present, so that jobs run that are to start
-    by then; a job that fails with attempts left runs again if its next one is due by then.
-    Paused jobs, and those of disabled organizations, are left alone, as a worker leaves them.
+    ``at``, an aware datetime, replaces the current time, so that jobs run that start until
+    then; a failed attempt is repeated if the next one is due until then. Paused jobs, and those
+    of disabled organizations, are not run, as a worker does not run them.
 
-    Works in a ``TestCase`` and with pytest's ``db``: nothing is committed. What an action
-    raised is in the ``detail`` of the job's last event; writes outside a chunk are refused,
-    as a worker refuses them.
+    Works in a ``TestCase`` and with pytest's ``db``: nothing is committed. The ``detail`` of
+    the job's last event has the exception of an action; writes outside a chunk are refused.
 
     Raises:
         RuntimeError: inside ``atomic()``, where the engine's commits would be none.
@@ -43,10 +42,10 @@ def run_due_jobs(*, at: datetime | None = None) -> list[Job]:
 
 
 def _claim_next(at: datetime | None) -> Job | None:
-    """Claim and begin the longest due job that nothing holds back.
+    """Claim and begin the job that has been due for longest and is not paused.
 
-    The instant is handed in: within a test's transaction the database's ``now()`` stands
-    still at its begin, when none of the test's jobs was there.
+    The time is passed in: within a test's transaction the database's ``now()`` is the
+    transaction's begin, before the test created its jobs.
     """
     now = at or clock.read(jobs_connection())
     paused = Pause.objects.in_force()
@@ -68,7 +67,7 @@ def _claim_next(at: datetime | None) -> Job | None:
 
 
 def _as_if_committed(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """Let a statement outside chunks that fails, or is refused, harm no other, as where each is its own transaction."""
+    """Run a statement outside chunks in a savepoint: if it fails, later ones work, as if each were a transaction."""
     connection = context["connection"]
     if not connection.in_atomic_block or not connection.atomic_blocks[-1]._from_testcase or _is_savepoint(sql):
         return execute(sql, params, many, context)

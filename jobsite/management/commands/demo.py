@@ -1,4 +1,4 @@
-"""``manage.py demo``: prepare and serve a site to try everything on."""
+"""``manage.py demo``: prepares a site with example data, and serves it."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, prepare_only: bool, port: int, sessions: int, **_: Any) -> None:
-        """Prepare and serve; a stop while preparing leaves whole transactions behind, and the next run goes on."""
+        """Prepare and serve; preparing can be stopped at any time, and the next run goes on."""
         if not 100 <= sessions <= 10_000_000:
             raise CommandError("--sessions takes a number from 100 to 10000000")
         if not 1 <= port <= 65_535:
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             raise CommandError("This database is in use: it has organizations, but none called Demo.") from None
 
     def _serve(self, prepared: Prepared, port: int) -> None:
-        # Neither the site nor the worker needs ours.
+        # The site and the worker have their own.
         connection.close()
         try:
             with told_to_stop() as stopping, listen(port) as listener:
@@ -67,5 +67,5 @@ class Command(BaseCommand):
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
-        # At once, also where nobody sits at a terminal.
+        # At once, also if the output is not a terminal.
         self.stdout.flush()

@@ -1,4 +1,4 @@
-"""``manage.py makemessages``: Django's, and it knows by which names our code calls ``gettext``."""
+"""``manage.py makemessages``: Django's, with the names by which our code calls ``gettext``."""
 
 from django.core.management.commands import makemessages
 
