@@ -1,10 +1,13 @@
-"""An integrator: one key, one project, and what it asks for."""
+"""An integrator with one key and one project, and what its answers are checked for."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.test import Client
+
+from tests.support.concurrency import statements
 
 
 @dataclass(kw_only=True)
@@ -29,3 +32,25 @@ class Api:
     def call(self, method: str, path: str, **further: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.secret}", **further.pop("headers", {})}
         return self.client.generic(method, f"/public/{self.project.key}{path}", headers=headers, **further)
+
+
+def ids_of(response: Any) -> list[int]:
+    """Return the ids of the jobs in a list."""
+    return [job["jobId"] for job in response.json()["data"]]
+
+
+def assert_error(response: Any, status: int, code: str, *, error: str | None = None, details: Any = None) -> None:
+    """Check an error: its members in their order, its status and code, and its sentence if one is given."""
+    body = response.json()
+    assert (response.status_code, body["code"]) == (status, code)
+    assert list(body) == ["error", "code", "requestId", *(["details"] if "details" in body else [])]
+    assert error is None or body["error"] == error
+    assert details is None or body["details"] == details
+
+
+def counted_statements(call: Callable[[], object]) -> list[str]:
+    """Return the statements of a call, but for those of its transactions; none of them counts rows."""
+    with statements(without=("BEGIN", "COMMIT")) as sent:
+        call()
+    assert not any("COUNT(*)" in sql.upper() for sql in sent if "WITH MOVED" not in sql.upper())
+    return sent

@@ -90,11 +90,7 @@ def test_a_row_that_stays_locked_makes_it_busy_and_changes_nothing(transactional
     job = make_job(project=api.project)
     lock = f"UPDATE jobs_job SET description = description WHERE id = {job.pk}"
 
-    with (
-        other_connection() as other,
-        transaction_of(other, lock),
-        override_settings(JOBS={"CANCEL_WAIT_SECONDS": 0.2}),
-    ):
+    with other_connection() as other, transaction_of(other, lock), override_settings(JOBS={"CANCEL_WAIT_SECONDS": 0.2}):
         response = api.delete(f"/jobs/{job.pk}")
 
     job.refresh_from_db()

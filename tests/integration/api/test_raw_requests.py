@@ -12,8 +12,7 @@ from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.support.factories import make_job, make_key, make_project
 from tests.support.http_server import Answer, running_server, send
-from tests.support.odd_bodies import ALL, MEANT, NOT_HTTP
-from tests.support.odd_requests import DELETE, USERS, Odd
+from tests.support.odd_requests import ALL, DELETE, MEANT, NOT_HTTP, USERS, Odd
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -6,21 +7,15 @@ from django.utils import timezone
 from jobs.models import ApiKey
 from jobs.services.tenants.api_keys import checksum, make_secret, revoke_api_key
 from jobs.services.tenants.projects import disable_organization, enable_organization
-from tests.support.api_client import Api
+from tests.support.api_client import Api, assert_error
 from tests.support.factories import make_job, make_key, make_project
 
 MALFORMED = [
-    "",
-    "x",
-    "jsk_",
-    "jsk_" + "a" * 38,
-    "JSK_" + "a" * 38,
-    "é" * 42,
-    "jsk_" + "\xff" * 38,
-    "a b",
-    '"x"',
-    "x" * 5000,
+    *("", "x", "jsk_", "jsk_" + "a" * 38, "JSK_" + "a" * 38, "é" * 42, "jsk_" + "\xff" * 38, "a b", '"x"', "x" * 5000),
 ]
+FORMS = "{0}|Token {0}|Basic {0}|Bearer{0}|Bearer\t{0}|Bearer {0} {0}|Bearer {0},{0}|Bearer: {0}|Bearer <{0}>".split(
+    "|"
+)
 
 
 def call(api: Api, authorization: str | None, project_key: str | None = None):
@@ -34,31 +29,16 @@ def body_of(response) -> dict[str, str]:
 
 
 def assert_refused(response) -> None:
-    assert response.status_code == 401
+    assert_error(response, 401, "unauthorized")
     assert response["WWW-Authenticate"] == "Bearer"
-    assert list(response.json()) == ["error", "code", "requestId"]
-    assert response.json()["code"] == "unauthorized"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "bEaReR ", "Bearer   "])
-def test_the_scheme_is_read_in_any_case(api: Api, scheme: str):
+def test_the_scheme_is_accepted_in_any_case(api: Api, scheme: str):
     assert call(api, f"{scheme}{api.secret}").status_code == 200
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "{}",
-        "Token {}",
-        "Basic {}",
-        "Bearer{}",
-        "Bearer\t{}",
-        "Bearer {0} {0}",
-        "Bearer {0},{0}",
-        "Bearer: {}",
-        "Bearer <{}>",
-    ],
-)
+@pytest.mark.parametrize("form", FORMS)
 def test_another_form_of_the_header_is_refused(api: Api, form: str):
     assert_refused(call(api, form.format(api.secret)))
 
@@ -70,19 +50,13 @@ def test_without_a_header_the_answer_is_the_same(api: Api):
     assert body_of(response) == body_of(call(api, f"Bearer {make_secret()}"))
 
 
-@pytest.mark.parametrize("secret", MALFORMED)
+@pytest.mark.parametrize("secret", [*MALFORMED, "one wrong character"])
 def test_a_malformed_key_is_refused_without_a_query(api: Api, secret: str, django_assert_num_queries):
+    if secret == "one wrong character":
+        secret = api.secret[:10] + ("a" if api.secret[10] != "a" else "b") + api.secret[11:]
+
     with django_assert_num_queries(0):
         response = call(api, f"Bearer {secret}")
-
-    assert_refused(response)
-
-
-def test_a_key_with_one_wrong_character_is_refused_without_a_query(api: Api, django_assert_num_queries):
-    wrong = api.secret[:10] + ("a" if api.secret[10] != "a" else "b") + api.secret[11:]
-
-    with django_assert_num_queries(0):
-        response = call(api, f"Bearer {wrong}")
 
     assert_refused(response)
 
@@ -102,20 +76,15 @@ def test_wrong_keys_of_every_kind_get_the_same_answer(api: Api):
     assert len({str(body_of(answer)) for answer in answers}) == 1
 
 
-def test_a_revocation_holds_from_the_next_request_on(api: Api):
-    before = call(api, f"Bearer {api.secret}")
-
-    revoke_api_key(api.secret[:12])
-
-    assert before.status_code == 200
-    assert_refused(call(api, f"Bearer {api.secret}"))
-
-
-def test_a_key_expires(api: Api):
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+def test_a_key_is_refused_from_the_next_request_after_its_end(api: Api, end: str):
     key = make_key(organization=api.project.organization, lifetime=timedelta(days=1))
     before = call(api, f"Bearer {key.secret}")
 
-    ApiKey.objects.filter(pk=key.key.pk).update(expires_at=timezone.now())
+    if end == "revoked":
+        revoke_api_key(key.key.prefix)
+    else:
+        ApiKey.objects.filter(pk=key.key.pk).update(expires_at=timezone.now())
 
     assert before.status_code == 200
     assert_refused(call(api, f"Bearer {key.secret}"))
@@ -124,37 +93,17 @@ def test_a_key_expires(api: Api):
 @pytest.mark.parametrize(
     "project_key", ["unknown", "%00", "a%00", "%FF", "%F0%9F%92%A9", "%0A", "x" * 300, "a%25", "'", "..."]
 )
-def test_a_project_that_cannot_be_is_not_found(api: Api, project_key: str):
+def test_an_impossible_project_key_is_not_found(api: Api, project_key: str):
     response = call(api, f"Bearer {api.secret}", project_key)
 
     assert response.status_code == 404
     assert body_of(response) == {"error": "project not found", "code": "project_not_found"}
 
 
-def test_a_foreign_project_looks_like_an_unknown_one(api: Api):
-    foreign = make_project()
-    job = make_job(project=foreign)
-    secret = f"Bearer {api.secret}"
-    paths = ("jobs", f"jobs/{job.pk}", "jobs/abc")
-
-    for path in paths:
-        seen = api.client.get(f"/public/{foreign.key}/{path}", headers={"Authorization": secret})
-        unseen = api.client.get(f"/public/{'0' * 20}/{path}", headers={"Authorization": secret})
-
-        assert seen.status_code == unseen.status_code == 404
-        assert body_of(seen) == body_of(unseen)
-        assert sorted(seen.headers) == sorted(unseen.headers)
-
-
-def test_a_key_bound_to_a_project_opens_no_other(api: Api):
-    other = make_project(organization=api.project.organization)
+def test_a_key_bound_to_a_project_opens_it(api: Api):
     bound = make_key(organization=api.project.organization, project=api.project)
 
     assert call(api, f"Bearer {bound.secret}").status_code == 200
-    refused, unknown = call(api, f"Bearer {bound.secret}", other.key), call(api, f"Bearer {bound.secret}", "0" * 20)
-    assert refused.status_code == unknown.status_code == 404
-    assert body_of(refused) == body_of(unknown)
-    assert sorted(refused.headers) == sorted(unknown.headers)
 
 
 @pytest.mark.parametrize(
@@ -174,11 +123,12 @@ def test_a_key_bound_to_a_project_sees_another_of_its_organization_as_unknown(ap
 
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].content == answers[1].content
+    assert sorted(answers[0].headers) == sorted(answers[1].headers)
     job.refresh_from_db()
     assert job.status == "scheduled"
 
 
-def test_a_key_of_a_disabled_organization_is_any_wrong_key(api: Api):
+def test_a_key_of_a_disabled_organization_is_answered_like_a_wrong_key(api: Api):
     headers = {"Authorization": f"Bearer {api.secret}", "X-Request-Id": "same"}
     disable_organization(api.project.organization.name)
 
@@ -203,22 +153,18 @@ def test_a_key_of_a_disabled_organization_is_any_wrong_key(api: Api):
     ],
 )
 def test_each_call_needs_its_scope(api: Api, method: str, path: str, scope: str):
-    others = [word for word in ("read", "create", "cancel") if word != scope]
-    lacking = make_key(organization=api.project.organization, scopes=others)
-    having = make_key(organization=api.project.organization, scopes=[scope])
+    def answer(*scopes: str) -> Any:
+        api.secret = make_key(organization=api.project.organization, scopes=scopes).secret
+        return api.call(method, path)
 
-    api.secret = lacking.secret
-    refused = api.call(method, path)
-    api.secret = having.secret
-    passed = api.call(method, path)
+    refused = answer(*{"read", "create", "cancel"} - {scope})
+    passed = answer(scope)
 
-    assert refused.status_code == 403
-    assert refused.json()["code"] == "missing_scope"
-    assert refused.json()["error"] == f"this API key lacks the scope '{scope}'"
+    assert_error(refused, 403, "missing_scope", error=f"this API key lacks the scope '{scope}'")
     assert passed.status_code != 403
 
 
-def test_the_use_of_a_key_is_noted_once_a_minute(api: Api):
+def test_the_use_of_a_key_is_recorded_once_a_minute(api: Api):
     call(api, f"Bearer {api.secret}")
     first = ApiKey.objects.get().last_used_at
     call(api, f"Bearer {api.secret}")

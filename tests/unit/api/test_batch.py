@@ -144,11 +144,7 @@ def test_every_conflict_is_named_also_those_within(api: Api):
 
 def make_active(api: Api, reference_id: str, **further: Any) -> Job:
     return make_job(
-        project=api.project,
-        action="touch_publicly_once",
-        reference_id=reference_id,
-        unique_key=reference_id,
-        **further,
+        project=api.project, action="touch_publicly_once", reference_id=reference_id, unique_key=reference_id, **further
     )
 
 

@@ -24,13 +24,7 @@ def problem_with(raw: bytes) -> str:
 
 
 @pytest.mark.parametrize(
-    "raw",
-    [
-        b'{"a": 1, "a": 1}',
-        b'{"a": {"b": 1, "b": 2}}',
-        b'{"a": 1, "\\u0061": 1}',
-        b'{"\\ud800": 1, "\\ud800": 1}',
-    ],
+    "raw", [b'{"a": 1, "a": 1}', b'{"a": {"b": 1, "b": 2}}', b'{"a": 1, "\\u0061": 1}', b'{"\\ud800": 1, "\\ud800": 1}']
 )
 def test_a_key_that_stands_twice_is_refused(raw: bytes):
     assert problem_with(raw).endswith(" twice")

@@ -7,9 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from jobs.status import Status
-from tests.support.api_client import Api
+from tests.support.api_client import Api, ids_of
 from tests.support.factories import LONG_AGO, make_job
-from tests.unit.api.test_list_jobs import ids_of
 
 MS = 1_735_732_800_000  # LONG_AGO
 SECOND = timedelta(seconds=1)

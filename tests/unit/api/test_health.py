@@ -1,4 +1,4 @@
-"""``/livez`` and ``/readyz``: for load balancers, without a key, a detail or a store."""
+"""``/livez`` and ``/readyz``, the probes of load balancers and orchestrators."""
 
 from typing import Any
 
@@ -16,19 +16,20 @@ PROBES = ["/livez", "/readyz"]
 
 
 @pytest.fixture
-def client() -> Client:
-    return Client()
+def ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is ready, without a database."""
+    monkeypatch.setattr("jobs.api.health.is_ready", lambda: True)
 
 
 # Without the mark `django_db` a query would be an error.
-def test_the_living_process_answers_without_a_database(client: Client):
+def test_livez_answers_without_a_database(client: Client):
     response = client.get("/livez")
 
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
 @pytest.mark.django_db
-def test_a_ready_process_says_so_with_one_query(client: Client):
+def test_readyz_answers_with_one_query(client: Client):
     with CaptureQueriesContext(connection) as captured:
         response = client.get("/readyz")
 
@@ -52,9 +53,7 @@ def test_a_newer_database_than_the_code_is_ready(client: Client):
     assert client.get("/readyz").status_code == 200
 
 
-def test_a_database_that_does_not_answer_makes_it_unready_and_is_not_quoted(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-):
+def test_an_outage_makes_it_unready_and_its_error_is_not_shown(client: Client, monkeypatch: pytest.MonkeyPatch):
     class Away:
         @property
         def migration_qs(self) -> Any:
@@ -68,9 +67,7 @@ def test_a_database_that_does_not_answer_makes_it_unready_and_is_not_quoted(
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_nobody_stores_an_answer(client: Client, probe: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("jobs.api.health.is_ready", lambda: True)
-
+def test_no_cache_stores_an_answer(client: Client, ready: None, probe: str):
     response = client.get(probe)
 
     assert "no-store" in response["Cache-Control"]
@@ -79,30 +76,24 @@ def test_nobody_stores_an_answer(client: Client, probe: str, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_other_methods_than_get_and_head_are_refused(client: Client, probe: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("jobs.api.health.is_ready", lambda: True)
-
+def test_other_methods_than_get_and_head_are_refused(client: Client, ready: None, probe: str):
     assert client.head(probe).status_code == 200
     assert client.post(probe).status_code == 405
 
 
 @pytest.mark.parametrize("probe", PROBES)
 @override_settings(SECURE_SSL_REDIRECT=True)
-def test_over_plain_http_a_probe_is_answered_and_not_redirected(
-    client: Client, probe: str, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("jobs.api.health.is_ready", lambda: True)
-
+def test_over_plain_http_a_probe_is_answered_and_not_redirected(client: Client, ready: None, probe: str):
     assert client.get(probe).status_code == 200
 
 
-def test_a_transaction_of_the_whole_request_is_kept_off(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_atomic_requests_do_not_apply(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
 
     assert client.get("/livez").status_code == 200
 
 
-def test_where_the_host_has_switched_migrations_off_none_are_asked_for():
+def test_without_migrations_none_are_required():
     health._migrations.cache_clear()
     try:
         with override_settings(MIGRATION_MODULES={"jobs": None}):

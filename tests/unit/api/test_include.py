@@ -161,10 +161,7 @@ def test_a_job_that_did_nothing_yet_has_an_empty_receipt(api: Api):
 
 
 def test_the_receipt_tells_what_was_found_done_and_left(api: Api):
-    stores = {
-        "sessions": {"found": 5, "done": 5, "left": 0},
-        "from": {"found": None, "done": 2, "left": None},
-    }
+    stores = {"sessions": {"found": 5, "done": 5, "left": 0}, "from": {"found": None, "done": 2, "left": None}}
     receipt = {"stores": stores, "verified_at": "2025-01-01T12:00:00.250+00:00"}
     job = make_job(project=api.project, status=Status.COMPLETED, receipt=receipt)
 

@@ -6,8 +6,7 @@ import pytest
 
 from jobs.models import ApiKey
 from jobs.services.tenants.api_keys import rotate_api_key
-from tests.integration.api.test_query_counts import statements_of
-from tests.support.api_client import Api
+from tests.support.api_client import Api, counted_statements
 from tests.support.factories import make_key
 
 pytestmark = pytest.mark.django_db
@@ -77,7 +76,7 @@ def test_it_costs_a_statement_and_one_more_for_the_project(api: Api, is_bound: b
     made = make_key(organization=api.project.organization, project=api.project if is_bound else None)
     ask(api, made.secret)
 
-    assert len(statements_of(lambda: ask(api, made.secret))) == statements
+    assert len(counted_statements(lambda: ask(api, made.secret))) == statements
 
 
 def test_a_key_within_its_overlap_still_answers_and_says_until_when(api: Api):

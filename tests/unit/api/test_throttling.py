@@ -19,9 +19,8 @@ from django.test import Client, override_settings
 from jobs.api import throttling
 from jobs.models import ApiKey
 from jobs.services.tenants.api_keys import revoke_api_key
-from tests.integration.api.test_query_counts import statements_of
 from tests.support import api_costs
-from tests.support.api_client import Api
+from tests.support.api_client import Api, counted_statements
 from tests.support.factories import make_key
 from tests.support.source import ROOT
 
@@ -115,7 +114,7 @@ def test_a_refusal_costs_the_look_for_the_key_alone(api: Api):
     with limits(REQUESTS_PER_MINUTE=1):
         api.get("/jobs")
 
-        assert len(statements_of(lambda: api.get("/jobs"))) == 1
+        assert len(counted_statements(lambda: api.get("/jobs"))) == 1
 
 
 def test_without_a_limit_nothing_is_counted_or_told(api: Api):

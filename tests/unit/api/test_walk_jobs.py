@@ -13,9 +13,8 @@ import pytest
 
 from jobs.models import Job
 from jobs.status import Status
-from tests.support.api_client import Api
+from tests.support.api_client import Api, ids_of
 from tests.support.factories import LONG_AGO, make_job
-from tests.unit.api.test_list_jobs import ids_of
 
 SORTS = ["jobId", "-jobId", "startAt", "-startAt"]
 _LINK = re.compile(r'<([^>]*)>; rel="([a-z]+)"')
