@@ -21,17 +21,14 @@ def refused(api: Api, body: object, **further) -> tuple[int, str, str]:
     return response.status_code, told["code"], told["error"]
 
 
-def test_a_job_is_created_and_its_address_told(api: Api):
+def test_a_job_is_created_and_located(api: Api):
     response = api.post("/jobs", VALID)
 
     data = response.json()["data"]
     assert response.status_code == 201
     assert response["Location"] == f"/public/{api.project.key}/jobs/{data['jobId']}"
-    assert data["status"] == "scheduled"
-    assert data["updatedAt"] is None
-    assert (
-        api.client.get(response["Location"], headers={"Authorization": f"Bearer {api.secret}"}).json()["data"] == data
-    )
+    assert (data["status"], data["updatedAt"]) == ("scheduled", None)
+    assert api.get(f"/jobs/{data['jobId']}").json()["data"] == data
 
 
 def test_the_actions_own_description_and_start_are_the_defaults(api: Api):
@@ -41,7 +38,7 @@ def test_the_actions_own_description_and_start_are_the_defaults(api: Api):
     assert data["startAt"] == data["createdAt"] + 3_600_000
 
 
-def test_everything_can_be_told(api: Api):
+def test_all_members_are_accepted(api: Api):
     wanted = {
         "action": "touch_publicly_with",
         "referenceId": "shekar@example.com",
@@ -73,16 +70,6 @@ def test_a_reference_is_kept_exactly(api: Api, reference_id: str):
     assert data["referenceId"] == reference_id == Job.objects.get().reference_id
 
 
-def test_the_active_job_of_a_unique_action_is_named(api: Api):
-    first = api.post("/jobs", {**VALID, "action": "touch_publicly_once"}).json()["data"]
-
-    response = api.post("/jobs", {**VALID, "action": "touch_publicly_once"})
-
-    assert response.status_code == 409
-    assert response.json()["code"] == "active_job_exists"
-    assert response.json()["details"] == {"job": first}
-
-
 @pytest.mark.parametrize("action", ["touch", "unknown", "", " touch_publicly", "TOUCH_PUBLICLY", "\ud800", "x" * 5000])
 def test_an_action_that_is_internal_or_unknown_is_refused(api: Api, action: str):
     assert refused(api, {**VALID, "action": action}) == (
@@ -91,7 +78,7 @@ def test_an_action_that_is_internal_or_unknown_is_refused(api: Api, action: str)
 
 
 @pytest.mark.parametrize("missing", ["action", "referenceId"])
-def test_what_is_needed_is_named(api: Api, missing: str):
+def test_a_missing_member_is_named(api: Api, missing: str):
     body = {name: value for name, value in VALID.items() if name != missing}
 
     assert refused(api, body) == (400, "invalid_field", f"{missing}: is required")
@@ -99,39 +86,26 @@ def test_what_is_needed_is_named(api: Api, missing: str):
 
 @pytest.mark.parametrize("value", [5, 5.5, True, None, [], {}])
 @pytest.mark.parametrize("field", ["action", "referenceId", "description"])
-def test_nothing_is_turned_into_a_string(api: Api, field: str, value: object):
+def test_no_other_type_is_converted_to_a_string(api: Api, field: str, value: object):
     status, _, error = refused(api, {**VALID, field: value})
 
     assert status == 400
     assert error.startswith(f"{field}: must ")
 
 
-@pytest.mark.parametrize(
-    "reference_id", ["", " ", "\u3000", "\0", "a\0", "a\nb", "a\x7f", "a\x85", "\ud800", "x" * 257, "é" * 129]
-)
-def test_a_reference_that_cannot_be_kept_is_refused(api: Api, reference_id: str):
-    status, code, error = refused(api, {**VALID, "referenceId": reference_id})
+IMPOSSIBLE = {
+    "referenceId": ["", " ", "\u3000", "\0", "a\0", "a\nb", "a\x7f", "a\x85", "\ud800", "x" * 257, "é" * 129],
+    "startAt": ["1", 1.0, 1e3, True, None, [], 253_370_764_800_001, 10**15, 10**18, 10**300, -(10**300), -(10**17)],
+    "description": ["", "a\nb", "\0", "x" * 1001],
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(field, value) for field in IMPOSSIBLE for value in IMPOSSIBLE[field]])
+def test_an_impossible_value_is_refused_by_its_field(api: Api, field: str, value: object):
+    status, code, error = refused(api, {**VALID, field: value})
 
     assert (status, code) == (400, "invalid_field")
-    assert error.startswith("referenceId: must ")
-
-
-@pytest.mark.parametrize(
-    "start_at", ["1", 1.0, 1e3, True, None, [], 253_370_764_800_001, 10**15, 10**18, 10**300, -(10**300), -(10**17)]
-)
-def test_a_start_that_is_no_instant_is_refused(api: Api, start_at: object):
-    status, code, error = refused(api, {**VALID, "startAt": start_at})
-
-    assert (status, code) == (400, "invalid_field")
-    assert error.startswith("startAt: ")
-
-
-@pytest.mark.parametrize("description", ["", "a\nb", "\0", "x" * 1001])
-def test_a_description_that_cannot_be_shown_is_refused(api: Api, description: str):
-    status, _, error = refused(api, {**VALID, "description": description})
-
-    assert status == 400
-    assert error.startswith("description: ")
+    assert error.startswith(f"{field}: ")
 
 
 @pytest.mark.parametrize("name", ["status", "ReferenceId", "reference_id", "projectId", "", "\ud800", "é" * 400])
@@ -145,9 +119,7 @@ def test_an_unknown_member_is_refused(api: Api, name: str):
 @pytest.mark.parametrize(
     ("parameters", "field"),
     [
-        ([], "parameters"),
-        ("x", "parameters"),
-        (None, "parameters"),
+        *(([], "parameters"), ("x", "parameters"), (None, "parameters")),
         ({}, "parameters.note"),
         ({"note": "x", "other": 1}, "parameters"),
         ({"note": "x", "ranges": [{"least": 1}, {}]}, "parameters.ranges[1].least"),
@@ -161,10 +133,6 @@ def test_parameters_are_checked_by_the_action(api: Api, parameters: object, fiel
 
     assert status == 400
     assert error.startswith(f"{field}: ")
-
-
-def test_an_action_that_takes_no_parameters_refuses_them(api: Api):
-    assert refused(api, {**VALID, "parameters": {}})[0] == 400
 
 
 def test_a_key_without_the_scope_creates_nothing(api: Api):

@@ -29,6 +29,7 @@ def test_an_active_job_for_the_user_is_named(api: Api):
     response = api.delete("/users/shekar")
 
     assert_error(response, 409, "active_job_exists", details={"job": first})
+    assert api.get("/jobs").json()["data"] == [first]
     assert Job.objects.count() == 1
 
 

@@ -1,4 +1,4 @@
-"""``ifExists=return``: an active job in the way is what the caller wanted."""
+"""``ifExists=return``: an active job of a unique action is the answer, not an error."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.models import Job
-from tests.support.api_client import Api
+from tests.support.api_client import Api, assert_error
 from tests.support.factories import make_key
 
 UNIQUE = {"action": "touch_publicly_once", "referenceId": "shekar@example.com"}
@@ -23,7 +23,7 @@ def test_the_existing_job_is_answered_with_200(api: Api):
     assert Job.objects.count() == 1
 
 
-def test_an_erasure_that_is_under_way_is_answered_with_200(api: Api):
+def test_an_active_erasure_is_answered_with_200(api: Api):
     first = api.delete("/users/shekar")
 
     second = api.delete("/users/shekar?ifExists=return")
@@ -32,7 +32,13 @@ def test_an_erasure_that_is_under_way_is_answered_with_200(api: Api):
     assert second.json() == first.json()
 
 
-def test_a_job_that_has_ended_does_not_exist_any_more(api: Api):
+def test_without_it_the_existing_job_is_in_the_details_of_a_409(api: Api):
+    first = api.post("/jobs", UNIQUE).json()["data"]
+
+    assert_error(api.post("/jobs", UNIQUE), 409, "active_job_exists", details={"job": first})
+
+
+def test_a_job_that_has_ended_is_not_returned(api: Api):
     first = api.post("/jobs", UNIQUE).json()["data"]
     api.delete(f"/jobs/{first['jobId']}")
 
@@ -46,13 +52,12 @@ def test_another_value_is_refused_by_name(api: Api, call: str, query: str):
 
     response = api.call(method, f"{path}?ifExists{query}", data=b"{}", content_type="application/json")
 
-    assert response.status_code == 400
-    assert response.json()["error"] == "ifExists: must be 'return', or be left out"
-    assert response.json()["details"] == {"field": "ifExists"}
+    error = "ifExists: must be 'return', or be left out"
+    assert_error(response, 400, "invalid_field", error=error, details={"field": "ifExists"})
     assert not Job.objects.exists()
 
 
-def test_of_a_repeated_one_the_first_counts(api: Api):
+def test_of_a_repeated_parameter_the_first_counts(api: Api):
     assert api.post("/jobs?ifExists=return&ifExists=x", UNIQUE).status_code == 201
 
 
@@ -60,7 +65,7 @@ def with_key(api: Api) -> Any:
     return api.post("/jobs?ifExists=return", UNIQUE, headers={"Idempotency-Key": "a"})
 
 
-def test_nothing_is_stored_for_a_job_that_was_there(api: Api):
+def test_a_returned_job_leaves_the_idempotency_key_free(api: Api):
     api.post("/jobs", UNIQUE)
 
     there = with_key(api)
@@ -72,7 +77,7 @@ def test_nothing_is_stored_for_a_job_that_was_there(api: Api):
     assert Job.objects.exclude(call_digest=None).get().pk == created.json()["data"]["jobId"]
 
 
-def test_one_s_own_earlier_request_is_replayed_not_found_to_exist(api: Api):
+def test_a_repeated_request_is_replayed_and_not_returned_as_existing(api: Api):
     first = with_key(api)
 
     again = with_key(api)
@@ -81,7 +86,7 @@ def test_one_s_own_earlier_request_is_replayed_not_found_to_exist(api: Api):
     assert again.json() == first.json()
 
 
-def test_the_job_of_another_s_request_is_returned(api: Api):
+def test_the_job_of_another_key_s_request_is_returned(api: Api):
     first = with_key(api)
     api.secret = make_key(organization=api.project.organization).secret
 
