@@ -41,9 +41,9 @@ API = include("jobs.api.urls")
 def assert_envelope(response: HttpResponse, status: int) -> None:
     assert response.status_code == status
     assert response["Content-Type"] == "application/json"
-    told = json.loads(response.content)
-    assert list(told) == ["error", "code", "requestId"]
-    assert told["requestId"] == response["X-Request-Id"]
+    body = json.loads(response.content)
+    assert list(body) == ["error", "code", "requestId"]
+    assert body["requestId"] == response["X-Request-Id"]
     assert response["Content-Length"] == str(len(response.content))
 
 
@@ -82,7 +82,7 @@ def test_a_redirect_to_a_page_of_the_hosts_own_is_an_unknown_path():
         assert Client().get("/elsewhere")["Location"] == "/elsewhere/"
 
 
-def test_redirects_to_another_address_are_left_alone():
+def test_redirects_to_another_address_stay_as_they_are():
     with override_settings(SECURE_SSL_REDIRECT=True):
         response = Client().get("/public/x/jobs/?a=1")
 
@@ -123,13 +123,19 @@ def test_the_hosts_own_error_handlers_do_not_change_the_form():
         assert_envelope(Client().get("/public/nowhere"), 404)
 
 
-def test_pages_of_the_hosts_own_below_the_prefix_are_left_alone():
+def test_the_hosts_own_pages_below_the_prefix_stay_as_they_are():
     own = urlconf(path("public/", API), re_path(r"^public/(?P<rest>.*)$", page))
 
     with override_settings(ROOT_URLCONF=own):
         assert Client().get("/public/help").content == b"<html>ours</html>"
         assert Client().get("/public/gone").content == b"<html>ours</html>"
         assert Client().get("/public/help")["X-Request-Id"]
+
+
+def request_for(path: str) -> HttpRequest:
+    request = HttpRequest()
+    request.path = request.path_info = path
+    return request
 
 
 def test_headers_and_cookies_of_the_replaced_answer_are_kept():
@@ -140,10 +146,7 @@ def test_headers_and_cookies_of_the_replaced_answer_are_kept():
         response.set_cookie("a", "b")
         return response
 
-    request = HttpRequest()
-    request.path = request.path_info = "/public/x/jobs"
-
-    response = JsonErrors(answer)(request)
+    response = JsonErrors(answer)(request_for("/public/x/jobs"))
 
     assert_envelope(response, 503)
     assert response["Retry-After"] == "7"
@@ -151,29 +154,23 @@ def test_headers_and_cookies_of_the_replaced_answer_are_kept():
     assert not {"ETag", "Content-Encoding"} & set(response.headers)
 
 
-def test_an_answer_without_body_that_is_no_empty_body_has_no_length():
+def test_a_304_has_no_content_length():
     def answer(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=304, headers={"Content-Length": "0", "ETag": 'W/"x"'})
 
-    request = HttpRequest()
-    request.path = request.path_info = "/public/x/jobs/1"
-
-    response = JsonErrors(answer)(request)
+    response = JsonErrors(answer)(request_for("/public/x/jobs/1"))
 
     assert not response.has_header("Content-Length")
     assert response["ETag"] == 'W/"x"'
 
 
-def test_a_redirect_without_a_slash_is_left_alone():
-    request = HttpRequest()
-    request.path = request.path_info = "/public/x"
+def test_a_redirect_to_another_path_stays_as_it_is():
+    answer = JsonErrors(lambda request: HttpResponseRedirect("/login/?next=/public/x/"))
 
-    response = JsonErrors(lambda request: HttpResponseRedirect("/login/?next=/public/x/"))(request)
-
-    assert response.status_code == 302
+    assert answer(request_for("/public/x")).status_code == 302
 
 
-def test_it_comes_first_in_the_reference_host():
+def test_the_reference_host_has_it_first():
     assert settings.MIDDLEWARE[0] == "jobs.middleware.JsonErrors"
 
 

@@ -145,10 +145,9 @@ def test_a_key_of_a_disabled_organization_is_answered_like_a_wrong_key(api: Api)
 @pytest.mark.parametrize(
     ("method", "path", "scope"),
     [
-        ("GET", "/jobs", "read"),
-        ("GET", "/jobs/1", "read"),
-        ("DELETE", "/jobs/1", "cancel"),
+        *(("GET", "/jobs", "read"), ("GET", "/jobs/1", "read"), ("DELETE", "/jobs/1", "cancel")),
         ("POST", "/jobs", "create"),
+        ("POST", "/jobs/batch", "create"),
         ("DELETE", "/users/x", "create"),
     ],
 )

@@ -9,7 +9,7 @@ from jobs.api.parsing import MAX_BATCH_BYTES
 from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.support.api_client import Api
-from tests.support.factories import make_job, make_key, make_project
+from tests.support.factories import make_job, make_project
 
 MIDNIGHT_2100 = 4_102_444_800_000
 
@@ -180,12 +180,6 @@ def test_a_mebibyte_is_accepted_and_one_byte_more_is_not(api: Api):
     assert too_large.status_code == 413
     assert too_large.json()["error"] == "the body must be at most 1048576 bytes"
     assert api.post("/jobs/batch", body + padding).status_code == 201
-
-
-def test_a_key_without_the_scope_creates_nothing(api: Api):
-    api.secret = make_key(organization=api.project.organization, scopes=["read", "cancel"]).secret
-
-    assert refused(api, {"jobs": [member("x")]})[:2] == (403, "missing_scope")
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"])

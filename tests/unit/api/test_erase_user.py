@@ -6,7 +6,7 @@ from django.test import override_settings
 from jobs.models import Job
 from jobs.status import Status
 from tests.support.api_client import Api, assert_error
-from tests.support.factories import make_job, make_key
+from tests.support.factories import make_job
 
 DAY = 24 * 3600 * 1000
 
@@ -117,10 +117,3 @@ def test_the_host_chooses_the_action(api: Api):
         data = api.delete("/users/shekar").json()["data"]
 
     assert data["action"] == "touch_publicly_once"
-
-
-def test_a_key_without_the_scope_erases_nobody(api: Api):
-    api.secret = make_key(organization=api.project.organization, scopes=["read", "cancel"]).secret
-
-    assert api.delete("/users/shekar").status_code == 403
-    assert not Job.objects.exists()

@@ -1,4 +1,4 @@
-"""``GET /public/me``: a key asks what it is."""
+"""``GET /public/me``: the API key of the request."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,24 +16,18 @@ def ask(api: Api, secret: str, method: str = "GET"):
     return api.client.generic(method, "/public/me", headers={"Authorization": f"Bearer {secret}"})
 
 
-def test_it_tells_whose_the_key_is_and_what_it_may_do(api: Api):
+def test_the_answer_has_the_key_s_organization_name_and_scopes(api: Api):
     organization = api.project.organization
     made = make_key(organization=organization, name="CI", scopes=["cancel"])
 
     answer = ask(api, made.secret)
 
     assert answer.status_code == 200
-    assert list(answer.json()["data"].items()) == [
-        ("organization", organization.name),
-        ("keyPrefix", made.secret[:12]),
-        ("name", "CI"),
-        ("scopes", ["cancel"]),
-        ("project", None),
-        ("expiresAt", None),
-    ]
+    assert list(answer.json()["data"]) == ["organization", "keyPrefix", "name", "scopes", "project", "expiresAt"]
+    assert list(answer.json()["data"].values()) == [organization.name, made.secret[:12], "CI", ["cancel"], None, None]
 
 
-def test_a_bound_key_names_its_project_and_a_limited_one_its_end(api: Api):
+def test_a_bound_key_shows_its_project_and_its_expiry(api: Api):
     organization = api.project.organization
     made = make_key(organization=organization, project=api.project, lifetime=timedelta(days=1))
     ApiKey.objects.filter(pk=made.key.pk).update(expires_at=datetime(2040, 1, 1, tzinfo=UTC))
@@ -42,11 +36,6 @@ def test_a_bound_key_names_its_project_and_a_limited_one_its_end(api: Api):
 
     assert told["project"] == api.project.key
     assert told["expiresAt"] == 2_208_988_800_000
-
-
-@pytest.mark.parametrize("secret", ["x", "jsk_" + "a" * 38])
-def test_a_wrong_key_is_refused(api: Api, secret: str):
-    assert ask(api, secret).status_code == 401
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
@@ -59,7 +48,7 @@ def test_other_methods_are_refused_after_the_key(api: Api, method: str):
 
 
 @pytest.mark.parametrize("path", ["/public/me/", "/public/me/x", "/public/Me"])
-def test_the_path_is_this_one_alone(api: Api, path: str):
+def test_similar_paths_are_not_found(api: Api, path: str):
     assert api.client.get(path, headers={"Authorization": f"Bearer {api.secret}"}).status_code == 404
 
 
@@ -72,7 +61,7 @@ def test_a_project_called_me_keeps_its_routes(api: Api):
 
 
 @pytest.mark.parametrize(("is_bound", "statements"), [(False, 1), (True, 2)])
-def test_it_costs_a_statement_and_one_more_for_the_project(api: Api, is_bound: bool, statements: int):
+def test_the_answer_costs_one_statement_and_one_more_for_the_project(api: Api, is_bound: bool, statements: int):
     made = make_key(organization=api.project.organization, project=api.project if is_bound else None)
     ask(api, made.secret)
 

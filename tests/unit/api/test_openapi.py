@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, valid, the one that is kept, and served for the host's own prefix and actions."""
+"""The OpenAPI document: complete, valid, up to date, and served with the host's prefix and actions."""
 
 import json
 from typing import Any
@@ -11,6 +11,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from jobs.api.openapi import DOCUMENT
 from jobs.api.urls import urlpatterns
+from tests.support.api_client import assert_error
 from tests.support.openapi.examples import CANCELLED, SCHEDULED
 from tests.support.openapi.generate import NAMES, as_text
 from tests.support.openapi.operations import OPERATIONS
@@ -24,7 +25,7 @@ def kept() -> dict[str, Any]:
 
 
 def routes() -> set[tuple[str, str]]:
-    """Return method and path of whatever the URLconf leads to a view of ours."""
+    """Return method and path of every endpoint in the URLconf."""
     found = set()
     for pattern in urlpatterns:
         assert isinstance(pattern, URLPattern)
@@ -37,8 +38,8 @@ def routes() -> set[tuple[str, str]]:
     return found
 
 
-def test_the_document_that_is_kept_is_the_one_that_the_code_makes():
-    assert as_text() == DOCUMENT.read_text(), "the API has changed: run `make openapi`, and look at the difference"
+def test_the_committed_document_is_the_generated_one():
+    assert as_text() == DOCUMENT.read_text(), "the API has changed: run `make openapi` and read the difference"
 
 
 def test_the_document_is_valid():
@@ -80,20 +81,19 @@ def test_it_names_the_public_actions_of_the_host_and_no_internal_one(client: Cli
 
 
 @override_settings(JOBS={"USER_ERASE_ACTION": "no_such_action"})
-def test_where_users_cannot_be_erased_the_document_does_not_say_so(client: Client):
+def test_without_an_erase_action_the_document_has_no_such_path(client: Client):
     assert "/{projectKey}/users/{userId}" not in client.get("/public/openapi.json").json()["paths"]
 
 
 @pytest.mark.parametrize("path", ["/public/openapi.json", "/public/docs"])
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
-def test_it_can_only_be_read(client: Client, path: str, method: str):
+def test_other_methods_are_refused(client: Client, path: str, method: str):
     answer = Client(enforce_csrf_checks=True).generic(method.upper(), path)
 
-    assert answer.status_code == 405
-    assert answer.json()["code"] == "method_not_allowed"
+    assert_error(answer, 405, "method_not_allowed")
 
 
-def test_the_page_that_shows_it_has_nothing_that_a_strict_policy_forbids(client: Client):
+def test_swagger_ui_has_nothing_that_a_strict_csp_forbids(client: Client):
     page = client.get("/public/docs").content.decode()
 
     assert 'data-document="openapi.json"' in page
@@ -103,8 +103,7 @@ def test_the_page_that_shows_it_has_nothing_that_a_strict_policy_forbids(client:
 
 
 @override_settings(INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "rest_framework", "jobs"])
-def test_without_the_files_of_the_page_there_is_no_such_page(client: Client):
+def test_without_its_files_swagger_ui_is_not_found(client: Client):
     answer = client.get("/public/docs")
 
-    assert answer.status_code == 404
-    assert answer.json()["code"] == "not_found"
+    assert_error(answer, 404, "not_found")

@@ -1,4 +1,4 @@
-"""Every route by every method, asked by a stranger: what is of others looks like what is not there."""
+"""Every route and method between organizations: a foreign project or job is answered like an unknown one."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,21 +19,14 @@ UNKNOWN_PROJECT = "0" * 20
 UNKNOWN_JOB = 9_000_000_000
 BODY = b'{"action": "touch_publicly", "referenceId": "somebody@example.com"}'
 BATCH = b'{"jobs": [' + BODY + b"]}"
-OF_A_PROJECT = [
-    pattern.name
-    for pattern in urlpatterns
-    if isinstance(pattern, URLPattern) and "project_key" in pattern.pattern.regex.groupindex
-]
-OF_A_JOB = [
-    pattern.name
-    for pattern in urlpatterns
-    if isinstance(pattern, URLPattern) and "job_id" in pattern.pattern.regex.groupindex
-]
+ROUTES = {p.name: set(p.pattern.regex.groupindex) for p in urlpatterns if isinstance(p, URLPattern)}
+OF_A_PROJECT = [name for name, parameters in ROUTES.items() if "project_key" in parameters]
+OF_A_JOB = [name for name, parameters in ROUTES.items() if "job_id" in parameters]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbours:
-    """Two organizations: who asks, and whose it is."""
+    """Two organizations: the caller's and another one."""
 
     own: Any
     foreign: Any
@@ -42,7 +35,7 @@ class Neighbours:
     foreign_job: int
 
     def ask(self, route: str, method: str, *, project_key: str, job_id: int) -> Any:
-        """Call, and return status, body and the headers that could tell something."""
+        """Call; return status, body and the headers that could reveal something."""
         path = path_of(route, project_key=project_key, job_id=job_id)
         headers = {"Authorization": f"Bearer {self.secret}", "X-Request-Id": "the-same"}
         body = {"data": BATCH if "batch" in route else BODY, "content_type": "application/json"}
@@ -52,11 +45,9 @@ class Neighbours:
 
 
 def path_of(route: str, *, project_key: str, job_id: int) -> str:
-    """Return the path of a route; made by hand, as the keys of strangers are none that could be reversed."""
-    (pattern,) = (p for p in urlpatterns if isinstance(p, URLPattern) and p.name == route)
-    names = pattern.pattern.regex.groupindex
+    """Return the path of a route; not reversed, since unknown keys could not be."""
     ending = {"jobs": "jobs", "batch": "jobs/batch", "job": f"jobs/{job_id}", "user": "users/x%40example.com"}[route]
-    assert set(names) <= {"project_key", "job_id", "user_id"}
+    assert ROUTES[route] <= {"project_key", "job_id", "user_id"}
     return f"/public/{project_key}/{ending}"
 
 
@@ -76,14 +67,14 @@ def everything() -> list[Any]:
     return [list(model.objects.order_by("pk").values()) for model in (Job, JobEvent)]
 
 
-def test_the_matrix_is_made_of_all_routes():
+def test_the_matrix_has_all_routes():
     assert {"jobs", "job", "user"} <= set(OF_A_PROJECT)
     assert "job" in OF_A_JOB
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("route", OF_A_PROJECT)
-def test_a_project_of_others_is_like_one_that_does_not_exist(neighbours: Neighbours, route: str, method: str):
+def test_a_foreign_project_is_answered_like_an_unknown_one(neighbours: Neighbours, route: str, method: str):
     before = everything()
 
     foreign = neighbours.ask(route, method, project_key=neighbours.foreign.key, job_id=neighbours.foreign_job)
@@ -96,7 +87,7 @@ def test_a_project_of_others_is_like_one_that_does_not_exist(neighbours: Neighbo
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("route", OF_A_JOB)
-def test_a_job_of_others_under_an_own_project_is_like_one_that_does_not_exist(
+def test_a_foreign_job_in_an_own_project_is_answered_like_an_unknown_one(
     neighbours: Neighbours, route: str, method: str
 ):
     before = everything()
@@ -110,7 +101,7 @@ def test_a_job_of_others_under_an_own_project_is_like_one_that_does_not_exist(
 
 
 @pytest.mark.parametrize("route", OF_A_PROJECT)
-def test_what_is_refused_to_strangers_is_answered_to_the_owner(neighbours: Neighbours, route: str):
+def test_the_owner_is_answered(neighbours: Neighbours, route: str):
     own = [
         neighbours.ask(route, method, project_key=neighbours.own.key, job_id=neighbours.own_job)[0]
         for method in ("GET", "POST", "DELETE")
@@ -120,7 +111,7 @@ def test_what_is_refused_to_strangers_is_answered_to_the_owner(neighbours: Neigh
 
 
 @pytest.mark.parametrize("route", OF_A_PROJECT)
-def test_nothing_of_others_stands_in_what_an_owner_is_answered(neighbours: Neighbours, route: str):
+def test_the_owner_s_answers_have_no_foreign_data(neighbours: Neighbours, route: str):
     theirs = Job.objects.get(pk=neighbours.foreign_job).reference_id.encode()
 
     for method in ("GET", "POST", "DELETE"):

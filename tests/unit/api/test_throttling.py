@@ -1,4 +1,4 @@
-"""Limits of requests: by key, and by address if the key is wrong; counted in the cache alone."""
+"""Limits of requests: by key, and of failed authentications by address; counted in the cache only."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from jobs.api import throttling
 from jobs.models import ApiKey
 from jobs.services.tenants.api_keys import revoke_api_key
 from tests.support import api_costs
-from tests.support.api_client import Api, counted_statements
+from tests.support.api_client import Api, assert_error, counted_statements
 from tests.support.factories import make_key
 from tests.support.source import ROOT
 
@@ -36,7 +36,7 @@ def limits(**settings: Any) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def window(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
-    """A window of its own for each test; called, it sets how many seconds later it is."""
+    """A window of its own for each test; a call sets how many seconds later it is."""
 
     def later(seconds: float) -> None:
         monkeypatch.setattr(throttling.time, "time", lambda: api_costs.NOON + seconds)
@@ -49,9 +49,7 @@ def window(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]
 
 
 def assert_too_many(answer: Any, *, seconds: int) -> None:
-    assert answer.status_code == 429
-    assert list(answer.json()) == ["error", "code", "requestId"]
-    assert answer.json()["code"] == "too_many_requests"
+    assert_error(answer, 429, "too_many_requests")
     assert answer["Retry-After"] == str(seconds)
     assert "WWW-Authenticate" not in answer
 
@@ -80,7 +78,7 @@ def test_beyond_its_limit_a_key_is_refused_until_the_next_minute(api: Api, windo
     assert_too_many(still, seconds=1)
 
 
-def test_each_answer_to_a_valid_key_tells_what_is_left(api: Api):
+def test_each_answer_to_a_valid_key_has_the_rest_of_its_limit(api: Api):
     with limits(REQUESTS_PER_MINUTE=3):
         answers = [api.get("/jobs"), api.get("/jobs/1"), api.call("PUT", "/jobs"), api.get("/jobs")]
 
@@ -110,26 +108,30 @@ def test_method_and_scope_are_refused_before_the_limit_and_the_project_after_it(
     assert statuses(wrong_method, no_scope, unknown) == [405, 403, 429]
 
 
-def test_a_refusal_costs_the_look_for_the_key_alone(api: Api):
+def test_a_refused_request_costs_only_the_query_of_the_key(api: Api):
     with limits(REQUESTS_PER_MINUTE=1):
         api.get("/jobs")
 
         assert len(counted_statements(lambda: api.get("/jobs"))) == 1
 
 
-def test_without_a_limit_nothing_is_counted_or_told(api: Api):
+def test_without_a_limit_nothing_is_counted_and_by_default_it_is_600(api: Api):
     with limits():
         answers = [api.get("/jobs") for _ in range(3)]
+    with override_settings(JOBS={}):
+        default = api.get("/jobs")
 
     assert statuses(*answers) == [200] * 3
     assert not [answer for answer in answers if "RateLimit" in answer or "RateLimit-Policy" in answer]
+    assert default["RateLimit-Policy"] == '"key";q=600;w=60'
 
 
-def test_the_limits_of_a_host_that_says_nothing(api: Api):
-    with override_settings(JOBS={}):
-        answer = api.get("/jobs")
+def test_addresses_are_counted_apart_whatever_the_request_says_of_its_own():
+    with limits(FAILED_KEYS_PER_MINUTE=1):
+        answers = [fail(HTTP_X_FORWARDED_FOR=f"198.51.100.{number}") for number in range(3)]
+        others = [fail("192.0.2.2"), fail("192.0.2.1")]
 
-    assert answer["RateLimit-Policy"] == '"key";q=600;w=60'
+    assert statuses(*answers, *others) == [401, 429, 429, 401, 429]
 
 
 # ---------------------------------------------------------------- by address
@@ -146,7 +148,7 @@ def test_an_address_with_too_many_wrong_keys_is_refused_until_the_next_minute(wi
     assert not [answer for answer in answers if "RateLimit" in answer]
 
 
-def test_a_request_without_a_key_counts_as_well_and_so_does_every_kind_of_wrong_one(api: Api):
+def test_every_kind_of_missing_or_wrong_key_counts(api: Api):
     revoked = make_key()
     revoke_api_key(revoked.key.prefix)
 
@@ -167,20 +169,6 @@ def test_a_valid_key_is_not_locked_out_by_failures_from_its_address(api: Api):
     assert refused[-1].status_code == 429
     assert statuses(*served) == [200] * 5
     assert served[-1]["RateLimit"] == '"key";r=5;t=42'
-
-
-def test_the_address_is_that_which_connected_whatever_the_request_claims():
-    with limits(FAILED_KEYS_PER_MINUTE=1):
-        answers = [fail(HTTP_X_FORWARDED_FOR=f"198.51.100.{number}") for number in range(3)]
-
-    assert statuses(*answers) == [401, 429, 429]
-
-
-def test_addresses_are_counted_apart():
-    with limits(FAILED_KEYS_PER_MINUTE=1):
-        answers = [fail("192.0.2.1"), fail("192.0.2.2"), fail("192.0.2.1")]
-
-    assert statuses(*answers) == [401, 401, 429]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +195,7 @@ def test_the_address_is_the_one_that_the_outermost_trusted_proxy_saw(proxies: in
 
 
 @pytest.mark.parametrize("meta", [{}, {"REMOTE_ADDR": ""}, {"REMOTE_ADDR": "unix:"}])
-def test_a_server_that_knows_no_address_has_all_in_one(meta: dict[str, str]):
+def test_without_an_address_all_clients_are_counted_together(meta: dict[str, str]):
     assert throttling.client_address(meta) == ""
 
 
@@ -226,7 +214,7 @@ NOWHERE = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache",
 
 
 @pytest.mark.parametrize("broken", [BROKEN, NOWHERE])
-def test_while_the_cache_fails_all_are_answered_and_the_log_says_so_once_a_minute(
+def test_while_the_cache_fails_no_request_is_refused_and_the_log_has_a_line_a_minute(
     api: Api, broken: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     now = time.monotonic()
@@ -242,11 +230,11 @@ def test_while_the_cache_fails_all_are_answered_and_the_log_says_so_once_a_minut
     assert not [record for record in warnings if "password" in record.getMessage()]
 
 
-def test_of_many_at_once_exactly_as_many_pass_as_the_limit_says():
+def test_of_concurrent_requests_exactly_the_limit_passes():
     assert api_costs.count_in_threads(LocMemCache("exact", {}), limit=60, name="a") == 60
 
 
-def test_with_redis_exactly_as_many_pass_over_several_processes():
+def test_with_redis_exactly_the_limit_passes_over_several_processes():
     try:
         redis.Redis.from_url(api_costs.REDIS).ping()
     except redis.exceptions.ConnectionError:

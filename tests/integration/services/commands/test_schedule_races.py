@@ -5,12 +5,12 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 
 from jobs import schedule_job
 from jobs.exceptions import ActiveJobExists, Busy, ConcurrentChange
 from jobs.lifecycle import transitions
-from jobs.models import Job, JobEvent, JobQuerySet
+from jobs.models import Job, JobEvent
 from tests.support.concurrency import (
     InThread,
     one_value,
@@ -23,8 +23,7 @@ from tests.support.concurrency import (
     unique_violation,
     until,
 )
-from tests.support.factories import make_job, make_project
-from tests.support.transitions import row_of
+from tests.support.factories import make_project
 
 
 def schedule(action: str = "touch", *, project: Any = None, **what_matters: Any) -> Job:
@@ -44,33 +43,6 @@ def run(*sql: str) -> None:
             cursor.execute(statement)
 
 
-def let_the_active_job_end_before_each_look(monkeypatch: pytest.MonkeyPatch, *, times: int) -> list[int]:
-    """End whatever active job is looked for, ``times`` times, as its worker might just then; return those ended."""
-    look, ended = JobQuerySet.active, []
-
-    def active(rows: JobQuerySet) -> JobQuerySet:
-        found = look(rows)
-        if len(ended) < times:
-            ended.extend(found.values_list("pk", flat=True))
-            found.update(status="cancelled", finished_at=found.model.objects.get(pk=ended[-1]).created_at)
-        return look(rows)
-
-    monkeypatch.setattr(JobQuerySet, "active", active)
-    return ended
-
-
-@pytest.mark.django_db
-def test_when_the_job_in_the_way_has_just_ended_the_insert_is_tried_again(monkeypatch: pytest.MonkeyPatch):
-    active = make_job(action="touch_once", reference_id="a", unique_key="a")
-    ended = let_the_active_job_end_before_each_look(monkeypatch, times=1)
-
-    job = schedule("touch_once", project=active.project)
-
-    assert ended == [active.pk]
-    assert row_of(job)["status"] == "scheduled"
-    assert JobEvent.objects.filter(job=job).count() == 1
-
-
 @pytest.mark.parametrize("within_host", [False, True])
 @pytest.mark.django_db(transaction=True)
 def test_after_three_tries_the_caller_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch, within_host: bool):
@@ -87,19 +59,6 @@ def test_after_three_tries_the_caller_is_told_to_come_back(monkeypatch: pytest.M
         schedule("touch_once", project=project)
 
     assert len(tries) == 3
-
-
-@pytest.mark.django_db
-def test_another_broken_constraint_is_not_taken_for_a_job_in_the_way(monkeypatch: pytest.MonkeyPatch):
-    project = make_project()
-
-    def break_a_foreign_key(*_: Any, **__: Any) -> None:
-        raise IntegrityError("foreign key")
-
-    monkeypatch.setattr(transitions, "schedule_many", break_a_foreign_key)
-
-    with pytest.raises(IntegrityError, match="foreign key"):
-        schedule(project=project)
 
 
 @postgresql_only
