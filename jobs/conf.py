@@ -11,10 +11,7 @@ from django.core.signals import setting_changed
 
 DEFAULT_PROJECT_MODEL: Final = "jobs.Project"
 MOST_RETENTION_DAYS: Final = 36_500
-SECONDS: Final = (
-    *("beat_seconds", "lease_seconds", "sweep_seconds", "poll_seconds", "cancel_wait_seconds"),
-    "reserve_seconds",
-)
+SECONDS: Final = ("beat_seconds", "lease_seconds", "sweep_seconds", "cancel_wait_seconds", "reserve_seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,56 +64,37 @@ class JobsSettings:
     """The function that finds the project by the key in a path. None: by the column ``key``."""
 
     def __post_init__(self) -> None:
-        self._check_engine()
-        self._check_throttling()
-        if not isinstance(self.admin_register, bool):
-            raise ImproperlyConfigured(f"JOBS['ADMIN_REGISTER'] must be True or False, not {self.admin_register!r}")
-        self._check_hooks()
-
-    def _check_hooks(self) -> None:
-        for name in ("authentication", "permission", "throttle", "find_project"):
-            value = getattr(self, name)
-            if value is None and name in ("throttle", "find_project"):
-                continue
-            if not isinstance(value, str) or "." not in value:
-                problem = f"must be the dotted path of a class or function, not {value!r}"
-                raise ImproperlyConfigured(f"JOBS[{name.upper()!r}] {problem}")
-
-    def _check_throttling(self) -> None:
-        for name in ("requests_per_minute", "failed_keys_per_minute"):
-            value = getattr(self, name)
-            if value is not None and not _is_whole(value, least=1):
-                problem = f"must be None or a whole number above 0, not {value!r}"
-                raise ImproperlyConfigured(f"JOBS[{name.upper()!r}] {problem}")
-        if not isinstance(self.cache, str):
-            raise ImproperlyConfigured("JOBS['CACHE'] must be the alias of a cache in CACHES")
-        if not _is_whole(self.trusted_proxies, least=0):
-            problem = f"must be a whole number from 0, not {self.trusted_proxies!r}"
-            raise ImproperlyConfigured(f"JOBS['TRUSTED_PROXIES'] {problem}")
-
-    def _check_engine(self) -> None:
         for name in SECONDS:
-            value = getattr(self, name)
-            if value is None and name == "poll_seconds":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 86_400:
-                raise ImproperlyConfigured(f"JOBS[{name.upper()!r}] must be a number of seconds above 0, not {value!r}")
+            self._require(name, _is_number(getattr(self, name), most=86_400), "a number of seconds above 0")
+        polls = self.poll_seconds is None or _is_number(self.poll_seconds, most=86_400)
+        self._require("poll_seconds", polls, "None or a number of seconds above 0")
         if self.lease_seconds < 3 * self.beat_seconds:
             raise ImproperlyConfigured("JOBS['LEASE_SECONDS'] must be at least three times JOBS['BEAT_SECONDS']")
-        if self.task_backend is not None and not isinstance(self.task_backend, str):
-            raise ImproperlyConfigured("JOBS['TASK_BACKEND'] must be None or the alias of a backend in TASKS")
-        if not isinstance(self.user_erase_action, str):
-            raise ImproperlyConfigured("JOBS['USER_ERASE_ACTION'] must be the name of an action")
-        if not isinstance(self.staff_project, str | None):
-            raise ImproperlyConfigured("JOBS['STAFF_PROJECT'] must be the key of a project")
-        days = self.retention_days
-        if days is not None and (
-            isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= MOST_RETENTION_DAYS
-        ):
-            raise ImproperlyConfigured(
-                f"JOBS['RETENTION_DAYS'] must be None or a number of days above 0, at most {MOST_RETENTION_DAYS:,}, "
-                f"not {days!r}"
-            )
+        days, most = self.retention_days, MOST_RETENTION_DAYS
+        is_retention = days is None or _is_number(days, most=most)
+        self._require("retention_days", is_retention, f"None or a number of days above 0, at most {most:,}")
+        for name in ("requests_per_minute", "failed_keys_per_minute"):
+            value = getattr(self, name)
+            self._require(name, value is None or _is_whole(value, least=1), "None or a whole number above 0")
+        self._require("trusted_proxies", _is_whole(self.trusted_proxies, least=0), "a whole number from 0")
+        self._require("admin_register", isinstance(self.admin_register, bool), "True or False")
+        self._check_names()
+
+    def _check_names(self) -> None:
+        is_alias = isinstance(self.task_backend, str | None)
+        self._require("task_backend", is_alias, "None or the alias of a backend in TASKS")
+        self._require("cache", isinstance(self.cache, str), "the alias of a cache in CACHES")
+        self._require("user_erase_action", isinstance(self.user_erase_action, str), "the name of an action")
+        self._require("staff_project", isinstance(self.staff_project, str | None), "None or the key of a project")
+        for name in ("authentication", "permission", "throttle", "find_project"):
+            value = getattr(self, name)
+            is_path = isinstance(value, str) and "." in value
+            is_unset = value is None and name in ("throttle", "find_project")
+            self._require(name, is_path or is_unset, "the dotted path of a class or function")
+
+    def _require(self, name: str, is_valid: bool, what: str) -> None:
+        if not is_valid:
+            raise ImproperlyConfigured(f"JOBS[{name.upper()!r}] must be {what}, not {getattr(self, name)!r}")
 
     @property
     def beat(self) -> timedelta:
@@ -137,6 +115,10 @@ class JobsSettings:
     def retention(self) -> timedelta | None:
         """``retention_days`` as a duration."""
         return None if self.retention_days is None else timedelta(days=self.retention_days)
+
+
+def _is_number(value: object, *, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= most
 
 
 def _is_whole(value: object, *, least: int) -> bool:

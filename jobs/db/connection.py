@@ -8,7 +8,7 @@ and pauses after each.
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -67,22 +67,20 @@ def supports_notify(connection: BaseDatabaseWrapper) -> bool:
     return connection.features.has_select_for_update_skip_locked and driver(connection).__name__.startswith("psycopg")
 
 
-@contextmanager
-def engine_transaction() -> Iterator[BaseDatabaseWrapper]:
+def engine_transaction() -> AbstractContextManager[BaseDatabaseWrapper]:
     """A transaction of the engine's own: outermost, READ COMMITTED.
 
     Raises:
         RuntimeError: inside ``atomic()``, where a commit would not be one.
     """
-    with _outermost({}) as connection:
-        yield connection
+    return _outermost({})
 
 
-@contextmanager
-def limited_transaction(*, lock_timeout_ms: int = LIMITS_MS["lock_timeout"]) -> Iterator[BaseDatabaseWrapper]:
+def limited_transaction(
+    *, lock_timeout_ms: int = LIMITS_MS["lock_timeout"]
+) -> AbstractContextManager[BaseDatabaseWrapper]:
     """The same, with limits for statements, pauses and lock waits, each of them shorter than a lease."""
-    with _outermost({**_limits_within_a_lease(), "lock_timeout": lock_timeout_ms}) as connection:
-        yield connection
+    return _outermost({**_limits_within_a_lease(), "lock_timeout": lock_timeout_ms})
 
 
 @contextmanager

@@ -8,8 +8,9 @@ scale, from which a percentile is right to a fifth, whatever the number of jobs.
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -116,11 +117,21 @@ def count_jobs(jobs: JobQuerySet) -> dict[datetime, Counts]:
         wait_slot=Case(When(started_at__isnull=False, then=_Slot("started_at", "start_at"))),
     )
     grouped = groups.values_list("bucket", "status", "run_slot", "wait_slot").annotate(jobs=Count("*"))
-    tallies: dict[int, _Tally] = {}
-    for bucket, status, run_slot, wait_slot, jobs_in_group in grouped:
-        tallies.setdefault(bucket, _Tally()).add(status, run_slot, wait_slot, jobs_in_group)
-    seconds = int(BUCKET.total_seconds())
-    return {datetime.fromtimestamp(number * seconds, UTC): tally.counts() for number, tally in tallies.items()}
+    counters: dict[datetime, tuple[Counter[str], ...]] = {}
+    for bucket, *keys, number in grouped:
+        begin = datetime.fromtimestamp(bucket * BUCKET.total_seconds(), UTC)
+        for counter, key in zip(counters.setdefault(begin, (Counter(), Counter(), Counter())), keys, strict=True):
+            counter[key] += number
+    return {begin: _counts(*by_key) for begin, by_key in counters.items()}
+
+
+def _counts(statuses: Counter[str], runs: Counter[Any], waits: Counter[Any]) -> Counts:
+    """Return the sums by status, run slot and wait slot; the slot None is of jobs that did not run or wait."""
+    return Counts(
+        **{status.value: statuses[status] for status in Status if status.is_final},
+        run_slots=tuple(runs[slot] for slot in range(SLOTS)),
+        wait_slots=tuple(waits[slot] for slot in range(SLOTS)),
+    )
 
 
 def percentile(slots: Sequence[int], share: float) -> timedelta | None:
@@ -147,47 +158,11 @@ def _count_buckets(begin: datetime, end: datetime) -> list[Statistic]:
         first = rest.order_by("finished_at").values_list("finished_at", flat=True).first()
         bucket = end - BUCKET if first is None else bucket_of(first)
         counted = {} if first is None else count_jobs(rest.filter(finished_at__lt=bucket + BUCKET))
-        rows.append(_row(bucket, counted.get(bucket, Counts())))
+        rows.append(Statistic(bucket_at=bucket, **asdict(counted.get(bucket, Counts()))))
         begin = bucket + BUCKET
         if begin >= end:
             break
     return rows
-
-
-def _row(bucket: datetime, counts: Counts) -> Statistic:
-    return Statistic(
-        bucket_at=bucket,
-        completed=counts.completed,
-        failed=counts.failed,
-        cancelled=counts.cancelled,
-        run_slots=counts.run_slots,
-        wait_slots=counts.wait_slots,
-    )
-
-
-@dataclass(kw_only=True)
-class _Tally:
-    """Counts of one bucket while its groups are added."""
-
-    by_status: dict[str, int] = field(default_factory=dict)
-    run_slots: list[int] = field(default_factory=lambda: [0] * SLOTS)
-    wait_slots: list[int] = field(default_factory=lambda: [0] * SLOTS)
-
-    def add(self, status: str, run_slot: int | None, wait_slot: int | None, jobs: int) -> None:
-        self.by_status[status] = self.by_status.get(status, 0) + jobs
-        if run_slot is not None:
-            self.run_slots[run_slot] += jobs
-        if wait_slot is not None:
-            self.wait_slots[wait_slot] += jobs
-
-    def counts(self) -> Counts:
-        return Counts(
-            completed=self.by_status.get(Status.COMPLETED, 0),
-            failed=self.by_status.get(Status.FAILED, 0),
-            cancelled=self.by_status.get(Status.CANCELLED, 0),
-            run_slots=tuple(self.run_slots),
-            wait_slots=tuple(self.wait_slots),
-        )
 
 
 class _BucketNumber(Func):
