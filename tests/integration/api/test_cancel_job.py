@@ -69,9 +69,6 @@ def test_a_chunk_that_lasts_too_long_makes_it_busy(api: Api):
     assert response["Retry-After"] == "2"
 
 
-# ---------------------------------------------------------------- with a reason
-
-
 @pytest.mark.parametrize(
     ("query", "note"),
     [

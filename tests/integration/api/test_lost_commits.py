@@ -1,4 +1,4 @@
-"""A database that is lost at the COMMIT: nobody is told that nothing was changed when something was."""
+"""An outage of the database at the COMMIT: the answer does not claim that nothing was changed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connec
 
 from jobs.models import Job
 from jobs.status import Status
-from tests.support.api_client import Api
+from tests.support.api_client import Api, assert_error
 from tests.support.factories import make_job, make_key, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,7 +51,7 @@ def outage(kind: type[Exception]) -> Exception:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_job_that_may_have_been_created_is_not_said_to_be_refused(api: Api, kind: type[Exception]):
+def test_after_a_lost_commit_of_a_create_the_outcome_is_unknown(api: Api, kind: type[Exception]):
     with answers_lost(kind):
         response = api.post("/jobs", WANTED)
 
@@ -60,7 +60,7 @@ def test_a_job_that_may_have_been_created_is_not_said_to_be_refused(api: Api, ki
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_cancel_that_may_have_been_made_is_not_said_to_be_refused(api: Api, kind: type[Exception]):
+def test_after_a_lost_commit_of_a_cancel_the_outcome_is_unknown(api: Api, kind: type[Exception]):
     job = make_job(project=api.project)
 
     with answers_lost(kind):
@@ -71,16 +71,15 @@ def test_a_cancel_that_may_have_been_made_is_not_said_to_be_refused(api: Api, ki
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_before_the_commit_an_outage_has_changed_nothing_and_says_so(api: Api, kind: type[Exception]):
+def test_an_outage_before_the_commit_has_changed_nothing(api: Api, kind: type[Exception]):
     with patch("jobs.services.commands.insert.transitions.schedule_many", side_effect=outage(kind)):
         response = api.post("/jobs", WANTED)
 
     assert not Job.objects.exists()
-    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+    assert_error(response, 503, "unavailable")
 
 
 def assert_unknown(response: Any) -> None:
-    assert response.status_code == 503
-    assert response.json()["code"] == "outcome_unknown"
+    assert_error(response, 503, "outcome_unknown")
     assert "look whether it was made" in response.json()["error"]
     assert "Retry-After" not in response

@@ -1,4 +1,4 @@
-"""Odd requests, sent byte for byte to a real server: refused in our form, and nothing has changed."""
+"""Odd requests, sent byte for byte to a real server: JSON answers, and nothing has changed."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.support.odd_requests import ALL, DELETE, MEANT, NOT_HTTP, USERS, Odd
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A server, and what stands in its database."""
+    """A server, and rows in its database."""
 
     port: int
     secret: str
@@ -115,7 +115,7 @@ def test_odd_requests_get_plain_answers_and_change_nothing(site: Site):
     assert not wrong, "\n".join(wrong)
 
 
-def test_an_erasure_is_for_the_user_who_was_meant(site: Site):
+def test_an_odd_spelling_erases_the_user_who_was_meant(site: Site):
     wrong = []
 
     for spelled, meant in MEANT.items():
@@ -129,7 +129,7 @@ def test_an_erasure_is_for_the_user_who_was_meant(site: Site):
     assert not wrong, "\n".join(wrong)
 
 
-def test_what_is_no_http_is_refused_by_the_server_which_still_serves(site: Site):
+def test_what_is_no_http_is_refused_and_the_server_goes_on(site: Site):
     before = everything()
 
     for request in NOT_HTTP:

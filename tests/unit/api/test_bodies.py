@@ -1,4 +1,5 @@
 import json
+import re
 import time
 from typing import Any, Final
 
@@ -9,6 +10,11 @@ from jobs.exceptions import InvalidField
 from jobs.models import Job
 from tests.support.api_client import Api
 
+OTHER_TYPES: Final = [
+    *("text/plain", "", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx"),
+    *("application/vnd.api+json", "application/json, application/json", "application/json; charset=utf-16"),
+    *("application/json; charset=rot13", "application/json;charset=latin-1", "é", "*/*", "json"),
+]
 VALID: Final = b'{"action": "touch_publicly", "referenceId": "x"}'
 
 
@@ -23,54 +29,31 @@ def problem_with(raw: bytes) -> str:
     return caught.value.problem
 
 
-@pytest.mark.parametrize(
-    "raw", [b'{"a": 1, "a": 1}', b'{"a": {"b": 1, "b": 2}}', b'{"a": 1, "\\u0061": 1}', b'{"\\ud800": 1, "\\ud800": 1}']
-)
-def test_a_key_that_stands_twice_is_refused(raw: bytes):
-    assert problem_with(raw).endswith(" twice")
-
-
-@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-1e400", b"1" * 310, b"1" * 60_000])
-def test_a_number_that_json_or_a_float_has_not_is_refused(number: bytes):
-    assert problem_with(b'{"a": [' + number + b"]}")
-
-
-NOT_JSON: Final = [
+DUPLICATES: Final = [
+    *(b'{"a": 1, "a": 1}', b'{"a": {"b": 1, "b": 2}}', b'{"a": 1, "\\u0061": 1}', b'{"\\ud800": 1, "\\ud800": 1}'),
+]
+NO_NUMBERS: Final = [b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-1e400", b"1" * 310, b"1" * 60_000]
+NO_JSON: Final = [
     *(b"", b" ", b"{", b"{}x", b"{'a': 1}", b'{"a": 01}', b'{"a": .5}', b'{"a": 0x1}', b'{"a": "\n"}', b'{"a": "\\x"}'),
     *(b'{"a": 1,}', b'{"a" 1}', b"{a: 1}", b'{"a": "', b'{"a": "\\', b'{"a": +1}', b'{"a": True}', b"// {}", b"{}{}"),
     *('{"a": ١}'.encode(), b"\x00", b"{}\x00", b'{"a":\x0b1}'),
 ]
-OTHER_TYPES: Final = [
-    *("text/plain", "", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx"),
-    *("application/vnd.api+json", "application/json, application/json", "application/json; charset=utf-16"),
-    *("application/json; charset=rot13", "application/json;charset=latin-1", "é", "*/*", "json"),
+NO_OBJECTS: Final = [b"[]", b"null", b"1", b'"a"', b"true", b'[{"a": 1}]']
+NO_UTF_8: Final = [b'{"a": "\xff"}', b'{"a": "\xc0\x80"}', b'{"a": "\xed\xa0\x80"}', '{"a": "é"}'.encode("latin-1")]
+PROBLEMS: Final = [
+    *((raw, r"has the key .* twice") for raw in DUPLICATES),
+    *((b'{"a": [' + number + b"]}", "must not have|has a number") for number in NO_NUMBERS),
+    *((raw, r"is not JSON, see line [12] column \d+") for raw in NO_JSON),
+    *((raw, "must be a JSON object") for raw in NO_OBJECTS),
+    *((raw, "must be UTF-8") for raw in NO_UTF_8),
+    *(('{"a": 1}'.encode(encoding), "must be UTF-8|is not JSON") for encoding in ("utf-16", "utf-16-le", "utf-32")),
+    (b"\xef\xbb\xbf{}", "must not start with a byte order mark"),
 ]
 
 
-@pytest.mark.parametrize("raw", NOT_JSON)
-def test_what_is_not_json_is_refused_with_the_place(raw: bytes):
-    assert problem_with(raw).startswith("is not JSON, see line 1 column ") or raw == b'{"a": "\n"}'
-
-
-@pytest.mark.parametrize("raw", [b"[]", b"null", b"1", b'"a"', b"true", b'[{"a": 1}]'])
-def test_what_is_no_object_is_refused(raw: bytes):
-    assert problem_with(raw) == "must be a JSON object"
-
-
-@pytest.mark.parametrize(
-    "raw", [b'{"a": "\xff"}', b'{"a": "\xc0\x80"}', b'{"a": "\xed\xa0\x80"}', '{"a": "é"}'.encode("latin-1")]
-)
-def test_what_is_not_utf_8_is_refused(raw: bytes):
-    assert problem_with(raw) == "must be UTF-8"
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
-def test_other_encodings_are_refused(encoding: str):
-    assert problem_with('{"a": 1}'.encode(encoding))
-
-
-def test_a_byte_order_mark_is_refused():
-    assert problem_with(b"\xef\xbb\xbf{}") == "must not start with a byte order mark"
+@pytest.mark.parametrize(("raw", "problem"), PROBLEMS)
+def test_a_body_that_is_no_strict_json_object_is_refused(raw: bytes, problem: str):
+    assert re.match(problem, problem_with(raw))
 
 
 def test_32_levels_are_accepted_and_33_are_not():
@@ -78,26 +61,20 @@ def test_32_levels_are_accepted_and_33_are_not():
     assert problem_with(nested(33)) == "must not be nested deeper than 32"
 
 
-def test_brackets_in_strings_are_no_levels():
+def test_brackets_in_strings_do_not_nest():
     assert parse_object(json.dumps({"a": '[{"\\' * 100}).encode())
 
 
 @pytest.mark.parametrize(
     "raw",
     [
-        b"[" * MAX_BODY_BYTES,
-        b'{"a":' * 10_000,
-        b'"' + b'\\"' * 32_000,
-        b'{"a": "' + b"\\" * 65_000,
-        b"-" * 65_000,
-        b'{"a": ' + b"1" * 65_000,
-        b'{"a": ' + b"1" * 65_000 + b".0}",
+        *(b"[" * MAX_BODY_BYTES, b'{"a":' * 10_000, b'"' + b'\\"' * 32_000, b'{"a": "' + b"\\" * 65_000, b"-" * 65_000),
+        *(b'{"a": ' + rest for rest in (b"1" * 65_000, b"1" * 65_000 + b".0}", b" " * 65_000)),
         b'{"a": 1e' + b"9" * 65_000 + b"}",
-        b'{"a": ' + b" " * 65_000,
         b"{" + b",".join(b'"%d":0' % number for number in range(6000)),
     ],
 )
-def test_nothing_costs_time_that_grows_with_its_square(raw: bytes):
+def test_parsing_takes_time_proportional_to_the_length(raw: bytes):
     begun = time.perf_counter()
 
     with pytest.raises(InvalidField):
@@ -131,7 +108,7 @@ def test_another_content_type_is_refused(api: Api, content_type: str):
 @pytest.mark.parametrize(
     "content_type", ["application/json", "Application/JSON", "application/json; charset=UTF-8", "application/json;v=1"]
 )
-def test_json_is_json_however_it_is_written(api: Api, content_type: str):
+def test_json_is_accepted_in_every_spelling_of_its_type(api: Api, content_type: str):
     assert api.post("/jobs", VALID, content_type=content_type).status_code == 201
 
 
@@ -142,5 +119,5 @@ def test_64_kib_are_accepted_and_one_byte_more_is_not(api: Api):
     assert api.post("/jobs", VALID + b" " * padding).status_code == 201
 
 
-def test_the_size_is_judged_before_the_content(api: Api):
+def test_the_size_is_checked_before_the_content(api: Api):
     assert status_and_code(api, b"\xff" * 100_000) == (413, "payload_too_large")

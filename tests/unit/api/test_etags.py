@@ -22,9 +22,6 @@ def poll(api: Api, job: Job, etag: str, query: str = "") -> Any:
     return api.get(f"/jobs/{job.pk}?{query}", headers={"If-None-Match": etag})
 
 
-# ---------------------------------------------------------------- If-None-Match, as the RFC has it
-
-
 STRONG = ETAG.removeprefix("W/")
 KNOWN = [
     *(ETAG, STRONG, "*", " \t* ", f'"a",{ETAG}', f'W/"a" , \t{ETAG},, "b"', f",, {ETAG} ,", f'"a,b",{ETAG}'),
@@ -54,9 +51,6 @@ def test_a_long_field_takes_time_in_proportion(field: str):
 
     assert not is_known(ETAG, field)
     assert time.perf_counter() - begun < 1
-
-
-# ---------------------------------------------------------------- the answers
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -136,9 +130,6 @@ def test_other_endpoints_ignore_if_none_match(api: Api):
 
     assert api.get("/jobs", headers={"If-None-Match": "*"}).status_code == 200
     assert api.delete(f"/jobs/{job.pk}", headers={"If-None-Match": "*"}).status_code == 200
-
-
-# ---------------------------------------------------------------- Retry-After
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status.is_final])

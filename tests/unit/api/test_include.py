@@ -40,9 +40,6 @@ def make_worker(api: Api, *, beat: float) -> datetime:
     return beat_at
 
 
-# ---------------------------------------------------------------- the parameter
-
-
 @pytest.mark.parametrize(
     ("include", "added"),
     [
@@ -85,9 +82,6 @@ def test_a_foreign_job_or_a_malformed_id_is_refused_before_include_is_read(api: 
 
     assert api.get(f"/jobs/{foreign.pk}?include=progress,events").status_code == 404
     assert api.get("/jobs/abc?include=nonsense").json()["error"] == "jobId: must be an integer"
-
-
-# ---------------------------------------------------------------- progress
 
 
 def test_progress_of_a_running_job(api: Api):
@@ -151,9 +145,6 @@ def test_it_waits_for_a_worker_or_its_turn(api: Api):
     assert waiting_for(api) == {"what": "turn"}
 
 
-# ---------------------------------------------------------------- receipt
-
-
 def test_a_job_that_has_not_run_has_an_empty_receipt(api: Api):
     assert ask(api, make_job(project=api.project), "receipt") == {"receipt": {"stores": {}, "verifiedAt": None}}
 
@@ -164,9 +155,6 @@ def test_the_receipt_tells_what_was_found_done_and_left(api: Api):
     job = make_job(project=api.project, status=Status.COMPLETED, receipt=receipt)
 
     assert ask(api, job, "receipt") == {"receipt": {"stores": stores, "verifiedAt": LONG_AGO_MS + 250}}
-
-
-# ---------------------------------------------------------------- events and attempts
 
 
 def test_events_and_attempts_in_their_words(api: Api):

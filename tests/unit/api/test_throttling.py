@@ -62,9 +62,6 @@ def statuses(*answers: Any) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
-# ---------------------------------------------------------------- by key
-
-
 def test_beyond_its_limit_a_key_is_refused_until_the_next_minute(api: Api, window: Callable[[float], None]):
     with limits(REQUESTS_PER_MINUTE=2):
         answers = [api.get("/jobs") for _ in range(3)]
@@ -134,9 +131,6 @@ def test_addresses_are_counted_apart_whatever_the_request_says_of_its_own():
     assert statuses(*answers, *others) == [401, 429, 429, 401, 429]
 
 
-# ---------------------------------------------------------------- by address
-
-
 def test_an_address_with_too_many_wrong_keys_is_refused_until_the_next_minute(window: Callable[[float], None]):
     with limits(FAILED_KEYS_PER_MINUTE=2):
         answers = [fail() for _ in range(3)]
@@ -197,9 +191,6 @@ def test_the_address_is_the_one_that_the_outermost_trusted_proxy_saw(proxies: in
 @pytest.mark.parametrize("meta", [{}, {"REMOTE_ADDR": ""}, {"REMOTE_ADDR": "unix:"}])
 def test_without_an_address_all_clients_are_counted_together(meta: dict[str, str]):
     assert throttling.client_address(meta) == ""
-
-
-# ---------------------------------------------------------------- caches
 
 
 class BrokenCache(LocMemCache):
