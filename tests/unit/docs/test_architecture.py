@@ -32,3 +32,19 @@ def test_the_page_describes_five_trips():
 @pytest.mark.parametrize(("file", "name"), sorted(set(PLACES)))
 def test_the_file_exists_and_defines_the_name(file: str, name: str):
     assert name in names_in(Source(ROOT / file).tree.body)
+
+
+def test_the_layout_for_contributors_lists_every_package_with_files_that_exist():
+    layout = (ROOT / "CONTRIBUTING.md").read_text().split("| package |")[1].split("\n\n")[0].splitlines()[2:]
+    rows = [row.strip("| ").split(" | ") for row in layout]
+    files = [
+        f"{package.strip('`')}/{name}"
+        for package, _, items in rows
+        for item in items.split("; ")
+        for name in re.findall(r"`([\w*]+)/?`", item.partition(":")[0])
+    ]
+    packages = {path.parent.name for path in (ROOT / "jobs").glob("*/__init__.py")}
+
+    assert {package.strip("`").partition("/")[0] for package, *_ in rows} == packages - {"checks", "migrations"}
+    assert [name for name in files if not [*(ROOT / "jobs").glob(f"{name}.py"), *(ROOT / "jobs").glob(name)]] == []
+    assert len(files) > 60
