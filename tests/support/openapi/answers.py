@@ -1,4 +1,4 @@
-"""The bodies of answers; they are only described, never used."""
+"""The bodies of answers and requests, for the OpenAPI document only."""
 
 from typing import Any, Final
 

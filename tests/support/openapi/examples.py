@@ -15,16 +15,13 @@ SCHEDULED: Final[dict[str, Any]] = {
     "errors": None,
 }
 CANCELLED: Final[dict[str, Any]] = {
+    **SCHEDULED,
     "jobId": 3452,
     "description": "Delete user sessions of userId = mehdi@example.com",
     "status": "cancelled",
-    "projectId": 1,
-    "action": "delete_user_data",
     "referenceId": "mehdi@example.com",
     "createdAt": 1623912962910,
     "updatedAt": 1623913015276,
-    "startAt": 1623954600000,
-    "errors": None,
 }
 
 EXAMPLES: Final[dict[tuple[str, int], Any]] = {

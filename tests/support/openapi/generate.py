@@ -1,4 +1,4 @@
-"""Make the document with drf-spectacular, which only those need who change the API."""
+"""Generates the OpenAPI document with drf-spectacular, a dependency of development only."""
 
 import json
 from importlib.metadata import version
@@ -68,7 +68,7 @@ def generate() -> dict[str, Any]:
     """Return the document, paths without a prefix.
 
     Raises:
-        RuntimeError: drf-spectacular had something to say; it prints what.
+        RuntimeError: drf-spectacular has warnings, which it prints.
     """
     GENERATOR_STATS.reset()
     options = {**OPTIONS, "VERSION": version("django-jobsite")}
@@ -83,44 +83,39 @@ def generate() -> dict[str, Any]:
 
 
 def as_text() -> str:
-    """Return the document as it is kept."""
+    """Return the document as it is committed."""
     return json.dumps(generate(), indent=1, ensure_ascii=False) + "\n"
 
 
 class JobsSchema(AutoSchema):
-    """Reads :data:`OPERATIONS`; whatever that does not say, drf-spectacular finds out by itself."""
+    """Describes the endpoints by :data:`OPERATIONS`; the rest drf-spectacular finds in the views."""
 
     @property
     def operation(self) -> Operation:
-        """What is written of this operation."""
+        """The entry of this endpoint."""
         path = self.path
         for ours, theirs in NAMES.items():
             path = path.replace(ours, theirs)
         return OPERATIONS[self.method, path]
 
     def get_operation_id(self) -> str:
-        """Return the name that clients' methods are made of."""
         return self.operation.id
 
     def get_summary(self) -> str:
-        """Return the title."""
         return self.operation.summary
 
     def get_description(self) -> str:
-        """Return the text; names the scope."""
         scope = self.operation.scope
         return self.operation.description + (f" Needs a key with the scope `{scope}`." if scope else "")
 
     def get_tags(self) -> list[str]:
-        """Return one heading for all."""
         return ["Jobs"]
 
     def get_auth(self) -> list[dict[str, Any]]:
-        """Return that every call needs a key."""
         return [{SECURITY: []}]
 
     def get_override_parameters(self) -> list[Any]:
-        """Return the parameters, those of every call included, and the headers of answers."""
+        """Return parameters and headers of answers, with those of every endpoint."""
         of_path = [PROJECT_KEY] if "{project_key}" in self.path else []
         every = OpenApiParameter(
             "X-Request-Id", str, OpenApiParameter.HEADER, response=True, description="The id of this request."
@@ -128,15 +123,13 @@ class JobsSchema(AutoSchema):
         return [*of_path, *self.operation.parameters, REQUEST_ID, every, *LIMITS]
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        """Whether to wrap the body into pages: ours are described as they are."""
-        return False
+        return False  # the bodies of lists are described as they are
 
     def get_request_serializer(self) -> Any:
-        """Return what the body is described by."""
         return self.operation.request
 
     def get_response_serializers(self) -> Any:
-        """Return the answers by status; those that are errors name their codes."""
+        """Return the answers by status; errors list their codes."""
         answers: dict[int, Any] = {
             status: OpenApiResponse(body, sentence, examples=self._examples(status))
             for status, body, sentence in self.operation.success
@@ -153,12 +146,11 @@ class JobsSchema(AutoSchema):
 
 
 class _Described(OpenApiSerializerFieldExtension):
-    """Base of what is told of our own fields."""
+    """Base of the descriptions of our own serializer fields."""
 
     schema: dict[str, Any]
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        """Return the JSON schema."""
         return dict(self.schema)
 
 

@@ -1,4 +1,4 @@
-"""What the document says of each operation beyond what the serializers tell."""
+"""The endpoints in the OpenAPI document: texts, parameters, answers and errors of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tests.support.openapi.answers import BATCH, DETAILS, JOB, JOBS, KEY
 IN_PATH: Final = OpenApiParameter.PATH
 IN_HEADER: Final = OpenApiParameter.HEADER
 
-# What any call with a key may be answered.
+# The errors of every call with a key.
 ALWAYS: Final = ("unauthorized", "missing_scope", "project_not_found", "too_many_requests", "internal_error")
 ALWAYS_AND_UNAVAILABLE: Final = (*ALWAYS, "unavailable")
 OF_A_CHANGE: Final = ("busy", "concurrent_change", "outcome_unknown")
@@ -28,7 +28,7 @@ OF_CREATING: Final = (*ALWAYS_AND_UNAVAILABLE, *OF_A_BODY, "idempotency_key_reus
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One call: ``success`` is status, body and sentence; ``errors`` are codes of the catalogue."""
+    """One endpoint: ``success`` is status, body and sentence; ``errors`` are codes of ``ERROR_CODES``."""
 
     id: str
     summary: str
@@ -91,7 +91,7 @@ REASON: Final = query(
 
 
 def header_of(status: int, name: str, kind: Any, description: str) -> OpenApiParameter:
-    """Return a header that answers with ``status`` have."""
+    """Return a header of answers with ``status``."""
     return OpenApiParameter(name, kind, IN_HEADER, response=[status], description=description)
 
 
@@ -160,11 +160,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         success=[(200, JOB, "The cancelled job.")],
         errors=(
             *ALWAYS_AND_UNAVAILABLE,
-            "invalid_field",
-            "transition_refused",
-            "job_not_found",
-            "busy",
-            "outcome_unknown",
+            *"invalid_field transition_refused job_not_found busy outcome_unknown".split(),
         ),
     ),
     ("DELETE", "/{projectKey}/users/{userId}"): Operation(

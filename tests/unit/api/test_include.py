@@ -84,22 +84,13 @@ def test_a_foreign_job_or_a_malformed_id_is_refused_before_include_is_read(api: 
     assert api.get("/jobs/abc?include=nonsense").json()["error"] == "jobId: must be an integer"
 
 
-def test_progress_of_a_running_job(api: Api):
-    job = make_job(
-        project=api.project, status=Status.RUNNING, progress_done=3, progress_total=9, progress_at=LONG_AGO, attempt=2
-    )
-
-    assert ask(api, job, "progress") == {
-        "progress": {"done": 3, "total": 9, "at": LONG_AGO_MS, "attempt": 2, "waitingFor": None}
-    }
-
-
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.SCHEDULED])
-def test_only_a_scheduled_job_waits(api: Api, status: Status):
-    progress = ask(api, make_job(project=api.project, status=status), "progress")["progress"]
+def test_progress_of_a_job_that_does_not_wait(api: Api, status: Status):
+    columns = {"progress_done": 3, "progress_total": 9, "progress_at": LONG_AGO, "attempt": 2}
+    progress = ask(api, make_job(project=api.project, status=status, **columns), "progress")["progress"]
 
     assert list(progress) == ["done", "total", "at", "attempt", "waitingFor"]
-    assert progress["waitingFor"] is None
+    assert list(progress.values()) == [3, 9, LONG_AGO_MS, 2, None]
 
 
 def waiting_for(api: Api, **columns: Any) -> Any:
@@ -145,16 +136,13 @@ def test_it_waits_for_a_worker_or_its_turn(api: Api):
     assert waiting_for(api) == {"what": "turn"}
 
 
-def test_a_job_that_has_not_run_has_an_empty_receipt(api: Api):
-    assert ask(api, make_job(project=api.project), "receipt") == {"receipt": {"stores": {}, "verifiedAt": None}}
-
-
 def test_the_receipt_tells_what_was_found_done_and_left(api: Api):
     stores = {"sessions": {"found": 5, "done": 5, "left": 0}, "from": {"found": None, "done": 2, "left": None}}
     receipt = {"stores": stores, "verified_at": "2025-01-01T12:00:00.250+00:00"}
     job = make_job(project=api.project, status=Status.COMPLETED, receipt=receipt)
 
     assert ask(api, job, "receipt") == {"receipt": {"stores": stores, "verifiedAt": LONG_AGO_MS + 250}}
+    assert ask(api, make_job(project=api.project), "receipt") == {"receipt": {"stores": {}, "verifiedAt": None}}
 
 
 def test_events_and_attempts_in_their_words(api: Api):

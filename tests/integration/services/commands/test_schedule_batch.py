@@ -1,4 +1,4 @@
-"""``request_jobs`` when what was in its way is gone before it could be named."""
+"""``request_jobs`` and ``request_job`` when the conflicting row is gone before it could be named."""
 
 from typing import Any
 
@@ -27,13 +27,13 @@ def request(
 
 
 @pytest.mark.django_db
-def test_when_the_job_in_the_way_has_just_ended_the_whole_batch_is_tried_again(monkeypatch: pytest.MonkeyPatch):
+def test_when_the_conflicting_job_has_just_ended_the_whole_batch_is_tried_again(monkeypatch: pytest.MonkeyPatch):
     active = make_job(action="touch_once", reference_id="b", unique_key="b")
-    look = JobQuerySet.active
+    original = JobQuerySet.active
 
     def end_it_first(rows: JobQuerySet) -> JobQuerySet:
         Job.objects.filter(pk=active.pk).update(status=Status.CANCELLED.value, finished_at=active.created_at)
-        return look(rows)
+        return original(rows)
 
     monkeypatch.setattr(JobQuerySet, "active", end_it_first)
 
@@ -60,7 +60,7 @@ def in_vain(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("action", ["touch", "touch_once"])
-def test_after_three_tries_whoever_repeats_a_request_is_told_to_come_back(in_vain: list[Any], action: str):
+def test_after_three_tries_an_idempotent_request_gets_busy(in_vain: list[Any], action: str):
     # One that an insert without a unique key must not be taken for.
     project = make_job(action=action).project
     new_job = NewJob(action=action, reference_id="a")
@@ -74,7 +74,7 @@ def test_after_three_tries_whoever_repeats_a_request_is_told_to_come_back(in_vai
 
 
 @pytest.mark.django_db
-def test_another_broken_constraint_is_not_taken_for_a_job_in_the_way(monkeypatch: pytest.MonkeyPatch):
+def test_another_violated_constraint_is_no_conflict(monkeypatch: pytest.MonkeyPatch):
     tries = []
 
     def break_a_foreign_key(jobs: list[Any], **_: Any) -> None:

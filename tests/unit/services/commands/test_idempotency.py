@@ -1,4 +1,4 @@
-"""How a call is remembered and found again."""
+"""How an idempotent request is identified and its jobs are found again."""
 
 import pytest
 from django.db import connection
@@ -10,39 +10,40 @@ from tests.support.factories import LONG_AGO, make_job, make_key, make_project
 pytestmark = pytest.mark.django_db
 
 
-def test_a_call_is_told_by_key_holder_endpoint_and_body():
+def test_a_request_is_identified_by_key_caller_endpoint_and_body():
     one, other = (str(make_key().key.pk) for _ in range(2))
 
-    call = identify_request("k", caller=one, endpoint="job", body=b"x")
+    request = identify_request("k", caller=one, endpoint="job", body=b"x")
 
-    assert call == identify_request("k", caller=one, endpoint="job", body=b"x")
-    assert call.digest != identify_request("l", caller=one, endpoint="job", body=b"x").digest
-    assert call.digest != identify_request("k", caller=other, endpoint="job", body=b"x").digest
+    assert request == identify_request("k", caller=one, endpoint="job", body=b"x")
+    assert request.digest != identify_request("l", caller=one, endpoint="job", body=b"x").digest
+    assert request.digest != identify_request("k", caller=other, endpoint="job", body=b"x").digest
     for further in ({"endpoint": "batch", "body": b"x"}, {"endpoint": "job", "body": b"y"}):
         same_key = identify_request("k", caller=one, **further)
-        assert (same_key.digest, same_key.body != call.body) == (call.digest, True)
+        assert (same_key.digest, same_key.body != request.body) == (request.digest, True)
 
 
-def test_no_call_has_no_replay_and_costs_nothing(django_assert_num_queries):
+def test_without_a_request_there_is_no_replay_and_no_query(django_assert_num_queries):
     with django_assert_num_queries(0):
         assert find_replay(None, project=None) is None
 
 
 def test_jobs_that_were_deleted_are_missing_from_the_replay():
     project = make_project()
-    call = identify_request("k", caller="1", endpoint="batch", body=b"x")
+    request = identify_request("k", caller="1", endpoint="batch", body=b"x")
     first, second, third = (
-        make_job(project=project, call_digest=call.digest, call_body=call.body, call_index=index) for index in range(3)
+        make_job(project=project, call_digest=request.digest, call_body=request.body, call_index=index)
+        for index in range(3)
     )
     second.delete()
 
-    replay = find_replay(call, project=project)
+    replay = find_replay(request, project=project)
 
     assert replay is not None
     assert list(replay.jobs) == [first, third]
 
 
-def test_the_look_up_uses_the_constraint_s_index_however_many_jobs_there_are():
+def test_the_search_uses_the_constraint_s_index():
     project = make_project()
     columns = {"project": project, "action": "touch", "created_at": LONG_AGO, "start_at": LONG_AGO, "due_at": LONG_AGO}
     Job.objects.bulk_create(
