@@ -1,4 +1,4 @@
-"""The steps of staff that leave a job's status as it is, as callables, for tests that go through all of them."""
+"""The interventions in a job that waits, for tests of all of them; and failed jobs, to be retried by staff."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from jobs.actors import Actor
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from jobs.services.commands.interventions import hold_job, resume_job, run_job_now
+from jobs.services.commands.retry import retry_job
 from jobs.status import RefusalReason, Status
 from tests.support.factories import LONG_AGO, make_job
 from tests.support.transitions import T
@@ -18,13 +19,22 @@ LATER: Final = T + timedelta(days=365 * 100)
 HELD: Final = {"held_at": LONG_AGO}
 
 
+def make_failed(**columns: Any) -> Job:
+    return make_job(status=Status.FAILED, **columns)
+
+
+def retry(job: Job, **named: Any) -> Job:
+    """Retry a failed job as staff do."""
+    return retry_job(job.pk, project=job.project, **{"actor": STAFF, "reason": "They asked.", **named})
+
+
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """One step: the transition, the service, a job that may take it, and which waiting jobs must refuse."""
+class Intervention:
+    """An intervention: the transition, the service, columns of a job for which it is possible, and of others."""
 
     name: str
-    move: Callable[..., bool]
-    serve: Callable[..., Job]
+    transition: Callable[..., bool]
+    run: Callable[..., Job]
     columns: dict[str, Any]
     what: JobEvent.What
     refusals: list[tuple[dict[str, Any], RefusalReason]]
@@ -33,35 +43,37 @@ class Step:
         return self.name
 
     def make(self, **what_matters: Any) -> Job:
-        """Insert a job that may take this step."""
+        """Insert a job for which it is possible."""
         return make_job(**{**self.columns, **what_matters})
 
-    def take(self, job: Job, **named: Any) -> bool:
+    def apply(self, job: Job, **named: Any) -> bool:
         """Apply the transition."""
-        return self.move(job.pk, **{"project": job.project, "actor": STAFF, "reason": "They asked.", "now": T, **named})
+        return self.transition(
+            job.pk, **{"project": job.project, "actor": STAFF, "reason": "They asked.", "now": T, **named}
+        )
 
 
-STEPS: Final = [
-    Step(
+INTERVENTIONS: Final = [
+    Intervention(
         name="hold",
-        move=transitions.hold,
-        serve=hold_job,
+        transition=transitions.hold,
+        run=hold_job,
         columns={},
         what=JobEvent.What.HELD,
         refusals=[(HELD, RefusalReason.HELD)],
     ),
-    Step(
+    Intervention(
         name="resume",
-        move=transitions.resume,
-        serve=resume_job,
+        transition=transitions.resume,
+        run=resume_job,
         columns=HELD,
         what=JobEvent.What.RESUMED,
         refusals=[({}, RefusalReason.NOT_HELD), ({"due_at": LATER}, RefusalReason.NOT_HELD)],
     ),
-    Step(
+    Intervention(
         name="run now",
-        move=transitions.advance,
-        serve=run_job_now,
+        transition=transitions.advance,
+        run=run_job_now,
         columns={"due_at": LATER},
         what=JobEvent.What.ADVANCED,
         refusals=[({"due_at": LATER, **HELD}, RefusalReason.HELD), ({}, RefusalReason.DUE_ALREADY)],
@@ -75,5 +87,6 @@ NOT_WAITING: Final = {
 }
 # Interventions, the columns of jobs that must refuse them, and why.
 REFUSED: Final = [
-    (step, {**step.columns, "status": status}, why) for step in STEPS for status, why in NOT_WAITING.items()
-] + [(step, columns, why) for step in STEPS for columns, why in step.refusals]
+    *((each, {**each.columns, "status": status}, why) for each in INTERVENTIONS for status, why in NOT_WAITING.items()),
+    *((each, columns, why) for each in INTERVENTIONS for columns, why in each.refusals),
+]

@@ -1,10 +1,15 @@
-"""The database's plans for statements on jobs that a test has captured."""
+"""The database's plans for statements on jobs, and tables of jobs for which a plan matters."""
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from jobs.models import Job
+from tests.support.factories import make_project
 
 # The next due time is the first entry of an index, which SQLite calls a scan as well.
 _SCAN = re.compile("Seq Scan on jobs_job|SCAN jobs_job(?! USING INDEX jobs_job_waiting)")
@@ -25,3 +30,16 @@ def plans_on_jobs(captured: CaptureQueriesContext) -> list[str]:
 def scans(plans: Iterable[str]) -> list[str]:
     """Return those plans that read the whole table of jobs."""
     return [plan for plan in plans if _SCAN.search(plan)]
+
+
+def fill_table() -> None:
+    """Insert enough jobs of all kinds that reading the whole table would cost more than an index."""
+    project, old = make_project(), timezone.now() - timedelta(days=1)
+    rows = {"project": project, "action": "touch", "created_at": old, "start_at": old, "due_at": old}
+    ended = {"status": "completed", "finished_at": old, "attempt": 1, "worker": "w"}
+    jobs = [Job(reference_id=f"user-{n}", **rows, **ended) for n in range(4_000)]
+    jobs += [Job(reference_id=f"user-{n}", **rows, **{**ended, "status": "failed"}) for n in range(1_000)]
+    jobs += [Job(reference_id=f"user-{n}", **rows) for n in range(1_000)]
+    Job.objects.bulk_create(jobs, batch_size=1_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")

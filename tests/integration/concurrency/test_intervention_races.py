@@ -1,4 +1,4 @@
-"""Staff who step in while others do, or while workers claim: one wins, and the other is told what really happened."""
+"""Interventions against each other and against claims: one wins, the other is refused with the true reason."""
 
 import threading
 from collections import Counter
@@ -19,12 +19,17 @@ from jobs.services.commands.retry import retry_job, retry_many
 from jobs.status import RefusalReason, Status
 from tests.support.concurrency import InThread, postgresql_only, somebody_holds, somebody_waits_for_a_lock, until
 from tests.support.factories import WORKER, make_job, make_project, make_running_job
-from tests.support.interventions import LATER, STAFF, STEPS, Step
+from tests.support.interventions import INTERVENTIONS, LATER, STAFF, Intervention
 from tests.support.transitions import LEASE, changes_of, events_of, row_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 20
+
+
+@pytest.fixture(params=INTERVENTIONS, ids=str)
+def intervention(request: pytest.FixtureRequest) -> Intervention:
+    return request.param
 
 
 def at_once(*works: Any) -> list[Any]:
@@ -47,18 +52,17 @@ def claim(job: Job) -> list[Job]:
         return transitions.claim([job.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE)
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_who_waits_for_a_cancel_is_told_that_the_job_has_ended(step: Step):
-    job = step.make()
+def test_an_intervention_that_waited_for_a_cancel_is_refused_as_the_job_has_ended(intervention: Intervention):
+    job = intervention.make()
 
     with engine_transaction():
         transitions.cancel(job.pk, project=job.project, actor=STAFF)
         after_the_cancel = row_of(job)
         if connection.vendor == "postgresql":
-            second = InThread(partial(step.serve, job.pk, project=job.project))
-            until(somebody_waits_for_a_lock, what=f"{step} meets the lock of the cancel")
+            second = InThread(partial(intervention.run, job.pk, project=job.project))
+            until(somebody_waits_for_a_lock, what=f"{intervention} meets the lock of the cancel")
     if connection.vendor != "postgresql":  # one writer at a time: the second begins where the first has ended
-        second = InThread(partial(step.serve, job.pk, project=job.project))
+        second = InThread(partial(intervention.run, job.pk, project=job.project))
 
     with pytest.raises(StepRefused) as refused:
         second.result()
@@ -68,14 +72,13 @@ def test_who_waits_for_a_cancel_is_told_that_the_job_has_ended(step: Step):
 
 
 @postgresql_only
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_row_that_stays_locked_is_busy_and_unchanged(step: Step, settings: Any):
+def test_a_row_that_stays_locked_is_busy_and_unchanged(intervention: Intervention, settings: Any):
     settings.JOBS = {"CANCEL_WAIT_SECONDS": 0.15}
-    job = step.make()
+    job = intervention.make()
     before = row_of(job)
 
     with somebody_holds(job), pytest.raises(Busy):
-        step.serve(job.pk, project=job.project)
+        intervention.run(job.pk, project=job.project)
 
     assert changes_of(job, before) == {}
 
@@ -98,11 +101,11 @@ def test_of_a_hold_and_a_claim_one_wins():
         assert JobEvent.objects.filter(job=job).count() == 1
 
 
-def test_of_two_that_press_one_button_one_is_told_it_was_pressed():
-    for step in STEPS * 4:
-        job = step.make()
+def test_of_two_equal_interventions_one_is_refused():
+    for intervention in INTERVENTIONS * 4:
+        job = intervention.make()
 
-        answers = at_once(*[partial(step.serve, job.pk, project=job.project)] * 2)
+        answers = at_once(*[partial(intervention.run, job.pk, project=job.project)] * 2)
 
         (refused,) = [answer for answer in answers if isinstance(answer, StepRefused)]
         assert refused.why in (RefusalReason.HELD, RefusalReason.NOT_HELD, RefusalReason.DUE_ALREADY)
@@ -110,7 +113,7 @@ def test_of_two_that_press_one_button_one_is_told_it_was_pressed():
 
 
 @pytest.mark.parametrize("action", ["touch", "touch_once"])
-def test_of_eight_that_retry_one_job_one_does_and_the_others_are_told_which(action: str):
+def test_of_eight_retries_of_one_job_one_wins_and_the_others_name_the_new_job(action: str):
     for _ in range(4):
         failed = make_job(status=Status.FAILED, action=action)
 
@@ -143,7 +146,7 @@ def test_a_retry_against_a_new_job_for_the_same_reference():
             assert (created.pk, retried.why, retried.other_job_id) == (active.pk, RefusalReason.ACTIVE_JOB, active.pk)
 
 
-def test_a_button_against_a_bulk_retry():
+def test_a_retry_against_a_bulk_retry():
     project = make_project()
     for _ in range(ROUNDS):
         failed = [make_job(status=Status.FAILED, project=project) for _ in range(3)]
@@ -156,13 +159,13 @@ def test_a_button_against_a_bulk_retry():
 
         assert Job.objects.filter(retry_of__in=failed).count() == 3
         assert (failed[1].pk in done) is isinstance(one, StepRefused)
-        # While the button's row was locked, it was passed over.
+        # While the row was locked by the single retry, the bulk retry skipped it.
         assert refused in (({}, {failed[1].pk: RefusalReason.RETRIED}) if isinstance(one, Job) else ({},))
         assert {failed[0].pk, failed[2].pk} <= set(done)
 
 
 @postgresql_only
-def test_a_redaction_that_is_going_on_lets_no_reference_slip_into_a_retry():
+def test_a_retry_that_waited_for_a_redaction_is_refused():
     failed = make_job(status=Status.FAILED)
 
     with engine_transaction():
@@ -177,7 +180,7 @@ def test_a_redaction_that_is_going_on_lets_no_reference_slip_into_a_retry():
 
 
 @postgresql_only
-def test_many_at_once_pass_over_what_others_have_locked():
+def test_changes_of_many_jobs_skip_locked_ones():
     locked = [make_running_job(), make_job(due_at=LATER), make_job(status=Status.FAILED)]
     free = [make_running_job(), make_job(due_at=LATER), make_job(status=Status.FAILED)]
     before = [row_of(job) for job in locked]

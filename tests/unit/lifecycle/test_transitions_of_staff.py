@@ -14,7 +14,7 @@ from jobs.status import RefusalReason, Status
 from jobs.workers.claim_order import ClaimOrder, seconds_to_next
 from tests.support.concurrency import statements
 from tests.support.factories import LONG_AGO, WORKER, make_job, make_project, make_running_job
-from tests.support.interventions import HELD, LATER, REFUSED, STAFF, STEPS, Step
+from tests.support.interventions import HELD, INTERVENTIONS, LATER, REFUSED, STAFF, Intervention
 from tests.support.transitions import LEASE, T, changes_of, events_of, row_of
 
 pytestmark = pytest.mark.django_db
@@ -64,36 +64,38 @@ def test_a_job_run_now_is_due_now_and_its_start_stays_what_was_asked_for():
     assert events_of(job) == [event(what="advanced")]
 
 
-@pytest.mark.parametrize(("step", "columns", "why"), REFUSED, ids=str)
-def test_a_step_that_is_refused_changes_nothing(step: Step, columns: dict[str, Any], why: RefusalReason):
+@pytest.mark.parametrize(("intervention", "columns", "why"), REFUSED, ids=str)
+def test_an_intervention_that_is_refused_changes_nothing(
+    intervention: Intervention, columns: dict[str, Any], why: RefusalReason
+):
     job = make_job(**columns)
     before = row_of(job)
 
-    assert not step.take(job)
+    assert not intervention.apply(job)
 
     assert changes_of(job, before) == {}
     assert events_of(job) == []
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_step_is_not_taken_for_another_project_nor_twice_nor_with_other_jobs(step: Step):
-    job, other = step.make(), step.make()
+@pytest.mark.parametrize("intervention", INTERVENTIONS, ids=str)
+def test_an_intervention_is_not_taken_for_another_project_nor_twice_nor_with_other_jobs(intervention: Intervention):
+    job, other = intervention.make(), intervention.make()
     before = row_of(other)
 
-    by_others = step.take(job, project=make_project())
-    first, second = step.take(job), step.take(job)
+    by_others = intervention.apply(job, project=make_project())
+    first, second = intervention.apply(job), intervention.apply(job)
 
     assert (by_others, first, second) == (False, True, False)
     assert changes_of(other, before) == {}
     assert len(events_of(job)) == 1
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_step_is_told_by_the_database_s_clock(step: Step):
-    job = step.make()
+@pytest.mark.parametrize("intervention", INTERVENTIONS, ids=str)
+def test_an_intervention_is_told_by_the_database_s_clock(intervention: Intervention):
+    job = intervention.make()
     started = clock.read(connection)
 
-    assert step.take(job, now=clock.NOW)
+    assert intervention.apply(job, now=clock.NOW)
 
     row, (told,) = row_of(job), events_of(job)
     assert started <= row["updated_at"] <= told["at"] <= clock.read(connection)
@@ -101,12 +103,12 @@ def test_a_step_is_told_by_the_database_s_clock(step: Step):
     assert started <= changed <= told["at"]
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_step_starts_with_its_write(step: Step):
-    job = step.make()
+@pytest.mark.parametrize("intervention", INTERVENTIONS, ids=str)
+def test_an_intervention_starts_with_its_write(intervention: Intervention):
+    job = intervention.make()
 
     with statements(without=("SAVEPOINT", "RELEASE")) as sent:
-        step.take(job)
+        intervention.apply(job)
 
     assert len(sent) == 1 if connection.vendor == "postgresql" else sent[0].startswith("UPDATE")
 

@@ -1,41 +1,18 @@
 import json
 from datetime import timedelta
-from io import StringIO
-from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jobs.models import ApiKey, Organization, Project
 from jobs.services.tenants.api_keys import find_access
 from jobs.services.tenants.projects import get_project_model
+from tests.support.commands import error_of, run, run_json
 from tests.support.factories import LONG_AGO, make_key, make_project
 
 pytestmark = pytest.mark.django_db
 
 named_projects = pytest.mark.skipif(get_project_model() is not Project, reason="the host has a Project of its own")
-
-
-def run(*words: str) -> str:
-    """Run a command; return what it prints on stdout."""
-    output = StringIO()
-    call_command(*words, stdout=output, stderr=StringIO())
-    return output.getvalue()
-
-
-def run_json(*words: str) -> dict[str, Any]:
-    """Run a command with ``--json``; its output is one object and a line break."""
-    printed = run(*words, "--json")
-    assert printed.endswith("}\n")
-    assert printed.count("\n") == 1
-    return json.loads(printed)
-
-
-def refusal(*words: str) -> str:
-    with pytest.raises(CommandError) as caught:
-        run(*words)
-    return str(caught.value)
 
 
 @named_projects
@@ -62,14 +39,14 @@ class TestCreateProject:
     def test_a_name_that_is_taken_is_refused(self):
         run("createproject", "Shop", "--organization", "Acme")
 
-        assert refusal("createproject", "Shop", "--organization", "Acme") == (
+        assert error_of("createproject", "Shop", "--organization", "Acme") == (
             "name: Acme has a project of this name already"
         )
 
     @pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 201])
     def test_a_name_that_cannot_be_is_refused_and_nothing_made(self, name: str):
-        assert refusal("createproject", name, "--organization", "Acme").startswith("name: must ")
-        assert refusal("createproject", "Shop", "--organization", name).startswith("organization: must ")
+        assert error_of("createproject", name, "--organization", "Acme").startswith("name: must ")
+        assert error_of("createproject", "Shop", "--organization", name).startswith("organization: must ")
         assert not Organization.objects.exists()
 
 
@@ -119,18 +96,18 @@ class TestCreateApiKey:
     def test_what_cannot_be_is_refused_in_a_sentence(self, options: list[str], sentence: str):
         organization = make_project().organization.name
 
-        assert refusal("createapikey", "--organization", organization, *options) == sentence
+        assert error_of("createapikey", "--organization", organization, *options) == sentence
         assert not ApiKey.objects.exists()
 
     def test_a_foreign_project_is_not_found(self):
         ours, theirs = make_project(), make_project()
 
-        assert refusal("createapikey", "--organization", ours.organization.name, "--project", theirs.key) == (
+        assert error_of("createapikey", "--organization", ours.organization.name, "--project", theirs.key) == (
             "project not found"
         )
 
     def test_an_unknown_organization_is_named(self):
-        assert refusal("createapikey", "--organization", "Nobody") == "organization: there is none called 'Nobody'"
+        assert error_of("createapikey", "--organization", "Nobody") == "organization: there is none called 'Nobody'"
 
 
 class TestListApiKeys:
@@ -182,7 +159,7 @@ class TestListApiKeys:
         assert run_json("listapikeys") == {"data": []}
 
     def test_an_unknown_organization_is_named(self):
-        assert "'Nobody'" in refusal("listapikeys", "--organization", "Nobody")
+        assert "'Nobody'" in error_of("listapikeys", "--organization", "Nobody")
 
 
 class TestRevokeApiKey:
@@ -205,4 +182,4 @@ class TestRevokeApiKey:
     def test_an_unknown_prefix_is_refused(self, prefix: str):
         make_key()
 
-        assert refusal("revokeapikey", prefix) == "no API key has this prefix"
+        assert error_of("revokeapikey", prefix) == "no API key has this prefix"

@@ -2,11 +2,9 @@
 
 import json
 from datetime import timedelta
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.test.utils import override_settings
 from django.utils import timezone
@@ -14,27 +12,13 @@ from django.utils import timezone
 from jobs.models import Job, Pause, Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
+from tests.support.commands import error_of
+from tests.support.commands import run_with_status as run
 from tests.support.factories import LONG_AGO, make_job, make_project, make_running_job
 
 pytestmark = pytest.mark.django_db
 
 PERSONAL = "shekar@example.com"
-
-
-def run(*words: str) -> tuple[str, int]:
-    """Run a command; return what it prints on stdout, and its exit status."""
-    output = StringIO()
-    try:
-        call_command(*words, stdout=output, stderr=StringIO())
-    except SystemExit as end:
-        return output.getvalue(), int(str(end.code))
-    return output.getvalue(), 0
-
-
-def refusal(*words: str) -> str:
-    with pytest.raises(CommandError) as caught:
-        run(*words)
-    return str(caught.value)
 
 
 def make_worker(**what_matters: Any) -> None:
@@ -141,13 +125,13 @@ class TestPauseJobs:
         assert printed.startswith(f"Paused jobs of action touch in project {project.key} since 20")
 
     def test_what_cannot_be_is_refused_in_a_sentence(self):
-        assert refusal("pausejobs", "--project", "unknown", "--reason", "x") == "project not found"
-        assert refusal("pausejobs", "--action", "tuoch", "--reason", "x") == "action: is not an action known here"
-        assert refusal("pausejobs", "--reason", " ") == "reason: must not be blank"
+        assert error_of("pausejobs", "--project", "unknown", "--reason", "x") == "project not found"
+        assert error_of("pausejobs", "--action", "tuoch", "--reason", "x") == "action: is not an action known here"
+        assert error_of("pausejobs", "--reason", " ") == "reason: must not be blank"
         assert not Pause.objects.exists()
 
     def test_a_reason_must_be_given(self):
-        assert "--reason" in refusal("pausejobs")
+        assert "--reason" in error_of("pausejobs")
 
 
 class TestResumeJobs:
@@ -174,8 +158,8 @@ class TestResumeJobs:
         assert not Pause.objects.exists()
 
     def test_all_and_one_at_once_is_refused(self):
-        assert "--all" in refusal("resumejobs", "--all", "--action", "touch")
-        assert refusal("resumejobs", "--project", "unknown") == "project not found"
+        assert "--all" in error_of("resumejobs", "--all", "--action", "touch")
+        assert error_of("resumejobs", "--project", "unknown") == "project not found"
 
 
 class TestPruneJobs:
@@ -216,10 +200,10 @@ class TestPruneJobs:
     def test_without_a_retention_it_is_refused(self):
         make_job(status=Status.COMPLETED)
 
-        assert refusal("prunejobs") == "RETENTION_DAYS: is not set in JOBS, so jobs are kept for ever"
+        assert error_of("prunejobs") == "RETENTION_DAYS: is not set in JOBS, so jobs are kept for ever"
 
     def test_a_batch_size_that_cannot_be_is_refused(self):
-        assert refusal("prunejobs", "--batch-size", "0") == "batch_size: must be from 1 to 5,000"
+        assert error_of("prunejobs", "--batch-size", "0") == "batch_size: must be from 1 to 5,000"
 
     def test_a_busy_database_is_told_without_its_words(self, monkeypatch: pytest.MonkeyPatch):
         class Locked(Exception):
@@ -230,4 +214,4 @@ class TestPruneJobs:
 
         monkeypatch.setattr("jobs.management.commands.prunejobs.redact_jobs", busy)
 
-        assert refusal("prunejobs") == "The database was busy or away; what was done is kept. Run it again."
+        assert error_of("prunejobs") == "The database was busy or away; what was done is kept. Run it again."

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from jobs.models import ApiKey, Organization
 from jobs.services.tenants.api_keys import find_access
+from tests.support.commands import error_of, run, run_json
 from tests.support.factories import make_key, make_organization
-from tests.unit.management.test_commands import refusal, run, run_json
 
 pytestmark = pytest.mark.django_db
 
@@ -51,18 +51,18 @@ class TestRotateApiKey:
 
     @pytest.mark.parametrize("hours", ["-1", "8761"])
     def test_an_overlap_that_cannot_be_is_refused_in_a_sentence(self, hours: str):
-        told = refusal("rotateapikey", make_key().key.prefix, f"--overlap-hours={hours}")
+        told = error_of("rotateapikey", make_key().key.prefix, f"--overlap-hours={hours}")
 
         assert told == "overlap: must be 0 to 8,760 hours"
 
     @pytest.mark.parametrize("hours", ["nan", "inf", "1e300"])
     def test_what_is_no_duration_is_refused_in_a_sentence(self, hours: str):
-        told = refusal("rotateapikey", make_key().key.prefix, f"--overlap-hours={hours}")
+        told = error_of("rotateapikey", make_key().key.prefix, f"--overlap-hours={hours}")
 
         assert told == "--overlap-hours takes a number of hours from 0 to 8760"
 
     def test_an_unknown_prefix_is_refused(self):
-        assert refusal("rotateapikey", "jsk_unknown") == "no API key has this prefix"
+        assert error_of("rotateapikey", "jsk_unknown") == "no API key has this prefix"
 
 
 class TestDisableAndEnableOrganization:
@@ -87,4 +87,4 @@ class TestDisableAndEnableOrganization:
 
     @pytest.mark.parametrize("command", ["disableorganization", "enableorganization"])
     def test_an_unknown_name_is_refused(self, command: str):
-        assert refusal(command, "Nobody") == "organization: there is none called 'Nobody'"
+        assert error_of(command, "Nobody") == "organization: there is none called 'Nobody'"

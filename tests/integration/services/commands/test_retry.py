@@ -15,18 +15,10 @@ from jobs.services.commands.retry import retry_job
 from jobs.services.reports.history import public_note
 from jobs.status import RefusalReason, Status
 from tests.support.factories import LONG_AGO, make_job, make_project
-from tests.support.interventions import STAFF
+from tests.support.interventions import make_failed, retry
 from tests.support.transitions import changes_of, events_of, row_of
 
 pytestmark = pytest.mark.django_db
-
-
-def make_failed(**what_matters: Any) -> Job:
-    return make_job(status=Status.FAILED, **what_matters)
-
-
-def retry(job: Job, **named: Any) -> Job:
-    return retry_job(job.pk, project=job.project, **{"actor": STAFF, "reason": "They asked.", **named})
 
 
 def refusal_of(job: Job) -> StepRefused:

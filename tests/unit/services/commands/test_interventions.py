@@ -20,33 +20,39 @@ from jobs.services.search.jobs import get_job_and_time
 from jobs.status import RefusalReason
 from tests.support.concurrency import statements
 from tests.support.factories import make_job, make_project
-from tests.support.interventions import HELD, LATER, REFUSED, STAFF, STEPS, Step
+from tests.support.interventions import HELD, INTERVENTIONS, LATER, REFUSED, STAFF, Intervention
 from tests.support.transitions import changes_of, events_of, row_of
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_step_returns_the_job_as_it_now_stands_and_tells_who_took_it(step: Step):
-    job = step.make()
+@pytest.fixture(params=INTERVENTIONS, ids=str)
+def intervention(request: pytest.FixtureRequest) -> Intervention:
+    return request.param
+
+
+def test_an_intervention_returns_the_changed_job_and_records_who_made_it(intervention: Intervention):
+    job = intervention.make()
     before = row_of(job)
 
-    returned = step.serve(job.pk, project=job.project, actor=STAFF, reason="They asked.")
+    returned = intervention.run(job.pk, project=job.project, actor=STAFF, reason="They asked.")
 
     assert "updated_at" in changes_of(job, before)
     assert row_of(job) == {column: getattr(returned, column) for column in before}
     (event,) = events_of(job)
-    assert (event["what"], event["from_status"], event["to_status"]) == (step.what, "scheduled", "scheduled")
+    assert (event["what"], event["from_status"], event["to_status"]) == (intervention.what, "scheduled", "scheduled")
     assert (event["actor"], event["request_id"], event["note"]) == ("staff:7", "request-7", "They asked.")
 
 
-@pytest.mark.parametrize(("step", "columns", "why"), REFUSED, ids=str)
-def test_a_job_that_cannot_take_the_step_is_refused_and_why(step: Step, columns: dict[str, Any], why: RefusalReason):
+@pytest.mark.parametrize(("refusing", "columns", "why"), REFUSED, ids=str)
+def test_an_intervention_that_is_not_possible_is_refused_with_the_reason(
+    refusing: Intervention, columns: dict[str, Any], why: RefusalReason
+):
     job = make_job(**columns)
     before = row_of(job)
 
     with pytest.raises(StepRefused) as refused:
-        step.serve(job.pk, project=job.project)
+        refusing.run(job.pk, project=job.project)
 
     assert (refused.value.job_id, refused.value.why, refused.value.status) == (job.pk, why, job.status)
     assert refused.value.other_job_id is None
@@ -54,94 +60,89 @@ def test_a_job_that_cannot_take_the_step_is_refused_and_why(step: Step, columns:
     assert events_of(job) == []
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
 @pytest.mark.parametrize("reason", [" ", "a\0b", "a\nb", "\ud800", "x" * 501])
-def test_a_reason_that_cannot_be_kept_changes_nothing(step: Step, reason: str):
-    job = step.make()
+def test_an_invalid_reason_changes_nothing(intervention: Intervention, reason: str):
+    job = intervention.make()
     before = row_of(job)
 
     with pytest.raises(InvalidField) as refused:
-        step.serve(job.pk, project=job.project, reason=reason)
+        intervention.run(job.pk, project=job.project, reason=reason)
 
     assert refused.value.field == "reason"
     assert changes_of(job, before) == {}
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_another_project_s_job_is_not_found(step: Step):
-    job = step.make()
+def test_another_project_s_job_is_not_found(intervention: Intervention):
+    job = intervention.make()
     before = row_of(job)
 
     with pytest.raises(JobNotFound):
-        step.serve(job.pk, project=make_project(organization=job.project.organization))
+        intervention.run(job.pk, project=make_project(organization=job.project.organization))
 
     assert changes_of(job, before) == {}
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
 @pytest.mark.parametrize("job_id", [0, -1, 2**63, 10**30])
-def test_an_id_that_cannot_be_costs_no_statement(step: Step, job_id: int):
+def test_an_impossible_id_sends_no_statement(intervention: Intervention, job_id: int):
     project = make_project()
 
     with statements() as sent, pytest.raises(JobNotFound):
-        step.serve(job_id, project=project)
+        intervention.run(job_id, project=project)
 
     assert sent == []
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_job_that_could_take_the_step_by_the_time_it_is_looked_at_is_tried_again(
-    step: Step, monkeypatch: pytest.MonkeyPatch
+def test_a_job_that_allows_it_when_it_is_read_is_tried_again(
+    intervention: Intervention, monkeypatch: pytest.MonkeyPatch
 ):
-    job = step.make()
+    job = intervention.make()
     tries = []
 
     def miss_once(*arguments: Any, **named: Any) -> bool:
         tries.append(named)
-        return len(tries) > 1 and step.move(*arguments, **named)
+        return len(tries) > 1 and intervention.transition(*arguments, **named)
 
-    monkeypatch.setattr(transitions, step.move.__name__, miss_once)
+    monkeypatch.setattr(transitions, intervention.transition.__name__, miss_once)
 
-    step.serve(job.pk, project=job.project)
+    intervention.run(job.pk, project=job.project)
 
     assert len(tries) == 2
     assert len(events_of(job)) == 1
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_job_that_changes_each_time_is_busy(step: Step, monkeypatch: pytest.MonkeyPatch):
-    job = step.make()
-    monkeypatch.setattr(transitions, step.move.__name__, lambda *_, **__: False)
+def test_a_job_that_changes_each_time_is_busy(intervention: Intervention, monkeypatch: pytest.MonkeyPatch):
+    job = intervention.make()
+    monkeypatch.setattr(transitions, intervention.transition.__name__, lambda *_, **__: False)
 
     with pytest.raises(Busy):
-        step.serve(job.pk, project=job.project)
+        intervention.run(job.pk, project=job.project)
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
-def test_workers_are_woken_for_a_job_that_may_be_due_now(step: Step, monkeypatch: pytest.MonkeyPatch):
+def test_workers_are_notified_of_a_job_that_may_be_due(intervention: Intervention, monkeypatch: pytest.MonkeyPatch):
     woken: list[str] = []
     monkeypatch.setattr("jobs.services.commands.interventions.notify_due", lambda: woken.append("woken"))
-    job = step.make()
+    job = intervention.make()
 
-    step.serve(job.pk, project=job.project)
+    intervention.run(job.pk, project=job.project)
     with pytest.raises(StepRefused):
-        step.serve(job.pk, project=job.project)
+        intervention.run(job.pk, project=job.project)
 
-    assert woken == ([] if step.name == "hold" else ["woken"])
+    assert woken == ([] if intervention.name == "hold" else ["woken"])
 
 
-@pytest.mark.parametrize("step", STEPS, ids=str)
 @pytest.mark.parametrize(("actor", "shown"), [("key", "They asked."), ("staff", None), ("system", None)])
-def test_integrators_learn_of_the_step_and_not_what_staff_wrote(step: Step, actor: Any, shown: str | None):
-    job = step.make()
-    step.serve(job.pk, project=job.project, actor=Actor(kind=actor, name="1"), reason="They asked.")
+def test_integrators_learn_of_the_intervention_and_not_what_staff_wrote(
+    intervention: Intervention, actor: Any, shown: str | None
+):
+    job = intervention.make()
+    intervention.run(job.pk, project=job.project, actor=Actor(kind=actor, name="1"), reason="They asked.")
 
     event = job.events.get()
-    assert (event.what, event.from_status, event.to_status) == (step.what, "scheduled", "scheduled")
+    assert (event.what, event.from_status, event.to_status) == (intervention.what, "scheduled", "scheduled")
     assert public_note(event) == shown
 
 
-def test_a_held_job_waits_to_be_resumed_since_it_was_held_and_whatever_else_is_in_its_way():
+def test_held_is_the_first_reason_why_a_job_waits():
     job = make_job(due_at=LATER)
     held = hold_job(job.pk, project=job.project)
     type(job.project.organization).objects.update(disabled_at=held.updated_at)
@@ -159,7 +160,7 @@ def test_a_held_job_is_not_overdue():
     assert (health.oldest_overdue, health.oldest_paused) == (None, None)
 
 
-def test_a_held_job_can_be_cancelled_and_is_then_held_no_longer():
+def test_a_held_job_can_be_cancelled_and_then_not_resumed():
     job = make_job(**HELD)
 
     cancelled = cancel_job(job.pk, project=job.project)
@@ -170,7 +171,7 @@ def test_a_held_job_can_be_cancelled_and_is_then_held_no_longer():
     assert refused.value.why is RefusalReason.ENDED
 
 
-def test_a_job_held_before_its_start_waits_for_it_when_it_is_resumed():
+def test_a_job_resumed_before_its_start_is_due_at_its_start():
     job = make_job(start_at=LATER, due_at=LATER)
     hold_job(job.pk, project=job.project)
 

@@ -8,10 +8,9 @@ from jobs.models import Job
 from jobs.services.commands import retry as retries
 from jobs.services.commands.retry import retry_many
 from jobs.status import RefusalReason, Status
-from tests.integration.services.commands.test_retry import make_failed, retry
 from tests.support.concurrency import statements
 from tests.support.factories import make_job, make_project
-from tests.support.interventions import STAFF
+from tests.support.interventions import STAFF, make_failed, retry
 from tests.support.transitions import events_of
 
 pytestmark = pytest.mark.django_db

@@ -10,12 +10,12 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs.db import clock
 from jobs.db.connection import jobs_connection
-from jobs.models import Job, Worker
+from jobs.models import Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.services.reports.health import Bounds, check_health
 from jobs.status import Status
 from tests.support.factories import make_job, make_project, make_running_job
-from tests.support.plans import plans_on_jobs, scans
+from tests.support.plans import fill_table, plans_on_jobs, scans
 
 pytestmark = pytest.mark.django_db
 
@@ -159,19 +159,6 @@ def test_a_look_has_a_fixed_number_of_queries_each_with_its_index():
     assert len(plans) == 5
     assert not scans(plans)
     assert any("jobs_job_failures" in plan for plan in plans)
-
-
-def fill_table() -> None:
-    """Insert enough jobs of all kinds that reading the whole table would cost more than an index."""
-    project, old = make_project(), ago(90_000)
-    rows = {"project": project, "action": "touch", "created_at": old, "start_at": old, "due_at": old}
-    ended = {"status": "completed", "finished_at": old, "attempt": 1, "worker": "w"}
-    jobs = [Job(reference_id=f"user-{n}", **rows, **ended) for n in range(4_000)]
-    jobs += [Job(reference_id=f"user-{n}", **rows, **{**ended, "status": "failed"}) for n in range(1_000)]
-    jobs += [Job(reference_id=f"user-{n}", **rows) for n in range(1_000)]
-    Job.objects.bulk_create(jobs, batch_size=1_000)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
 
 
 def test_a_dispatcher_runs_no_jobs_and_is_told_apart():

@@ -16,7 +16,7 @@ from jobs.status import Status
 from tests.support.concurrency import statements
 from tests.support.ended_jobs import make_ended
 from tests.support.factories import make_job, make_project, make_running_job
-from tests.unit.services.reports.test_health import fill_table
+from tests.support.plans import fill_table
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from jobs.services.reports import summaries
 from jobs.services.reports.summaries import newest_failures, summarize_organization, summarize_project
 from jobs.services.search.planner import index_scans_only
 from tests.support.factories import make_job, make_organization, make_project
-from tests.unit.services.search.test_list_plans import BEGAN, FILL, nodes_of, rows_read, rows_removed
+from tests.support.long_list import insert_long_past, nodes_of, rows_read, rows_removed
 
 pytestmark = [
     pytest.mark.django_db,
@@ -32,9 +32,7 @@ def projects(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[An
     with django_db_blocker.unblock():
         made = (make_project(), make_project(organization=make_organization()))
         make_job(project=made[1])
-        with connection.cursor() as cursor:
-            cursor.execute(FILL, {"project": made[0].pk, "rows": ROWS, "began": BEGAN})
-            cursor.execute("VACUUM ANALYZE jobs_job")
+        insert_long_past(made[0], rows=ROWS)
     yield made
     with django_db_blocker.unblock():
         for project in made:

@@ -12,17 +12,9 @@ from jobs.models import Job
 from jobs.services.search import facets, staff_search
 from jobs.services.search.planner import index_scans_only
 from jobs.services.search.staff_filter import JobFilter
-from tests.unit.services.search.test_list_plans import (
-    BEGAN,
-    ROWS,
-    blocks_read,
-    explained,
-    indexes_walked,
-    nodes_of,
-    project,
-)
+from tests.support.long_list import BEGAN, ROWS, blocks_read, explained, indexes_scanned, nodes_of, project
 
-__all__ = ["project"]
+__all__ = ["project"]  # a fixture
 
 pytestmark = [
     pytest.mark.django_db,
@@ -77,7 +69,7 @@ def test_what_an_index_answers_is_read_from_it_in_its_order(project: Any, asked:
     counted = planned(look.jobs.values("pk")[:COUNTED])
 
     # All jobs are of one project, and the planner knows: an index of all projects may be as good.
-    assert indexes_walked(plan) | indexes_walked(counted) <= {index, OF_ALL.get(index, index)}
+    assert indexes_scanned(plan) | indexes_scanned(counted) <= {index, OF_ALL.get(index, index)}
     assert blocks_read(plan) <= FEW
     assert entries_looked_at(counted) <= COUNTED
 
@@ -108,7 +100,7 @@ def test_what_no_index_answers_reads_no_more_than_a_window(project: Any, asked: 
     look = search_jobs(asked, project, before=before)
     plan = planned(look.jobs[:PAGE])
 
-    assert indexes_walked(plan) <= {index, OF_ALL.get(index, index)}, indexes_walked(plan)
+    assert indexes_scanned(plan) <= {index, OF_ALL.get(index, index)}, indexes_scanned(plan)
     assert entries_looked_at(plan) <= SMALL + 1
     # Entries beyond a bound that PostgreSQL passes by without a look at their rows are counted nowhere else.
     rows_in_blocks_of_their_own = SMALL if asked.get("status") == "cancelled" else 0

@@ -8,7 +8,7 @@ from jobs.exceptions import RolesUnavailable
 from jobs.models import Job
 from jobs.services.tenants.projects import get_project_model
 from jobs.services.tenants.roles import ROLES, make_roles
-from tests.unit.management.test_commands import refusal, run, run_json
+from tests.support.commands import error_of, run, run_json
 
 pytestmark = pytest.mark.django_db
 
@@ -91,7 +91,7 @@ def test_the_command_says_what_changed():
 def test_the_command_refuses_in_a_sentence():
     Permission.objects.filter(codename="view_job", content_type__app_label=Job._meta.app_label).delete()
 
-    assert refusal("createroles") == "the database has no permission jobs.view_job; run migrate first"
+    assert error_of("createroles") == "the database has no permission jobs.view_job; run migrate first"
 
 
 def test_a_host_without_groups_is_told(monkeypatch: pytest.MonkeyPatch):
