@@ -1,4 +1,4 @@
-"""The measures of engines, one in a process: ``python -m tests.benchmarks.engine_measures NAME JSON``."""
+"""The measures of engines, one in a process: ``django_program tests.benchmarks.engine_measures NAME JSON``."""
 
 import os
 import time
@@ -6,8 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from django.db.models import Max
+from django.utils import timezone
+
+from jobs.db import clock
+from jobs.db.connection import jobs_connection
+from jobs.db.notify import notify_due
+from jobs.models import Job
 from tests.benchmarks.measure import completed, measure_waits, scheduling, told_file
+from tests.benchmarks.models import BareJob
 from tests.benchmarks.processes import MeasureFailed, print_measure, running, worker_command
+from tests.benchmarks.rows import fill_jobs
 
 PATIENCE_SECONDS: Final = 240
 WARM_UP: Final = 20
@@ -32,12 +41,6 @@ def programs(*, processes: int, dispatcher: bool) -> Iterator[None]:
 
 def jobs_rate(*, jobs: int, processes: int) -> float:
     """Return jobs per second from the commit that creates them to the last finish, while all programs are idle."""
-    from jobs.db import clock
-    from jobs.db.connection import jobs_connection
-    from jobs.db.notify import notify_due
-    from jobs.models import Job
-    from tests.benchmarks.rows import fill_jobs
-
     with programs(processes=processes, dispatcher=True):
         for count in (WARM_UP, jobs):
             fill_jobs(count, action="benchmark_nothing")
@@ -50,11 +53,7 @@ def jobs_rate(*, jobs: int, processes: int) -> float:
 
 def bare_rate(*, jobs: int, processes: int) -> float:
     """Return the same of empty tasks with two updates of a row, from the first enqueue to the last finish."""
-    from django.db.models import Max
-    from django.utils import timezone
-
-    from tests.benchmarks.bare_tasks import enqueue
-    from tests.benchmarks.models import BareJob
+    from tests.benchmarks.bare_tasks import enqueue  # Celery is not on every machine
 
     with programs(processes=processes, dispatcher=False):
         for count in (WARM_UP, jobs):
@@ -76,7 +75,7 @@ def jobs_pick_up(*, samples: int) -> list[float]:
 
 def bare_pick_up(*, samples: int) -> list[float]:
     """Return the same from just before an enqueue."""
-    from tests.benchmarks.bare_tasks import enqueue
+    from tests.benchmarks.bare_tasks import enqueue  # Celery is not on every machine
 
     def send(sample: int) -> int:
         sent = time.monotonic_ns()

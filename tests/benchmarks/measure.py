@@ -1,4 +1,4 @@
-"""The measures of the worker, one in a process: ``python -m tests.benchmarks.measure NAME JSON`` prints its figures.
+"""The measures of the worker, one a process: ``django_program tests.benchmarks.measure NAME JSON`` prints its figures.
 
 ``DATABASE_URL`` names the database, ``DJANGO_SETTINGS_MODULE`` the settings.
 """
@@ -13,9 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from django.db import transaction
+from django.db.models import Max, Min
 
+from jobs import schedule_job
+from jobs.models import Job
 from tests.benchmarks import raw
 from tests.benchmarks.processes import MeasureFailed, drain, print_measure, running, worker_command
+from tests.benchmarks.rows import empty, execute, fill_jobs, fill_visits, make_project
 
 USER: Final = "user@example.com"
 PATIENCE_SECONDS: Final = 120
@@ -23,10 +28,6 @@ PATIENCE_SECONDS: Final = 120
 
 def worker_rate(*, jobs: int, threads: int) -> float:
     """Return jobs per second, by the rows' own instants: from the first claim to the last finish."""
-    from django.db.models import Min
-
-    from tests.benchmarks.rows import fill_jobs
-
     fill_jobs(jobs, action="benchmark_nothing")
     drain(threads=threads)
     done, ended = completed(jobs)
@@ -39,10 +40,6 @@ def completed(jobs: int) -> tuple[Any, datetime]:
     Raises:
         MeasureFailed: not all ``jobs`` were completed at the first attempt.
     """
-    from django.db.models import Max
-
-    from jobs.models import Job
-
     done = Job.objects.filter(status="completed", attempt=1)
     if done.count() != jobs:
         raise MeasureFailed(f"{done.count()} of {jobs} jobs were completed at once")
@@ -63,11 +60,6 @@ def pick_up(*, samples: int) -> list[float]:
 
 def scheduling() -> Callable[[int], int]:
     """Return a function that schedules a job for a sample, and returns the clock's nanoseconds just before COMMIT."""
-    from django.db import transaction
-
-    from jobs import schedule_job
-    from tests.benchmarks.rows import empty, make_project
-
     empty("jobs_jobevent", "jobs_job")
     project = make_project()
 
@@ -93,9 +85,6 @@ def measure_waits(send: Callable[[int], int], path: Path, *, samples: int) -> li
 
 def erase(*, rows: int) -> dict[str, Any]:
     """Erase by a worker; return seconds, the longest chunk and the longest wait of a cancel-like UPDATE."""
-    from jobs import schedule_job
-    from tests.benchmarks.rows import empty, fill_visits, make_project
-
     empty("jobs_jobevent", "jobs_job")
     fill_visits("benchmarks_visit", user=USER, count=rows)
     path = told_file()
@@ -116,8 +105,6 @@ def erase(*, rows: int) -> dict[str, Any]:
 
 def raw_delete(*, rows: int) -> dict[str, Any]:
     """Delete as many rows of an identical table by one statement."""
-    from tests.benchmarks.rows import execute, fill_visits
-
     execute("CREATE TABLE IF NOT EXISTS raw_visit (LIKE benchmarks_visit INCLUDING ALL)")
     fill_visits("raw_visit", user=USER, count=rows)
     count, seconds = raw.delete(os.environ["DATABASE_URL"], table="raw_visit", user=USER)

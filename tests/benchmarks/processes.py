@@ -62,7 +62,7 @@ def measure(name: str, database_url: str, *, module: str = MEASURES, settings: s
     Raises:
         MeasureFailed: it failed.
     """
-    command = ("-m", module, name, json.dumps(arguments))
+    command = ("-m", "tests.support.django_program", module, name, json.dumps(arguments))
     done = run_python(*command, settings=settings, timeout=MEASURE_SECONDS, DATABASE_URL=database_url)
     if done.returncode:
         raise MeasureFailed(done.stdout + done.stderr)
@@ -71,9 +71,6 @@ def measure(name: str, database_url: str, *, module: str = MEASURES, settings: s
 
 def print_measure(measures: Mapping[str, Callable[..., Any]]) -> None:
     """Run the measure that the command line names, with the arguments it gives as JSON; the program of ``measure``."""
-    import django
-
-    django.setup()
     print(json.dumps(measures[sys.argv[1]](**json.loads(sys.argv[2]))))
 
 

@@ -52,7 +52,6 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Read the command line."""
     parser = argparse.ArgumentParser(prog="tests.system.chaos", description=__doc__)
     parser.add_argument("--only", choices=COUNTS, help="one database alone")
     parser.add_argument("--parts", default=",".join(PARTS), help="comma list (default: %(default)s)")

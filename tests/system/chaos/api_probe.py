@@ -76,7 +76,6 @@ class ApiProbe(threading.Thread):
         return dict(sorted(counts.items()))
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the answers."""
         return [f"{call.method} while {call.state}: {call.problem}" for call in self.calls if call.problem]
 
     def _create(self) -> None:

@@ -15,11 +15,13 @@ class ChaosConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from jobs import failpoints  # not before the apps are loaded
-        from tests.system.chaos import planted_bugs
-        from tests.system.chaos.faults import Faults
-
+        # Not before the apps are loaded, and only where it is asked for.
         if directory := os.environ.get(CONTROL):
+            from jobs import failpoints
+            from tests.system.chaos.faults import Faults
+
             failpoints.hook = Faults(Path(directory))
         if bug := os.environ.get(BUG):
-            planted_bugs.plant(bug)
+            from tests.system.chaos.planted_bugs import plant
+
+            plant(bug)

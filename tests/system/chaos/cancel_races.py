@@ -45,7 +45,6 @@ OPPONENTS: Final[dict[str, Callable[[Job, Fence], bool]]] = {
 
 
 def run(_: Path, *, count: int, seed: int) -> dict[str, Any]:
-    """Race ``count`` times; return what was found."""
     chosen = random.Random(seed)
     project = make_project()
     names = [chosen.choice(list(OPPONENTS)) for _ in range(count)]

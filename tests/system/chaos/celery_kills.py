@@ -62,7 +62,6 @@ class CeleryCluster(Cluster):
         super().replace_ended(workers=workers, clients=clients, target=target)
 
     def record_ended(self) -> None:
-        """Record which workers and which of their children have ended."""
         for worker in self.workers:
             for pid in worker.pids:
                 if pid not in self._children:
@@ -86,13 +85,11 @@ class CeleryCluster(Cluster):
         return all("started dispatching" in dispatcher.log for dispatcher in self.dispatchers)
 
     def kill_dispatcher(self) -> None:
-        """Kill a dispatcher, whatever it does."""
         dispatcher = self.random.choice(self.dispatchers)
         dispatcher.kill()
         self.faults.append(Fault(at=now(), kind="dispatcher kill", pid=dispatcher.pid))
 
     def close(self) -> None:
-        """Kill every process that is left."""
         super().close()
         for dispatcher in self.dispatchers:
             dispatcher.kill()

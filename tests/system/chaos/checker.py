@@ -47,7 +47,6 @@ class Verdict:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of each kind."""
         return {kind: len(found) for kind, found in self.found.items()}
 
     @property
@@ -87,7 +86,6 @@ def _intents(evidence: Evidence, *what: str) -> set[str]:
 
 
 def _removed(evidence: Evidence) -> Counter[int]:
-    """Count the effects of each job."""
     return Counter(effect["job_id"] for effect in evidence.effects)
 
 

@@ -1,7 +1,7 @@
 """A client of the REST API: creates jobs and cancels some; it logs each call before it is made and when answered.
 
-``python -m tests.system.chaos.client LOG SEED TARGET``, with port and keys of the API in the
-environment; it runs until it is killed.
+It runs as ``django_program tests.system.chaos.client LOG SEED TARGET``, with port and keys of the API in
+the environment, until it is killed.
 """
 
 import http.client
@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-import django
 from django.db import DatabaseError, connection
 
+from jobs import get_project_model
+from jobs.models import Job
 from tests.system.chaos.call_log import CallLog
+from tests.system.chaos.models import Effect, Item
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.system.chaos.settings")
 PORT: Final = "CHAOS_PORT"
 KEYS: Final = "CHAOS_KEYS"
 PACE_SECONDS: Final = 0.02
@@ -91,8 +92,6 @@ class Client:
     """Keeps about ``target`` jobs active, of all actions, in all projects."""
 
     def __init__(self, log: Path, seed: str, target: int) -> None:
-        from jobs import get_project_model
-
         self._api = Api(port=int(os.environ[PORT]), keys=json.loads(os.environ[KEYS]))
         self._log = CallLog(log)
         self._random = random.Random(seed)
@@ -110,8 +109,6 @@ class Client:
                 time.sleep(PACE_SECONDS)
 
     def _call(self) -> None:
-        from jobs.models import Job
-
         if Job.objects.active().count() >= self._target:
             time.sleep(PACE_SECONDS)
             return
@@ -121,8 +118,6 @@ class Client:
 
     def create(self, action: str, project: Any, items: int) -> None:
         """Insert items, and ask for a job that is to remove them."""
-        from tests.system.chaos.models import Item
-
         intent = uuid4().hex
         shared = action == "consume_once"
         reference = f"shared-{project.pk}-{self._random.randrange(SHARED_REFERENCES)}" if shared else intent
@@ -141,8 +136,6 @@ class Client:
 
     def cancel(self, job: int, reference: str, project: Any) -> None:
         """Cancel a job, once; log what it had done when the answer came."""
-        from tests.system.chaos.models import Effect, Item
-
         self._log.write("cancel", job=job)
         answer = self._ask("DELETE", project, f"/{job}", job=job)
         if answer.status == 200:
@@ -170,7 +163,6 @@ class Client:
 
 
 def main() -> None:
-    django.setup()
     log, seed, target = sys.argv[1:]
     client = Client(Path(log), seed, int(target))
     if seed == ONCE:

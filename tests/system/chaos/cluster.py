@@ -111,12 +111,12 @@ class Cluster:
             self.start_server()
         log_path = self._log_path("client")
         arguments = (str(self.calls / log_path.stem), seed or str(self.random.getrandbits(32)), str(target))
-        client = Process("-m", "tests.system.chaos.client", *arguments, log_path=log_path, environment=self._api)
+        command = ("-m", "tests.support.django_program", "tests.system.chaos.client", *arguments)
+        client = Process(*command, log_path=log_path, environment=self._api)
         self.clients.append(client)
         return client
 
     def replace_ended(self, *, workers: int, clients: int, target: int) -> None:
-        """Start workers and clients until there are so many."""
         self.record_ended()
         if self.server is not None:
             self.server.check_alive()
@@ -127,25 +127,21 @@ class Cluster:
             self.start_client(target=target)
 
     def await_workers(self) -> None:
-        """Wait until all workers are ready."""
         self.record_ended()
         until(lambda: all(worker.is_ready for worker in self.workers), seconds=READY_SECONDS, what="workers to be up")
 
     def record_ended(self) -> None:
-        """Record which workers have ended."""
         for worker in [worker for worker in self.workers if not worker.is_alive]:
             worker.lifetime.ended = worker.lifetime.ended or now()
             worker.lifetime.exit_status = worker.exit_status
             self.workers.remove(worker)
 
     def kill(self, worker: Worker) -> None:
-        """Kill a worker, whatever it does."""
         worker.kill()
         self._record_fault("random kill", worker=worker)
         self.record_ended()
 
     def kill_client(self, client: Process) -> None:
-        """Kill a client, whatever it does."""
         client.kill()
         self._record_fault("client kill", pid=client.pid)
 
@@ -187,7 +183,6 @@ class Cluster:
         (self._control / GO).touch()
 
     def wake(self, pid: int, *, since: datetime) -> None:
-        """Let a frozen process go on."""
         worker = next(worker for worker in self.workers if worker.pid == pid)
         mark_of_frozen(self._control, pid).unlink()
         worker.send(signal.SIGCONT)
@@ -203,7 +198,6 @@ class Cluster:
         return worker.lifetime
 
     def stop_workers(self) -> list[Lifetime]:
-        """Stop all workers, one after the other."""
         self.await_workers()
         return [self.stop(worker) for worker in list(self.workers)]
 
@@ -239,7 +233,6 @@ class Cluster:
         return check(gather(self.calls, self._finals, self.faults, self.lifetimes))
 
     def close(self) -> None:
-        """Kill every process that is left."""
         for process in [*self.workers, *self.clients, *filter(None, [self.server])]:
             process.kill()
 

@@ -19,8 +19,6 @@ class NoDisk(Exception):
 
 
 class SmallDisk:
-    """An empty filesystem at ``path``."""
-
     def __init__(self, path: Path) -> None:
         self.path = path
 

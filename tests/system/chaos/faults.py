@@ -51,7 +51,6 @@ class Faults:
 
 
 def wait_for_file(path: Path) -> None:
-    """Wait until the file is there."""
     deadline = time.monotonic() + WAIT_SECONDS
     while not path.exists():
         if time.monotonic() > deadline:

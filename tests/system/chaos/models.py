@@ -4,8 +4,6 @@ from django.db import models
 
 
 class Item(models.Model):
-    """A row that a job is to remove."""
-
     owner = models.CharField(max_length=256, db_index=True)
 
     def __str__(self) -> str:

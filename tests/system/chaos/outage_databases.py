@@ -32,15 +32,14 @@ REWRITE_EVENTS: Final = (
 )
 SWITCH_LOG: Final = "SELECT pg_logical_emit_message(false, '', 'x'), pg_switch_wal()"
 
-Outage = Callable[[], AbstractContextManager[None]]
+Outages = dict[str, tuple[Callable[[], AbstractContextManager[None]], tuple[float, float]]]
+"""Each with the least and the most seconds that it may last."""
 
 
 class OutageDatabase:
-    """A database at ``url``, the outages that it can have, and for how many seconds each may last."""
+    """A database at ``url``, and the outages that it can have here."""
 
-    lengths: dict[str, tuple[float, float]]
-
-    def __init__(self, url: str, outages: dict[str, Outage], needing_disk: dict[str, Outage], no_disk: str) -> None:
+    def __init__(self, url: str, outages: Outages, needing_disk: Outages, no_disk: str) -> None:
         self.url = url
         self.outages = outages if no_disk else {**outages, **needing_disk}
         self.left_out = dict.fromkeys(needing_disk, no_disk) if no_disk else {}
@@ -65,27 +64,17 @@ def outage_database(url: str) -> Iterator[OutageDatabase]:
 
 
 class PostgresServer(OutageDatabase):
-    """A server that we start, with its data on the small disk."""
-
-    lengths: Final = {
-        "restart": (1, 3),
-        "crash": (1, 3),
-        "away": (3, 8),
-        "read-only": (2, 5),
-        "full disk": (2, 5),
-        "full log": (2, 5),
-    }
-
     def __init__(self, server: WheelPostgres, disk: SmallDisk | None, no_disk: str) -> None:
         self._server = server
         self._disk = disk
-        outages: dict[str, Outage] = {
-            "restart": lambda: self._stopped(signal.SIGINT),
-            "crash": lambda: self._stopped(signal.SIGQUIT),
-            "away": lambda: self._stopped(signal.SIGINT),
-            "read-only": self._read_only,
+        outages: Outages = {
+            "restart": (lambda: self._stopped(signal.SIGINT), (1, 3)),
+            "crash": (lambda: self._stopped(signal.SIGQUIT), (1, 3)),
+            "away": (lambda: self._stopped(signal.SIGINT), (3, 8)),
+            "read-only": (self._read_only, (2, 5)),
         }
-        super().__init__(server.url, outages, {"full disk": self._full_disk, "full log": self._full_log}, no_disk)
+        needing_disk: Outages = {"full disk": (self._full_disk, (2, 5)), "full log": (self._full_log, (2, 5))}
+        super().__init__(server.url, outages, needing_disk, no_disk)
 
     @contextmanager
     def _stopped(self, signum: signal.Signals) -> Iterator[None]:
@@ -148,15 +137,11 @@ def repeat_until_full(connection: psycopg.Connection[Any], statement: str) -> No
 
 
 class SqliteFile(OutageDatabase):
-    """A database file, on the small disk."""
-
-    lengths: Final = {"locked": (3, 4), "read-only": (2, 5), "full disk": (2, 5)}
-
     def __init__(self, file: Path, disk: SmallDisk | None, no_disk: str) -> None:
         self._file = file
         self._disk = disk
-        needing_disk: dict[str, Outage] = {"read-only": self._read_only, "full disk": self._full_disk}
-        super().__init__(f"sqlite:///{file}", {"locked": self._locked}, needing_disk, no_disk)
+        needing_disk: Outages = {"read-only": (self._read_only, (2, 5)), "full disk": (self._full_disk, (2, 5))}
+        super().__init__(f"sqlite:///{file}", {"locked": (self._locked, (3, 4))}, needing_disk, no_disk)
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

@@ -48,10 +48,11 @@ class OutageRun:
         self.logs |= {worker.log_path for worker in workers}
         connection.close()
         self._probe.enter(CHANGING)
-        with self._database.outages[kind]():
+        outage, length = self._database.outages[kind]
+        with outage():
             self._probe.enter(kind)
             self._cluster.faults.append(Fault(at=datetime.now(UTC), kind=kind))
-            time.sleep(self._cluster.random.uniform(*self._database.lengths[kind]))
+            time.sleep(self._cluster.random.uniform(*length))
             self._probe.enter(CHANGING)
         self._await_return(kind, workers, back=datetime.now(UTC))
 

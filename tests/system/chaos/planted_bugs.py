@@ -11,6 +11,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from django.db import DatabaseError
+
+from jobs import JobContext
+from jobs.actors import SYSTEM
+from jobs.db import clock
+from jobs.db.connection import engine_transaction, jobs_connection, reconnect
+from jobs.execution import runner
+from jobs.execution.leases import Leases
+from jobs.lifecycle import transitions
+from jobs.lifecycle.statements import Fence
+from jobs.models import Job, JobEvent, JobQuerySet
+from jobs.processes.maintenance import Maintenance
+from jobs.processes.rescuer import Rescuer
+from jobs.services.commands import schedule
+from tests.system.chaos.apps import CONTROL
+
 DAY: Final = timedelta(days=1)
 TOO_LONG: Final = timedelta(seconds=1)
 ONE_BATCH: Final = 20
@@ -18,7 +34,6 @@ MEET_SECONDS: Final = 15
 
 
 def plant(bug: str) -> None:
-    """Put the bug called ``bug`` into this process."""
     (BUGS | CLOCK_BUGS)[bug]()
 
 
@@ -31,9 +46,6 @@ def patch(owner: Any, **replacements: Any) -> None:
 
 def no_fence() -> None:
     """Let chunks ask whether the job runs, not by whom."""
-    from jobs.db import clock
-    from jobs.lifecycle import transitions
-    from jobs.models import Job
 
     def prove_fence(fence: Any, *, lease: timedelta, now: Any = clock.NOW) -> bool:
         running = Job.objects.filter(pk=fence.job_id, status="running")
@@ -48,9 +60,6 @@ def no_fence() -> None:
 
 def blind_save() -> None:
     """Let a finish write its status whatever the row has become."""
-    from jobs.db import clock
-    from jobs.lifecycle import transitions
-    from jobs.models import Job, JobEvent
 
     def complete(fence: Any, *, worker: Any, **_: Any) -> Any:
         ended = {"status": "completed", "finished_at": clock.NOW, "lease_token": None, "lease_expires_at": None}
@@ -64,19 +73,11 @@ def blind_save() -> None:
 
 def no_rescue() -> None:
     """Leave the jobs of dead workers where they are."""
-    from jobs.processes.maintenance import Maintenance
-
     patch(Maintenance, run=lambda self: None)
 
 
 def _rescue_when(is_dead: Callable[[], dict[str, Any]]) -> None:
     """Rescue the running jobs that match a filter at one look, whether their leases were renewed or not."""
-    from jobs.actors import SYSTEM
-    from jobs.db.connection import engine_transaction
-    from jobs.lifecycle import transitions
-    from jobs.lifecycle.statements import Fence
-    from jobs.models import Job
-    from jobs.processes.rescuer import Rescuer
 
     def rescue(self: Rescuer, **_: Any) -> list[int]:
         rescued = []
@@ -92,38 +93,33 @@ def _rescue_when(is_dead: Callable[[], dict[str, Any]]) -> None:
 
 def rescue_by_time() -> None:
     """Take the worker of a long job to be dead, though it renews its lease."""
-    from jobs.db import clock
-    from jobs.db.connection import jobs_connection
-
     _rescue_when(lambda: {"begun_at__lt": clock.read(jobs_connection()) - TOO_LONG})
 
 
 def check_then_insert() -> None:
     """Look for an active job before the insert, instead of letting the database refuse a second one."""
-    from jobs.models import Job
-    from jobs.services.commands import schedule
-    from tests.system.chaos.apps import CONTROL
-
-    original = schedule.insert_jobs
+    insert_jobs = schedule.insert_jobs
     directory = Path(os.environ[CONTROL])
 
-    # Before the transaction: on SQLite only one at a time gets into it.
-    def insert(jobs: Sequence[Job], **options: Any) -> Any:
-        (job,) = jobs
-        same = Job.objects.active().filter(action=job.action, reference_id=job.reference_id)
-        assert not same.exists(), "the scenario starts without one"
-        (directory / f"checked-{os.getpid()}-{threading.get_ident()}").touch()
-        until = time.monotonic() + MEET_SECONDS
-        while len(list(directory.glob("checked-*"))) < 2 and time.monotonic() < until:
-            time.sleep(0.005)
-        job.unique_key = None
-        return original(jobs, **options)
+    def insert(prepare: Callable[[], Sequence[Job]], **options: Any) -> Any:
+        def prepare_both() -> list[Job]:
+            # Before the transaction: on SQLite only one at a time gets into it.
+            (job,) = prepare()
+            same = Job.objects.active().filter(action=job.action, reference_id=job.reference_id)
+            assert not same.exists(), "the scenario starts without one"
+            (directory / f"checked-{os.getpid()}-{threading.get_ident()}").touch()
+            deadline = time.monotonic() + MEET_SECONDS
+            while len(list(directory.glob("checked-*"))) < 2 and time.monotonic() < deadline:
+                time.sleep(0.005)
+            job.unique_key = None
+            return [job]
+
+        return insert_jobs(prepare_both, **options)
 
     patch(schedule, insert_jobs=insert)
 
 
 def _due_by_host(fast_by: timedelta) -> None:
-    from jobs.models import JobQuerySet
 
     def due(self: JobQuerySet, now: Any = None) -> JobQuerySet:
         return self.filter(status="scheduled", due_at__lte=datetime.now(UTC) + fast_by)
@@ -138,12 +134,6 @@ def due_a_day_early() -> None:
 
 def swallowed_finish() -> None:
     """Give up an outcome that could not be written, while the process goes on renewing the lease."""
-    from django.db import DatabaseError
-
-    from jobs.db.connection import reconnect
-    from jobs.execution import runner
-    from jobs.execution.leases import Leases
-    from jobs.lifecycle import transitions
 
     def persisted(write: Callable[[], Any]) -> Any:
         try:
@@ -158,7 +148,6 @@ def swallowed_finish() -> None:
 
 def batch_limit() -> None:
     """Let an erase take what one query returns, and report success."""
-    from jobs import JobContext
 
     def erase(self: Any, store: str, rows: Any) -> None:
         with self.chunk() as chunk:
@@ -180,7 +169,6 @@ def rescue_by_host() -> None:
 
 def dated_by_host() -> None:
     """Write the host's time wherever the database's belongs."""
-    from jobs.db import clock
 
     def as_sql(self: clock.Clock, *_: Any, **__: Any) -> tuple[str, tuple[datetime]]:
         return "%s::timestamptz", (datetime.now(UTC) + self.offset,)

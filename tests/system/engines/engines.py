@@ -51,7 +51,7 @@ class Engine:
 
     def deliver(self, job: "Job", *, times: int = 1) -> None:
         """Let the engine be told of the job, as if a dispatcher had sent it once more."""
-        self.programs.run("-m", "tests.system.engines.deliver", str(job.pk), str(times))
+        self.programs.run("-m", "tests.support.django_program", "tests.system.engines.deliver", str(job.pk), str(times))
 
     def lose_all(self) -> int:
         """Lose what waits in the engine; return how many deliveries that were."""
