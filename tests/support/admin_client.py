@@ -1,4 +1,4 @@
-"""Members of staff with exactly the permissions that a test names, and what they look at."""
+"""Staff with exactly the permissions that a test names, and the admin's pages as they see them."""
 
 from itertools import count
 from typing import Any, Final
@@ -6,7 +6,9 @@ from typing import Any, Final
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from jobs.models import JobEvent
@@ -39,7 +41,7 @@ def with_permissions(*codenames: str) -> Client:
 
 
 def url(page: str, *args: Any) -> str:
-    """Return an address below the admin of our app: ``job_changelist``, ``job_cancel``, …"""
+    """Return the address of a page of the app's admin: ``job_changelist``, ``job_cancel``, …"""
     return reverse(f"admin:jobs_{page}", args=args)
 
 
@@ -48,8 +50,16 @@ def text_of(response: Any) -> str:
 
 
 def messages_of(response: Any) -> list[str]:
-    """Return what the user is told on the next page."""
+    """Return the messages that the next page will show."""
     return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def queries_of(client: Client, *addresses: str) -> list[str]:
+    """Return the SQL statements by which these pages are made."""
+    with CaptureQueriesContext(connection) as captured:
+        for address in addresses:
+            assert client.get(address).status_code == 200, address
+    return [query["sql"] for query in captured]
 
 
 def page_of(client: Client, job: Any, query: str = "") -> str:

@@ -147,10 +147,7 @@ def _progress_of(job: Any, hide: Hide) -> dict[str, Any]:
         "rate": pace and formats.number_format(round(pace.per_second, 1), decimal_pos=1, force_grouping=True),
         "ends_at": pace and pace.ends_at and display.moment(pace.ends_at),
         "ends_in": pace and pace.ends_at and display.duration(pace.ends_at - job.read_at),
-        "receipt": {
-            "lines": lines,
-            "verified_at": verified_at and display.moment(datetime.fromisoformat(verified_at)),
-        },
+        "receipt": {"lines": lines, "verified_at": verified_at and display.moment(datetime.fromisoformat(verified_at))},
     }
 
 

@@ -120,9 +120,6 @@ def test_a_class_that_names_its_model_admin_first_is_refused_as_it_would_let_sta
         type("Wrong", (ThemeAdmin, mixin), {})
 
 
-# ---------------------------------------------------------------- ADMIN_REGISTER
-
-
 @pytest.mark.parametrize(("given", "expected"), [({}, True), ({"ADMIN_REGISTER": False}, False), ({"X": 1}, True)])
 def test_the_setting_says_whether_we_register(given: dict[str, Any], expected: bool):
     with override_settings(JOBS=given):

@@ -11,22 +11,12 @@ from django.utils import timezone
 from jobs.exceptions import Busy
 from jobs.models import Job, JobEvent
 from jobs.status import Status
-from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url, with_permissions
+from tests.support.admin_client import messages_of, text_of, url, with_permissions
 from tests.support.factories import make_job, make_project
 
-pytestmark = pytest.mark.django_db
+STAFF_MAY: Final = ("view_job", "add_job")
 
 E_MAIL: Final = "shekar@example.com"
-
-
-@pytest.fixture
-def user() -> Any:
-    return make_staff("view_job", "add_job")
-
-
-@pytest.fixture
-def client(user: Any) -> Client:
-    return client_of(user)
 
 
 def add(client: Client, **fields: Any) -> Any:
@@ -168,24 +158,8 @@ def test_the_page_of_a_job_has_no_field_to_edit(client: Client):
     assert 'name="_save"' not in html
 
 
-@pytest.mark.parametrize("permissions", [(), ("view_job",), ("view_job", "change_job", "delete_job", "cancel_job")])
-def test_it_takes_the_permission_to_add_jobs(permissions: tuple[str, ...]):
-    client = with_permissions(*permissions)
-
-    assert client.get(url("job_add")).status_code == 403
-    assert add(client).status_code == 403
-    assert not Job.objects.exists()
-
-
 def test_those_who_may_not_see_jobs_are_led_to_the_start():
     response = add(with_permissions("add_job"))
 
     assert response.url == "/admin/"
     assert Job.objects.exists()
-
-
-def test_adding_needs_the_csrf_token():
-    client = client_of(make_staff(superuser=True), enforce_csrf_checks=True)
-
-    assert add(client).status_code == 403
-    assert not Job.objects.exists()

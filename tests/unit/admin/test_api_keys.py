@@ -6,29 +6,17 @@ from typing import Any, Final
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.models import ApiKey
 from jobs.services.tenants.api_keys import hash_secret
-from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url
+from tests.support.admin_client import messages_of, queries_of, text_of, url
 from tests.support.factories import make_key, make_organization, make_project
 
-pytestmark = pytest.mark.django_db
+STAFF_MAY: Final = ("view_apikey", "add_apikey", "revoke_apikey")
 
 SCRIPT: Final = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def user() -> Any:
-    return make_staff("view_apikey", "add_apikey", "revoke_apikey")
-
-
-@pytest.fixture
-def client(user: Any) -> Client:
-    return client_of(user)
 
 
 def add(client: Client, **fields: Any) -> Any:
@@ -42,9 +30,6 @@ def errors_of(response: Any) -> dict[str, Any]:
     assert response.status_code == 200
     assert not ApiKey.objects.exists()
     return dict(response.context["adminform"].form.errors)
-
-
-# ---------------------------------------------------------------- make
 
 
 def test_a_key_is_made_as_asked_for(client: Client, user: Any):
@@ -138,9 +123,6 @@ def test_the_form_offers_the_narrowest_scope(client: Client):
     assert form["scopes"].value() == ["read"]
 
 
-# ---------------------------------------------------------------- look
-
-
 def test_the_list_shows_what_tells_keys_apart(client: Client, user: Any):
     project = make_project(name="Shop", organization=make_organization(name="Acme"))
     made = make_key(organization=project.organization, project=project, name="CRM", scopes=["read"], created_by=user)
@@ -190,9 +172,7 @@ def test_the_list_costs_the_same_whatever_is_in_it(client: Client, user: Any):
     def cost() -> int:
         project = make_project()
         make_key(organization=project.organization, project=project, created_by=user)
-        with CaptureQueriesContext(connection) as queries:
-            client.get(url("apikey_changelist"))
-        return len(queries)
+        return len(queries_of(client, url("apikey_changelist")))
 
     cost()
 

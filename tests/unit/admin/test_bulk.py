@@ -1,8 +1,7 @@
-"""Many jobs at once: confirmed on a page that says what will happen, by those who may, and by nothing else."""
+"""Bulk changes of all jobs that match: confirmed on a page, then made by a job."""
 
-import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -12,121 +11,40 @@ from django.utils import timezone
 from jobs import conf, get_project_model
 from jobs.admin import JobAdmin
 from jobs.admin.jobs import bulk, change_list
-from jobs.models import ApiKey, Job, JobEvent, Worker
+from jobs.models import ApiKey, Job, Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.services.search.staff_filter import JobFilter
 from jobs.status import Status
 from jobs.testing import run_due_jobs
-from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url
+from tests.support.admin_client import messages_of, text_of, url
 from tests.support.admin_selection import (
     FUTURE,
+    MAY_CHANGE,
     PERMISSIONS,
-    choose,
+    changeable,
     choose_all,
-    client,
     confirm,
-    fitting,
     is_changed,
-    ordered,
-    staff_project,
-    user,
+    requested_change,
 )
-from tests.support.factories import LONG_AGO, make_job, make_key, make_organization, make_project
+from tests.support.factories import make_job, make_key, make_organization, make_project
 
-__all__ = ["client", "staff_project", "user"]
-
-pytestmark = pytest.mark.django_db
-
-
-# ---------------------------------------------------------------- ticked
-
-
-@pytest.mark.parametrize("change", PERMISSIONS)
-def test_ticked_jobs_are_changed_once_it_is_confirmed(client: Client, user: Any, change: str):
-    chosen, other = [fitting(change), fitting(change)], fitting(change)
-
-    page = choose(client, change, *chosen)
-    asked_only = [is_changed(change, job) for job in chosen]
-    response = confirm(client, page, reason="the region is down")
-
-    assert asked_only == [False, False]
-    assert [is_changed(change, job) for job in (*chosen, other)] == [True, True, False]
-    assert response.url.startswith(url("job_changelist"))
-    events = JobEvent.objects.filter(note="the region is down")
-    assert {(event.actor, event.request_id) for event in events} == {(f"staff:{user.pk}", "r-1")}
-    assert LogEntry.objects.count() == 2
-
-
-def test_the_page_shows_which_jobs_and_how_many(client: Client):
-    jobs = [make_job(reference_id=f"user-{number}@example.com") for number in range(12)]
-
-    html = text_of(choose(client, "cancel", *jobs))
-
-    assert "<dd>12</dd>" in html
-    assert len(re.findall(r'<th scope="row"><a href', html)) == 10
-
-
-def test_references_are_masked_for_those_who_may_not_see_them():
-    job = make_job(reference_id="shekar@example.com")
-
-    html = text_of(choose(client_of(make_staff("view_job", "cancel_job")), "cancel", job))
-
-    assert "s•••••" in html
-    assert "shekar@" not in html
-
-
-def test_the_way_back_leads_to_the_same_filter(client: Client):
-    job = make_job()
-
-    page = choose(client, "cancel", job, query="?status=scheduled&p=1")
-
-    assert f"{url('job_changelist')}?status=scheduled" in text_of(page)
-    assert confirm(client, page).url == f"{url('job_changelist')}?status=scheduled&p=1"
-
-
-def test_a_job_that_ended_between_page_and_confirmation_is_told(client: Client):
-    job = make_job()
-    page = choose(client, "cancel", job)
-    Job.objects.filter(pk=job.pk).update(status="completed", finished_at=LONG_AGO)
-
-    assert messages_of(confirm(client, page)) == [f"Job {job.pk} was not cancelled: it was completed meanwhile."]
-
-
-def test_an_order_of_staff_s_that_failed_is_not_retried_in_the_name_of_its_author(client: Client):
-    job = make_job(action="change_jobs", reference_id="cancel", status=Status.FAILED)
-
-    (told,) = messages_of(confirm(client, choose(client, "retry", job)))
-
-    words = "it changes jobs in the name of the person who requested it; request the change anew instead"
-    assert told == f"Job {job.pk} was not retried: {words}."
-    assert not job.retries.exists()
-
-
-def test_a_reason_that_cannot_be_kept_is_asked_for_again(client: Client):
-    job = make_job()
-
-    response = confirm(client, choose(client, "cancel", job), reason="x" * 501)
-
-    assert response.status_code == 200
-    assert "at most 500 characters" in text_of(response)
-    assert not is_changed("cancel", job)
-
-
-# ---------------------------------------------------------------- all that match
+STAFF_MAY: Final = MAY_CHANGE
+pytestmark = pytest.mark.usefixtures("staff_project")
 
 
 @pytest.mark.parametrize("change", PERMISSIONS)
 def test_all_that_match_become_a_job_with_the_filter_and_the_newest_id(
     client: Client, user: Any, staff_project: Any, change: str
 ):
-    jobs = [fitting(change, action="touch_once") for _ in range(3)]
+    jobs = [changeable(change, action="touch_once") for _ in range(3)]
 
     page = choose_all(client, change, *jobs[:1], query="?action=touch_once")
     make_job()
     response = confirm(client, page, reason="the region is down")
 
     job = Job.objects.get(action="change_jobs")
-    order = ordered()
+    order = requested_change()
     assert response.url == url("job_change", job.pk)
     assert job.project_id == staff_project.pk
     assert (order.change, order.wanted) == (change, JobFilter(action="touch_once"))
@@ -175,7 +93,7 @@ def test_spans_become_instants(client: Client):
 
     confirm(client, choose_all(client, "cancel", job, query="?created=1h"))
 
-    since = ordered().wanted.created_from
+    since = requested_change().wanted.created_from
     assert since is not None
     assert timedelta(0) < timezone.now() - since - timedelta(hours=1) < timedelta(minutes=5)
 
@@ -185,7 +103,7 @@ def test_whom_was_searched_for_is_not_stored(client: Client):
 
     confirm(client, choose_all(client, "cancel", job, query="?q=shekar%40example.com"))
 
-    assert ordered().wanted == JobFilter(same_as=job.pk)
+    assert requested_change().wanted == JobFilter(same_as=job.pk)
     assert "shekar" not in str(Job.objects.filter(action="change_jobs").values_list("parameters", "description"))
     assert "shekar" not in str(LogEntry.objects.values_list("object_repr", "change_message"))
 
@@ -210,9 +128,6 @@ def test_all_is_offered_beyond_one_page_with_a_bounded_number(client: Client, mo
 
     assert "that match" not in one
     assert "Select all 55+ that match" in many
-
-
-# ---------------------------------------------------------------- the project of staff
 
 
 def test_a_host_with_projects_of_its_own_is_told_to_name_one(client: Client, monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,6 @@
 """Who may change many jobs at once, and that nothing else than their confirmation does it."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.core import signing
@@ -9,29 +9,18 @@ from django.test import Client
 from jobs.admin.jobs import bulk
 from jobs.models import Job
 from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url
-from tests.support.admin_selection import (
-    PERMISSIONS,
-    choose,
-    choose_all,
-    client,
-    confirm,
-    fitting,
-    is_changed,
-    staff_project,
-    user,
-)
+from tests.support.admin_selection import MAY_CHANGE, PERMISSIONS, changeable, choose, choose_all, confirm, is_changed
 from tests.support.factories import make_job
 
-__all__ = ["client", "staff_project", "user"]
-
-pytestmark = pytest.mark.django_db
+STAFF_MAY: Final = MAY_CHANGE
+pytestmark = pytest.mark.usefixtures("staff_project")
 
 
 @pytest.mark.parametrize("change", PERMISSIONS)
 @pytest.mark.parametrize("permission", [*PERMISSIONS.values(), "hold_job"])
 @pytest.mark.parametrize("is_all", [False, True])
 def test_each_change_has_a_permission_of_its_own(client: Client, change: str, permission: str, is_all: bool):
-    job = fitting(change)
+    job = changeable(change)
     may = PERMISSIONS[change] == permission
     other = client_of(make_staff("view_job", permission))
     offered = f"{change}_selected" in text_of(other.get(url("job_changelist")))
@@ -57,7 +46,7 @@ def test_a_permission_that_was_taken_away_meanwhile_counts(client: Client, user:
 
 
 def test_nobody_else_gets_to_the_address():
-    for who in (None, make_staff()):
+    for who in (None, make_staff(), make_staff("cancel_job")):
         response = client_of(who).post(url("job_bulk"), {"asked": "x"})
         assert response.status_code in (302, 403)
         assert response.status_code == 403 or "/login/" in response.url

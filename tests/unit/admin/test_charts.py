@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from typing import Final
 
 import pytest
 from django.test import Client
@@ -10,17 +11,11 @@ from jobs.admin.base.display import duration
 from jobs.db import clock
 from jobs.db.connection import jobs_connection
 from jobs.status import Status
-from tests.support.admin_client import with_permissions
 from tests.support.admin_overview import MINUTE, make_history, page_of, words_of
 from tests.support.ended_jobs import make_ended
 from tests.support.factories import make_project
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def client() -> Client:
-    return with_permissions("view_job")
+STAFF_MAY: Final = ("view_job",)
 
 
 @pytest.fixture

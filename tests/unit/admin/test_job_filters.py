@@ -18,15 +18,10 @@ from jobs.status import Status
 from tests.support.admin_client import client_of, make_staff, text_of, url
 from tests.support.factories import make_job, make_project
 
-pytestmark = pytest.mark.django_db
+STAFF_MAY: Final = ("view_job",)
 
 MINUTE: Final = timedelta(minutes=1)
 TIMES: Final = ("created_at", "start_at", "due_at", "started_at")
-
-
-@pytest.fixture
-def client() -> Client:
-    return client_of(make_staff("view_job"))
 
 
 def ago(**span: float) -> dict[str, Any]:
@@ -43,9 +38,6 @@ def page_of(client: Client, **query: Any) -> Any:
 
 def listed(client: Client, **query: Any) -> list[int]:
     return [job.pk for job in page_of(client, **query).context["cl"].result_list]
-
-
-# ---------------------------------------------------------------- filters
 
 
 @pytest.mark.parametrize(("value", "hours"), [("1h", 1), ("24h", 24), ("7d", 168), ("30d", 720)])
@@ -138,9 +130,6 @@ def test_the_list_has_no_inline_script_and_no_inline_style(client: Client):
     assert not re.search(r"\sstyle=|<style|\son[a-z]+=", html.partition('id="main"')[2] or html)
 
 
-# ---------------------------------------------------------------- windows
-
-
 def test_the_page_says_where_it_stopped_and_links_to_older_ones(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(staff_search, "WINDOW", 2)
     jobs = [make_job(attempt=2) for _ in range(3)]
@@ -165,9 +154,6 @@ def test_other_links_begin_at_the_beginning_and_pages_go_on(client: Client):
     assert [link for link in links if before in link and "p=" not in link] == []
     assert any(before in link and "p=2" in link for link in links)
     assert 'name="before"' not in html
-
-
-# ---------------------------------------------------------------- counts
 
 
 def count_of(client: Client, choice: str, **query: Any) -> str:

@@ -36,7 +36,6 @@ def test_a_redacted_job_has_nothing_to_mask():
     assert without_reference("Redacted.", "") == "Redacted."
 
 
-@pytest.mark.django_db
 def test_references_are_for_those_with_the_permission():
     assert may_see_references(make_staff("view_job", "view_reference"))
     assert may_see_references(make_staff(superuser=True))

@@ -1,7 +1,7 @@
 """An organization's page: its jobs by project, and the button that shuts it out."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -16,27 +16,14 @@ from jobs.services.reports import summaries
 from jobs.services.tenants.api_keys import find_access
 from jobs.services.tenants.projects import disable_organization
 from jobs.status import Status
-from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url, with_permissions
+from tests.support.admin_client import messages_of, queries_of, text_of, url, with_permissions
 from tests.support.factories import make_job, make_key, make_organization, make_project
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def user() -> Any:
-    return make_staff("view_organization", "disable_organization", "view_job")
-
-
-@pytest.fixture
-def client(user: Any) -> Client:
-    return client_of(user)
+STAFF_MAY: Final = ("view_organization", "disable_organization", "view_job")
 
 
 def is_disabled(organization: Organization) -> bool:
     return Organization.objects.get(pk=organization.pk).disabled_at is not None
-
-
-# ---------------------------------------------------------------- disable, enable
 
 
 def test_the_button_disables_and_its_keys_open_nothing(client: Client, user: Any):
@@ -127,30 +114,6 @@ def test_it_takes_a_permission_of_its_own(verb: str, permissions: tuple[str, ...
     assert not is_disabled(organization)
 
 
-def test_following_a_link_disables_nothing(client: Client):
-    organization = make_organization()
-
-    response = client.get(url("organization_disable", organization.pk))
-
-    assert response.url == url("organization_change", organization.pk)
-    assert not is_disabled(organization)
-
-
-def test_disabling_needs_the_csrf_token():
-    client = client_of(make_staff(superuser=True), enforce_csrf_checks=True)
-    organization = make_organization()
-
-    assert client.post(url("organization_disable", organization.pk)).status_code == 403
-    assert not is_disabled(organization)
-
-
-def test_one_that_is_gone_is_not_found(client: Client):
-    assert client.post(url("organization_disable", 1)).status_code == 404
-
-
-# ---------------------------------------------------------------- its jobs
-
-
 def test_the_page_counts_the_jobs_of_each_project_and_leads_to_them(client: Client):
     project = make_project(name="<script>alert(1)</script>")
     late = make_job(project=project)
@@ -194,10 +157,7 @@ def test_page_and_list_cost_the_same_whatever_is_there(client: Client):
     def cost() -> int:
         for status in Status:
             make_job(project=make_project(organization=organization), status=status)
-        with CaptureQueriesContext(connection) as queries:
-            client.get(url("organization_change", organization.pk))
-            client.get(url("organization_changelist"))
-        return len(queries)
+        return len(queries_of(client, url("organization_change", organization.pk), url("organization_changelist")))
 
     cost()
 

@@ -9,19 +9,14 @@ from django.test import Client
 from django.urls import resolve
 
 from jobs.models import JobEvent, Pause, Project
-from tests.support.admin_client import client_of, make_staff, text_of, url
+from tests.support.admin_client import text_of, url
 from tests.support.admin_overview import words_of
 from tests.support.factories import LONG_AGO, make_key, make_project, make_running_job
 
-pytestmark = pytest.mark.django_db
+STAFF_MAY: Final = None
 
 INLINE: Final = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>\s*\S|<style|\sstyle=|\son[a-z]+=|javascript:", re.IGNORECASE)
 OUTSIDE: Final = re.compile(r"(?:src|href|action)=[\"'](?:https?:)?//", re.IGNORECASE)
-
-
-@pytest.fixture
-def client() -> Client:
-    return client_of(make_staff(superuser=True))
 
 
 def every_page(client: Client) -> dict[str, Any]:

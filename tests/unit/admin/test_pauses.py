@@ -4,16 +4,14 @@ from typing import Any, Final
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Pause
 from jobs.services.commands.pauses import scope_of
-from tests.support.admin_client import client_of, make_staff, messages_of, text_of, url, with_permissions
+from tests.support.admin_client import make_staff, messages_of, queries_of, text_of, url, with_permissions
 from tests.support.factories import LONG_AGO, make_project
 
-pytestmark = pytest.mark.django_db
+STAFF_MAY: Final = ("view_pause", "add_pause", "delete_pause")
 
 WHY: Final = "The <b>disk</b> is full."
 
@@ -23,21 +21,8 @@ def make_pause(**what_matters: Any) -> Pause:
     return Pause.objects.create(**columns)
 
 
-@pytest.fixture
-def user() -> Any:
-    return make_staff("view_pause", "add_pause", "delete_pause")
-
-
-@pytest.fixture
-def client(user: Any) -> Client:
-    return client_of(user)
-
-
 def pause(client: Client, **fields: Any) -> Any:
     return client.post(url("pause_add"), {"action": "touch", "project": "", "reason": WHY, **fields})
-
-
-# ---------------------------------------------------------------- look
 
 
 def test_the_list_and_the_page_say_what_is_paused_and_why():
@@ -76,22 +61,14 @@ def test_staff_are_named_where_they_still_exist_and_by_number_elsewhere():
     assert ">staff 987654<" in text_of(client.get(url("pause_change", gone.pk)))
 
 
-def test_the_names_of_a_page_take_one_query(django_assert_max_num_queries: Any):
+def test_the_names_of_all_authors_take_one_query():
     client = with_permissions("view_pause")
     make_pause(created_by=f"staff:{make_staff().pk}")
-    with CaptureQueriesContext(connection) as of_one:
-        client.get(url("pause_changelist"))
+    one = queries_of(client, url("pause_changelist"))
     for action in ("a", "b", "c"):
         make_pause(created_by=f"staff:{make_staff().pk}", action=action)
 
-    with django_assert_max_num_queries(len(of_one)):
-        client.get(url("pause_changelist"))
-
-
-def test_without_the_permission_they_are_not_shown():
-    make_pause()
-
-    assert with_permissions("view_job").get(url("pause_changelist")).status_code == 403
+    assert len(queries_of(client, url("pause_changelist"))) <= len(one)
 
 
 @pytest.mark.parametrize("page", ["pause_add", "pause_resume"])
@@ -107,20 +84,6 @@ def test_those_who_may_only_look_have_no_button_and_are_refused(page: str):
     assert "resume_selected" not in listed
     assert url("pause_add") not in listed
     assert Pause.objects.get().reason == WHY
-
-
-@pytest.mark.parametrize("page", ["pause_change", "pause_delete"])
-def test_nobody_edits_or_deletes_one(page: str):
-    made = make_pause()
-    client = client_of(make_staff(superuser=True))
-
-    response = client.post(url(page, made.pk), {"reason": "Other", "post": "yes"})
-
-    assert response.status_code == 403
-    assert Pause.objects.get().reason == WHY
-
-
-# ---------------------------------------------------------------- pause
 
 
 def test_an_action_is_paused_in_one_project(client: Client, user: Any):
@@ -194,9 +157,6 @@ def test_those_who_may_not_see_pauses_are_led_to_the_start():
     assert Pause.objects.exists()
 
 
-# ---------------------------------------------------------------- resume
-
-
 def test_the_button_resumes(client: Client, user: Any):
     made, other = make_pause(), make_pause(action="erase")
     page = text_of(client.get(url("pause_change", made.pk)))
@@ -228,22 +188,3 @@ def test_one_that_somebody_else_has_lifted_is_told_and_not_logged(client: Client
 
     assert messages_of(response) == ["Somebody else has resumed jobs of action touch just now."]
     assert not LogEntry.objects.exists()
-
-
-def test_one_that_is_gone_is_not_found(client: Client):
-    assert client.post(url("pause_resume", 1)).status_code == 404
-
-
-def test_following_a_link_resumes_nothing(client: Client):
-    made = make_pause()
-
-    client.get(url("pause_resume", made.pk))
-
-    assert Pause.objects.exists()
-
-
-def test_resuming_needs_the_csrf_token():
-    client = client_of(make_staff(superuser=True), enforce_csrf_checks=True)
-
-    assert client.post(url("pause_resume", make_pause().pk)).status_code == 403
-    assert Pause.objects.exists()

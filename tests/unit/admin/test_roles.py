@@ -17,10 +17,8 @@ from jobs.models import ApiKey, Job, Organization, Pause, Project
 from jobs.services.tenants.projects import get_project_model
 from jobs.services.tenants.roles import make_roles
 from jobs.status import Status
-from tests.support.admin_client import client_of, make_staff, url
+from tests.support.admin_client import client_of, make_staff, messages_of, url
 from tests.support.factories import LONG_AGO, make_job, make_key, make_project
-
-pytestmark = pytest.mark.django_db
 
 VIEWER, OPERATOR, KEYS = "support viewer", "support operator", "key manager"
 ROLES: Final = ("no role", VIEWER, OPERATOR, KEYS, "superuser")
@@ -93,6 +91,11 @@ def our_addresses() -> set[str]:
     return {address.name.partition("_")[2] for _, each in pages for address in each.get_urls() if address.name}
 
 
+# Every one leads to a view that changes one row.
+BUTTONS: Final = (
+    *("job_cancel", "job_hold", "job_resume", "job_retry", "job_run", "apikey_rotate", "apikey_revoke"),
+    *("organization_disable", "organization_enable", "pause_resume"),
+)
 OURS: Final = [name for name in MATRIX if not (Project._meta.swapped and name.startswith("project_"))]
 
 
@@ -192,3 +195,47 @@ def test_what_is_sent_changes_something_for_the_roles_of_the_matrix_alone(
     may = role in MATRIX[name][1]
     assert response.status_code in ((200, 302) if may else (403, 405))
     assert (state() != before) == (may and name not in WITHOUT_EFFECT)
+
+
+def test_without_a_login_every_page_leads_to_the_login(rows: dict[str, models.Model]):
+    client, before = client_of(None), state()
+
+    for name in OURS:
+        address = address_of(name, rows)
+        assert "/login/" in client.get(address).url, name
+        assert "/login/" in client.post(address, {"post": "yes"}).url, name
+
+    assert state() == before
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if "superuser" in MATRIX[name][1]])
+def test_nothing_changes_without_the_csrf_token(name: str, rows: dict[str, models.Model]):
+    client = client_of(make_staff(superuser=True), enforce_csrf_checks=True)
+    before = state()
+
+    response = client.post(address_of(name, rows), sent_to(name, rows, client))
+
+    assert response.status_code == 403
+    assert state() == before
+
+
+@pytest.mark.parametrize("name", BUTTONS)
+def test_a_link_to_a_button_leads_to_the_row_and_one_to_no_row_is_not_found(name: str, rows: dict[str, models.Model]):
+    client = client_of(make_staff(superuser=True))
+    model = name.partition("_")[0]
+
+    response = client.get(address_of(name, rows))
+
+    assert response.url == url(f"{model}_change", rows[model].pk)
+    assert messages_of(response) == []
+    assert client.post(url(name, 0), {"overlap_hours": 1}).status_code == 404
+
+
+@pytest.mark.parametrize("model", sorted({name.partition("_")[0] for name in OURS}))
+def test_nobody_deletes_ticked_rows(model: str, rows: dict[str, models.Model]):
+    client = client_of(make_staff(superuser=True))
+    before = state()
+
+    client.post(url(f"{model}_changelist"), {"action": "delete_selected", "_selected_action": [rows[model].pk]})
+
+    assert state() == before

@@ -18,15 +18,10 @@ from jobs.status import Status
 from tests.support.admin_client import add_event, make_staff, url, with_permissions
 from tests.support.factories import LONG_AGO, make_job, make_running_job
 
-pytestmark = pytest.mark.django_db
+STAFF_MAY: Final = ("view_job", "view_reference")
 
 LATER: Final = datetime(2999, 1, 1, tzinfo=UTC)
 AT: Final = "2025-01-01 12:00:00 UTC"
-
-
-@pytest.fixture
-def client() -> Client:
-    return with_permissions("view_job", "view_reference")
 
 
 def why(client: Client, job: Job) -> str:
@@ -102,10 +97,7 @@ def test_it_has_been_completed_with_or_without_a_last_look(client: Client):
     assert [
         why(client, make_job(status=Status.COMPLETED)),
         why(client, make_job(status=Status.COMPLETED, receipt=verified)),
-    ] == [
-        f"Completed at {AT}.",
-        f"Completed at {AT}; the last check, at 2025-01-01 11:59:59 UTC, found nothing left.",
-    ]
+    ] == [f"Completed at {AT}.", f"Completed at {AT}; the last check, at 2025-01-01 11:59:59 UTC, found nothing left."]
 
 
 def test_it_has_failed_and_the_error_is_told_but_for_whom_it_was_about(client: Client):
@@ -124,9 +116,6 @@ def test_it_was_cancelled_by_somebody_with_a_reason(client: Client):
     assert "Not &lt;b&gt;now&lt;/b&gt;." in sentence
     assert why(client, by_key).startswith(f"Cancelled by API key jsk_3fG7a2Qx… at {AT}. Reason: Not")
     assert why(client, by_unknown) == f"Cancelled by somebody at {AT}."
-
-
-# ---------------------------------------------------------------- how fast it gets on
 
 
 def running(**columns: Any) -> Job:

@@ -1,7 +1,7 @@
 """What happened to a job, on its page: events with who was at work, attempts with their errors, tracebacks for few."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.db import connection
@@ -12,15 +12,10 @@ from jobs.admin.jobs import timeline
 from jobs.models import Job
 from jobs.services.reports import history
 from jobs.status import Status
-from tests.support.admin_client import add_event, make_staff, page_of, url, with_permissions
+from tests.support.admin_client import add_event, make_staff, page_of, queries_of, url, with_permissions
 from tests.support.factories import LONG_AGO, make_job
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def client() -> Client:
-    return with_permissions("view_job", "view_reference")
+STAFF_MAY: Final = ("view_job", "view_reference")
 
 
 def told(client: Client, job: Job, query: str = "") -> Any:
@@ -62,10 +57,9 @@ def test_all_names_of_staff_take_one_query(client: Client):
     for _ in range(5):
         add_event(job, actor=f"staff:{make_staff().pk}")
 
-    with CaptureQueriesContext(connection) as queries:
-        page_of(client, job)
+    found = queries_of(client, url("job_change", job.pk))
 
-    assert len([query for query in queries if 'FROM "auth_user"' in query["sql"] and " IN (" in query["sql"]]) == 1
+    assert len([sql for sql in found if 'FROM "auth_user"' in sql and " IN (" in sql]) == 1
 
 
 def test_events_come_in_pages_and_the_last_one_says_if_there_are_older_ones(
@@ -138,9 +132,6 @@ def test_attempts_tell_how_each_ended_how_long_it_took_and_the_error_s_first_lin
 
 def test_a_job_that_never_ran_has_no_attempts(client: Client):
     assert "jobs-attempts" not in page_of(client, make_job())
-
-
-# ---------------------------------------------------------------- tracebacks
 
 
 def test_a_traceback_is_not_even_read_without_its_permission(client: Client):

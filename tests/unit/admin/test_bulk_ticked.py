@@ -1,0 +1,182 @@
+"""Bulk changes of the ticked jobs: confirmed on a page, made one by one, and reported job by job."""
+
+import re
+from dataclasses import replace
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from jobs.admin.jobs import bulk
+from jobs.admin.jobs.interventions import INTERVENTIONS
+from jobs.models import Job, JobEvent
+from jobs.services.commands.cancel import cancel_job
+from jobs.status import Status
+from tests.support.admin_client import messages_of, text_of, url, with_permissions
+from tests.support.admin_selection import MAY_CHANGE, PERMISSIONS, changeable, choose, confirm, is_changed
+from tests.support.factories import LONG_AGO, make_job, make_project, make_running_job
+
+STAFF_MAY: Final = MAY_CHANGE
+
+
+def cancel(client: Client, *jobs: Any, query: str = "") -> Any:
+    """Tick jobs, choose to cancel them, and confirm that, if asked."""
+    page = choose(client, "cancel", *jobs, query=query)
+    return confirm(client, page) if page.status_code == 200 else page
+
+
+def statuses(*jobs: Job) -> list[str]:
+    return [Job.objects.get(pk=job.pk).status for job in jobs]
+
+
+@pytest.mark.parametrize("change", PERMISSIONS)
+def test_ticked_jobs_are_changed_once_it_is_confirmed(client: Client, user: Any, change: str):
+    chosen, other = [changeable(change), changeable(change)], changeable(change)
+
+    page = choose(client, change, *chosen)
+    asked_only = [is_changed(change, job) for job in chosen]
+    response = confirm(client, page, reason="the region is down")
+
+    assert asked_only == [False, False]
+    assert [is_changed(change, job) for job in (*chosen, other)] == [True, True, False]
+    assert response.url.startswith(url("job_changelist"))
+    events = JobEvent.objects.filter(note="the region is down")
+    assert {(event.actor, event.request_id) for event in events} == {(f"staff:{user.pk}", "r-1")}
+    assert LogEntry.objects.count() == 2
+
+
+def test_the_page_shows_which_jobs_and_how_many(client: Client):
+    jobs = [make_job(reference_id=f"user-{number}@example.com") for number in range(12)]
+
+    html = text_of(choose(client, "cancel", *jobs))
+
+    assert "<dd>12</dd>" in html
+    assert len(re.findall(r'<th scope="row"><a href', html)) == 10
+
+
+def test_references_are_masked_for_those_who_may_not_see_them():
+    job = make_job(reference_id="shekar@example.com")
+
+    html = text_of(choose(with_permissions("view_job", "cancel_job"), "cancel", job))
+
+    assert "s•••••" in html
+    assert "shekar@" not in html
+
+
+def test_the_way_back_leads_to_the_same_filter(client: Client):
+    job = make_job()
+
+    page = choose(client, "cancel", job, query="?status=scheduled&p=1")
+
+    assert f"{url('job_changelist')}?status=scheduled" in text_of(page)
+    assert confirm(client, page).url == f"{url('job_changelist')}?status=scheduled&p=1"
+
+
+def test_a_job_that_ended_between_page_and_confirmation_is_told(client: Client):
+    job = make_job()
+    page = choose(client, "cancel", job)
+    Job.objects.filter(pk=job.pk).update(status="completed", finished_at=LONG_AGO)
+
+    assert messages_of(confirm(client, page)) == [f"Job {job.pk} was not cancelled: it was completed meanwhile."]
+
+
+def test_an_order_of_staff_s_that_failed_is_not_retried_in_the_name_of_its_author(client: Client):
+    job = make_job(action="change_jobs", reference_id="cancel", status=Status.FAILED)
+
+    (told,) = messages_of(confirm(client, choose(client, "retry", job)))
+
+    words = "it changes jobs in the name of the person who requested it; request the change anew instead"
+    assert told == f"Job {job.pk} was not retried: {words}."
+    assert not job.retries.exists()
+
+
+def test_a_reason_that_cannot_be_kept_is_asked_for_again(client: Client):
+    job = make_job()
+
+    response = confirm(client, choose(client, "cancel", job), reason="x" * 501)
+
+    assert response.status_code == 200
+    assert "at most 500 characters" in text_of(response)
+    assert not is_changed("cancel", job)
+
+
+def test_ticked_jobs_are_cancelled_in_all_projects_and_no_others(client: Client):
+    chosen = [make_job(project=make_project()), make_running_job(project=make_project())]
+    other = make_job()
+
+    response = cancel(client, *chosen)
+
+    assert statuses(*chosen, other) == ["cancelled", "cancelled", "scheduled"]
+    assert messages_of(response) == [f"Cancelled 2 jobs: {chosen[0].pk}, {chosen[1].pk}."]
+    assert sorted(LogEntry.objects.values_list("object_id", flat=True)) == sorted(str(job.pk) for job in chosen)
+
+
+def test_each_cause_is_told_with_its_jobs(client: Client):
+    done, failed, waiting = make_job(status=Status.COMPLETED), make_job(status=Status.FAILED), make_job()
+    also_done = make_job(status=Status.COMPLETED)
+
+    response = cancel(client, done, failed, waiting, also_done)
+
+    assert messages_of(response) == [
+        f"Cancelled job {waiting.pk}.",
+        f"2 jobs were not cancelled ({done.pk}, {also_done.pk}): it was completed meanwhile.",
+        f"Job {failed.pk} was not cancelled: it failed meanwhile.",
+    ]
+
+
+def test_a_ticked_job_that_the_filter_hides_by_now_is_cancelled_all_the_same(client: Client):
+    started_meanwhile = make_running_job()
+
+    cancel(client, started_meanwhile, query="?status=scheduled")
+
+    assert statuses(started_meanwhile) == ["cancelled"]
+
+
+@pytest.mark.parametrize("job_id", ["abc", "-1", "1.5", "9223372036854775808", "1" * 50])
+def test_ids_that_no_row_can_have_are_refused(client: Client, job_id: str):
+    job = make_job()
+
+    response = cancel(client, job, job_id)
+
+    assert statuses(job) == ["scheduled"]
+    assert messages_of(response) == ["Nothing was changed: there are no such rows."]
+
+
+def test_a_job_that_is_gone_is_told(client: Client):
+    job = make_job()
+
+    response = cancel(client, job.pk + 1, job)
+
+    assert messages_of(response) == [
+        f"Cancelled job {job.pk}.",
+        f"Job {job.pk + 1} was not cancelled: there is no such job.",
+    ]
+
+
+def test_the_page_answers_in_time_even_if_every_job_is_busy(client: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bulk, "BULK_SECONDS", -1)
+    job = make_job()
+
+    response = cancel(client, job)
+
+    assert statuses(job) == ["scheduled"]
+    assert "not tried, as the other jobs took too long" in messages_of(response)[0]
+
+
+def test_a_worker_that_is_just_finishing_wins_and_that_is_told(client: Client, monkeypatch: pytest.MonkeyPatch):
+    job = make_running_job(lease_token=uuid4())
+    really_cancel = cancel_job
+
+    def finish_first(*arguments: Any, **named: Any) -> Job:
+        no_lease = {"lease_token": None, "lease_expires_at": None}
+        Job.objects.filter(pk=job.pk).update(status="completed", finished_at=job.created_at, **no_lease)
+        return really_cancel(*arguments, **named)
+
+    monkeypatch.setitem(INTERVENTIONS, "cancel", replace(INTERVENTIONS["cancel"], service=finish_first))
+
+    response = cancel(client, job)
+
+    assert messages_of(response) == [f"Job {job.pk} was not cancelled: it was completed meanwhile."]
+    assert statuses(job) == ["completed"]
