@@ -1,6 +1,7 @@
-"""The engine's transactions: their level, their limits, and how they stand in a host's."""
+"""The kinds of transactions: their isolation level and limits, alone and within the host's."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from jobs.db.connection import (
     LIMITS_MS,
+    _one_writer,
     chunk_turn,
     engine_statement,
     engine_transaction,
@@ -15,7 +17,9 @@ from jobs.db.connection import (
     reconnect,
     service_transaction,
 )
-from tests.support.concurrency import InThread, one_value, postgresql_only, sqlite_only, statements
+from tests.support.concurrency import one_value, postgresql_only, sqlite_only, statements
+
+pytestmark = pytest.mark.django_db(transaction=True)
 
 LEVELS = ["read committed", "repeatable read", "serializable"]
 # As psycopg numbers them, which is what Django's OPTIONS take.
@@ -59,33 +63,21 @@ def fresh_connection() -> Iterator[None]:
 
 
 @postgresql_only
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", LEVELS)
-def test_an_engine_transaction_is_read_committed_whatever_the_host_s_default(host_level: Any, name: str):
+@pytest.mark.parametrize(
+    "contexts",
+    [(engine_transaction, limited_transaction), (engine_statement, engine_transaction)],
+    ids=["transaction", "statement"],
+)
+def test_the_engine_is_read_committed_whatever_the_host_s_default(host_level: Any, name: str, contexts: Any):
     host_level(name)
 
-    for _ in range(2):
-        with engine_transaction():
-            assert level() == "read committed"
-        with limited_transaction():
+    for context in contexts * 2:
+        with context():
             assert level() == "read committed"
 
 
 @postgresql_only
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("name", LEVELS)
-def test_an_engine_statement_is_read_committed_and_so_is_what_follows_it(host_level: Any, name: str):
-    host_level(name)
-
-    for _ in range(2):
-        with engine_statement():
-            assert level() == "read committed"
-        with engine_transaction():
-            assert level() == "read committed"
-
-
-@postgresql_only
-@pytest.mark.django_db(transaction=True)
 def test_a_server_s_default_counts_though_the_host_s_own_transactions_have_another(host_level: Any):
     host_level("read committed")
     with connection.cursor() as cursor:
@@ -97,7 +89,6 @@ def test_a_server_s_default_counts_though_the_host_s_own_transactions_have_anoth
 
 
 @postgresql_only
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", LEVELS)
 def test_a_service_is_read_committed_unless_it_stands_in_the_host_s_transaction(host_level: Any, name: str):
     host_level(name)
@@ -111,7 +102,6 @@ def test_a_service_is_read_committed_unless_it_stands_in_the_host_s_transaction(
 
 
 @postgresql_only
-@pytest.mark.django_db(transaction=True)
 def test_limits_are_set_for_the_transaction_alone(fresh_connection: None):
     with limited_transaction():
         assert {name: limit(name) for name in LIMITS_MS} == {
@@ -126,7 +116,6 @@ def test_limits_are_set_for_the_transaction_alone(fresh_connection: None):
 
 
 @postgresql_only
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("host_s", "within"),
     [("250ms", "250ms"), ("1500ms", "1500ms"), ("1s", "1s"), ("2min", "2s"), ("1h", "2s"), ("1d", "2s")],
@@ -141,14 +130,12 @@ def test_a_limit_is_never_above_the_host_s_own(fresh_connection: None, host_s: s
     assert limit("lock_timeout") == host_s
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("door", [engine_transaction, engine_statement])
-def test_the_engine_refuses_a_transaction_within_the_host_s(door: Any):
-    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"), door():
+@pytest.mark.parametrize("context", [engine_transaction, engine_statement])
+def test_the_engine_refuses_a_transaction_within_the_host_s(context: Any):
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"), context():
         pass
 
 
-@pytest.mark.django_db(transaction=True)
 def test_an_error_rolls_an_engine_transaction_back():
     with pytest.raises(ZeroDivisionError), engine_transaction() as home, home.cursor() as cursor:
         cursor.execute("INSERT INTO jobs_organization (name, created_at) VALUES ('Gone', '2026-01-01')")
@@ -158,7 +145,6 @@ def test_an_error_rolls_an_engine_transaction_back():
 
 
 @postgresql_only
-@pytest.mark.django_db(transaction=True)
 def test_an_engine_statement_costs_no_round_trip_beyond_its_own(fresh_connection: None):
     with engine_transaction():
         pass
@@ -173,7 +159,6 @@ def test_an_engine_statement_costs_no_round_trip_beyond_its_own(fresh_connection
 
 
 @postgresql_only
-@pytest.mark.django_db(transaction=True)
 def test_a_service_waits_for_no_lock_longer_than_it_was_told(fresh_connection: None):
     with service_transaction(wait_seconds=0.25):
         assert limit("lock_timeout") == "250ms"
@@ -182,62 +167,44 @@ def test_a_service_waits_for_no_lock_longer_than_it_was_told(fresh_connection: N
 
 
 @postgresql_only
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize(("host_s", "within"), [("0", "1s"), ("7s", "1s"), ("50ms", "50ms")])
 def test_a_service_in_the_host_s_transaction_gives_the_host_s_lock_timeout_back(
-    fresh_connection: None, host_s: str, within: str
+    fresh_connection: None, host_s: str, within: str, fails: bool
 ):
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL lock_timeout = '{host_s}'")
 
-        with service_transaction(wait_seconds=1):
+        with pytest.raises(DatabaseError) if fails else nullcontext(), service_transaction(wait_seconds=1):
             assert limit("lock_timeout") == within
+            if fails:
+                one_value("SELECT 1 / 0")
 
         assert limit("lock_timeout") == host_s
 
 
-@postgresql_only
-@pytest.mark.django_db(transaction=True)
-def test_a_service_that_fails_gives_the_host_s_lock_timeout_back_too(fresh_connection: None):
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '7s'")
-
-        with pytest.raises(DatabaseError), service_transaction(wait_seconds=1):
-            one_value("SELECT 1 / 0")
-
-        assert limit("lock_timeout") == "7s"
-
-
 @sqlite_only
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_service_shortens_sqlite_s_wait_and_gives_the_host_s_back(fails: bool):
     before = one_value("PRAGMA busy_timeout")
 
-    try:
-        with service_transaction(wait_seconds=0.25):
-            assert one_value("PRAGMA busy_timeout") == 250
-            if fails:
-                raise ZeroDivisionError
-    except ZeroDivisionError:
-        pass
+    with suppress(ZeroDivisionError), service_transaction(wait_seconds=0.25):
+        assert one_value("PRAGMA busy_timeout") == 250
+        if fails:
+            raise ZeroDivisionError
 
     assert one_value("PRAGMA busy_timeout") == before == 20_000
 
 
-@pytest.mark.django_db(transaction=True)
 def test_chunks_of_one_process_take_turns_where_there_is_one_writer():
     with chunk_turn():
-        other = InThread(lambda: _turn_is_free())
-        is_free = other.result()
+        assert _one_writer.locked() == (connection.vendor == "sqlite")
 
-    assert is_free == (connection.vendor == "postgresql")
+    assert not _one_writer.locked()
 
 
 @sqlite_only
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("took", "pause"), [(0.05, 0.03), (0.2, 0.11)], ids=["short chunk", "long chunk"])
 def test_after_a_chunk_the_turn_is_kept_for_a_pause_outside_the_transaction(
     took: float, pause: float, monkeypatch: pytest.MonkeyPatch
@@ -254,16 +221,6 @@ def test_after_a_chunk_the_turn_is_kept_for_a_pause_outside_the_transaction(
     assert pauses == [(pause, False)]
 
 
-def _turn_is_free() -> bool:
-    from jobs.db.connection import _one_writer
-
-    free = _one_writer.acquire(blocking=False)
-    if free:
-        _one_writer.release()
-    return free
-
-
-@pytest.mark.django_db(transaction=True)
 def test_after_a_reconnect_the_next_statement_opens_a_connection():
     one_value("SELECT 1")
 

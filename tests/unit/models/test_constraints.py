@@ -1,4 +1,4 @@
-"""What the table of jobs itself refuses, whoever writes to it."""
+"""The constraints of the table of jobs, whoever writes to it."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,6 @@ from tests.support.factories import LONG_AGO, make_job, make_project
 
 pytestmark = pytest.mark.django_db
 
-NOT_RUNNING = [status for status in Status if status is not Status.RUNNING]
 FINAL = [status for status in Status if status.is_final]
 
 
@@ -39,35 +38,20 @@ def test_a_row_may_stand_in_each_of_the_five(status: Status):
     assert job.status == status
 
 
-@pytest.mark.parametrize("status", NOT_RUNNING)
-@pytest.mark.parametrize(
-    "lease",
-    [
-        {"lease_token": uuid4()},
-        {"lease_expires_at": LONG_AGO},
-        {"lease_token": uuid4(), "lease_expires_at": LONG_AGO},
-    ],
-    ids=["token", "expiry", "both"],
-)
-def test_a_job_that_does_not_run_has_no_lease(status: Status, lease: dict[str, Any]):
-    refuses(make_job(status=status), "jobs_job_lease_while_running", **lease)
+TOKEN = {"lease_token": uuid4()}
+EXPIRY = {"lease_expires_at": LONG_AGO}
 
 
-@pytest.mark.parametrize(
-    "lease",
-    [{"lease_token": None}, {"lease_expires_at": None}, {"lease_token": None, "lease_expires_at": None}],
-    ids=["token", "expiry", "both"],
-)
-def test_a_running_job_has_a_whole_lease(lease: dict[str, Any]):
-    refuses(make_job(status=Status.RUNNING), "jobs_job_lease_while_running", **lease)
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("lease", [TOKEN, EXPIRY, TOKEN | EXPIRY], ids=["token", "expiry", "both"])
+def test_a_running_job_has_a_whole_lease_and_no_other_has_any_of_it(status: Status, lease: dict[str, Any]):
+    without = dict.fromkeys(lease)
+    refuses(make_job(status=status), "jobs_job_lease_while_running", **(without if status is Status.RUNNING else lease))
 
 
-def test_a_scheduled_job_has_no_worker():
-    refuses(make_job(), "jobs_job_worker_while_running", worker="host:1:aaaa")
-
-
-def test_a_running_job_has_a_worker():
-    refuses(make_job(status=Status.RUNNING), "jobs_job_worker_while_running", worker=None)
+@pytest.mark.parametrize(("status", "worker"), [(Status.SCHEDULED, "host:1:aaaa"), (Status.RUNNING, None)])
+def test_a_running_job_has_a_worker_and_a_scheduled_one_none(status: Status, worker: str | None):
+    refuses(make_job(status=status), "jobs_job_worker_while_running", worker=worker)
 
 
 @pytest.mark.parametrize("status", FINAL)
@@ -79,14 +63,9 @@ def test_an_ended_job_names_its_worker_or_had_none(status: Status, worker: str |
     assert job.worker == worker
 
 
-@pytest.mark.parametrize("status", FINAL)
-def test_an_ended_job_has_an_end(status: Status):
-    refuses(make_job(status=status), "jobs_job_finished_when_final", finished_at=None)
-
-
-@pytest.mark.parametrize("status", ACTIVE)
-def test_an_active_job_has_no_end(status: Status):
-    refuses(make_job(status=status), "jobs_job_finished_when_final", finished_at=LONG_AGO)
+@pytest.mark.parametrize("status", Status)
+def test_a_job_has_an_end_exactly_if_it_has_ended(status: Status):
+    refuses(make_job(status=status), "jobs_job_finished_when_final", finished_at=None if status.is_final else LONG_AGO)
 
 
 def unique(status: Status, **columns: Any) -> Job:
