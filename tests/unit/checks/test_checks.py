@@ -1,5 +1,6 @@
-"""System checks: what would not work is said at the start, with the cure."""
+"""The checks of settings, the project model, actions and the database."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,10 @@ from rest_framework import serializers
 from jobs import actions
 from jobs.checks import projects
 from jobs.models import Organization
+from tests.support.checks import messages_of
 from tests.support.concurrency import sqlite_only
 
 pytestmark = pytest.mark.uses_database
-
-
-def messages_of(*ids: str) -> list[Any]:
-    return [message for message in run_checks(tags=["jobs"], databases=[]) if message.id in ids]
 
 
 def test_this_host_passes():
@@ -29,19 +27,20 @@ def test_this_host_passes():
     assert found == []
 
 
-@override_settings(JOBS={"LEASE_SECNODS": 45})
-def test_an_unknown_setting_is_refused_by_name():
-    (message,) = messages_of("jobs.E001")
+@pytest.mark.parametrize(
+    ("check_id", "settings", "named"),
+    [
+        ("jobs.E001", {"JOBS": {"LEASE_SECNODS": 45}}, "LEASE_SECNODS"),
+        ("jobs.E002", {"JOBS_PROJECT_MODEL": "nowhere.Project"}, "nowhere.Project"),
+        ("jobs.E004", {"USE_TZ": False}, "USE_TZ"),
+        ("jobs.E007", {"JOBS": {"CACHE": "nowhere"}}, "nowhere"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_by_name(check_id: str, settings: dict[str, Any], named: str):
+    with override_settings(**settings):
+        (message,) = messages_of(check_id)
 
-    assert "LEASE_SECNODS" in message.msg
-    assert message.hint
-
-
-@override_settings(JOBS={"CACHE": "nowhere"})
-def test_a_cache_that_is_not_there_is_refused():
-    (message,) = messages_of("jobs.E007")
-
-    assert "nowhere" in message.msg
+    assert named in message.msg
     assert message.hint
 
 
@@ -52,7 +51,7 @@ UNLIMITED = {"REQUESTS_PER_MINUTE": None, "FAILED_KEYS_PER_MINUTE": None}
 
 
 @pytest.mark.parametrize(
-    ("backend", "limits", "is_told"),
+    ("backend", "limits", "is_warned_of"),
     [
         (LOCMEM, {}, True),
         (DUMMY, {}, True),
@@ -62,28 +61,19 @@ UNLIMITED = {"REQUESTS_PER_MINUTE": None, "FAILED_KEYS_PER_MINUTE": None}
         (FILES, {}, False),
     ],
 )
-def test_before_deployment_a_cache_of_each_process_s_own_is_told(
-    backend: str, limits: dict[str, Any], is_told: bool, tmp_path: Path
+def test_before_deployment_a_cache_of_each_process_is_warned_of(
+    backend: str, limits: dict[str, Any], is_warned_of: bool, tmp_path: Path
 ):
     shared = {"BACKEND": FILES, "LOCATION": str(tmp_path)}
     caches = {"default": shared, "counts": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
 
     with override_settings(CACHES=caches, JOBS={**limits, "CACHE": "counts"}):
-        found = [
-            m for m in run_checks(tags=["jobs"], databases=[], include_deployment_checks=True) if m.id == "jobs.W002"
-        ]
+        found = messages_of("jobs.W002", deploy=True)
         in_development = messages_of("jobs.W002")
 
-    assert bool(found) == is_told
+    assert bool(found) == is_warned_of
     assert all("'counts'" in message.msg and "Redis" in message.hint for message in found)
     assert in_development == []
-
-
-@override_settings(JOBS_PROJECT_MODEL="nowhere.Project")
-def test_a_project_model_that_is_not_installed_is_refused():
-    (message,) = messages_of("jobs.E002")
-
-    assert "nowhere.Project" in message.msg
 
 
 def host_model(*bases: type[models.Model], **fields: Any) -> type[models.Model]:
@@ -101,48 +91,45 @@ def organization_of(model: Any = Organization) -> models.Field:
     return models.ForeignKey(model, on_delete=models.CASCADE, related_name="+")
 
 
+def key() -> models.Field:
+    return models.CharField(max_length=20, unique=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "missing"),
+    [
+        (
+            lambda: {"code": models.CharField(primary_key=True, max_length=10)},
+            ["organization", "key", "public_id"],
+        ),
+        (lambda: {"organization": organization_of(Group), "key": key()}, ["organization"]),
+        (
+            lambda: {
+                "id": models.UUIDField(primary_key=True),
+                "public_id": models.CharField(max_length=20),
+                "organization": organization_of(),
+                "key": key(),
+            },
+            ["public_id"],
+        ),
+        (lambda: {"organization": organization_of(), "key": key()}, []),
+    ],
+    ids=["nothing", "another organization", "a text as public_id", "an integer as primary key"],
+)
 @isolate_apps("tests.support.hostapp")
-def test_a_project_without_anything_is_told_all_it_lacks(monkeypatch: pytest.MonkeyPatch):
-    model = host_model(code=models.CharField(primary_key=True, max_length=10))
-
-    assert lacks(model, monkeypatch) == ["organization", "key", "public_id"]
-
-
-@isolate_apps("tests.support.hostapp")
-def test_a_project_of_another_kind_of_organization_is_refused(monkeypatch: pytest.MonkeyPatch):
-    model = host_model(organization=organization_of(Group), key=models.CharField(max_length=20, unique=True))
-
-    assert lacks(model, monkeypatch) == ["organization"]
-
-
-@isolate_apps("tests.support.hostapp")
-def test_a_public_id_must_be_an_integer(monkeypatch: pytest.MonkeyPatch):
-    model = host_model(
-        id=models.UUIDField(primary_key=True),
-        public_id=models.CharField(max_length=20),
-        organization=organization_of(),
-        key=models.CharField(max_length=20, unique=True),
-    )
-
-    assert lacks(model, monkeypatch) == ["public_id"]
-
-
-@isolate_apps("tests.support.hostapp")
-def test_a_project_with_an_integer_key_needs_no_public_id(monkeypatch: pytest.MonkeyPatch):
-    model = host_model(organization=organization_of(), key=models.CharField(max_length=20, unique=True))
-
-    assert lacks(model, monkeypatch) == []
+def test_a_project_model_is_told_what_it_lacks(
+    monkeypatch: pytest.MonkeyPatch, fields: Callable[[], dict[str, Any]], missing: list[str]
+):
+    assert lacks(host_model(**fields()), monkeypatch) == missing
 
 
 @isolate_apps("tests.support.hostapp")
 def test_a_project_that_inherits_an_integer_key_needs_no_public_id(monkeypatch: pytest.MonkeyPatch):
-    class Parent(models.Model):  # noqa: DJ008 – of no interest
+    class Parent(models.Model):  # noqa: DJ008 – never shown
         class Meta:
             app_label = "hostapp"
 
-    model = host_model(Parent, organization=organization_of(), key=models.CharField(max_length=20, unique=True))
-
-    assert lacks(model, monkeypatch) == []
+    assert lacks(host_model(Parent, organization=organization_of(), key=key()), monkeypatch) == []
 
 
 @sqlite_only
@@ -154,25 +141,11 @@ def test_sqlite_without_immediate_transactions_is_warned_of(monkeypatch: pytest.
     assert "IMMEDIATE" in message.hint
 
 
-def test_naive_datetimes_are_refused(settings: Any):
-    settings.USE_TZ = False
-
-    (message,) = messages_of("jobs.E004")
-
-    assert "USE_TZ" in message.msg
-
-
 @sqlite_only
 def test_a_database_that_keeps_another_time_than_utc_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Tehran")
-    for cached in ("timezone", "timezone_name"):
-        vars(connection).pop(cached, None)
+    monkeypatch.setattr(connections[connection.alias], "timezone_name", "Asia/Tehran")
 
-    try:
-        (message,) = messages_of("jobs.E004")
-    finally:
-        for cached in ("timezone", "timezone_name"):
-            vars(connection).pop(cached, None)
+    (message,) = messages_of("jobs.E004")
 
     assert "Asia/Tehran" in message.msg
 
@@ -189,7 +162,7 @@ def test_a_parameter_that_would_not_be_stored_is_refused(monkeypatch: pytest.Mon
     assert "'token' of the action 'secretive'" in message.msg
 
 
-def test_a_database_that_is_neither_is_refused(monkeypatch: pytest.MonkeyPatch):
+def test_a_database_other_than_postgresql_and_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(connections[connection.alias], "vendor", "mysql")
 
     (message,) = messages_of("jobs.E005")

@@ -1,11 +1,10 @@
-"""System checks about what a host has around the jobs: hooks, middleware, caches, workers, a changed project model."""
+"""The checks of hooks, middleware, caches, workers, and of a changed project model."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from django.core.checks import run_checks
 from django.db import connection, models
 from django.test import override_settings
 from django.test.utils import isolate_apps
@@ -15,6 +14,7 @@ from jobs.checks import projects
 from jobs.middleware import JsonErrors
 from jobs.models import Job, Organization, Worker
 from jobs.status import Status
+from tests.support.checks import messages_of
 from tests.support.concurrency import postgresql_only, sqlite_only
 from tests.support.factories import make_job
 
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.uses_database
 
 OURS: Final = "jobs.middleware.JsonErrors"
 CACHES: Final = "django.core.cache.backends"
+DEFAULT: Final = ("default",)
 
 
 class OurJsonErrors(JsonErrors):
@@ -31,18 +32,9 @@ class OurJsonErrors(JsonErrors):
 NO_CLASS: Final = "neither a class nor callable"
 
 
-def found(id_: str, *, deploy: bool = False, database: str | None = "default") -> list[Any]:
-    databases = [database] if database else []
-    messages = run_checks(include_deployment_checks=deploy, databases=databases)
-    return [message for message in messages if message.id == id_]
-
-
-# ---------------------------------------------------------------- SQLite's write-ahead log
-
-
 @sqlite_only
 @pytest.mark.parametrize(
-    ("command", "is_told"),
+    ("command", "is_warned_of"),
     [
         ("PRAGMA journal_mode=WAL;", False),
         ("PRAGMA foreign_keys=ON; pragma JOURNAL_MODE = 'wal'", False),
@@ -52,21 +44,21 @@ def found(id_: str, *, deploy: bool = False, database: str | None = "default") -
     ],
 )
 def test_sqlite_without_a_write_ahead_log_is_warned_of(
-    command: str | None, is_told: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command: str | None, is_warned_of: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"init_command": command})
     monkeypatch.setitem(connection.settings_dict, "NAME", str(tmp_path / "none.sqlite3"))
 
-    messages = found("jobs.W003", database=None)
+    messages = messages_of("jobs.W003")
 
-    assert bool(messages) == is_told
+    assert bool(messages) == is_warned_of
     assert all("journal_mode=WAL" in message.hint for message in messages)
 
 
 @sqlite_only
-@pytest.mark.parametrize(("mode", "is_told"), [("WAL", False), ("DELETE", True)])
-def test_a_file_that_remembers_its_write_ahead_log_needs_no_option(
-    mode: str, is_told: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(("mode", "is_warned_of"), [("WAL", False), ("DELETE", True)])
+def test_a_file_in_wal_mode_needs_no_option(
+    mode: str, is_warned_of: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     path = tmp_path / "host.sqlite3"
     file = connection.Database.connect(path)
@@ -77,15 +69,12 @@ def test_a_file_that_remembers_its_write_ahead_log_needs_no_option(
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
     monkeypatch.setitem(connection.settings_dict, "NAME", path)
 
-    assert bool(found("jobs.W003", database=None)) == is_told
+    assert bool(messages_of("jobs.W003")) == is_warned_of
 
 
 @postgresql_only
-def test_other_databases_have_logs_of_their_own():
-    assert found("jobs.W003", database=None) == []
-
-
-# ---------------------------------------------------------------- workers
+def test_postgresql_is_not_asked_for_wal():
+    assert messages_of("jobs.W003") == []
 
 
 def a_worker(kind: Worker.Kind = Worker.Kind.WORKER) -> None:
@@ -93,19 +82,19 @@ def a_worker(kind: Worker.Kind = Worker.Kind.WORKER) -> None:
 
 
 @pytest.mark.django_db
-def test_before_deployment_a_host_without_any_worker_is_told():
+def test_before_deployment_a_host_without_any_worker_is_warned_of():
     make_job(status=Status.SCHEDULED)
 
-    (message,) = found("jobs.W004", deploy=True)
+    (message,) = messages_of("jobs.W004", deploy=True, databases=DEFAULT)
 
     assert "jobworker" in message.hint
 
 
 @pytest.mark.django_db
-def test_a_dispatcher_runs_no_job_and_is_no_worker():
+def test_a_dispatcher_is_no_worker():
     a_worker(Worker.Kind.DISPATCHER)
 
-    assert len(found("jobs.W004", deploy=True)) == 1
+    assert len(messages_of("jobs.W004", deploy=True, databases=DEFAULT)) == 1
 
 
 @pytest.mark.django_db
@@ -120,30 +109,27 @@ def test_a_dispatcher_runs_no_job_and_is_no_worker():
     ],
     ids=["listed", "of an engine", "runs", "completed", "failed"],
 )
-def test_a_worker_was_seen_if_it_is_listed_or_if_a_job_got_beyond_waiting(sign: Callable[[], object]):
+def test_a_listed_worker_or_a_job_that_was_begun_shows_that_workers_run(sign: Callable[[], object]):
     sign()
 
-    assert found("jobs.W004", deploy=True) == []
+    assert messages_of("jobs.W004", deploy=True, databases=DEFAULT) == []
 
 
 @pytest.mark.django_db
-def test_no_worker_is_asked_for_in_development_or_without_a_database():
-    assert found("jobs.W004") == []
-    assert found("jobs.W004", deploy=True, database=None) == []
-
-
-# ---------------------------------------------------------------- a changed project model
+def test_no_worker_is_needed_in_development_or_without_a_database():
+    assert messages_of("jobs.W004", databases=DEFAULT) == []
+    assert messages_of("jobs.W004", deploy=True) == []
 
 
 @pytest.mark.django_db
 def test_the_project_model_that_was_migrated_passes():
-    assert found("jobs.E008") == []
+    assert messages_of("jobs.E008", databases=DEFAULT) == []
 
 
 @pytest.mark.django_db
 @isolate_apps("tests.support.hostapp")
 def test_a_project_model_changed_after_the_first_migrate_is_refused(monkeypatch: pytest.MonkeyPatch):
-    class Store(models.Model):  # noqa: DJ008 – of no interest
+    class Store(models.Model):  # noqa: DJ008 – never shown
         organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
         key = models.CharField(max_length=20, unique=True)
 
@@ -153,7 +139,7 @@ def test_a_project_model_changed_after_the_first_migrate_is_refused(monkeypatch:
     migrated = Job._meta.get_field("project").related_model._meta.db_table
     monkeypatch.setattr(projects, "get_project_model", lambda: Store)
 
-    (message,) = found("jobs.E008")
+    (message,) = messages_of("jobs.E008", databases=DEFAULT)
 
     assert repr(migrated) in message.msg
     assert "hostapp.Store" in message.msg
@@ -161,18 +147,15 @@ def test_a_project_model_changed_after_the_first_migrate_is_refused(monkeypatch:
 
 
 @pytest.mark.django_db
-def test_before_the_first_migrate_the_database_is_not_asked_for_what_it_lacks(monkeypatch: pytest.MonkeyPatch):
+def test_before_the_first_migrate_no_missing_table_is_queried(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(type(connection.introspection), "table_names", lambda *_, **__: ["django_migrations"])
 
-    assert found("jobs.E008") == []
-    assert found("jobs.W004", deploy=True) == []
-
-
-# ---------------------------------------------------------------- middleware
+    assert messages_of("jobs.E008", databases=DEFAULT) == []
+    assert messages_of("jobs.W004", deploy=True, databases=DEFAULT) == []
 
 
 @pytest.mark.parametrize(
-    ("middleware", "is_told"),
+    ("middleware", "is_warned_of"),
     [
         ([OURS], False),
         (["django.middleware.common.CommonMiddleware", OURS], False),
@@ -182,24 +165,21 @@ def test_before_the_first_migrate_the_database_is_not_asked_for_what_it_lacks(mo
         ([], True),
     ],
 )
-def test_an_api_without_its_middleware_is_warned_of(middleware: list[str], is_told: bool):
+def test_an_api_without_its_middleware_is_warned_of(middleware: list[str], is_warned_of: bool):
     with override_settings(MIDDLEWARE=middleware):
-        messages = [message for message in run_checks(tags=["jobs"], databases=[]) if message.id == "jobs.W005"]
+        messages = messages_of("jobs.W005")
 
-    assert bool(messages) == is_told
+    assert bool(messages) == is_warned_of
     assert all(OURS in message.hint for message in messages)
 
 
 @override_settings(MIDDLEWARE=[], ROOT_URLCONF="django.contrib.auth.urls")
 def test_a_host_that_mounts_no_api_needs_no_middleware():
-    assert [message for message in run_checks(tags=["jobs"], databases=[]) if message.id == "jobs.W005"] == []
-
-
-# ---------------------------------------------------------------- caches
+    assert messages_of("jobs.W005") == []
 
 
 @pytest.mark.parametrize(
-    ("backend", "is_told"),
+    ("backend", "is_warned_of"),
     [
         ("filebased.FileBasedCache", True),
         ("db.DatabaseCache", True),
@@ -208,21 +188,16 @@ def test_a_host_that_mounts_no_api_needs_no_middleware():
         ("redis.RedisCache", False),
     ],
 )
-def test_before_deployment_a_cache_that_loses_counts_is_told(backend: str, is_told: bool, tmp_path: Path):
+def test_before_deployment_a_cache_that_loses_counts_is_warned_of(backend: str, is_warned_of: bool, tmp_path: Path):
     location = "redis://127.0.0.1" if "redis" in backend else str(tmp_path)
     counting = {"BACKEND": f"{CACHES}.{backend}", "LOCATION": location}
 
     with override_settings(CACHES={"default": counting}):
-        messages = [
-            m for m in run_checks(tags=["jobs"], databases=[], include_deployment_checks=True) if m.id == "jobs.W006"
-        ]
-        in_development = [m for m in run_checks(tags=["jobs"], databases=[]) if m.id == "jobs.W006"]
+        messages = messages_of("jobs.W006", deploy=True)
+        in_development = messages_of("jobs.W006")
 
-    assert bool(messages) == is_told
+    assert bool(messages) == is_warned_of
     assert in_development == []
-
-
-# ---------------------------------------------------------------- actions and hooks
 
 
 @pytest.mark.parametrize(
@@ -231,7 +206,7 @@ def test_before_deployment_a_cache_that_loses_counts_is_told(backend: str, is_to
 )
 def test_an_erase_action_that_integrators_cannot_reach_is_refused(name: str, told: str):
     with override_settings(JOBS={"USER_ERASE_ACTION": name}):
-        messages = [message for message in run_checks(tags=["jobs"], databases=[]) if message.id == "jobs.E009"]
+        messages = messages_of("jobs.E009")
 
     assert bool(messages) == bool(told)
     assert all(told in message.msg and name in message.msg for message in messages)
@@ -240,7 +215,7 @@ def test_an_erase_action_that_integrators_cannot_reach_is_refused(name: str, tol
 def test_a_host_that_names_no_erase_action_needs_none(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("jobs.checks.settings.find_action", lambda name: None)
 
-    assert [message for message in run_checks(tags=["jobs"], databases=[]) if message.id == "jobs.E009"] == []
+    assert messages_of("jobs.E009") == []
 
 
 @pytest.mark.parametrize("name", ["AUTHENTICATION", "PERMISSION", "THROTTLE", "FIND_PROJECT"])
@@ -249,7 +224,7 @@ def test_a_host_that_names_no_erase_action_needs_none(monkeypatch: pytest.Monkey
 )
 def test_a_hook_that_cannot_be_loaded_or_is_of_another_kind_is_refused(name: str, path: str, told: str):
     with override_settings(JOBS={name: path}):
-        (message,) = [message for message in run_checks(tags=["jobs"], databases=[]) if message.id == "jobs.E010"]
+        (message,) = messages_of("jobs.E010")
 
     assert repr(name) in message.msg
     assert told in message.msg or "cannot be called" in message.msg
