@@ -100,7 +100,13 @@ LONG: Final = [
 ]
 HEADERS: Final = [
     *with_header(200, GET, "Content-Type", "application/json; charset=rot13", "x; charset=utf-7"),
-    *with_header(200, GET, "Accept", "text/html", "application/xml;q=1", "", None),
+    *with_header(
+        200, GET, "Accept", "text/html", "application/xml;q=1", "application/json;q=0", "", "x", "a/b;q=x", None
+    ),
+    *(
+        Odd(method=GET, target=JOBS + ending, status=status, headers={"Accept": "text/html"})
+        for ending, status in (("/abc?format=xml", 400), ("/{job}/nowhere", 404))
+    ),
     *with_header(200, GET, "X-HTTP-Method-Override", "DELETE"),
     *with_header(200, GET, "Cookie", "\xff=\xfe; sessionid=x"),
     *with_header(200, GET, "Range", "bytes=0-1"),
@@ -115,6 +121,7 @@ AUTHORIZATIONS: Final = [
     *(None, "", "{secret}", "Bearer", "Bearer ", "Basic {secret}", "Bearer{secret}", "Token {secret}"),
     *("Bearer {secret}x", "Bearer {secret} {secret}", "Bearer \xff", "Bearer jsk_", "Bearer " + "x" * 5000),
     *('Bearer "{secret}"', "Bearer\t{secret}", "Bearer,{secret}", "{secret} Bearer", "Bearer={secret}"),
+    *("Bearer: {secret}", "Bearer <{secret}>"),
 ]
 KEYS: Final = [
     *with_header(401, GET, "Authorization", *AUTHORIZATIONS),
@@ -122,7 +129,14 @@ KEYS: Final = [
     *with_header(401, POST, "Authorization", "Bearer x", body=VALID),
     Odd(method=GET, target=JOBS, status=401, headers={"Authorization": None, "X-Api-Key": "{secret}"}),
     *with_header(
-        200, GET, "Authorization", "bearer {secret}", "BEARER {secret}", "Bearer   {secret}", "Bearer {secret}  "
+        200,
+        GET,
+        "Authorization",
+        "bearer {secret}",
+        "BEARER {secret}",
+        "bEaReR {secret}",
+        "Bearer   {secret}",
+        "Bearer {secret}  ",
     ),
 ]
 

@@ -29,10 +29,10 @@ class Site:
             "Host": "127.0.0.1",
             "Authorization": "Bearer {secret}",
             "Connection": "close",
-            **({"Content-Type": "application/json"} if odd.body or odd.method == "POST" else {}),
-            **({"Content-Length": str(len(odd.body))} if odd.body or odd.method == "POST" else {}),
-            **odd.headers,
         }
+        if odd.body or odd.method == "POST":
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(odd.body))}
+        headers |= odd.headers
         lines = [
             f"{name}: {value.replace('{secret}', self.secret)}" for name, value in headers.items() if value is not None
         ]

@@ -13,9 +13,6 @@ from tests.support.factories import make_job, make_key, make_project
 MALFORMED = [
     *("", "x", "jsk_", "jsk_" + "a" * 38, "JSK_" + "a" * 38, "é" * 42, "jsk_" + "\xff" * 38, "a b", '"x"', "x" * 5000),
 ]
-FORMS = "{0}|Token {0}|Basic {0}|Bearer{0}|Bearer\t{0}|Bearer {0} {0}|Bearer {0},{0}|Bearer: {0}|Bearer <{0}>".split(
-    "|"
-)
 
 
 def call(api: Api, authorization: str | None, project_key: str | None = None):
@@ -31,16 +28,6 @@ def body_of(response) -> dict[str, str]:
 def assert_refused(response) -> None:
     assert_error(response, 401, "unauthorized")
     assert response["WWW-Authenticate"] == "Bearer"
-
-
-@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "bEaReR ", "Bearer   "])
-def test_the_scheme_is_accepted_in_any_case(api: Api, scheme: str):
-    assert call(api, f"{scheme}{api.secret}").status_code == 200
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_another_form_of_the_header_is_refused(api: Api, form: str):
-    assert_refused(call(api, form.format(api.secret)))
 
 
 def test_without_a_header_the_answer_is_the_same(api: Api):
@@ -100,12 +87,6 @@ def test_an_impossible_project_key_is_not_found(api: Api, project_key: str):
     assert body_of(response) == {"error": "project not found", "code": "project_not_found"}
 
 
-def test_a_key_bound_to_a_project_opens_it(api: Api):
-    bound = make_key(organization=api.project.organization, project=api.project)
-
-    assert call(api, f"Bearer {bound.secret}").status_code == 200
-
-
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/jobs"), ("POST", "/jobs"), ("GET", "/jobs/{}"), ("DELETE", "/jobs/{}"), ("DELETE", "/users/x")],
@@ -121,6 +102,7 @@ def test_a_key_bound_to_a_project_sees_another_of_its_organization_as_unknown(ap
         for key in (other.key, "0" * 20)
     ]
 
+    assert call(api, f"Bearer {bound.secret}").status_code == 200
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].content == answers[1].content
     assert sorted(answers[0].headers) == sorted(answers[1].headers)

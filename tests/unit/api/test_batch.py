@@ -8,7 +8,7 @@ import pytest
 from jobs.api.parsing import MAX_BATCH_BYTES
 from jobs.models import Job, JobEvent
 from jobs.status import Status
-from tests.support.api_client import Api
+from tests.support.api_client import Api, assert_error, ids_of
 from tests.support.factories import make_job, make_project
 
 MIDNIGHT_2100 = 4_102_444_800_000
@@ -140,35 +140,25 @@ def make_active(api: Api, reference_id: str, **further: Any) -> Job:
     )
 
 
-def test_active_jobs_alone_are_conflicts_too(api: Api):
-    running = make_active(api, "a", status=Status.RUNNING)
-
-    response = send(api, once("x"), once("a"))
-
-    assert response.json()["error"] == "1 of the 2 jobs are there already, or twice in this batch; none was created"
-    assert response.json()["details"] == {"conflicts": [{"index": 1, "jobId": running.pk}]}
-
-
 def test_a_thousand_conflicts_are_named(api: Api):
-    wanted = [once(f"user-{number}") for number in range(1000)]
-    first = send(api, *wanted).json()["data"]
+    new_jobs = [once(f"user-{number}") for number in range(1000)]
+    running = make_active(api, "user-0", status=Status.RUNNING)
+    ids = [running.pk, *ids_of(send(api, *new_jobs[1:]))]
 
-    told = refused(api, {"jobs": wanted})[2]
+    conflicts = [{"index": index, "jobId": job_id} for index, job_id in enumerate(ids)]
+    error = "1000 of the 1000 jobs are there already, or twice in this batch; none was created"
+    assert_error(send(api, *new_jobs), 409, "batch_conflict", error=error, details={"conflicts": conflicts})
 
-    assert told["conflicts"] == [{"index": index, "jobId": job["jobId"]} for index, job in enumerate(first)]
 
+def test_a_repeated_request_is_answered_with_its_jobs_in_their_order(api: Api):
+    new_jobs, headers = [once("b"), member("x"), once("a")], {"Idempotency-Key": "a"}
 
-def test_a_repeated_call_is_answered_with_its_jobs_in_their_order(api: Api):
-    wanted = [once("b"), member("x"), once("a")]
-    headers = {"Idempotency-Key": "a"}
-    first = send(api, *wanted, headers=headers)
-
-    again = send(api, *wanted, headers=headers)
+    first, again = (send(api, *new_jobs, headers=headers) for _ in range(2))
 
     assert (again.status_code, again["Idempotent-Replayed"]) == (201, "true")
     assert again.json() == first.json()
     assert Job.objects.count() == 3
-    assert send(api, *wanted, member("y"), headers=headers).status_code == 422
+    assert send(api, *new_jobs, member("y"), headers=headers).status_code == 422
 
 
 def test_a_mebibyte_is_accepted_and_one_byte_more_is_not(api: Api):
@@ -177,8 +167,7 @@ def test_a_mebibyte_is_accepted_and_one_byte_more_is_not(api: Api):
 
     too_large = api.post("/jobs/batch", body + padding + b" ")
 
-    assert too_large.status_code == 413
-    assert too_large.json()["error"] == "the body must be at most 1048576 bytes"
+    assert_error(too_large, 413, "payload_too_large", error="the body must be at most 1048576 bytes")
     assert api.post("/jobs/batch", body + padding).status_code == 201
 
 

@@ -1,4 +1,3 @@
-import json
 import logging
 from unittest.mock import patch
 
@@ -138,17 +137,6 @@ def test_checks_come_in_the_documented_order(api: Api):
     assert status("POST", theirs, "/jobs", api.secret, **broken) == 404  # project, before the content type
     assert status("POST", ours, "/jobs", api.secret, **broken) == 415  # content type, before the size
     assert status("DELETE", ours, f"/jobs/{job.pk}", api.secret) == 200
-
-
-@pytest.mark.parametrize(
-    "accept", ["text/html", "*/*", "application/xml", "application/json;q=0", "", "x", "text/html;q=x"]
-)
-def test_json_is_answered_whatever_is_accepted(api: Api, accept: str):
-    for path in ("/jobs", "/jobs?format=api", "/jobs/abc?format=xml", "/nowhere"):
-        response = api.get(path, headers={"Accept": accept})
-
-        assert response["Content-Type"] == "application/json"
-        assert json.loads(response.content)
 
 
 def test_details_name_the_field_by_its_public_name(api: Api):
