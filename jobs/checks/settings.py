@@ -13,10 +13,12 @@ from .. import conf, tasks
 from ..actions import all_actions, find_action
 from ..db.connection import jobs_connection
 
-HOOK_CLASSES: Final[dict[str, type]] = {
+# The base of a class, or None: a function.
+HOOKS: Final[dict[str, type | None]] = {
     "AUTHENTICATION": BaseAuthentication,
     "PERMISSION": BasePermission,
     "THROTTLE": BaseThrottle,
+    "FIND_PROJECT": None,
 }
 
 
@@ -96,29 +98,21 @@ def check_hooks(**_: Any) -> list[CheckMessage]:
         return []
     settings = conf.current()
     problems = [
-        _problem_of_class(name, getattr(settings, name.lower()), base)
-        for name, base in HOOK_CLASSES.items()
-        if getattr(settings, name.lower()) is not None
+        _problem_of_hook(name, path, kind)
+        for name, kind in HOOKS.items()
+        if (path := getattr(settings, name.lower())) is not None
     ]
-    if settings.find_project is not None:
-        problems.append(_problem_of_function("FIND_PROJECT", settings.find_project))
     hint = "docs/how-to/access.md shows what each must be."
     return [Error(problem, hint=hint, id="jobs.E010") for problem in problems if problem]
 
 
-def _problem_of_class(name: str, path: str, base: type) -> str:
+def _problem_of_hook(name: str, path: str, base: type | None) -> str:
     try:
         found = import_string(path)
     except ImportError as error:
         return f"JOBS[{name!r}]: {error}"
+    if base is None:
+        return "" if callable(found) else f"JOBS[{name!r}]: {path} cannot be called."
     if isinstance(found, type) and issubclass(found, base):
         return ""
     return f"JOBS[{name!r}]: {path} is no subclass of {base.__module__}.{base.__name__}."
-
-
-def _problem_of_function(name: str, path: str) -> str:
-    try:
-        found = import_string(path)
-    except ImportError as error:
-        return f"JOBS[{name!r}]: {error}"
-    return "" if callable(found) else f"JOBS[{name!r}]: {path} cannot be called."

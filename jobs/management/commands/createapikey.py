@@ -16,7 +16,6 @@ class Command(JobsCommand):
     help = "Creates an API key of an organization and prints it. It is not stored and cannot be shown again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("--organization", required=True, help="the name of the customer that will use it")
         parser.add_argument("--name", default="", help="what people call the key")
         parser.add_argument("--project", metavar="KEY", help="a projectKey: the key opens that project only")
@@ -35,7 +34,6 @@ class Command(JobsCommand):
         as_json: bool,
         **_: Any,
     ) -> None:
-        """Create and print the key."""
         owner = get_organization(organization)
         made = create_api_key(
             organization=owner,

@@ -11,13 +11,11 @@ class Command(JobsCommand):
     help = "Creates a project, and its organization if that is new; prints projectId and projectKey."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("name", help="what people call the project")
         parser.add_argument("--organization", required=True, help="the name of the customer that owns it")
         self.add_json_option(parser)
 
     def handle(self, *, name: str, organization: str, as_json: bool, **_: Any) -> None:
-        """Create and print the project."""
         project: Any = create_project(name, organization=organization)
         result = {"projectId": public_id_of(project), "projectKey": project.key}
         text = "projectId:  {projectId}\nprojectKey: {projectKey}".format(**result)

@@ -11,14 +11,12 @@ class Command(JobsCommand):
     help = "Makes the groups 'support viewer', 'support operator' and 'key manager', or gives them what they lack."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument(
             "--exact", action="store_true", help="also take away what these groups have beyond their role"
         )
         self.add_json_option(parser)
 
     def handle(self, *, exact: bool, as_json: bool, **_: Any) -> None:
-        """Create the groups, and print what changed."""
         changes = make_roles(exact=exact)
         result = {role.name: {"new": role.is_new, "given": role.given, "taken": role.taken} for role in changes}
         self.show(result, "\n".join(f"{role.name}: {_describe(role)}" for role in changes), as_json=as_json)

@@ -11,12 +11,10 @@ class Command(JobsCommand):
     help = "Disables an organization: its API keys open nothing, its jobs are not claimed; running jobs go on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("name", help="the name of the customer")
         self.add_json_option(parser)
 
     def handle(self, *, name: str, as_json: bool, **_: Any) -> None:
-        """Disable and confirm."""
         organization = disable_organization(name)
         since = to_second(organization.disabled_at)
         text = f"{organization.name} is disabled since {since}. Running jobs go on."

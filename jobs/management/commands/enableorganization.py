@@ -11,12 +11,10 @@ class Command(JobsCommand):
     help = "Enables an organization again: its API keys work as before, its jobs are claimed when they are due."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("name", help="the name of the customer")
         self.add_json_option(parser)
 
     def handle(self, *, name: str, as_json: bool, **_: Any) -> None:
-        """Enable and confirm."""
         was_disabled = enable_organization(name)
         text = f"{name} is enabled." if was_disabled else f"Nothing to enable: {name} was not disabled."
         self.show({"organization": name, "wasDisabled": was_disabled}, text, as_json=as_json)

@@ -26,7 +26,6 @@ class Command(JobsCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument(
             "--database", default=DEFAULT_DB_ALIAS, metavar="ALIAS", help="where the table is, default: %(default)s"
         )

@@ -16,7 +16,6 @@ class Command(BaseCommand):
     help = "Dispatches due jobs to the engine of JOBS['TASK_BACKEND']. SIGTERM and Ctrl-C end it within 10 s."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         until = parser.add_mutually_exclusive_group()
         until.add_argument("--once", action="store_true", help="dispatch what is due and fits the queues, then end")
         until.add_argument("--drain", action="store_true", help="dispatch all that is due, then end")

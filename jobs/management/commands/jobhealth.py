@@ -19,7 +19,6 @@ class Command(JobsCommand):
     help = "Shows whether jobs get done. Exits 0: healthy, 1: beyond a bound, 2: the database does not answer."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         bounds = Bounds()
         options: list[tuple[str, Any, str, str]] = [
             ("--max-overdue", bounds.max_overdue, "SECONDS", "how long a job that is not paused may be due"),

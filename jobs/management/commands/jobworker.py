@@ -14,7 +14,6 @@ class Command(BaseCommand):
     help = "Runs due jobs. SIGTERM and Ctrl-C release running jobs and end it within 10 s; a second one at once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("--threads", type=int, default=4, help="how many jobs run at once (default: 4)")
         parser.add_argument("--drain", action="store_true", help="run what is due, then end")
 

@@ -15,12 +15,10 @@ class Command(JobsCommand):
     help = "Lists the API keys by their prefixes, newest first, also those that are no longer valid."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("--organization", help="only the keys of this customer")
         self.add_json_option(parser)
 
     def handle(self, *, organization: str | None, as_json: bool, **_: Any) -> None:
-        """Print the keys."""
         owner = None if organization is None else get_organization(organization)
         keys = list(list_api_keys(organization=owner))
         self.show({"data": [_shown(key) for key in keys]}, _table(keys), as_json=as_json)

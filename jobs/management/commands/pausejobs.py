@@ -12,7 +12,6 @@ class Command(JobsCommand):
     help = "Pauses jobs from the next claim on, those of an action, a project, both or all; running jobs go on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("--action", help="of this action only")
         parser.add_argument("--project", metavar="KEY", help="of the project with this projectKey only")
         parser.add_argument(
@@ -20,7 +19,6 @@ class Command(JobsCommand):
         )
 
     def handle(self, *, action: str | None, project: str | None, reason: str, **_: Any) -> None:
-        """Pause and confirm."""
         found = None if project is None else get_project_by_key(project)
         pause = pause_jobs(action=action, project=found, reason=reason)
         since = to_second(pause.created_at)

@@ -18,7 +18,6 @@ class Command(JobsCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("--delete", action="store_true", help="delete the jobs and their events instead")
         parser.add_argument("--dry-run", action="store_true", help="count only, change nothing")
         parser.add_argument(
@@ -27,7 +26,6 @@ class Command(JobsCommand):
         self.add_json_option(parser)
 
     def handle(self, *, delete: bool, dry_run: bool, batch_size: int, as_json: bool, **_: Any) -> None:
-        """Prune, and print counts."""
         try:
             before = pruned_before()
             if dry_run:

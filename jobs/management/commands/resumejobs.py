@@ -14,13 +14,11 @@ class Command(JobsCommand):
     help = "Lifts the pause of exactly this action and project, and tells which are still in force."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("--action", help="as given to pausejobs")
         parser.add_argument("--project", metavar="KEY", help="as given to pausejobs")
         parser.add_argument("--all", action="store_true", dest="lift_all", help="lift every pause")
 
     def handle(self, *, action: str | None, project: str | None, lift_all: bool, **_: Any) -> None:
-        """Resume and confirm."""
         if lift_all and (action or project):
             raise CommandError("--all lifts every pause; leave --action and --project out")
         if lift_all:

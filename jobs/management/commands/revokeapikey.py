@@ -11,12 +11,10 @@ class Command(JobsCommand):
     help = "Revokes an API key, from its next request on; revoking it again changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("prefix", help="the first characters of the key, as listapikeys shows them")
         self.add_json_option(parser)
 
     def handle(self, *, prefix: str, as_json: bool, **_: Any) -> None:
-        """Revoke and confirm."""
         key = revoke_api_key(prefix)
         revoked_at = to_second(key.revoked_at)
         text = f"{key.prefix} of {key.organization} is revoked since {revoked_at}."

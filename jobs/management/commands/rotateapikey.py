@@ -14,7 +14,6 @@ class Command(JobsCommand):
     help = "Makes a key that replaces another one and prints it. It is not stored and cannot be shown again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("prefix", help="the first characters of the old key, as listapikeys shows them")
         parser.add_argument(
             "--overlap-hours",
@@ -26,7 +25,6 @@ class Command(JobsCommand):
         self.add_json_option(parser)
 
     def handle(self, *, prefix: str, overlap_hours: float, as_json: bool, **_: Any) -> None:
-        """Rotate and print the new key."""
         made = rotate_api_key(prefix, overlap=_hours(overlap_hours))
         key = made.key
         until = to_second(list_api_keys(organization=key.organization).get(prefix=prefix).expires_at)

@@ -18,7 +18,6 @@ class Command(BaseCommand):
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the options."""
         parser.add_argument("--prepare-only", action="store_true", help="fill the database, print, and end")
         parser.add_argument("--port", type=int, default=8000, help="the first port to try (default: 8000)")
         parser.add_argument(

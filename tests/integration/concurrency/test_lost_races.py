@@ -1,6 +1,5 @@
 """Two that move one job at once, on connections of their own: one wins, and the other has changed nothing."""
 
-from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -11,7 +10,6 @@ from jobs.db.connection import engine_transaction, limited_transaction
 from jobs.lifecycle import transitions
 from jobs.lifecycle.statements import Fence
 from jobs.models import Job
-from jobs.status import Status
 from tests.support.concurrency import (
     InThread,
     other_connection,
@@ -128,32 +126,3 @@ def test_a_claimed_row_may_be_named_by_new_rows_of_others():
             cursor.execute(f"SELECT 1 FROM jobs_job WHERE id = {job.pk} FOR KEY SHARE")
 
             assert cursor.fetchone() == (1,)
-
-
-def test_of_many_claimers_of_the_same_jobs_each_job_has_one():
-    jobs = [make_job() for _ in range(24)]
-    ids = [job.pk for job in jobs]
-
-    def claim() -> list[int]:
-        with engine_transaction():
-            token = uuid4()
-            return [job.pk for job in transitions.claim(ids, lease_token=token, worker=WORKER, lease=LEASE)]
-
-    claimers = [InThread(claim) for _ in range(4)]
-    claimed = [pk for claimer in claimers for pk in claimer.result()]
-
-    assert sorted(claimed) == ids
-    assert set(Job.objects.values_list("status", "attempt")) == {(Status.RUNNING.value, 1)}
-
-
-def test_a_cancel_against_a_finish_leaves_one_end():
-    for _ in range(10):
-        job = make_running_job(lease_expires_at=T + timedelta(days=3650))
-        by = fence_of(job)
-        rivals = [each for each in TRANSITIONS if each.name in ("cancel", "complete")]
-
-        racers = [InThread(partial(in_transaction, each, job, by)) for each in rivals]
-        won = [racer.result() for racer in racers]
-
-        assert sorted(won) == [False, True]
-        assert len(events_of(job)) == 1

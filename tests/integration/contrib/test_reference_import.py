@@ -1,6 +1,6 @@
 """Jobs of the reference service come over with their ids, once, and what cannot be represented is named."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from jobs.status import Status
 from jobs.testing import make_job, make_project, run_due_jobs
 from tests.support.api_client import Api
 from tests.support.execution import registered_action
-from tests.support.reference_table import CREATED, START, add, create_table, drop, project, theirs
+from tests.support.reference_table import CREATED, add, create_table, drop, project, theirs
 
 __all__ = ["project", "theirs"]  # fixtures
 
@@ -289,13 +289,3 @@ def test_the_table_may_be_in_another_database(theirs: str, project: Any, monkeyp
 def test_a_source_that_can_be_none_is_refused(wrong: dict[str, str], told: str):
     with pytest.raises(InvalidField, match=told):
         Source(**{"alias": "default", **wrong})
-
-
-def test_a_start_long_past_is_due_at_once(theirs: str, project: Any):
-    with registered_action(lambda job: None, name="tidy") as name:
-        add(theirs, 5, status="scheduled", action=name)
-        import_jobs(source_of(theirs, project))
-
-    job = Job.objects.get()
-    assert job.due_at == job.start_at == START
-    assert job.due_at < job.created_at + timedelta(days=1)

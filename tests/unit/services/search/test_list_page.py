@@ -25,7 +25,7 @@ def at(minute: int) -> datetime:
     return LONG_AGO + minute * MINUTE
 
 
-SEARCHES: Final[dict[str, dict[str, Any]]] = {
+QUERIES: Final[dict[str, dict[str, Any]]] = {
     "all": {},
     "one status": {"statuses": frozenset({Status.FAILED})},
     "two statuses": {"statuses": frozenset({Status.FAILED, Status.SCHEDULED})},
@@ -80,86 +80,81 @@ def jobs(django_db_setup: None, django_db_blocker: Any) -> Iterator[list[Job]]:
             one.organization.delete()
 
 
-def model_of(jobs: list[Job], search: ListQuery) -> list[int]:
-    """Return the ids that a search must find, in order."""
+def model_of(jobs: list[Job], query: ListQuery) -> list[int]:
+    """Return the ids that a query must find, in order."""
     found = [
         job
         for job in jobs
-        if (search.statuses is None or job.status in search.statuses)
-        and search.action in (None, job.action)
-        and search.reference_id in (None, job.reference_id)
-        and (search.created_from is None or job.created_at >= search.created_from)
-        and (search.created_to is None or job.created_at < search.created_to)
-        and (search.start_from is None or job.start_at >= search.start_from)
-        and (search.start_to is None or job.start_at < search.start_to)
+        if (query.statuses is None or job.status in query.statuses)
+        and query.action in (None, job.action)
+        and query.reference_id in (None, job.reference_id)
+        and (query.created_from is None or job.created_at >= query.created_from)
+        and (query.created_to is None or job.created_at < query.created_to)
+        and (query.start_from is None or job.start_at >= query.start_from)
+        and (query.start_to is None or job.start_at < query.start_to)
     ]
-    by_start = search.order.by_start
-    found.sort(key=lambda job: (job.start_at, job.pk) if by_start else job.pk, reverse=search.order.descending)
+    by_start = query.order.by_start
+    found.sort(key=lambda job: (job.start_at, job.pk) if by_start else job.pk, reverse=query.order.descending)
     return [job.pk for job in found]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
-@pytest.mark.parametrize("what", SEARCHES)
-def test_pages_by_number_are_the_cuts_of_the_model(jobs: list[Job], what: str, order: ListOrder):
-    search = ListQuery(**SEARCHES[what], order=order)
-    expected = model_of(jobs, search)
+@pytest.mark.parametrize("what", QUERIES)
+def test_pages_by_number_are_slices_of_the_model(jobs: list[Job], what: str, order: ListOrder):
+    query = ListQuery(**QUERIES[what], order=order)
+    expected = model_of(jobs, query)
 
     for limit in (1, 7, 200):
         for number in (0, 1, 2, 5, 40):
-            page = list_page(search, project=jobs[0].project, limit=limit, offset=number * limit)
+            page = list_page(query, project=jobs[0].project, limit=limit, offset=number * limit)
 
             assert [job.pk for job in page.jobs] == expected[number * limit : (number + 1) * limit]
             assert page.has_more is (len(expected) > (number + 1) * limit)
 
 
+@pytest.fixture(params=[False, True], ids=["few blocks", "many blocks"])
+def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they are, or so small that the list has many, and no filter is narrow."""
+    if request.param:
+        monkeypatch.setattr(api_sql, "NARROW", dict.fromkeys(api_sql.NARROW, 3))
+        monkeypatch.setattr(api_sql, "BLOCK_BITS", 3)
+        monkeypatch.setattr(api_sql, "BLOCK", "id >> 3")
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
-@pytest.mark.parametrize("what", SEARCHES)
-def test_a_walk_gives_the_model_from_end_to_end(jobs: list[Job], what: str, order: ListOrder):
-    search = ListQuery(**SEARCHES[what], order=order)
+@pytest.mark.parametrize("what", QUERIES)
+def test_pages_by_position_are_the_whole_list_of_the_model(blocks: None, jobs: list[Job], what: str, order: ListOrder):
+    query = ListQuery(**QUERIES[what], order=order)
+    expected = model_of(jobs, query)
 
-    assert walked(search, jobs[0].project, limit=7) == model_of(jobs, search)
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
-@pytest.mark.parametrize("what", SEARCHES)
-def test_it_is_the_same_where_no_filter_is_narrow_and_blocks_are_many(
-    jobs: list[Job], what: str, order: ListOrder, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(api_sql, "NARROW", dict.fromkeys(api_sql.NARROW, 3))
-    monkeypatch.setattr(api_sql, "BLOCK_BITS", 3)
-    monkeypatch.setattr(api_sql, "BLOCK", "id >> 3")
-    search = ListQuery(**SEARCHES[what], order=order)
-    expected = model_of(jobs, search)
-
-    page = list_page(search, project=jobs[0].project, limit=7, offset=3)
+    page = list_page(query, project=jobs[0].project, limit=7, offset=3)
 
     assert [job.pk for job in page.jobs] == expected[3:10]
-    assert walked(search, jobs[0].project, limit=7) == expected
+    assert all_pages(query, jobs[0].project, limit=7) == expected
 
 
-def walked(search: ListQuery, project: Any, *, limit: int) -> list[int]:
+def all_pages(query: ListQuery, project: Any, *, limit: int) -> list[int]:
     found: list[int] = []
     after = None
     for _ in count():
-        page = list_page(search, project=project, limit=limit, after=after)
+        page = list_page(query, project=project, limit=limit, after=after)
         found += [job.pk for job in page.jobs]
         if not page.has_more:
             return found
         last = page.jobs[-1]
-        after = Position(job_id=last.pk, start_at=last.start_at if search.order.by_start else None)
+        after = Position(job_id=last.pk, start_at=last.start_at if query.order.by_start else None)
     raise AssertionError
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("what", SEARCHES)
+@pytest.mark.parametrize("what", QUERIES)
 def test_a_page_takes_one_statement_and_counts_nothing(jobs: list[Job], what: str):
     project = jobs[0].project
     for order in ORDERS:
         with statements() as sent:
-            page = list_page(ListQuery(**SEARCHES[what], order=order), project=project, limit=50)
+            page = list_page(ListQuery(**QUERIES[what], order=order), project=project, limit=50)
             assert all(job.status for job in page.jobs)
 
         assert len(sent) == 1
