@@ -27,7 +27,7 @@ class Clock(Func):
     def as_sql(  # type: ignore[override]  # a function without arguments or template
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
     ) -> tuple[str, tuple[timedelta, ...]]:
-        """Compile for PostgreSQL; ``clock_timestamp()`` moves on within a transaction."""
+        """Compile for PostgreSQL; ``clock_timestamp()`` advances within a transaction."""
         return ("(clock_timestamp() + %s)", (self.offset,)) if self.offset else ("clock_timestamp()", ())
 
     def as_sqlite(

@@ -22,7 +22,7 @@ class ApiKey(models.Model):
     name = models.CharField(max_length=200, blank=True)
     # The first characters of the key, so that people can tell keys apart; too few to help a thief.
     prefix = models.CharField(max_length=12, editable=False)
-    # SHA-256 of the whole key, 64 lower-case hex digits: the look-up.
+    # SHA-256 of the whole key, 64 lower-case hex digits; a key is found by it.
     digest = models.CharField(max_length=64, editable=False)
     # A list of words out of SCOPES.
     scopes = models.JSONField(default=list)

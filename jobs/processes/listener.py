@@ -57,7 +57,7 @@ class Listener:
 
     @property
     def is_receiving(self) -> bool:
-        """Whether notices arrive at present."""
+        """Whether notifications arrive at present."""
         return self._received.is_set()
 
     def listen(self, ended: threading.Event) -> None:

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 BUCKET: Final = timedelta(minutes=5)
 # A job's end is written shortly before its commit. A commit that takes longer than this is not counted.
 SETTLED_AFTER: Final = timedelta(seconds=60)
-LOOK_BACK: Final = timedelta(days=7)
+FIRST_BUCKET_AGE: Final = timedelta(days=7)
 KEEP: Final = timedelta(days=8)
 # Maintenance must also rescue jobs: it leaves to the next sweep what does not fit.
 MOST_BUCKETS_A_SWEEP: Final = 60
@@ -76,7 +76,7 @@ class Counts:
 def roll_up(*, now: datetime | None = None) -> int:
     """Count the jobs of a few buckets that are over and have no row yet; return how many rows were written.
 
-    The first bucket ever is ``LOOK_BACK`` ago. Several workers may do this at once: the
+    The first bucket ever is ``FIRST_BUCKET_AGE`` ago. Several workers may do this at once: the
     first row of a bucket stays. A job that was redacted or deleted before is not counted.
     """
     now = now or clock.read(jobs_connection())
@@ -97,9 +97,9 @@ def bucket_of(moment: datetime) -> datetime:
 
 
 def next_bucket(now: datetime) -> datetime:
-    """Return the first bucket without a row that is no older than ``LOOK_BACK``."""
+    """Return the first bucket without a row that is no older than ``FIRST_BUCKET_AGE``."""
     latest = Statistic.objects.using(jobs_connection().alias).aggregate(at=Max("bucket_at"))["at"]
-    earliest = bucket_of(now - LOOK_BACK)
+    earliest = bucket_of(now - FIRST_BUCKET_AGE)
     return earliest if latest is None else max(latest + BUCKET, earliest)
 
 

@@ -85,7 +85,7 @@ def fill_statistics() -> None:
     from django.utils import timezone
 
     from jobs.models import Statistic
-    from jobs.stats.rollup import BUCKET, LOOK_BACK, SLOTS
+    from jobs.stats.rollup import BUCKET, FIRST_BUCKET_AGE, SLOTS
 
     seconds = int(BUCKET.total_seconds())
     last = int(timezone.now().timestamp()) // seconds
@@ -96,7 +96,7 @@ def fill_statistics() -> None:
     counts = {"completed": 150, "failed": 3, "cancelled": 2}
     Statistic.objects.bulk_create(
         Statistic(bucket_at=datetime.fromtimestamp((last - age) * seconds, UTC), **counts, **slots)
-        for age in range(1, LOOK_BACK // BUCKET + 1)
+        for age in range(1, FIRST_BUCKET_AGE // BUCKET + 1)
     )
 
 

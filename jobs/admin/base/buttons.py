@@ -92,7 +92,7 @@ class ButtonsMixin(ModelAdmin):
         return {}
 
     def page(self, request: HttpRequest, template: str, *, title: str, **context: Any) -> TemplateResponse:
-        """Return a page that looks like Django's; its template extends ``admin/change_form.html``.
+        """Return a page in Django's style; its template extends ``admin/change_form.html``.
 
         That has the breadcrumbs, which differ between versions of Django; ``original``, by default the title,
         is their last part.

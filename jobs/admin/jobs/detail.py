@@ -104,7 +104,7 @@ class JobPageMixin(InterventionsMixin):
             "retry_of": job.retry_of_id and self._link(job.retry_of_id),
             "retried_by": retried_by,
             "others": self._other_jobs(job),
-            "others_url": f"{self.url_of('changelist')}?{urlencode({'same_as': job.pk})}",
+            "other_jobs_url": f"{self.url_of('changelist')}?{urlencode({'same_as': job.pk})}",
             **_progress_of(job, hide),
             **_history_of(request, timeline, with_detail=with_detail),
         }

@@ -60,7 +60,7 @@ def import_jobs(source: Source, *, batch_size: int = DEFAULT_BATCH_SIZE, dry_run
 
 
 class _Importer:
-    """One run: its result, the projects it has looked up, and the active jobs that it has imported."""
+    """One run: its result, the projects it has found, and the active jobs that it has imported."""
 
     def __init__(self, source: Source) -> None:
         self.done = ImportResult()

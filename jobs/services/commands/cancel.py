@@ -20,7 +20,7 @@ from .transaction import command_transaction
 def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
     """Cancel a job that waits or runs; from the commit on, none of its chunks commits.
 
-    A running action notices at its next chunk and unwinds; what it had committed
+    A running action stops at its next chunk and unwinds; what it had committed
     before stays done, and the job's receipt counts it.
 
     Args:

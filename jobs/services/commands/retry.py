@@ -29,7 +29,7 @@ TRIES: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Refusal:
+class _RetryProblem:
     """Why a job cannot be retried, and which other job is in the way."""
 
     reason: RefusalReason
@@ -57,9 +57,9 @@ def retry_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reas
     failed = get_job(job_id, project=project)
     within_host = jobs_connection().in_atomic_block
     for _ in range(TRIES):
-        refusal = _refusals([failed]).get(failed.pk)
-        if refusal is not None:
-            raise _as_error(failed, refusal)
+        problem = _problems_of([failed]).get(failed.pk)
+        if problem is not None:
+            raise _as_error(failed, problem)
         retry = _retry_of(failed, clock.read(jobs_connection()))
         try:
             with command_transaction(then="create.committed", wait_seconds=conf.current().cancel_wait_seconds):
@@ -88,15 +88,15 @@ def retry_many(
         somebody, or does not exist; try it again.
     """
     failed = list(skip_locked(Job.objects.filter(pk__in=job_ids)))
-    refused = _refusals(failed)
+    refused = _problems_of(failed)
     done = _one_of_each([job for job in failed if job.pk not in refused])
     if not _insert(done, actor, reason):  # another job is in the way of one of them: insert one by one
         done = [job for job in done if _insert([job], actor, reason)]
     if done:
         notify_due()
     ids = {job.pk for job in done}
-    refused |= _refusals([job for job in failed if job.pk not in refused and job.pk not in ids])
-    return sorted(ids), {pk: refusal.reason for pk, refusal in refused.items()}
+    refused |= _problems_of([job for job in failed if job.pk not in refused and job.pk not in ids])
+    return sorted(ids), {pk: problem.reason for pk, problem in refused.items()}
 
 
 def _retry_of(failed: Job, now: datetime) -> Job:
@@ -137,27 +137,27 @@ def _insert(failed: Sequence[Job], actor: Actor, reason: str) -> bool:
     return True
 
 
-def _refusals(jobs: Sequence[Job]) -> dict[int, _Refusal]:
+def _problems_of(jobs: Sequence[Job]) -> dict[int, _RetryProblem]:
     """Return why jobs cannot be retried, by id; two queries, on the indexes that enforce the rules."""
     # In this order, so that an active retry that is created in between is found as a retry.
     active = _active_jobs([job for job in jobs if job.status == Status.FAILED and _is_unique(job)])
     retried = dict(Job.objects.filter(retry_of__in=[job.pk for job in jobs]).values_list("retry_of_id", "pk"))
-    found = {job.pk: _refusal_of(job, retried.get(job.pk), active.get(_key_of(job))) for job in jobs}
-    return {pk: refusal for pk, refusal in found.items() if refusal is not None}
+    found = {job.pk: _problem_of(job, retried.get(job.pk), active.get(_key_of(job))) for job in jobs}
+    return {pk: problem for pk, problem in found.items() if problem is not None}
 
 
-def _refusal_of(job: Job, retried_by: int | None, active: int | None) -> _Refusal | None:
+def _problem_of(job: Job, retried_by: int | None, active: int | None) -> _RetryProblem | None:
     if job.status != Status.FAILED:
-        return _Refusal(reason=RefusalReason.NOT_FAILED)
+        return _RetryProblem(reason=RefusalReason.NOT_FAILED)
     if retried_by is not None:
-        return _Refusal(reason=RefusalReason.RETRIED, other_job_id=retried_by)
+        return _RetryProblem(reason=RefusalReason.RETRIED, other_job_id=retried_by)
     if not job.reference_id:
-        return _Refusal(reason=RefusalReason.REDACTED)
+        return _RetryProblem(reason=RefusalReason.REDACTED)
     if job.action == bulk_change.ACTION:
-        return _Refusal(reason=RefusalReason.BULK_CHANGE)
+        return _RetryProblem(reason=RefusalReason.BULK_CHANGE)
     if find_action(job.action) is None:
-        return _Refusal(reason=RefusalReason.UNKNOWN_ACTION)
-    return None if active is None else _Refusal(reason=RefusalReason.ACTIVE_JOB, other_job_id=active)
+        return _RetryProblem(reason=RefusalReason.UNKNOWN_ACTION)
+    return None if active is None else _RetryProblem(reason=RefusalReason.ACTIVE_JOB, other_job_id=active)
 
 
 def _active_jobs(jobs: Sequence[Job]) -> dict[tuple[Any, str, str], int]:
@@ -189,8 +189,8 @@ def _check_unredacted(failed: Job) -> None:
     if now is None:
         raise JobNotFound(failed.pk)
     if now.reference_id != failed.reference_id:
-        raise _as_error(failed, _Refusal(reason=RefusalReason.REDACTED))
+        raise _as_error(failed, _RetryProblem(reason=RefusalReason.REDACTED))
 
 
-def _as_error(job: Job, refusal: _Refusal) -> StepRefused:
-    return StepRefused(job.pk, why=refusal.reason, status=Status(job.status), other_job_id=refusal.other_job_id)
+def _as_error(job: Job, problem: _RetryProblem) -> StepRefused:
+    return StepRefused(job.pk, why=problem.reason, status=Status(job.status), other_job_id=problem.other_job_id)

@@ -41,24 +41,24 @@ def count_choices(groups: Mapping[str, tuple[JobFilter, Choices]]) -> dict[tuple
 def _count_choices(groups: Mapping[str, tuple[JobFilter, Choices]]) -> dict[tuple[str, Any], Facet]:
     facets: dict[tuple[str, Any], Facet] = {}
     sampled: dict[JobFilter, list[tuple[str, Any, JobFilter]]] = {}
-    for name, (others, choices) in groups.items():
+    for name, (other_filters, choices) in groups.items():
         for choice, fields in choices.items():
-            wanted = replace(others, **fields)
+            wanted = replace(other_filters, **fields)
             scan = choose_scan(wanted)
             if scan is None:
                 facets[name, choice] = Facet(count=0, at_least=False)
             elif scan.residual(wanted):
-                sampled.setdefault(others, []).append((name, choice, wanted))
+                sampled.setdefault(other_filters, []).append((name, choice, wanted))
             else:
                 seen = scan.ordered()[: MOST_COUNTED + 1].count()
                 facets[name, choice] = Facet(count=min(seen, MOST_COUNTED), at_least=seen > MOST_COUNTED)
-    for others, choices_of in sampled.items():
-        facets |= _sample(others, choices_of)
+    for other_filters, choices_of in sampled.items():
+        facets |= _sample(other_filters, choices_of)
     return facets
 
 
-def _sample(others: JobFilter, choices: list[tuple[str, Any, JobFilter]]) -> dict[tuple[str, Any], Facet]:
-    scan = choose_scan(others)
+def _sample(other_filters: JobFilter, choices: list[tuple[str, Any, JobFilter]]) -> dict[tuple[str, Any], Facet]:
+    scan = choose_scan(other_filters)
     if scan is None:
         return {(name, choice): Facet(count=0, at_least=False) for name, choice, _ in choices}
     counts = {f"n{number}": Count("pk", filter=scan.residual(wanted)) for number, (_, _, wanted) in enumerate(choices)}

@@ -21,13 +21,13 @@ def get_job(job_id: int, *, project: models.Model) -> Job:
 
 
 def get_job_and_time(job_id: int, *, project: models.Model) -> tuple[Job, datetime]:
-    """Return one job of the project and the database's time at that look, in one query.
+    """Return one job of the project and the database's time of that read, in one query.
 
     Raises:
         JobNotFound: as :func:`get_job`.
     """
-    job = _get(job_id, Job.objects.in_project(project).annotate(looked_at=NOW))
-    return job, cast("Any", job).looked_at
+    job = _get(job_id, Job.objects.in_project(project).annotate(read_at=NOW))
+    return job, cast("Any", job).read_at
 
 
 def list_jobs(*, project: models.Model) -> QuerySet[Job]:

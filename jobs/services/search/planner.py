@@ -17,7 +17,7 @@ from ...models import Job
 # that jobs with the same status lie together, so it would read and sort the whole table rather than scan an index.
 OFF: Final = (
     *("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort"),
-    # The few rows that a search names are to be looked up, not found by reading all rows.
+    # The few rows that a search names must be found by their index, not by reading all rows.
     *("enable_hashjoin", "enable_mergejoin"),
     # What is switched off has an enormous cost to the planner, for which it would compile a scan of milliseconds.
     "jit",

@@ -171,7 +171,7 @@ def test_another_project_s_job_is_not_found():
 def test_within_a_host_s_transaction_a_rival_that_cannot_be_seen_means_to_repeat_it(monkeypatch: pytest.MonkeyPatch):
     failed = make_failed()
     retry(failed)
-    monkeypatch.setattr(retries, "_refusals", lambda _: {})
+    monkeypatch.setattr(retries, "_problems_of", lambda _: {})
 
     with pytest.raises(ConcurrentChange):
         retry(failed)
@@ -181,7 +181,7 @@ def test_within_a_host_s_transaction_a_rival_that_cannot_be_seen_means_to_repeat
 def test_elsewhere_such_a_rival_means_to_try_again(monkeypatch: pytest.MonkeyPatch):
     failed = make_failed()
     retry(failed)
-    monkeypatch.setattr(retries, "_refusals", lambda _: {})
+    monkeypatch.setattr(retries, "_problems_of", lambda _: {})
 
     with pytest.raises(Busy):
         retry(failed)
@@ -189,14 +189,14 @@ def test_elsewhere_such_a_rival_means_to_try_again(monkeypatch: pytest.MonkeyPat
 
 def test_a_job_redacted_since_it_was_read_is_not_written_again(monkeypatch: pytest.MonkeyPatch):
     failed = make_failed()
-    really_look = retries._refusals
+    really_look = retries._problems_of
 
     def redact_then(jobs: Any) -> Any:
         found = really_look(jobs)
         Job.objects.filter(pk=failed.pk).update(reference_id="", description="")
         return found
 
-    monkeypatch.setattr(retries, "_refusals", redact_then)
+    monkeypatch.setattr(retries, "_problems_of", redact_then)
 
     with pytest.raises(StepRefused) as refused:
         retry(failed)
