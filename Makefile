@@ -66,7 +66,7 @@ release-check: venv-dev ## Build sdist and wheel, check them, and follow the tut
 	rm -rf dist
 	$(BIN)/python -m hatchling build
 	$(BIN)/python -m twine check --strict dist/*
-	$(BIN)/python -m pytest -q tests/system/hosts/test_tutorial.py $(ARGS)
+	$(BIN)/python -m tests.support.tutorial dist/*.whl
 
 # By `python -m`: the scripts in bin/ name their interpreter by path and break when a checkout is moved.
 lint: venv-dev ## Check format, style, types, deployment settings, migrations and documentation

@@ -16,6 +16,8 @@
 import difflib
 import re
 import socket
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -202,9 +204,17 @@ class Reader:
         assert step.words and not missing, f"{step.path} does not show {missing}"  # noqa: PT018
 
 
+def own_python() -> Path:
+    """Return the interpreter that this environment was made with."""
+    return Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
 @contextmanager
-def new_reader(directory: Path, *, python: Path) -> Iterator[Reader]:
-    """Give a reader with an empty folder in ``directory``, whose ``python3`` is the interpreter ``python``."""
+def new_reader(directory: Path, *, python: Path, wheel: Path | None = None) -> Iterator[Reader]:
+    """Yield a reader with an empty folder in ``directory``, whose ``python3`` is ``python``.
+
+    ``wheel`` is what the reader installs (default: one that is built from this tree).
+    """
     programs = directory / "programs"
     programs.mkdir()
     (programs / "python3").symlink_to(python)
@@ -216,8 +226,16 @@ def new_reader(directory: Path, *, python: Path) -> Iterator[Reader]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    reader = Reader(folder=folder, page=PAGE, wheel=build_wheel(directory), port=port, env=env)
+    reader = Reader(folder=folder, page=PAGE, wheel=wheel or build_wheel(directory), port=port, env=env)
     try:
         yield reader
     finally:
         reader.close()
+
+
+if __name__ == "__main__":
+    with (
+        tempfile.TemporaryDirectory() as name,
+        new_reader(Path(name), python=own_python(), wheel=Path(sys.argv[1]).resolve()) as reader,
+    ):
+        reader.read()

@@ -1,16 +1,10 @@
 """The tutorial does what it says: each file is written, each command typed, and what is printed compared."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.tutorial import PAGE, Console, File, Visit, difference, new_reader, steps_of
-
-
-def own_python() -> Path:
-    """Return the interpreter that this run's environment was made with."""
-    return Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+from tests.support.tutorial import PAGE, Console, File, Visit, difference, new_reader, own_python, steps_of
 
 
 @pytest.mark.timeout(600)
