@@ -1,1 +1,1 @@
-"""One suite for every engine that can run jobs: real servers, real processes."""
+"""Tests of every engine that can run jobs, with real servers and processes."""

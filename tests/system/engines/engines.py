@@ -1,4 +1,4 @@
-"""The engines that the suite runs on, each as a host would run it."""
+"""The engines that the tests run on, each as a host would run it."""
 
 import os
 import socket
@@ -23,11 +23,11 @@ QUEUES: Final = ("default", "elsewhere")
 
 
 class Engine:
-    """One engine and the programs that a test starts of it."""
+    """One engine, and the programs that a test starts of it."""
 
     name: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
-    # Whether a dispatcher hands jobs over, so that a delivery can be lost or doubled.
+    # Whether a dispatcher sends jobs, so that a delivery can be lost or doubled.
     has_dispatcher: ClassVar[bool] = True
 
     def __init__(self, **environment: str) -> None:
@@ -40,7 +40,7 @@ class Engine:
         return f"the package {', '.join(lacking)}" if lacking else ""
 
     def start_dispatcher(self) -> Program:
-        """Start a dispatcher, and wait until it is at work."""
+        """Start a dispatcher, and wait until it dispatches."""
         dispatcher = self.programs.start("dispatcher", "-W", "error", "manage.py", "jobdispatcher")
         dispatcher.await_line("started dispatching")
         return dispatcher
@@ -49,12 +49,18 @@ class Engine:
         """Start a worker of the engine, and wait until it takes jobs."""
         raise NotImplementedError
 
+    def start(self) -> Program:
+        """Start all that the engine needs to run jobs; return the worker."""
+        if self.has_dispatcher:
+            self.start_dispatcher()
+        return self.start_worker()
+
     def deliver(self, job: "Job", *, times: int = 1) -> None:
-        """Let the engine be told of the job, as if a dispatcher had sent it once more."""
+        """Send the job to the engine, as if a dispatcher had done so once more."""
         self.programs.run("-m", "tests.support.django_program", "tests.system.engines.deliver", str(job.pk), str(times))
 
     def lose_all(self) -> int:
-        """Lose what waits in the engine; return how many deliveries that were."""
+        """Delete what waits in the engine; return how many deliveries that were."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -133,7 +139,7 @@ class Celery(Engine):
 
     @classmethod
     def delete_queues(cls, prefix: str) -> None:
-        """Leave nothing of ours on the broker."""
+        """Delete the queues of a test from the broker."""
         with cls._queues(prefix) as queues:
             for queue in queues:
                 queue.delete()
@@ -149,12 +155,23 @@ class Celery(Engine):
 
 
 class CelerySolo(Celery):
-    """The same without processes of the worker's own: jobs run in the one that hears of its end."""
+    """Celery without a pool of processes: jobs run in the process that receives SIGTERM."""
 
     pool = "solo"
 
 
 ENGINES: Final = (Embedded, TasksDb, Celery)
+
+
+@contextmanager
+def closing_engine(engine: Engine) -> Iterator[Any]:
+    """Close the engine when the block ends, and print the logs of its programs."""
+    try:
+        yield engine
+    finally:
+        for program in engine.programs.all:
+            print(f"---- {program.log_path.name}\n{program.log}")
+        engine.close()
 
 
 def check_available(engine: type[Engine]) -> None:

@@ -1,4 +1,4 @@
-"""A way to a server that can be cut off, as a network or a restart would."""
+"""A proxy in front of a server, which a test can cut off as a network failure or a restart would."""
 
 import contextlib
 import socket
@@ -9,7 +9,7 @@ BLOCK: Final = 65_536
 
 
 class Proxy:
-    """Listens on a port of this machine and passes everything on to ``target``, until it is cut off."""
+    """Listens on a local port and passes everything on to ``target``, until it is cut off."""
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target

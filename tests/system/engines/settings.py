@@ -1,4 +1,4 @@
-"""Settings of the processes that the suite starts: the test's own, on its database, with an engine and short times."""
+"""Settings of the processes that tests of engines start: the test's own, with an engine and short times."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The broker goes away and comes back: nothing is lost, nothing is done twice, and people can read what is wrong."""
+"""In an outage of the broker no job is lost, none is done twice, and the log says what is wrong."""
 
 import os
 import time
@@ -11,15 +11,21 @@ import pytest
 from jobs.models import Job
 from jobs.status import Status
 from tests.support.execution import make_visits
-from tests.support.factories import make_project
 from tests.support.hostapp.models import Visit
-from tests.system.engines.engines import BROKER_URL, Celery, check_available
+from tests.system.engines.engine_jobs import (
+    OWNER,
+    count_written,
+    schedule,
+    schedule_many,
+    until_completed,
+    until_running,
+)
+from tests.system.engines.engines import BROKER_URL, Celery, check_available, closing_engine
 from tests.system.engines.processes import wait_for
 from tests.system.engines.proxy import Proxy
-from tests.system.engines.test_conformance import OWNER, lines_of, schedule, until_at_work, until_status
 
-# Several times the lease, the reservation and the dispatcher's longest wait, all of which are short here; the run by
-# hand that docs/engines.md tells of sets 300.
+# Several times the lease, the reservation and the dispatcher's longest wait, which are short here. The run that
+# docs/engines.md reports sets 300.
 OUTAGE_SECONDS: Final = float(os.environ.get("TEST_OUTAGE_SECONDS", "6"))
 
 pytestmark = [pytest.mark.timeout(300 + 2 * OUTAGE_SECONDS), pytest.mark.django_db(transaction=True)]
@@ -40,13 +46,8 @@ def proxy() -> Iterator[Proxy]:
 def engine(proxy: Proxy) -> Iterator[Celery]:
     parts = urlsplit(BROKER_URL)
     user = f"{parts.username or 'guest'}:{parts.password or 'guest'}"
-    made = Celery(parts._replace(netloc=f"{user}@127.0.0.1:{proxy.port}").geturl())
-    try:
-        yield made
-    finally:
-        for program in made.programs.all:
-            print(f"---- {program.log_path.name}\n{program.log}")
-        made.close()
+    with closing_engine(Celery(parts._replace(netloc=f"{user}@127.0.0.1:{proxy.port}").geturl())) as engine:
+        yield engine
 
 
 def test_a_long_outage_of_the_broker_loses_no_job_and_stops_none_that_runs(engine: Celery, proxy: Proxy):
@@ -54,50 +55,47 @@ def test_a_long_outage_of_the_broker_loses_no_job_and_stops_none_that_runs(engin
     dispatcher = engine.start_dispatcher()
     engine.start_worker()
     running = schedule("erase_visits_slowly")
-    until_at_work(running)
+    until_running(running)
 
     proxy.cut()
-    began, before = time.monotonic(), lines_of(running)
-    project = make_project()
-    jobs = [schedule(project=project, reference_id=f"user-{number}") for number in range(20)]
-    wait_for(lambda: "the engine takes no jobs" in dispatcher.log, what="the dispatcher to say so")
+    began, before = time.monotonic(), count_written(running)
+    jobs = schedule_many(20)
+    wait_for(lambda: "the engine takes no jobs" in dispatcher.log, what="the dispatcher to log it")
     while time.monotonic() - began < OUTAGE_SECONDS:
         time.sleep(0.1)
-    assert lines_of(running) > before, "a job that runs needs no broker"
+    assert count_written(running) > before, "a job that runs needs no broker"
     assert not Job.objects.filter(pk__in=[job.pk for job in jobs]).exclude(status=Status.SCHEDULED).exists()
     assert dispatcher.is_alive
     assert dispatcher.log.count("the engine takes no jobs") <= 1 + OUTAGE_SECONDS / 5
     proxy.restore()
 
-    for job in jobs:
-        until_status(job, Status.COMPLETED)
-    assert [lines_of(job) for job in jobs] == [1] * len(jobs)
-    until_status(running, Status.COMPLETED)
-    assert (running.attempt, running.crashes, lines_of(running)) == (1, 0, 6_000)
+    until_completed(*jobs)
+    assert [count_written(job) for job in jobs] == [1] * len(jobs)
+    until_completed(running)
+    assert (running.attempt, running.crashes, count_written(running)) == (1, 0, 6_000)
     assert not Visit.objects.exists()
 
 
-def test_jobs_survive_that_the_broker_restarts_again_and_again(engine: Celery, proxy: Proxy):
+def test_no_job_is_lost_when_the_broker_restarts_again_and_again(engine: Celery, proxy: Proxy):
     engine.start_dispatcher()
     engine.start_worker()
-    project, jobs = make_project(), []
+    jobs = []
 
-    for turn in range(3):
-        jobs += [schedule(project=project, reference_id=f"user-{turn}-{number}") for number in range(20)]
+    for _ in range(3):
+        jobs += schedule_many(20)
         proxy.cut()
         time.sleep(0.3)
         proxy.restore()
 
-    for job in jobs:
-        until_status(job, Status.COMPLETED)
-    assert [lines_of(job) for job in jobs] == [1] * len(jobs)
+    until_completed(*jobs)
+    assert [count_written(job) for job in jobs] == [1] * len(jobs)
 
 
 def test_a_dispatcher_ends_in_time_while_the_broker_is_away(engine: Celery, proxy: Proxy):
     dispatcher = engine.start_dispatcher()
     proxy.cut()
     schedule()
-    wait_for(lambda: "the engine takes no jobs" in dispatcher.log, what="the dispatcher to say so")
+    wait_for(lambda: "the engine takes no jobs" in dispatcher.log, what="the dispatcher to log it")
 
     began = time.monotonic()
     status = dispatcher.stop()

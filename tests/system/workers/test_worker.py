@@ -1,4 +1,4 @@
-"""The embedded worker, as a process of its own: from start to every kind of end."""
+"""The worker as a process of its own, from its start to every kind of end."""
 
 import signal
 import threading
@@ -25,7 +25,13 @@ def progress_of(job: Job) -> int:
     return Job.objects.values_list("progress_done", flat=True).get(pk=job.pk)
 
 
-def test_a_worker_runs_what_is_due_and_what_becomes_due_and_nothing_else():
+def assert_released(job: Job) -> None:
+    job.refresh_from_db()
+    assert (job.status, job.failures, job.crashes, job.attempt) == (Status.SCHEDULED, 0, 0, 1)
+    assert last_event(job).what == JobEvent.What.RELEASED
+
+
+def test_a_worker_runs_jobs_that_are_due_or_become_due_and_no_other():
     project = make_project()
     due = [make_job(project=project, action="note") for _ in range(10)]
     later = make_job(project=project, action="note", due_at=timezone.now() + timedelta(hours=1))
@@ -47,7 +53,7 @@ def test_a_worker_runs_what_is_due_and_what_becomes_due_and_nothing_else():
     assert Ledger.objects.count() == 12
 
 
-def test_a_worker_shows_up_in_its_table_while_it_lives():
+def test_a_worker_has_a_row_in_the_table_of_workers_while_it_lives():
     with worker_process() as worker:
         until(Worker.objects.exists, what="the worker's row")
         first = Worker.objects.get()
@@ -58,18 +64,20 @@ def test_a_worker_shows_up_in_its_table_while_it_lives():
     assert not Worker.objects.exists()
 
 
-def test_a_worker_shows_up_until_its_jobs_have_come_to_their_next_chunk(monkeypatch: pytest.MonkeyPatch):
+def test_a_worker_keeps_its_row_until_its_jobs_have_reached_their_next_chunk():
     seen: list[bool] = []
-    monkeypatch.setattr("jobs.workers.worker.await_end", lambda *_, **__: seen.append(Worker.objects.exists()))
+    runner = threading.Thread()
+    runner.is_alive = lambda: seen.append(Worker.objects.exists())  # type: ignore[method-assign]  # None: it has ended
     worker = JobWorker(threads=1)
+    worker._runners = [runner]
     worker._heartbeat.beat()
 
-    worker._hand_back([threading.Thread()])
+    worker._end()
 
     assert (seen, Worker.objects.exists()) == ([True], False)
 
 
-def test_a_drain_runs_what_is_due_and_ends():
+def test_a_drain_runs_due_jobs_and_ends():
     due = [make_job(action="note") for _ in range(30)]
     later = make_job(action="note", due_at=timezone.now() + timedelta(hours=1))
 
@@ -80,22 +88,17 @@ def test_a_drain_runs_what_is_due_and_ends():
     assert status_of(later) == Status.SCHEDULED
 
 
-def test_a_drain_in_this_process_runs_what_is_due_and_ends():
-    jobs = [make_job(action=action) for action in ("note", "leak", "touch", "erase_visits")]
+def test_a_drain_in_this_process_runs_due_jobs_and_ends():
+    outcomes = {"note": "completed", "leak": "failed", "touch": "completed", "erase_visits": "completed"}
+    jobs = [make_job(action=action) for action in outcomes]
 
-    status = JobWorker(threads=2, drain=True).run()
+    assert JobWorker(threads=2, drain=True).run() == 0
 
-    assert status == 0
-    assert [status_of(job) for job in jobs] == [
-        Status.COMPLETED,
-        Status.FAILED,
-        Status.COMPLETED,
-        Status.COMPLETED,
-    ]
+    assert {job.action: status_of(job) for job in jobs} == outcomes
     assert not Worker.objects.exists()
 
 
-def test_a_workers_log_names_no_reference():
+def test_the_log_of_a_worker_contains_no_reference():
     canary = "canary@example.com"
     jobs = [make_job(action=action, reference_id=canary) for action in ("leak", "note", "erase_visits", "was_removed")]
 
@@ -107,7 +110,7 @@ def test_a_workers_log_names_no_reference():
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_a_running_job_is_handed_back_at_its_next_chunk(signum: signal.Signals):
+def test_a_running_job_is_released_at_its_next_chunk(signum: signal.Signals):
     job = make_job(action="note_for_ever")
     with worker_process() as worker:
         until(lambda: progress_of(job) >= 3, what="three chunks")
@@ -117,14 +120,12 @@ def test_a_running_job_is_handed_back_at_its_next_chunk(signum: signal.Signals):
         assert worker.wait() == 0
         took = time.monotonic() - begun
 
-    job.refresh_from_db()
+    assert_released(job)
     assert took < 5
-    assert (job.status, job.failures, job.crashes, job.attempt) == (Status.SCHEDULED, 0, 0, 1)
-    assert last_event(job).what == JobEvent.What.RELEASED
     assert Ledger.objects.count() == job.progress_done
 
 
-def test_a_job_that_does_not_come_to_a_chunk_is_handed_back_in_time_all_the_same():
+def test_a_job_that_reaches_no_chunk_is_released_in_time():
     job = make_job(action="hang_long")
     with worker_process() as worker:
         until_status(job, Status.RUNNING)
@@ -133,18 +134,17 @@ def test_a_job_that_does_not_come_to_a_chunk_is_handed_back_in_time_all_the_same
         assert worker.stop() == 0
         took = time.monotonic() - begun
 
-    job.refresh_from_db()
+    assert_released(job)
     assert took < 10
-    assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
 
 
-def test_a_second_signal_ends_it_at_once():
+def test_a_second_signal_ends_the_worker_at_once():
     job = make_job(action="hang_long")
     with worker_process() as worker:
         until_status(job, Status.RUNNING)
         begun = time.monotonic()
 
-        # Two different ones: two of a kind may reach a process as one.
+        # Two different signals: two of one kind may reach a process as one.
         worker.send(signal.SIGTERM)
         worker.send(signal.SIGINT)
 
@@ -176,7 +176,7 @@ def test_the_job_of_a_killed_worker_is_completed_by_another_and_no_row_is_counte
     assert (job.attempt, job.crashes, job.failures) == (2, 1, 0)
 
 
-def test_a_job_that_kills_its_workers_is_given_up_and_takes_no_neighbour_with_it():
+def test_a_job_that_kills_its_workers_is_given_up_and_no_other_job_fails():
     poison = make_job(action="die")
     neighbours = [make_job(action="note") for _ in range(12)]
     deaths = 0
@@ -192,11 +192,11 @@ def test_a_job_that_kills_its_workers_is_given_up_and_takes_no_neighbour_with_it
     poison.refresh_from_db()
     assert (poison.status, poison.crashes, deaths) == (Status.FAILED, 3, 3)
     assert poison.errors == "The worker running this job stopped unexpectedly 3 times, so it was given up."
-    # Only who had begun beside it, the first time, can have been counted.
+    # Only jobs that had begun beside it, the first time, can have crashed.
     assert {neighbour.failures for neighbour in neighbours} == {0}
     assert sum(neighbour.crashes for neighbour in neighbours) <= 3
     for neighbour in neighbours:
-        # Each chunk counts once; an action that a crash cut off, be it after its chunk, runs again.
+        # Each chunk counts once; an action that a crash interrupted, even after its chunk, runs again.
         lines = Ledger.objects.filter(job_id=neighbour.pk).count()
         assert lines == neighbour.progress_done
         assert 1 <= lines <= 1 + neighbour.crashes
@@ -217,12 +217,12 @@ def test_a_job_that_makes_no_progress_loses_its_attempt_and_the_worker_is_replac
 
     stuck.refresh_from_db()
     assert first == (Status.SCHEDULED, 1, 0)
-    assert took < 5, "it waits for a thread that will never come back"
+    assert took < 5, "it does not wait for the stuck thread"
     assert (stuck.status, stuck.errors) == (Status.FAILED, "The job made no progress for 1 seconds.")
 
 
 @postgresql_only
-def test_a_worker_survives_the_loss_of_all_its_connections():
+def test_a_worker_goes_on_after_it_has_lost_all_its_connections():
     job = make_job(action="note_for_ever")
     ours = one_value("SELECT pg_backend_pid()")
     cut = (
