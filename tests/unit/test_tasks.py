@@ -1,4 +1,4 @@
-"""The seam to Django Tasks: what it asks for, what it refuses, and that it needs nothing where no engine is named."""
+"""The task ``run_job`` goes to the engine that the settings name; without one, Django Tasks are not needed."""
 
 import subprocess
 import sys
@@ -49,13 +49,9 @@ def test_the_task_follows_the_settings():
     assert not hasattr(import_string("jobs.tasks.run_job"), "queue_name")
 
 
-def test_without_an_engine_there_is_nothing_to_check():
-    assert check_engine() == []
-
-
 @needs_tasks
 @pytest.mark.parametrize(("knows_priorities", "priority"), [(True, 50), (False, 0)])
-def test_a_job_is_sent_by_its_action_s_queue_and_by_its_priority_where_the_engine_knows_any(
+def test_a_job_is_sent_to_the_queue_of_its_action_with_its_priority_if_the_engine_has_priorities(
     knows_priorities: bool, priority: int, monkeypatch: pytest.MonkeyPatch
 ):
     with (
@@ -85,7 +81,7 @@ def test_a_job_of_an_action_that_is_not_registered_goes_to_a_queue_that_the_engi
 
 
 @needs_tasks
-def test_what_the_engine_refuses_is_told_with_its_cause():
+def test_a_job_that_the_engine_does_not_accept_raises_with_the_cause():
     with (
         with_engine(QUEUES=["default"]),
         registered_action(lambda _: None, name="far", queue="far"),
@@ -97,7 +93,7 @@ def test_what_the_engine_refuses_is_told_with_its_cause():
 
 
 @needs_tasks
-def test_a_queue_that_the_engine_does_not_have_is_an_error_at_start():
+def test_a_queue_that_the_engine_does_not_have_fails_the_check():
     with with_engine(QUEUES=["default"]), registered_action(lambda _: None, name="far", queue="far"):
         found = [(error.id, error.msg) for error in check_engine()]
 
@@ -105,13 +101,14 @@ def test_a_queue_that_the_engine_does_not_have_is_an_error_at_start():
 
 
 @needs_tasks
-def test_an_engine_that_allows_all_queues_is_fine():
+def test_no_engine_and_an_engine_that_allows_all_queues_pass_the_check():
+    without_engine = check_engine()
     with with_engine(QUEUES=[]):
-        assert check_engine() == []
+        assert without_engine == check_engine() == []
 
 
 @needs_tasks
-def test_an_alias_that_is_not_there_is_an_error_at_start():
+def test_an_unknown_alias_fails_the_check():
     with with_engine(), override_settings(JOBS={"TASK_BACKEND": "nowhere"}):
         (error,) = check_engine()
 
@@ -119,7 +116,7 @@ def test_an_alias_that_is_not_there_is_an_error_at_start():
     assert error.msg.startswith("TASKS has no backend 'nowhere' that works: ")
 
 
-def test_where_django_tasks_are_not_installed_an_engine_is_an_error_at_start(monkeypatch: pytest.MonkeyPatch):
+def test_an_engine_fails_the_check_where_django_tasks_are_not_installed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "jobs.engines.compat", raising=False)
     monkeypatch.delattr(jobs.engines, "compat", raising=False)
     for name in [n for n in sys.modules if n.partition(".")[0] == "django_tasks"] + ["django_tasks", "django.tasks"]:

@@ -1,4 +1,4 @@
-"""The backend on Celery, without a broker: what a message says, and what a worker makes of one."""
+"""The Celery backend, without a broker: what it sends, and what a worker does with a message."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ SETTINGS: Any = {"BACKEND": "jobs.contrib.celery.CeleryBackend", "QUEUES": [], "
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What is sent, instead of sending it."""
+    """The messages that are sent; none reaches a broker."""
     found: list[dict[str, Any]] = []
     monkeypatch.setattr(app, "send_task", lambda name, **options: found.append({"name": name, **options}))
     return found
@@ -51,21 +51,21 @@ def test_a_message_names_the_task_and_its_arguments_and_waits_for_the_broker(sen
 
 
 @pytest.mark.parametrize(("priority", "mapped"), [(-100, 0), (-60, 2), (0, 5), (60, 8), (100, 10)])
-def test_a_higher_priority_is_a_higher_one_of_the_queue(sent: list[dict[str, Any]], priority: int, mapped: int):
+def test_a_priority_is_mapped_to_those_of_the_queue(sent: list[dict[str, Any]], priority: int, mapped: int):
     with registered_action(lambda _: None, name="trial_of_priority", priority=priority):
         tasks.hand_over(7, action="trial_of_priority")
 
     assert sent[0]["priority"] == mapped
 
 
-def test_a_queue_without_priorities_is_sent_none(sent: list[dict[str, Any]]):
+def test_a_message_to_a_queue_without_priorities_has_none(sent: list[dict[str, Any]]):
     with registered_action(lambda _: None, name="trial_of_priority", queue="plain", priority=60):
         tasks.hand_over(7, action="trial_of_priority")
 
     assert "priority" not in sent[0]
 
 
-def test_several_sites_on_one_broker_have_queues_of_their_own(sent: list[dict[str, Any]]):
+def test_the_queues_of_a_site_have_its_prefix(sent: list[dict[str, Any]]):
     with override_settings(
         TASKS={"default": {**SETTINGS, "OPTIONS": {**SETTINGS["OPTIONS"], "queue_prefix": "site."}}}
     ):
@@ -74,12 +74,12 @@ def test_several_sites_on_one_broker_have_queues_of_their_own(sent: list[dict[st
     assert (sent[0]["queue"], sent[0]["priority"]) == ("site.default", 2)
 
 
-def test_a_backend_without_an_app_is_refused_and_says_what_it_needs():
+def test_a_backend_without_an_app_raises_with_what_it_needs():
     with pytest.raises(ImproperlyConfigured, match=r"needs OPTIONS = \{'app': "):
         CeleryBackend("default", {"BACKEND": "x", "OPTIONS": {}})
 
 
-def test_the_task_is_acknowledged_when_it_has_ended_and_again_if_its_worker_dies():
+def test_the_task_is_acknowledged_at_its_end_and_sent_again_if_its_worker_dies():
     task = app.tasks["jobs.contrib.celery.run_task"]
 
     assert (task.acks_late, task.reject_on_worker_lost, task.ignore_result, task.max_retries) == (True, True, True, 0)
@@ -97,12 +97,12 @@ def test_a_worker_calls_the_task_that_the_message_names(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("path", ["os.system", "jobs.tasks.check_engine"])
-def test_a_message_cannot_make_a_worker_call_just_any_function(path: str):
+def test_a_message_cannot_make_a_worker_call_a_function_that_is_no_task(path: str):
     with pytest.raises(ImproperlyConfigured, match="is not a task"):
         run_task(path, ["true"], {})
 
 
-def test_the_processes_of_a_worker_see_its_end(monkeypatch: pytest.MonkeyPatch):
+def test_the_processes_of_a_worker_are_asked_to_stop_when_it_shuts_down(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(engine_process, "_is_stop_asked", None)
     ours._begin()
     assert engine_process._is_stop_asked is not None
