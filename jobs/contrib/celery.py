@@ -123,14 +123,10 @@ def _result(task: Any, args: Any, kwargs: Any, *, alias: str) -> Any:
 _ending: Final = mmap.mmap(-1, 1)
 
 
-def _is_ending() -> bool:
-    return _ending[0] != 0
-
-
 @worker_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _begin(**_: Any) -> None:
     _ending[0] = 0
-    engine_process.stop_when(_is_ending)
+    engine_process.stop_when(lambda: _ending[0] != 0)
 
 
 @worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]

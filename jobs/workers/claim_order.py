@@ -1,6 +1,5 @@
 """Decides which due jobs are claimed next: fair between organizations, from a bounded number of candidates."""
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Sized
 from datetime import datetime
@@ -66,7 +65,7 @@ class ClaimOrder:
         if len(found) == WINDOW:
             known = {candidate.job_id for candidate in found}
             found += [candidate for candidate in self._heads(paused) if candidate.job_id not in known]
-        return list(_sort_fairly(found, self._running(), self._turns))
+        return _sort_fairly(found, self._running(), self._turns)
 
     def note_turns(self, claimed: Iterable[Candidate]) -> None:
         """Remember whose turn it was. Where jobs are short, none runs at the next choice, and turns alone decide."""
@@ -120,20 +119,15 @@ def count_by_organization(jobs: JobQuerySet) -> Counter[Any]:
     return Counter(dict(counted))
 
 
-def _sort_fairly(candidates: Iterable[Candidate], running: Counter[Any], turns: dict[Any, int]) -> Iterable[Candidate]:
-    """Yield candidates, each time from the organization with the fewest running and yielded."""
-    by_owner: dict[Any, list[tuple[datetime, int, Candidate]]] = {}
-    for candidate in candidates:
-        by_owner.setdefault(candidate.organization_id, []).append((candidate.due_at, candidate.job_id, candidate))
-    queues = [(owner, sorted(jobs, reverse=True)) for owner, jobs in by_owner.items()]
-    heap = [(running[owner], turns.get(owner, 0), *queue[-1][:2], index) for index, (owner, queue) in enumerate(queues)]
-    heapq.heapify(heap)
-    while heap:
-        number, turn, _, _, index = heapq.heappop(heap)
-        _, queue = queues[index]
-        yield queue.pop()[2]
-        if queue:
-            heapq.heappush(heap, (number + 1, turn, *queue[-1][:2], index))
+def _sort_fairly(candidates: list[Candidate], running: Counter[Any], turns: dict[Any, int]) -> list[Candidate]:
+    """Sort candidates: first those before which the fewest jobs of their organization run or come."""
+    before = Counter(running)
+    keyed = []
+    for candidate in sorted(candidates, key=lambda candidate: (candidate.due_at, candidate.job_id)):
+        owner = candidate.organization_id
+        keyed.append((before[owner], turns.get(owner, 0), candidate.due_at, candidate.job_id, candidate))
+        before[owner] += 1
+    return [candidate for *_, candidate in sorted(keyed)]
 
 
 def _heads_of_projects(after: Any, paused: Paused, and_due: tuple[str, tuple[Any, ...]]) -> tuple[list[int], Any]:
