@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
 
 import pytest
-from django.db import IntegrityError, connection, connections
+from django.db import IntegrityError, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 
@@ -114,6 +114,15 @@ def statements(*, without: tuple[str, ...] = ()) -> Iterator[list[str]]:
     with CaptureQueriesContext(connection) as captured:
         yield found
     found += [query["sql"] for query in captured.captured_queries if not query["sql"].startswith(without)]
+
+
+def lost_connection() -> OperationalError:
+    """Return what Django raises when the connection to the database is gone."""
+    error = OperationalError("the connection is closed")
+    error.__cause__ = connection.Database.OperationalError("the connection is closed")
+    if connection.vendor == "sqlite":
+        error.__cause__.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN  # type: ignore[attr-defined]
+    return error
 
 
 def unique_violation() -> IntegrityError:

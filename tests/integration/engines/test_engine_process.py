@@ -15,7 +15,6 @@ from jobs import JobContext, cancel_job, tasks
 from jobs.engines import engine_process
 from jobs.lifecycle import transitions
 from jobs.models import Job, Worker
-from jobs.processes.heartbeat import Heartbeat
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
 from tests.support.concurrency import InThread, until
@@ -194,27 +193,6 @@ def test_the_process_has_a_heartbeat_until_it_ends():
     engine_process.current().end()
 
     assert (row.name, row.kind) == (engine_process.current().name, Worker.Kind.ENGINE)
-    assert not Worker.objects.exists()
-
-
-def test_a_beat_under_way_does_not_insert_the_row_of_a_process_that_has_ended(monkeypatch: pytest.MonkeyPatch):
-    beat, leave = Heartbeat.beat, Heartbeat.leave
-    beating, left, beaten = threading.Event(), threading.Event(), threading.Event()
-
-    def beat_late(self: Heartbeat) -> None:
-        beating.set()
-        left.wait(0.5)
-        beat(self)
-        beaten.set()
-
-    monkeypatch.setattr(Heartbeat, "beat", beat_late)
-    monkeypatch.setattr(Heartbeat, "leave", lambda self: (leave(self), left.set()))
-    process = engine_process.current()
-    assert beating.wait(10)
-
-    process.end()
-
-    assert beaten.wait(10)
     assert not Worker.objects.exists()
 
 

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import connection
 
 from jobs import JobContext
 from jobs.engines import engine_process
@@ -16,7 +16,7 @@ from jobs.models import Job, JobEvent
 from jobs.processes.releases import ReleaseQueue
 from jobs.services.commands.pauses import pause_jobs
 from jobs.status import Status
-from tests.support.concurrency import InThread, one_value, postgresql_only, somebody_holds, until
+from tests.support.concurrency import InThread, lost_connection, one_value, postgresql_only, somebody_holds, until
 from tests.support.deliveries import deliver
 from tests.support.execution import registered_action, write_in_chunk
 from tests.support.factories import make_job
@@ -156,11 +156,3 @@ def cut(driver_connection: Any) -> None:
     """Break the connection of a thread; the server notices only when it answers."""
     with socket.socket(fileno=os.dup(driver_connection.fileno())) as end:
         end.shutdown(socket.SHUT_RDWR)
-
-
-def lost_connection() -> OperationalError:
-    error = OperationalError("the connection is closed")
-    error.__cause__ = connection.Database.OperationalError("the connection is closed")
-    if connection.vendor == "sqlite":
-        error.__cause__.sqlite_errorcode = 14  # type: ignore[attr-defined]
-    return error

@@ -1,6 +1,5 @@
 """The rescuer takes jobs from workers that are dead, and from no worker that lives."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +8,6 @@ import pytest
 from jobs import cancel_job
 from jobs.actors import SYSTEM
 from jobs.execution.leases import Leases
-from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from jobs.processes.rescuer import Rescuer
 from jobs.status import Status
@@ -150,16 +148,6 @@ def test_of_two_rescuers_one_rescues():
 
     assert rescued == [[job.pk], []]
     assert job.events.count() == 1
-
-
-def test_a_renewal_after_the_second_check_still_wins():
-    job = make_expired_job()
-    seen = job.lease_expires_at
-    transitions.renew([fence_of(job)], lease=timedelta(seconds=45))
-
-    assert not transitions.rescue(fence_of(job), seen=seen, begun=True, note="", actor=SYSTEM)
-
-    assert status_of(job) == Status.RUNNING
 
 
 def test_a_cancelled_job_is_not_rescued():

@@ -14,7 +14,7 @@ from jobs.models import Job, JobEvent
 from jobs.processes import releases
 from jobs.processes.releases import ReleaseQueue
 from jobs.status import Status
-from tests.support.concurrency import postgresql_only, somebody_holds
+from tests.support.concurrency import lost_connection, postgresql_only, somebody_holds
 from tests.support.factories import WORKER, fence_of, make_job, make_running_job
 from tests.support.worker_process import status_of
 
@@ -48,10 +48,7 @@ def test_an_outage_half_way_loses_no_job(monkeypatch: pytest.MonkeyPatch):
     def fail_second_call(*args: Any, **kwargs: Any) -> Any:
         calls.append(args)
         if len(calls) == 2:
-            error = OperationalError("gone")
-            error.__cause__ = Exception()
-            error.__cause__.sqlstate = "08006"  # type: ignore[attr-defined]
-            raise error
+            raise lost_connection()
         return release(*args, **kwargs)
 
     monkeypatch.setattr(releases.transitions, "release", fail_second_call)

@@ -20,10 +20,9 @@ from tests.support.factories import make_job, make_project
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_due_job_is_sent_once_and_after_the_commit(engine: FakeEngine):
+def test_a_due_job_is_sent_once_and_after_the_commit(engine: FakeEngine, dispatcher: JobDispatcher):
     job = make_job()
     make_job(due_at=ago(-60))
-    dispatcher = JobDispatcher()
 
     assert dispatcher.dispatch_once() == 1
     assert dispatcher.dispatch_once() == 0
@@ -31,9 +30,8 @@ def test_a_due_job_is_sent_once_and_after_the_commit(engine: FakeEngine):
     assert (engine.took, engine.in_transaction) == ([job.pk], [False])
 
 
-def test_a_job_is_sent_again_when_its_reservation_has_run_out(engine: FakeEngine):
+def test_a_job_is_sent_again_when_its_reservation_has_run_out(engine: FakeEngine, dispatcher: JobDispatcher):
     job = make_job()
-    dispatcher = JobDispatcher()
     dispatcher.dispatch_once()
     Job.objects.update(reserved_until=ago(1))
 
@@ -42,33 +40,34 @@ def test_a_job_is_sent_again_when_its_reservation_has_run_out(engine: FakeEngine
     assert engine.took == [job.pk, job.pk]
 
 
-def test_jobs_that_the_engine_does_not_take_are_no_longer_reserved(engine: FakeEngine):
-    jobs = [make_job() for _ in range(3)]
+def test_jobs_that_the_engine_does_not_take_are_no_longer_reserved(engine: FakeEngine, dispatcher: JobDispatcher):
+    make_due_jobs(3)
     engine.refuses = {"touch"}
 
     with pytest.raises(HandOverFailed):
-        JobDispatcher().dispatch_once()
+        dispatcher.dispatch_once()
 
     assert engine.calls == 1, "one failure is enough for a queue"
-    assert Job.objects.unreserved().count() == len(jobs)
+    assert Job.objects.unreserved().count() == 3
 
 
-def test_a_queue_that_takes_nothing_does_not_delay_another(engine: FakeEngine):
+def test_a_queue_that_takes_nothing_does_not_delay_another(engine: FakeEngine, dispatcher: JobDispatcher):
     engine.refuses = {"elsewhere"}
     with registered_action(lambda _: None, name="elsewhere", queue="elsewhere"):
         broken, fine = make_job(action="elsewhere"), make_job()
 
         with pytest.raises(HandOverFailed):
-            JobDispatcher().dispatch_once()
+            dispatcher.dispatch_once()
 
     assert engine.took == [fine.pk]
     assert list(Job.objects.unreserved()) == [broken]
 
 
-def test_a_queue_that_takes_nothing_hides_no_job_of_another_however_many_jobs_wait_for_it(engine: FakeEngine):
+def test_a_queue_that_takes_nothing_hides_no_job_of_another_however_many_jobs_wait_for_it(
+    engine: FakeEngine, dispatcher: JobDispatcher
+):
     engine.refuses = {"elsewhere"}
     project = make_project()
-    dispatcher = JobDispatcher()
     with registered_action(lambda _: None, name="elsewhere", queue="elsewhere"):
         make_due_jobs(WINDOW + 50, project=project, action="elsewhere")
         fine = make_due_jobs(5, project=project, due_at=ago(1))
@@ -80,11 +79,10 @@ def test_a_queue_that_takes_nothing_hides_no_job_of_another_however_many_jobs_wa
 
 
 def test_while_the_engine_is_away_one_line_in_five_seconds_logs_it_without_its_text(
-    engine: FakeEngine, caplog: pytest.LogCaptureFixture
+    engine: FakeEngine, caplog: pytest.LogCaptureFixture, dispatcher: JobDispatcher
 ):
     make_job()
     engine.refuses = {"touch"}
-    dispatcher = JobDispatcher()
 
     with caplog.at_level(logging.WARNING, logger="jobs"):
         for _ in range(3):
@@ -95,22 +93,22 @@ def test_while_the_engine_is_away_one_line_in_five_seconds_logs_it_without_its_t
 
 
 def test_a_drain_ends_when_all_due_jobs_are_sent(engine: FakeEngine):
-    jobs = [make_job() for _ in range(3)]
+    jobs = make_due_jobs(3)
 
-    status = JobDispatcher(drain=True).run()
+    assert JobDispatcher(drain=True).run() == 0
 
-    assert status == 0
     assert sorted(engine.took) == sorted(job.pk for job in jobs)
     assert not Worker.objects.exists()
 
 
-def test_a_dispatcher_that_cannot_leave_in_time_is_ended(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch):
+def test_a_dispatcher_that_cannot_leave_in_time_is_ended(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, dispatcher: JobDispatcher
+):
     statuses: list[int] = []
     ended = threading.Event()
     monkeypatch.setattr("jobs.processes.process.EXIT_AT_THE_LATEST_SECONDS", 0.1)
     monkeypatch.setattr(os, "_exit", lambda status: (statuses.append(status), ended.set()))
     monkeypatch.setattr(Heartbeat, "leave", lambda _: ended.wait(5))
-    dispatcher = JobDispatcher()
     dispatcher.stop()
 
     dispatcher.run()
@@ -118,16 +116,17 @@ def test_a_dispatcher_that_cannot_leave_in_time_is_ended(engine: FakeEngine, mon
     assert statuses[:1] == [3]
 
 
-def test_a_dispatcher_that_is_stopped_sends_nothing_leaves_nothing_reserved_and_ends(engine: FakeEngine):
-    jobs = [make_job() for _ in range(3)]
-    dispatcher = JobDispatcher()
+def test_a_dispatcher_that_is_stopped_sends_nothing_leaves_nothing_reserved_and_ends(
+    engine: FakeEngine, dispatcher: JobDispatcher
+):
+    make_due_jobs(3)
     dispatcher.stop()
 
     dispatcher.dispatch_once()
 
     assert dispatcher.run() == 0
     assert engine.took == []
-    assert Job.objects.unreserved().count() == len(jobs)
+    assert Job.objects.unreserved().count() == 3
 
 
 def test_once_dispatches_and_prints_how_many(engine: FakeEngine, capsys: pytest.CaptureFixture[str]):

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import connection
 
 from jobs import actions
 from jobs.execution import runner
 from jobs.status import Status
 from jobs.workers.worker import JobWorker
+from tests.support.concurrency import lost_connection
 from tests.support.factories import make_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -16,9 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_a_job_whose_outcome_could_not_be_recorded_is_run_again_uncounted(monkeypatch: pytest.MonkeyPatch):
     job = make_job(action="touch")
-    run, errors = runner.run, [OperationalError("the connection is closed")]
-    errors[0].__cause__ = Exception()
-    errors[0].__cause__.sqlstate = "08006"  # type: ignore[attr-defined]
+    run, errors = runner.run, [lost_connection()]
 
     def fail_once(*args: Any, **kwargs: Any) -> runner.AttemptResult:
         if errors:

@@ -11,7 +11,7 @@ from jobs.models import Job, Worker
 from jobs.services.commands.pauses import pause_jobs, resume_all_jobs
 from jobs.status import Status
 from tests.support.execution import make_visits
-from tests.support.hostapp.models import Visit
+from tests.support.hostapp.models import Ledger, Visit
 from tests.system.engines.engine_jobs import (
     OWNER,
     count_written,
@@ -163,6 +163,7 @@ def test_a_job_that_is_paused_in_the_engine_waits_and_runs_once_it_is_resumed(en
 @pytest.mark.parametrize("end", ["kill", "stop"])
 def test_the_job_of_a_worker_that_ends_is_completed_by_another_and_nothing_is_done_twice(end: str, any_engine: Engine):
     make_visits(OWNER, 3_000)
+    keys = {str(key) for key in Visit.objects.values_list("pk", flat=True)}
     worker = any_engine.start()
     job = schedule("erase_visits_slowly")
     until_running(job)
@@ -176,8 +177,9 @@ def test_the_job_of_a_worker_that_ends_is_completed_by_another_and_nothing_is_do
     any_engine.start_worker()
 
     until_completed(job)
-    assert (job.attempt, job.crashes) == (2, 1 if end == "kill" else 0)
-    assert count_written(job) == job.progress_done == 3_000
+    assert (job.attempt, job.crashes, job.failures) == (2, 1 if end == "kill" else 0, 0)
+    assert sorted(Ledger.objects.values_list("what", flat=True)) == sorted(keys), "each row is deleted once"
+    assert job.progress_done == job.progress_total == job.receipt["stores"]["visits"]["done"] == 3_000
     assert not Visit.objects.exists()
 
 

@@ -13,9 +13,9 @@ from jobs.models import Job, JobEvent, Worker
 from jobs.status import Status
 from jobs.workers.worker import JobWorker
 from tests.support.concurrency import one_value, other_connection, postgresql_only, until
-from tests.support.execution import ANA, last_event, make_visits
+from tests.support.execution import last_event
 from tests.support.factories import make_job, make_project
-from tests.support.hostapp.models import Ledger, Visit
+from tests.support.hostapp.models import Ledger
 from tests.support.worker_process import status_of, until_status, worker_process
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
@@ -152,28 +152,6 @@ def test_a_second_signal_ends_the_worker_at_once():
         assert time.monotonic() - begun < 3
 
     assert status_of(job) == Status.RUNNING
-
-
-def test_the_job_of_a_killed_worker_is_completed_by_another_and_no_row_is_counted_twice():
-    make_visits(ANA, 1_000)
-    keys = {str(key) for key in Visit.objects.values_list("pk", flat=True)}
-    job = make_job(action="erase_visits_slowly", reference_id=ANA)
-    with worker_process() as worker:
-        until(lambda: progress_of(job) >= 100, what="some chunks")
-        worker.kill()
-    done_before = progress_of(job)
-
-    with worker_process() as worker:
-        until_status(job, Status.COMPLETED, worker=worker)
-        worker.stop()
-
-    lines = list(Ledger.objects.values_list("what", flat=True))
-    assert 100 <= done_before < 1_000
-    assert len(lines) == 1_000
-    assert set(lines) == keys
-    assert (job.progress_done, job.progress_total) == (1_000, 1_000)
-    assert job.receipt["stores"]["visits"]["done"] == 1_000
-    assert (job.attempt, job.crashes, job.failures) == (2, 1, 0)
 
 
 def test_a_job_that_kills_its_workers_is_given_up_and_no_other_job_fails():

@@ -9,9 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs import get_project_model
-from jobs.models import Job, Organization
+from jobs.models import Organization
 from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder
 from tests.support.concurrency import postgresql_only
+from tests.support.execution import make_due_jobs
 from tests.support.factories import LONG_AGO, make_project
 
 pytestmark = pytest.mark.django_db
@@ -26,13 +27,6 @@ def make_disabled_organizations(count: int) -> None:
     former = Organization.objects.bulk_create(Organization(name=name, disabled_at=LONG_AGO) for name in names)
     projects = get_project_model()._default_manager
     projects.bulk_create(projects.model(organization=one, name=one.name) for one in former)
-
-
-def make_due_jobs(project: Any, count: int, **columns: Any) -> None:
-    """Insert due jobs of one project."""
-    same = {"action": "touch", "reference_id": "user", "description": "Touch"}
-    instants = {"created_at": LONG_AGO, "start_at": LONG_AGO, "due_at": LONG_AGO}
-    Job.objects.bulk_create([Job(project=project, **{**same, **instants, **columns}) for _ in range(count)])
 
 
 def statement_of_a_claim(part: str) -> str:
@@ -50,7 +44,7 @@ def statement_of_a_claim(part: str) -> str:
 def test_the_search_beyond_the_window_reads_a_few_blocks_per_project(disabled: int):
     make_disabled_organizations(disabled)
     for _ in range(3):
-        make_due_jobs(make_project(), 2_000)
+        make_due_jobs(2_000)
 
     plan = plan_of(statement_of_a_claim("RECURSIVE"))
 
@@ -61,7 +55,7 @@ def test_the_search_beyond_the_window_reads_a_few_blocks_per_project(disabled: i
 def test_the_window_reads_no_more_jobs_than_it_returns_where_most_organizations_are_disabled():
     make_disabled_organizations(3_000)
     for _ in range(10):
-        make_due_jobs(make_project(), 1_000)
+        make_due_jobs(1_000)
 
     window = statement_of_a_claim(f"LIMIT {WINDOW}")
 
@@ -73,8 +67,8 @@ def test_the_window_reads_no_more_jobs_than_it_returns_where_most_organizations_
 def test_a_claim_reads_none_of_the_jobs_that_staff_hold():
     for _ in range(3):
         project = make_project()
-        make_due_jobs(project, 5_000, due_at=LONG_AGO - timedelta(days=1), held_at=LONG_AGO)
-        make_due_jobs(project, WINDOW)
+        make_due_jobs(5_000, project=project, due_at=LONG_AGO - timedelta(days=1), held_at=LONG_AGO)
+        make_due_jobs(WINDOW, project=project)
 
     window, beyond = (plan_of(statement_of_a_claim(part)) for part in (f"LIMIT {WINDOW}", "RECURSIVE"))
 

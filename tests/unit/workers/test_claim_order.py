@@ -115,17 +115,6 @@ def test_a_search_returns_a_bounded_number_of_candidates_and_none_twice():
     assert len(set(candidates)) == len(candidates) <= WINDOW + PROJECTS * PER_PROJECT
 
 
-def test_a_search_takes_five_statements_at_most():
-    make_due_jobs(make_project(), 1_000)
-    make_due_jobs(make_project(), 10)
-    order = ClaimOrder()
-
-    with CaptureQueriesContext(connection) as captured:
-        order.candidates()
-
-    assert len(captured) <= 5
-
-
 def test_beyond_the_window_the_first_jobs_of_each_project_are_found_in_turn():
     flood = make_project()
     make_due_jobs(flood, WINDOW)
@@ -164,16 +153,6 @@ def test_the_hot_queries_use_their_indexes():
 
     assert len(plans) == 5
     assert not scans(plans)
-
-
-def test_a_claim_takes_the_free_jobs_among_the_named_and_no_other():
-    free, taken, other = make_job(), make_running_job(), make_job()
-
-    claimed = claim(free.pk, taken.pk)
-
-    other.refresh_from_db()
-    assert claimed == [free]
-    assert other.status == Status.SCHEDULED
 
 
 def test_the_time_to_the_next_job_is_that_of_the_job_that_is_due_first():
