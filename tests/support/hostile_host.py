@@ -43,8 +43,8 @@ def configure() -> None:
         SECRET_KEY="x" * 50,
         ALLOWED_HOSTS=["testserver"],
         DATABASES={
-            "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "ATOMIC_REQUESTS": True},
-            "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "ATOMIC_REQUESTS": True},
+            alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "ATOMIC_REQUESTS": True}
+            for alias in ("default", "other")
         },
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "rest_framework", "jobs"],
         MIDDLEWARE=[

@@ -85,14 +85,14 @@ def faults_of(answer: Answer, odd: Odd) -> list[str]:
 def is_well_formed(answer: Answer) -> bool:
     """Whether the members are those of a success, or of an error, with the field where one is to blame."""
     try:
-        told = json.loads(answer.body)
+        body = json.loads(answer.body)
     except ValueError:
         return False
     if answer.status == 200:
-        return list(told) == ["data"]
-    is_of_a_field = told.get("code") in ("invalid_field", "unknown_action")
+        return list(body) == ["data"]
+    is_of_a_field = body.get("code") in ("invalid_field", "unknown_action")
     members = ["error", "code", "requestId", *(["details"] if is_of_a_field else [])]
-    return list(told) == members and (not is_of_a_field or told["error"].startswith(f"{told['details']['field']}: "))
+    return list(body) == members and (not is_of_a_field or body["error"].startswith(f"{body['details']['field']}: "))
 
 
 def test_the_table_is_long():

@@ -31,8 +31,8 @@ def refused(api: Api, body: Any) -> tuple[int, str, Any]:
     before = list(Job.objects.values())
     response = api.post("/jobs/batch", body)
     assert list(Job.objects.values()) == before
-    told = response.json()
-    return response.status_code, told["code"], told.get("details")
+    shown = response.json()
+    return response.status_code, shown["code"], shown.get("details")
 
 
 def test_the_jobs_are_created_and_answered_in_the_order_sent(api: Api):
@@ -63,10 +63,10 @@ def test_each_has_an_event_of_the_caller(api: Api):
 def test_one_to_a_thousand_are_taken(api: Api, size: int):
     response = send(api, *(member(f"user-{number}") for number in range(size)))
 
-    told = [(job["jobId"], job["referenceId"]) for job in response.json()["data"]]
+    shown = [(job["jobId"], job["referenceId"]) for job in response.json()["data"]]
     assert response.status_code == 201
-    assert [reference_id for _, reference_id in told] == [f"user-{number}" for number in range(size)]
-    assert dict(told) == dict(Job.objects.values_list("pk", "reference_id"))
+    assert [reference_id for _, reference_id in shown] == [f"user-{number}" for number in range(size)]
+    assert dict(shown) == dict(Job.objects.values_list("pk", "reference_id"))
     assert JobEvent.objects.values("job").distinct().count() == JobEvent.objects.count() == size
 
 

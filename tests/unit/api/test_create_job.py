@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+import time
 
 import pytest
 
@@ -12,12 +12,12 @@ IN_2100 = 4_102_444_800_000
 def refused(api: Api, body: object, **further) -> tuple[int, str, str]:
     """Send a body that must be refused; return status, code and sentence."""
     response = api.post("/jobs", body, **further)
-    told = response.json()
-    assert list(told)[:3] == ["error", "code", "requestId"]
-    if told["code"] in ("invalid_field", "unknown_action"):
-        assert told["error"].startswith(f"{told['details']['field']}: ")
+    body = response.json()
+    assert list(body)[:3] == ["error", "code", "requestId"]
+    if body["code"] in ("invalid_field", "unknown_action"):
+        assert body["error"].startswith(f"{body['details']['field']}: ")
     assert not Job.objects.exists()
-    return response.status_code, told["code"], told["error"]
+    return response.status_code, body["code"], body["error"]
 
 
 def test_a_job_is_created_and_located(api: Api):
@@ -56,8 +56,7 @@ def test_all_members_are_accepted(api: Api):
 def test_a_past_start_means_now(api: Api, start_at: int):
     data = api.post("/jobs", {**VALID, "startAt": start_at}).json()["data"]
 
-    assert data["startAt"] == data["createdAt"]
-    assert datetime.fromtimestamp(data["startAt"] / 1000, UTC) > datetime.now(UTC) - timedelta(minutes=1)
+    assert data["startAt"] == data["createdAt"] > (time.time() - 60) * 1000
 
 
 @pytest.mark.parametrize("action", ["touch", "unknown", "", " touch_publicly", "TOUCH_PUBLICLY", "\ud800", "x" * 5000])

@@ -46,10 +46,8 @@ def test_a_job_that_has_ended_is_not_returned(api: Api):
 
 
 @pytest.mark.parametrize("query", ["", "=", "=Return", "=refuse", "=1", "=return%00", "=x&ifExists=return"])
-@pytest.mark.parametrize("call", ["POST /jobs", "DELETE /users/shekar"])
-def test_another_value_is_refused_by_name(api: Api, call: str, query: str):
-    method, path = call.split()
-
+@pytest.mark.parametrize(("method", "path"), [("POST", "/jobs"), ("DELETE", "/users/shekar")])
+def test_another_value_is_refused_by_name(api: Api, method: str, path: str, query: str):
     response = api.call(method, f"{path}?ifExists{query}", data=b"{}", content_type="application/json")
 
     error = "ifExists: must be 'return', or be left out"

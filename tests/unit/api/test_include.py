@@ -114,10 +114,10 @@ def test_it_waits_while_staff_hold_it_and_their_reason_is_not_shown(api: Api):
     job = make_job(project=api.project)
     held = hold_job(job.pk, project=api.project, reason="Shekar asked us to.")
 
-    told = ask(api, job, "progress,events")
+    shown = ask(api, job, "progress,events")
 
-    assert told["progress"]["waitingFor"] == {"what": "held", "since": ms(held.updated_at)}
-    assert [(event["what"], event["from"], event["to"], event["note"]) for event in told["events"]] == [
+    assert shown["progress"]["waitingFor"] == {"what": "held", "since": ms(held.updated_at)}
+    assert [(event["what"], event["from"], event["to"], event["note"]) for event in shown["events"]] == [
         ("held", "scheduled", "scheduled", None)
     ]
 
@@ -156,16 +156,16 @@ def test_events_and_attempts_in_their_words(api: Api):
         at=LONG_AGO, what="failed", from_status="running", to_status="failed", note="It broke.", detail="T", **further
     )
 
-    told = ask(api, job, "events,attempts")
+    shown = ask(api, job, "events,attempts")
 
-    first, _, last = told["events"]
+    first, _, last = shown["events"]
     assert list(first) == ["at", "what", "from", "to", "attempt", "by", "note"]
     assert list(first.values()) == [LONG_AGO_MS, "scheduled", None, "scheduled", 0, "key jsk_3fG7a2Qx", None]
     assert (last["from"], last["by"], last["note"]) == ("running", "worker", "It broke.")
-    (attempt,) = told["attempts"]
+    (attempt,) = shown["attempts"]
     assert list(attempt) == ["attempt", "claimedAt", "endedAt", "outcome", "error"]
     assert list(attempt.values()) == [1, LONG_AGO_MS, LONG_AGO_MS, "failed", "It broke."]
-    assert (told["eventsCut"], told["attemptsCut"]) == (False, False)
+    assert (shown["eventsCut"], shown["attemptsCut"]) == (False, False)
 
 
 def test_the_history_takes_one_query_that_reads_no_traceback(api: Api):
@@ -175,12 +175,12 @@ def test_the_history_takes_one_query_that_reads_no_traceback(api: Api):
     )
 
     with statements() as made:
-        told = ask(api, job, "events,attempts")
+        shown = ask(api, job, "events,attempts")
 
     (query,) = [sql for sql in made if '"jobs_jobevent"' in sql]
     assert '"detail"' not in query
     assert '"request_id"' not in query
-    assert "Traceback" not in str(told)
+    assert "Traceback" not in str(shown)
 
 
 def test_the_reason_of_a_cancel_is_shown(api: Api):
@@ -200,9 +200,9 @@ def test_a_long_history_is_cut_and_marked_so(api: Api):
         for _ in range(201)
     )
 
-    told = ask(api, job, "events,attempts")
+    shown = ask(api, job, "events,attempts")
 
-    assert (len(told["events"]), told["eventsCut"], told["attemptsCut"]) == (200, True, True)
+    assert (len(shown["events"]), shown["eventsCut"], shown["attemptsCut"]) == (200, True, True)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status.is_final])

@@ -32,10 +32,10 @@ def test_a_bound_key_shows_its_project_and_its_expiry(api: Api):
     made = make_key(organization=organization, project=api.project, lifetime=timedelta(days=1))
     ApiKey.objects.filter(pk=made.key.pk).update(expires_at=datetime(2040, 1, 1, tzinfo=UTC))
 
-    told = ask(api, made.secret).json()["data"]
+    shown = ask(api, made.secret).json()["data"]
 
-    assert told["project"] == api.project.key
-    assert told["expiresAt"] == 2_208_988_800_000
+    assert shown["project"] == api.project.key
+    assert shown["expiresAt"] == 2_208_988_800_000
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
@@ -72,7 +72,7 @@ def test_a_key_within_its_overlap_still_answers_and_says_until_when(api: Api):
     old = make_key(organization=api.project.organization)
     new = rotate_api_key(old.key.prefix, overlap=timedelta(hours=1))
 
-    told = [ask(api, secret).json()["data"]["expiresAt"] for secret in (old.secret, new.secret)]
+    shown = [ask(api, secret).json()["data"]["expiresAt"] for secret in (old.secret, new.secret)]
 
-    assert told[0] is not None
-    assert told[1] is None
+    assert shown[0] is not None
+    assert shown[1] is None
