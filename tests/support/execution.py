@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
-from jobs import JobContext, actions
+from jobs import JobContext, JobFailed, actions
 from jobs.execution import runner
 from jobs.execution.leases import Lease
 from jobs.lifecycle.statements import Fence
@@ -97,6 +97,28 @@ class FakeEngine:
         if action in self.refuses:
             raise HandOverFailed(ConnectionError("amqp://guest:secret@broker is away"))
         self.took.append(job_id)
+
+
+def refuse(context: JobContext) -> NoReturn:
+    """Fail the job in the action's own words."""
+    raise JobFailed("No.")
+
+
+def stumble(context: JobContext) -> NoReturn:
+    raise ValueError
+
+
+def stop(context: JobContext) -> None:
+    """Be told to shut down, and write."""
+    context._lease.stopping.set()
+    write_in_chunk(context)
+
+
+def gone() -> OperationalError:
+    """Return what Django raises when the server hangs up."""
+    error = OperationalError("the connection is closed")
+    error.__cause__ = connection.Database.OperationalError("the connection is closed")
+    return error
 
 
 def no_next_job() -> Fence | None:

@@ -28,12 +28,18 @@ def register(name: str = "sweep_floor", **options: Any) -> Callable[[JobContext]
 
 
 def test_the_decorator_registers_the_function_and_returns_it():
-    handler = register(public=True, unique=True, start=timedelta(hours=1), databases=("archive",))
+    register("a" * 100)
+    handler = register(
+        public=True, unique=True, start=timedelta(hours=1), databases=("archive",), queue="far.away-1:x", priority=-100
+    )
 
     found = actions.get_action("sweep_floor")
     assert found.handler is handler
     assert (found.public, found.unique, found.start) == (True, True, timedelta(hours=1))
     assert found.databases == frozenset({"archive"})
+    assert (found.queue, found.priority) == ("far.away-1:x", -100)
+    assert (actions.queue_of("sweep_floor"), actions.queue_of("unknown")) == ("far.away-1:x", "default")
+    assert actions.find_action("a" * 100)
 
 
 def test_an_action_is_internal_not_unique_and_starts_now_unless_it_says_so():
@@ -43,14 +49,6 @@ def test_an_action_is_internal_not_unique_and_starts_now_unless_it_says_so():
     assert (found.public, found.unique, found.start, found.parameters) == (False, False, "now", None)
     assert (found.max_attempts, found.backoff, found.deadline) == (3, timedelta(seconds=30), timedelta(minutes=10))
     assert (found.queue, found.priority) == ("default", 0)
-
-
-def test_an_engine_s_queue_and_priority_are_kept():
-    register(queue="far.away-1:x", priority=-100)
-
-    found = actions.get_action("sweep_floor")
-    assert (found.queue, found.priority) == ("far.away-1:x", -100)
-    assert (actions.queue_of("sweep_floor"), actions.queue_of("unknown")) == ("far.away-1:x", "default")
 
 
 @pytest.mark.parametrize(
@@ -125,12 +123,6 @@ def test_all_actions_come_by_name():
 def test_a_name_is_lower_case_letters_digits_and_underscores(name: Any):
     with pytest.raises(ActionMisused, match="must be lower-case letters"):
         register(name)
-
-
-def test_the_longest_name_fits():
-    register("a" * 100)
-
-    assert actions.find_action("a" * 100)
 
 
 @pytest.mark.parametrize(

@@ -44,15 +44,9 @@ def test_an_override_counts_from_the_next_use_on_and_no_longer_than_it_lasts():
     assert conf.current() == before
 
 
-@override_settings(JOBS={"LEASE_SECOND": 60, "BEATS": 1, "SWEEP_SECONDS": 5})
+@override_settings(JOBS={"LEASE_SECOND": 60, "BEATS": 1, "SWEEP_SECONDS": 5, "beat_seconds": 1})
 def test_unknown_keys_are_refused_by_name():
-    with pytest.raises(ImproperlyConfigured, match="no setting BEATS, LEASE_SECOND; it knows BEAT_SECONDS"):
-        conf.current()
-
-
-@override_settings(JOBS={"beat_seconds": 1})
-def test_keys_are_upper_case():
-    with pytest.raises(ImproperlyConfigured, match="no setting beat_seconds"):
+    with pytest.raises(ImproperlyConfigured, match="BEATS, LEASE_SECOND, beat_seconds; it knows BEAT_SECONDS"):
         conf.current()
 
 
@@ -84,6 +78,7 @@ def test_keys_are_upper_case():
         ("TRUSTED_PROXIES", None),
         ("ADMIN_REGISTER", 0),
         ("ADMIN_REGISTER", None),
+        *(("RETENTION_DAYS", days) for days in (0, -1, True, "30", 36_501, float("nan"))),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: object):
@@ -117,12 +112,6 @@ def test_the_project_model_is_ours_unless_the_host_names_its_own(settings: Any):
 
     del settings.JOBS_PROJECT_MODEL
     assert conf.project_model_label() == "jobs.Project"
-
-
-@pytest.mark.parametrize("days", [0, -1, True, "30", 36_501, float("nan")])
-def test_a_retention_that_cannot_be_is_refused(days: Any):
-    with override_settings(JOBS={"RETENTION_DAYS": days}), pytest.raises(ImproperlyConfigured, match="RETENTION_DAYS"):
-        conf.current()
 
 
 def test_a_retention_may_be_part_of_a_day():

@@ -23,6 +23,8 @@ from tests.support.factories import LONG_AGO, make_job
 
 A_MILLISECOND = timedelta(milliseconds=1)
 
+pytestmark = pytest.mark.django_db
+
 
 def texts_of(job: Job, *columns: str) -> tuple[str, ...]:
     """Return what SQLite stores for instants."""
@@ -40,28 +42,16 @@ def written(job: Job, moment: clock.Moment) -> datetime:
     return job.due_at
 
 
-@pytest.mark.django_db
-def test_the_clock_is_the_present_in_utc():
-    before = datetime.now(UTC)
+def test_the_clock_is_the_present_in_utc_whether_written_or_read():
+    host_before, before = datetime.now(UTC), clock.read(connection)
     now = written(make_job(), clock.NOW)
-    after = datetime.now(UTC)
+    after, host_after = clock.read(connection), datetime.now(UTC)
 
-    assert before - A_MILLISECOND <= now <= after
-    assert now.utcoffset() == timedelta(0)
-
-
-@pytest.mark.django_db
-def test_what_is_read_and_what_is_written_are_one_clock():
-    job = make_job()
-
-    before, now, after = clock.read(connection), written(job, clock.NOW), clock.read(connection)
-
-    assert before <= now <= after
-    assert before.tzinfo is not None
+    assert host_before - A_MILLISECOND <= before <= now <= after <= host_after
+    assert now.utcoffset() == before.utcoffset() == timedelta(0)
 
 
 @sqlite_only
-@pytest.mark.django_db
 def test_the_clock_is_written_in_one_text_form():
     job = make_job()
 
@@ -72,7 +62,6 @@ def test_the_clock_is_written_in_one_text_form():
 
 
 @sqlite_only
-@pytest.mark.django_db
 @pytest.mark.parametrize(
     "text", ["2026-03-01 12:00:00.000000", "2026-03-01 12:00:00.250000", "2026-03-01 12:00:00.999000"]
 )
@@ -88,7 +77,6 @@ def test_the_text_form_sorts_among_the_instants_that_django_writes(text: str):
         assert not Job.objects.filter(due_at__gt=instant + wait).exists()
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("fraction", [0, 1, 500_000, 999_999])
 def test_the_clock_compares_right_with_instants_that_django_wrote(fraction: int):
     whole = datetime.now(UTC).replace(microsecond=fraction)
@@ -98,7 +86,6 @@ def test_the_clock_compares_right_with_instants_that_django_wrote(fraction: int)
     assert [job.pk for job in Job.objects.due()] == [past.pk]
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("fraction", [0, 1, 500_000, 999_999])
 def test_a_handed_in_instant_compares_as_the_clock_does(fraction: int):
     now = LONG_AGO.replace(microsecond=fraction)
@@ -108,32 +95,21 @@ def test_a_handed_in_instant_compares_as_the_clock_does(fraction: int):
     assert [job.pk for job in Job.objects.due(now).order_by("pk")] == [past.pk, present.pk]
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize(
     "wait", [timedelta(seconds=45), timedelta(milliseconds=250), timedelta(days=400), timedelta(-1)]
 )
-def test_after_is_that_much_later_on_either_clock(wait: timedelta):
+def test_after_is_that_much_later_on_either_clock_and_adds_up(wait: timedelta):
     job = make_job()
 
-    Job.objects.filter(pk=job.pk).update(due_at=clock.NOW, updated_at=clock.after(clock.NOW, wait))
+    later = clock.after(clock.after(clock.NOW, wait), timedelta(seconds=5))
+    Job.objects.filter(pk=job.pk).update(due_at=clock.NOW, updated_at=later, start_at=clock.after(clock.NOW, wait))
 
     job.refresh_from_db()
-    assert abs(job.updated_at - job.due_at - wait) < timedelta(milliseconds=20)
+    assert abs(job.start_at - job.due_at - wait) < timedelta(milliseconds=20)
+    assert abs(job.updated_at - job.start_at - timedelta(seconds=5)) < timedelta(milliseconds=20)
     assert clock.after(LONG_AGO, wait) == LONG_AGO + wait
 
 
-@pytest.mark.django_db
-def test_waits_add_up():
-    job = make_job()
-    late = clock.after(clock.after(clock.NOW, timedelta(seconds=40)), timedelta(seconds=5))
-
-    Job.objects.filter(pk=job.pk).update(due_at=clock.NOW, updated_at=late)
-
-    job.refresh_from_db()
-    assert abs(job.updated_at - job.due_at - timedelta(seconds=45)) < timedelta(milliseconds=20)
-
-
-@pytest.mark.django_db
 def test_the_clock_stands_in_expressions_and_is_written_as_sql_beside_the_orm():
     job = make_job(due_at=datetime.now(UTC))
     age = ExpressionWrapper(F("due_at"), output_field=DateTimeField())
@@ -183,7 +159,6 @@ def test_after_a_wait_for_a_lock_the_clock_tells_the_time_of_the_write():
 
 
 @postgresql_only
-@pytest.mark.django_db
 def test_comparisons_use_the_stable_now_so_that_an_index_can_serve_them():
     assert "STATEMENT_TIMESTAMP()" in str(Job.objects.due().query)
     with transaction.atomic():

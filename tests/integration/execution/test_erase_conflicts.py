@@ -94,22 +94,6 @@ def test_a_row_that_another_transaction_holds_halves_the_batch_until_it_is_free(
 
 
 @postgresql_only
-def test_a_row_that_another_transaction_is_giving_away_survives():
-    make_visits(ANA, 3)
-    moved = visits_of(ANA).earliest("pk")
-    context = make_context()
-
-    with other_connection() as other:
-        with transaction_of(other, f"UPDATE hostapp_visit SET owner = '{BEN}' WHERE id = {moved.pk}"):
-            erasing = InThread(lambda: context.erase("visits", visits_of(ANA)))
-            until(somebody_waits_for_a_lock, what="the chunk to meet our row")
-        erasing.result()
-
-    assert list(Visit.objects.values_list("pk", "owner")) == [(moved.pk, BEN)]
-    assert done_of(context) == 2
-
-
-@postgresql_only
 def test_a_deadlock_costs_a_smaller_batch_not_the_job():
     make_visits(ANA, 400)
     first, last = visits_of(ANA).earliest("pk").pk, visits_of(ANA).latest("pk").pk

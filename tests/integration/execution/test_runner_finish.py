@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from jobs import JobContext, JobFailed, cancel_job
+from jobs import JobContext, cancel_job
 from jobs.execution import runner
 from jobs.execution.runner import Outcome
 from jobs.models import Job, JobEvent
@@ -17,10 +17,14 @@ from tests.support.concurrency import InThread, other_connection, postgresql_onl
 from tests.support.execution import (
     ANA,
     count_final_events,
+    gone,
     last_event,
     make_visits,
     no_next_job,
+    refuse,
     run_attempt,
+    stop,
+    stumble,
     write_in_chunk,
 )
 from tests.support.factories import WORKER, fence_of, make_running_job
@@ -33,19 +37,6 @@ def erase(context: JobContext) -> None:
     context.erase("visits", Visit.objects.all())
 
 
-def refuse(context: JobContext) -> NoReturn:
-    raise JobFailed("No.")
-
-
-def stumble(context: JobContext) -> NoReturn:
-    raise ValueError
-
-
-def stop(context: JobContext) -> None:
-    context._lease.stopping.set()
-    write_in_chunk(context)
-
-
 ENDS = {
     "complete": (write_in_chunk, Outcome.COMPLETED, Status.COMPLETED),
     "complete, verified": (erase, Outcome.COMPLETED, Status.COMPLETED),
@@ -54,13 +45,6 @@ ENDS = {
     "release": (stop, Outcome.RELEASED, Status.SCHEDULED),
 }
 each_end = pytest.mark.parametrize(("action", "outcome", "status"), ENDS.values(), ids=ENDS.keys())
-
-
-def gone() -> OperationalError:
-    """Return what Django raises when the server hangs up."""
-    error = OperationalError("the connection is closed")
-    error.__cause__ = connection.Database.OperationalError("the connection is closed")
-    return error
 
 
 # ---------------------------------------------------------------- a cancel between the last chunk and the finish
@@ -219,55 +203,42 @@ def with_sqlstate(state: str) -> DatabaseError:
     return error
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "08006", "57P01", "53300", "25P03"])
-def test_an_attempt_that_the_database_ended_is_released_and_counts_nothing(state: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(runner, "is_connection_lost", lambda before: True)
+CONFLICTS = ["40001", "40P01", "55P03"]
+OUTAGES = ["08006", "57P01", "53300", "25P03"]
+MISTAKES = ["23505", "42601", "57014", "22P02"]
+
+
+def run_into(state: str, *, attempt: int = 1) -> Job:
+    """Run an attempt whose action raises an error with this SQLSTATE; return the row afterwards."""
 
     def be_unlucky(context: JobContext) -> NoReturn:
         raise with_sqlstate(state)
 
-    ran, job = run_attempt(be_unlucky)
+    return run_attempt(be_unlucky, make_running_job(action="trial", attempt=attempt))[1]
 
-    assert ran.outcome is Outcome.RELEASED
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", [*CONFLICTS, *OUTAGES])
+def test_an_attempt_that_met_a_conflict_or_an_outage_is_released(state: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(runner, "is_connection_lost", lambda before: True)
+
+    job = run_into(state)
+
     assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, 0, 0)
     assert job.due_at > job.updated_at
     assert last_event(job).what == JobEvent.What.RELEASED
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("state", ["08006", "57P01", "53300"])
-def test_an_outage_of_another_database_than_the_jobs_counts_as_failed(state: str):
-    def be_elsewhere(context: JobContext) -> NoReturn:
-        raise with_sqlstate(state)
+@pytest.mark.parametrize(
+    ("state", "attempt"),
+    [*((state, 1) for state in MISTAKES), *((state, 1) for state in OUTAGES[:3]), ("40P01", 11)],
+)
+def test_mistakes_outages_of_other_databases_and_too_many_conflicts_count_as_failures(state: str, attempt: int):
+    job = run_into(state, attempt=attempt)
 
-    ran, job = run_attempt(be_elsewhere)
-
-    assert ran.outcome is Outcome.RETRYING
     assert (job.status, job.failures) == (Status.SCHEDULED, 1)
-
-
-@pytest.mark.django_db
-def test_conflicts_are_not_forgiven_for_ever():
-    def be_in_the_way(context: JobContext) -> NoReturn:
-        raise with_sqlstate("40P01")
-
-    ran, job = run_attempt(be_in_the_way, make_running_job(action="trial", attempt=11))
-
-    assert ran.outcome is Outcome.RETRYING
-    assert job.failures == 1
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("state", ["23505", "42601", "57014", "22P02"])
-def test_an_attempt_that_the_database_refused_counts_as_failed(state: str):
-    def be_wrong(context: JobContext) -> NoReturn:
-        raise with_sqlstate(state)
-
-    ran, job = run_attempt(be_wrong)
-
-    assert ran.outcome is Outcome.RETRYING
-    assert (job.status, job.failures) == (Status.SCHEDULED, 1)
+    assert last_event(job).what == JobEvent.What.RETRYING
 
 
 @pytest.mark.django_db

@@ -6,21 +6,14 @@ from typing import Any, NoReturn
 import pytest
 from django.db import OperationalError, connection
 
-from jobs import JobContext, JobFailed
+from jobs import JobContext
 from jobs.execution import runner
 from jobs.execution.runner import Outcome
 from jobs.status import Status
-from tests.support.execution import lease_of, no_next_job, run_attempt, write_in_chunk
+from tests.support.execution import gone, lease_of, no_next_job, refuse, run_attempt, stop, stumble, write_in_chunk
 from tests.support.factories import WORKER, make_running_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def gone() -> OperationalError:
-    """Return what Django raises when the server hangs up."""
-    error = OperationalError("the connection is closed")
-    error.__cause__ = connection.Database.OperationalError("the connection is closed")
-    return error
 
 
 def meet_a_database_that_takes_no_writes(context: JobContext) -> None:
@@ -50,22 +43,9 @@ def test_a_job_that_always_fills_the_disk_is_not_forgiven_for_ever():
     assert job.failures == 1
 
 
-def refuse(context: JobContext) -> NoReturn:
-    raise JobFailed("No.")
-
-
-def stumble(context: JobContext) -> NoReturn:
-    raise ValueError
-
-
 def lose_the_connection(context: JobContext) -> NoReturn:
     connection.close()
     raise gone()
-
-
-def stop(context: JobContext) -> None:
-    context._lease.stopping.set()
-    write_in_chunk(context)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Reservations: what a dispatcher has handed over is left to the engine for a while, and for no longer."""
+"""Reservations: a dispatched job is left to the engine for a while."""
 
 from datetime import timedelta
 from typing import Any
@@ -47,17 +47,15 @@ def test_what_is_reserved_is_not_reserved_again_until_that_has_run_out():
     assert reserve(fresh, stale) == [stale.pk]
 
 
-@pytest.mark.parametrize("status", [status for status in Status if status is not Status.SCHEDULED])
-def test_only_jobs_that_wait_are_reserved(status: Status):
-    assert reserve(make_job(status=status)) == []
+NOT_SCHEDULED = [{"status": status} for status in Status if status is not Status.SCHEDULED]
 
 
-def test_a_job_that_is_not_due_is_not_reserved():
-    assert reserve(make_job(due_at=ago(-60))) == []
+@pytest.mark.parametrize("columns", [*NOT_SCHEDULED, {"due_at": LATER}, {"due_at": LATER, **HELD}, HELD], ids=str)
+def test_a_job_that_is_held_not_due_or_not_scheduled_is_neither_reserved_nor_claimed(columns: dict[str, Any]):
+    job = make_job(**columns)
 
-
-def test_nothing_is_reserved_of_nothing():
-    assert reserve() == []
+    assert reserve(job) == reserve() == []
+    assert not claim_one(job)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -90,15 +88,6 @@ def test_one_job_is_claimed_and_begun_and_its_reservation_ends():
     assert [(event.what, event.from_status) for event in job.events.all()] == [("claimed", "scheduled")]
 
 
-@pytest.mark.parametrize("status", [status for status in Status if status is not Status.SCHEDULED])
-def test_one_job_that_does_not_wait_is_not_claimed(status: Status):
-    assert not claim_one(make_job(status=status))
-
-
-def test_one_job_that_is_not_due_is_not_claimed():
-    assert not claim_one(make_job(due_at=ago(-60)))
-
-
 def test_a_claim_of_many_ends_reservations_too():
     job = make_job(reserved_until=ago(-60))
 
@@ -107,7 +96,7 @@ def test_a_claim_of_many_ends_reservations_too():
     assert Job.objects.get(pk=job.pk).reserved_until is None
 
 
-def test_a_job_that_goes_back_in_line_may_be_handed_over_at_once():
+def test_a_released_job_may_be_dispatched_at_once():
     job = make_running_job(due_at=LONG_AGO)
     transitions.release(fence_of(job), worker=WORKER, note="The worker shut down.")
 
@@ -117,15 +106,7 @@ def test_a_job_that_goes_back_in_line_may_be_handed_over_at_once():
 # ---------------------------------------------------------------- what staff do meanwhile
 
 
-@pytest.mark.parametrize("columns", [HELD, {"due_at": LATER}], ids=["held", "not yet due"])
-def test_what_is_held_or_waits_for_an_instant_is_neither_reserved_nor_claimed(columns: dict[str, Any]):
-    job = make_job(**columns)
-
-    assert reserve(job) == []
-    assert not claim_one(job)
-
-
-def test_a_job_that_is_held_and_resumed_may_be_handed_over_at_once():
+def test_a_job_that_is_held_and_resumed_may_be_dispatched_at_once():
     job = make_job(reserved_until=ago(-60))
     named = {"project": job.project, "actor": STAFF}
 
@@ -136,7 +117,7 @@ def test_a_job_that_is_held_and_resumed_may_be_handed_over_at_once():
     assert reserve(job) == [job.pk]
 
 
-def test_a_job_that_is_to_run_now_may_be_handed_over_at_once():
+def test_a_job_that_is_to_run_now_may_be_dispatched_at_once():
     job = make_job(due_at=LATER)
 
     assert transitions.advance(job.pk, project=job.project, actor=STAFF)

@@ -4,12 +4,14 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 from django.db import DatabaseError, connection
 from django.db.models import Q
+from django.test.utils import CaptureQueriesContext
 
 from jobs.db import clock
 from jobs.db.connection import jobs_connection
@@ -19,9 +21,10 @@ from jobs.stats.rollup import BUCKET, KEEP, SLOTS, Counts, percentile, roll_up
 from jobs.status import Status
 from jobs.workers.dispatcher import JobDispatcher
 from jobs.workers.worker import JobWorker
-from tests.support.concurrency import InThread, statements, until
+from tests.support.concurrency import InThread, until
 from tests.support.ended_jobs import make_ended
 from tests.support.factories import make_job, make_project
+from tests.support.plans import plans_on_jobs
 from tests.support.worker_process import worker_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,24 +52,17 @@ def naive_counts(jobs: Iterable[Job]) -> dict[datetime, Counts]:
             of_bucket["run_slots"][naive_slot(job.finished_at, job.begun_at)] += 1
         if job.started_at is not None:
             of_bucket["wait_slots"][naive_slot(job.started_at, job.start_at)] += 1
-    return {
-        bucket: Counts(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
-        for bucket, found in counts.items()
-    }
+    return {bucket: as_counts(found) for bucket, found in counts.items()}
+
+
+def as_counts(found: dict[str, Any]) -> Counts:
+    return Counts(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
 
 
 def counted() -> dict[datetime, Counts]:
     """Return what the table says."""
-    return {
-        row.bucket_at: Counts(
-            completed=row.completed,
-            failed=row.failed,
-            cancelled=row.cancelled,
-            run_slots=tuple(row.run_slots),
-            wait_slots=tuple(row.wait_slots),
-        )
-        for row in Statistic.objects.all()
-    }
+    rows = Statistic.objects.values("bucket_at", *(field.name for field in fields(Counts)))
+    return {row.pop("bucket_at"): as_counts(row) for row in rows}
 
 
 def make_random_jobs(count: int, *, seed: int = 5) -> None:
@@ -221,16 +217,10 @@ def test_jobs_are_found_by_their_index_and_no_others_are_read():
     make_random_jobs(3_000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    with statements() as executed:
+    with CaptureQueriesContext(connection) as captured:
         roll_up(now=NOW)
-    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
-    plans = []
-    for sql in executed:
-        if 'FROM "jobs_job"' in sql:
-            with connection.cursor() as cursor:
-                cursor.execute(f"{explain} {sql.replace('%', '%%')}", ())
-                plans.append("\n".join(str(row) for row in cursor.fetchall()))
 
+    plans = plans_on_jobs(captured)
     assert plans
     assert not [plan for plan in plans if "jobs_job_to_redact" not in plan]
 
@@ -287,12 +277,9 @@ def test_a_percentile_is_right_to_a_fifth(share: float):
     assert found / timedelta(milliseconds=1) == pytest.approx(durations[int(share * len(durations))], rel=0.2)
 
 
-def test_there_is_no_percentile_of_nothing():
-    assert percentile([0] * SLOTS, 0.5) is None
-
-
-def test_a_percentile_of_equal_durations_is_within_their_slot():
+def test_a_percentile_of_equal_durations_is_within_their_slot_and_of_none_there_is_none():
     found = percentile(slots_of(1000, 1000, 1000), 0.95)
 
     assert found is not None
+    assert percentile([0] * SLOTS, 0.5) is None
     assert 2**9.5 <= found / timedelta(milliseconds=1) <= 2**10

@@ -113,7 +113,7 @@ def test_an_intervention_starts_with_its_write(intervention: Intervention):
     assert len(sent) == 1 if connection.vendor == "postgresql" else sent[0].startswith("UPDATE")
 
 
-def test_no_worker_takes_or_waits_for_a_held_job():
+def test_no_worker_claims_or_waits_for_a_held_job_until_it_is_resumed():
     job = make_job()
     transitions.hold(job.pk, project=job.project, actor=STAFF)
 
@@ -122,12 +122,7 @@ def test_no_worker_takes_or_waits_for_a_held_job():
     assert claimed == []
     assert ClaimOrder().candidates() == []
     assert seconds_to_next() is None
-
-
-def test_a_held_job_is_claimed_once_it_is_resumed():
-    job = make_job(**HELD)
     transitions.resume(job.pk, project=job.project, actor=STAFF)
-
     assert seconds_to_next() == 0
     assert [found.job_id for found in ClaimOrder().candidates()] == [job.pk]
 
