@@ -1,5 +1,6 @@
 """Staff with exactly the permissions that a test names, and the admin's pages as they see them."""
 
+from datetime import timedelta
 from itertools import count
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from jobs.models import JobEvent
 from tests.support.factories import LONG_AGO
@@ -62,6 +64,18 @@ def queries_of(client: Client, *addresses: str) -> list[str]:
     return [query["sql"] for query in captured]
 
 
+def list_of(client: Client, **query: Any) -> Any:
+    """Return the response with the list of jobs; the query is that of its address."""
+    response = client.get(url("job_changelist"), query)
+    assert response.status_code == 200, response
+    return response
+
+
+def listed(client: Client, **query: Any) -> list[int]:
+    """Return the ids of the jobs in the list, in its order."""
+    return [job.pk for job in list_of(client, **query).context["cl"].result_list]
+
+
 def page_of(client: Client, job: Any, query: str = "") -> str:
     """Return a job's page as it is sent."""
     response = client.get(url("job_change", job.pk) + query)
@@ -72,3 +86,9 @@ def page_of(client: Client, job: Any, query: str = "") -> str:
 def add_event(job: Any, **what_matters: Any) -> JobEvent:
     columns = {"at": LONG_AGO, "what": "failed", "to_status": "failed", "attempt": 1, "actor": "worker:host:1:aaaa"}
     return JobEvent.objects.create(job=job, **{**columns, **what_matters})
+
+
+def created_ago(**span: float) -> dict[str, Any]:
+    """Return the columns of a job that was created, and due, so long ago."""
+    at = timezone.now() - timedelta(**span)
+    return {"created_at": at, "start_at": at, "due_at": at}

@@ -72,7 +72,7 @@ def rows() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("site", SITES)
-def test_all_pages_show_on_a_site_of_the_host_s_own(site: str, rows: dict[str, Any]):
+def test_all_pages_work_on_a_host_s_own_admin_site(site: str, rows: dict[str, Any]):
     with override_settings(ROOT_URLCONF=URLS):
         client = client_of(make_staff(superuser=True))
         pages = [f"/{site}/{model}/{page}" for model, pk in rows.items() for page in ("", "add/", f"{pk}/change/")]
@@ -87,7 +87,7 @@ def test_all_pages_show_on_a_site_of_the_host_s_own(site: str, rows: dict[str, A
 
 
 @pytest.mark.parametrize("site", SITES)
-def test_the_host_s_own_project_page_tells_how_its_jobs_stand(site: str, rows: dict[str, Any]):
+def test_a_host_s_project_page_shows_its_jobs(site: str, rows: dict[str, Any]):
     model, pk = list(rows.items())[-1]
     with override_settings(ROOT_URLCONF=URLS):
         html = text_of(client_of(make_staff(superuser=True)).get(f"/{site}/{model}/{pk}/change/"))
@@ -97,7 +97,7 @@ def test_the_host_s_own_project_page_tells_how_its_jobs_stand(site: str, rows: d
 
 @pytest.mark.parametrize("site", SITES)
 @pytest.mark.parametrize("model", ["jobs/job", "jobs/apikey", "jobs/pause"])
-def test_the_buttons_lead_back_into_the_same_site(site: str, model: str, rows: dict[str, Any]):
+def test_buttons_lead_back_to_the_same_site(site: str, model: str, rows: dict[str, Any]):
     button = {"jobs/job": "cancel", "jobs/apikey": "revoke", "jobs/pause": "resume"}[model]
     with override_settings(ROOT_URLCONF=URLS):
         answer = client_of(make_staff(superuser=True)).post(f"/{site}/{model}/{rows[model]}/{button}/")
@@ -106,7 +106,7 @@ def test_the_buttons_lead_back_into_the_same_site(site: str, model: str, rows: d
 
 
 @pytest.mark.parametrize("site", SITES)
-def test_nobody_edits_a_job_on_a_host_s_page_either(site: str, rows: dict[str, Any]):
+def test_nobody_edits_a_job_on_a_host_s_site(site: str, rows: dict[str, Any]):
     with override_settings(ROOT_URLCONF=URLS):
         client = client_of(make_staff(superuser=True))
         answers = [client.post(f"/{site}/jobs/job/{rows['jobs/job']}/{page}/") for page in ("change", "delete")]
@@ -115,19 +115,19 @@ def test_nobody_edits_a_job_on_a_host_s_page_either(site: str, rows: dict[str, A
 
 
 @pytest.mark.parametrize("mixin", OURS.values())
-def test_a_class_that_names_its_model_admin_first_is_refused_as_it_would_let_staff_edit(mixin: Any):
+def test_a_class_that_names_model_admin_before_the_mixin_is_refused(mixin: Any):
     with pytest.raises(ImproperlyConfigured, match=f"Wrong must name {mixin.__name__} before its ModelAdmin"):
         type("Wrong", (ThemeAdmin, mixin), {})
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, True), ({"ADMIN_REGISTER": False}, False), ({"X": 1}, True)])
-def test_the_setting_says_whether_we_register(given: dict[str, Any], expected: bool):
+def test_the_setting_switches_the_registration(given: dict[str, Any], expected: bool):
     with override_settings(JOBS=given):
         assert is_ours_to_register() is expected
 
 
 @pytest.mark.parametrize(("setting", "registered"), [("", "True"), ("JOBS = {'ADMIN_REGISTER': False}", "False")])
-def test_a_host_that_registers_itself_finds_nothing_registered(setting: str, registered: str):
+def test_without_the_setting_nothing_is_registered(setting: str, registered: str):
     program = f"""
 import django
 from django.conf import settings

@@ -30,7 +30,7 @@ def pass_a_minute(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
-def test_it_is_not_refreshed_unless_it_is_asked_to(site: Site, browser: Browser):
+def test_the_overview_is_not_refreshed_by_default(site: Site, browser: Browser):
     visitor, asked = watch(browser, site, "")
 
     pass_a_minute(visitor.page)
@@ -39,7 +39,7 @@ def test_it_is_not_refreshed_unless_it_is_asked_to(site: Site, browser: Browser)
     assert visitor.page.inner_text("#jobs-overview-toggle") == "Refresh every 30 s"
 
 
-def test_it_is_refreshed_in_place_if_it_is_asked_to(site: Site, browser: Browser):
+def test_the_overview_is_refreshed_in_place_on_demand(site: Site, browser: Browser):
     visitor, asked = watch(browser, site, "?refresh=30")
     visitor.page.evaluate("document.getElementById('jobs-overview-live').firstElementChild.id = 'old'")
 
@@ -50,7 +50,7 @@ def test_it_is_refreshed_in_place_if_it_is_asked_to(site: Site, browser: Browser
     assert visitor.complaints == []
 
 
-def test_it_is_not_refreshed_while_it_is_hidden_but_at_once_when_it_is_looked_at_again(site: Site, browser: Browser):
+def test_a_hidden_overview_is_refreshed_once_it_is_visible_again(site: Site, browser: Browser):
     visitor, asked = watch(browser, site, "?refresh=30")
     visitor.page.evaluate(HIDE, True)
     pass_a_minute(visitor.page)

@@ -17,7 +17,7 @@ LIST = "admin:jobs_job_changelist"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible_strict_and_asks_nobody_else(site: Site, browser: Browser, scheme: Any):
+def test_every_page_is_accessible_and_makes_no_outside_request(site: Site, browser: Browser, scheme: Any):
     scene = make_scene()
     visitor = visit(browser, site.address, color_scheme=scheme, viewport={"width": 1280, "height": 900})
 
@@ -32,7 +32,7 @@ def test_every_page_is_accessible_strict_and_asks_nobody_else(site: Site, browse
     assert visitor.complaints == []
 
 
-def test_every_page_fits_a_narrow_window_and_what_scrolls_there_takes_the_focus(site: Site, browser: Browser):
+def test_every_page_fits_a_narrow_window_and_scrolls_by_keyboard(site: Site, browser: Browser):
     scene = make_scene()
     visitor = visit(browser, site.address, viewport={"width": 320, "height": 640})
 
@@ -46,7 +46,7 @@ def test_every_page_fits_a_narrow_window_and_what_scrolls_there_takes_the_focus(
     assert visitor.complaints == []
 
 
-def test_texts_of_others_stay_texts(site: Site, browser: Browser):
+def test_texts_of_users_run_no_script_and_stay_isolated(site: Site, browser: Browser):
     scene = make_scene()
     visitor = visit(browser, site.address)
 

@@ -31,7 +31,7 @@ def errors_of(response: Any) -> dict[str, Any]:
     return dict(response.context["adminform"].form.errors)
 
 
-def test_a_job_is_scheduled_as_asked_for_and_shown(client: Client, user: Any):
+def test_the_form_schedules_the_job_and_shows_it(client: Client, user: Any):
     project = make_project()
 
     response = add(client, project=project.pk)
@@ -46,7 +46,7 @@ def test_a_job_is_scheduled_as_asked_for_and_shown(client: Client, user: Any):
     assert (event.what, event.actor, event.request_id) == ("scheduled", f"staff:{user.pk}", "r-1")
 
 
-def test_start_and_description_are_kept(client: Client):
+def test_start_and_description_are_stored(client: Client):
     add(client, start_at_0="2030-05-01", start_at_1="06:30:00", description="By phone")
 
     job = Job.objects.get()
@@ -60,7 +60,7 @@ def test_a_start_that_has_passed_means_now(client: Client):
     assert abs(Job.objects.get().start_at - timezone.now()) < timedelta(minutes=1)
 
 
-def test_a_reference_is_kept_exactly(client: Client):
+def test_a_reference_is_stored_with_its_spaces(client: Client):
     add(client, reference_id=" spaces are kept ")
 
     assert Job.objects.get().reference_id == " spaces are kept "
@@ -97,13 +97,13 @@ def test_parameters_go_through_the_action_s_own_checks(client: Client):
         ({"parameters": '{"a": 1}'}, "parameters"),
     ],
 )
-def test_what_no_job_can_be_is_refused_at_its_field(client: Client, fields: dict[str, str], wrong: str):
+def test_an_invalid_value_is_refused_at_its_field(client: Client, fields: dict[str, str], wrong: str):
     assert set(errors_of(add(client, **fields))) == {wrong}
     assert not Job.objects.exists()
     assert not LogEntry.objects.exists()
 
 
-def test_an_active_job_in_the_way_is_named_and_no_second_one_made(client: Client):
+def test_an_active_job_is_linked_and_no_second_one_created(client: Client):
     project = make_project()
     active = make_job(project=project, action="touch_once", reference_id=E_MAIL, unique_key=E_MAIL)
 
@@ -114,7 +114,7 @@ def test_an_active_job_in_the_way_is_named_and_no_second_one_made(client: Client
     assert Job.objects.count() == 1
 
 
-def test_others_in_the_way_are_told_and_the_form_is_kept(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_busy_database_is_reported_and_the_form_kept(client: Client, monkeypatch: pytest.MonkeyPatch):
     def refuse(*_: Any, **__: Any) -> None:
         raise Busy
 
@@ -158,7 +158,7 @@ def test_the_page_of_a_job_has_no_field_to_edit(client: Client):
     assert 'name="_save"' not in html
 
 
-def test_those_who_may_not_see_jobs_are_led_to_the_start():
+def test_a_user_who_may_not_view_jobs_is_led_to_the_index():
     response = add(with_permissions("add_job"))
 
     assert response.url == "/admin/"

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("staff_project")
 
 
 @pytest.mark.parametrize("change", PERMISSIONS)
-def test_all_that_match_become_a_job_with_the_filter_and_the_newest_id(
+def test_all_that_match_are_changed_by_a_job_with_the_filter_and_the_newest_id(
     client: Client, user: Any, staff_project: Any, change: str
 ):
     jobs = [changeable(change, action="touch_once") for _ in range(3)]
@@ -67,7 +67,7 @@ def test_the_receipt_of_that_job_shows_counts_and_no_ids(client: Client):
     assert "looked at" not in html
 
 
-def test_the_page_tells_count_filter_and_what_it_waits_for(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_the_page_shows_count_filter_and_why_the_job_would_wait(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bulk.bulk_change, "MOST_COUNTED", 2)
     jobs = [make_job() for _ in range(3)]
 
@@ -78,7 +78,7 @@ def test_the_page_tells_count_filter_and_what_it_waits_for(client: Client, monke
     assert "no worker" in html
 
 
-def test_the_page_tells_of_a_pause_and_of_nothing_if_all_is_well(client: Client):
+def test_the_page_warns_of_a_pause_only(client: Client):
     Worker.objects.create(name="host:1:aaaa", started_at=timezone.now(), beat_at=timezone.now())
     job = make_job()
     well = text_of(choose_all(client, "cancel", job))
@@ -98,7 +98,7 @@ def test_spans_become_instants(client: Client):
     assert timedelta(0) < timezone.now() - since - timedelta(hours=1) < timedelta(minutes=5)
 
 
-def test_whom_was_searched_for_is_not_stored(client: Client):
+def test_a_searched_reference_is_not_stored(client: Client):
     job = make_job(reference_id="shekar@example.com")
 
     confirm(client, choose_all(client, "cancel", job, query="?q=shekar%40example.com"))
@@ -108,7 +108,7 @@ def test_whom_was_searched_for_is_not_stored(client: Client):
     assert "shekar" not in str(LogEntry.objects.values_list("object_repr", "change_message"))
 
 
-def test_where_nothing_can_be_changed_nothing_can_be_confirmed(client: Client):
+def test_if_no_job_can_be_changed_there_is_nothing_to_confirm(client: Client):
     job = make_job(status=Status.COMPLETED)
 
     page = choose_all(client, "cancel", job)
@@ -117,7 +117,7 @@ def test_where_nothing_can_be_changed_nothing_can_be_confirmed(client: Client):
     assert 'name="asked"' not in text_of(page)
 
 
-def test_all_is_offered_beyond_one_page_with_a_bounded_number(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_select_all_is_offered_beyond_one_page_with_a_bounded_count(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(change_list, "MOST_ROWS", 55)
     one = text_of(client.get(url("job_changelist")))
     project = make_project()
@@ -130,7 +130,7 @@ def test_all_is_offered_beyond_one_page_with_a_bounded_number(client: Client, mo
     assert "Select all 55+ that match" in many
 
 
-def test_a_host_with_projects_of_its_own_is_told_to_name_one(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_host_with_its_own_projects_must_name_one(client: Client, monkeypatch: pytest.MonkeyPatch):
     project = make_project()
     jobs = [make_job(project=project) for _ in range(51)]
     monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", "somebody.Else")
@@ -146,7 +146,7 @@ def test_a_host_with_projects_of_its_own_is_told_to_name_one(client: Client, mon
     assert not Job.objects.filter(action="change_jobs").exists()
 
 
-def test_a_project_that_vanished_before_the_confirmation_is_told(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_project_that_vanished_before_the_confirmation_is_reported(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", "somebody.Else")
     page = choose_all(client, "cancel", make_job(), query="?status=scheduled")
 
@@ -160,7 +160,7 @@ def test_a_project_that_vanished_before_the_confirmation_is_told(client: Client,
     assert not Job.objects.filter(action="change_jobs").exists()
 
 
-def test_a_host_without_gets_one_on_first_use_and_no_key(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_host_without_its_own_projects_gets_one_on_first_use(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", conf.project_model_label())
     with override_settings(JOBS={}):
         page = choose_all(client, "cancel", make_job())
@@ -175,7 +175,7 @@ def test_a_host_without_gets_one_on_first_use_and_no_key(client: Client, monkeyp
     assert not ApiKey.objects.exists()
 
 
-def test_an_organization_of_that_name_that_has_keys_is_left_alone(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_an_organization_named_staff_with_api_keys_is_not_used(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", conf.project_model_label())
     make_key(organization=make_organization(name="Staff"))
 
@@ -185,7 +185,7 @@ def test_an_organization_of_that_name_that_has_keys_is_left_alone(client: Client
     assert not Job.objects.filter(action="change_jobs").exists()
 
 
-def test_a_host_that_shows_some_jobs_only_has_no_all(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_hosts_own_queryset_switches_select_all_off(client: Client, monkeypatch: pytest.MonkeyPatch):
     mine, _ = make_job(), make_job()
     monkeypatch.setattr(JobAdmin, "get_queryset", lambda *_: Job.objects.filter(pk=mine.pk), raising=False)
 

@@ -36,7 +36,7 @@ def test_each_change_has_a_permission_of_its_own(client: Client, change: str, pe
     assert not Job.objects.filter(action="change_jobs").exists()
 
 
-def test_a_permission_that_was_taken_away_meanwhile_counts(client: Client, user: Any):
+def test_a_permission_withdrawn_before_the_confirmation_counts(client: Client, user: Any):
     job = make_job()
     pages = [choose(client, "cancel", job), choose_all(client, "cancel", job)]
     user.user_permissions.clear()
@@ -45,7 +45,7 @@ def test_a_permission_that_was_taken_away_meanwhile_counts(client: Client, user:
     assert not is_changed("cancel", job)
 
 
-def test_nobody_else_gets_to_the_address():
+def test_the_confirmation_s_address_is_refused_to_everybody_else():
     for who in (None, make_staff(), make_staff("cancel_job")):
         response = client_of(who).post(url("job_bulk"), {"asked": "x"})
         assert response.status_code in (302, 403)
@@ -74,7 +74,7 @@ def test_a_confirmation_is_good_for_an_hour(client: Client, monkeypatch: pytest.
     assert not is_changed("cancel", job)
 
 
-def test_a_get_changes_nothing_and_leads_to_the_list(client: Client):
+def test_a_get_of_the_confirmation_s_address_leads_to_the_list(client: Client):
     page = choose(client, "cancel", make_job())
 
     response = client.get(url("job_bulk"), {"asked": page.context["asked"]})
@@ -82,7 +82,7 @@ def test_a_get_changes_nothing_and_leads_to_the_list(client: Client):
     assert response.url == url("job_changelist")
 
 
-def test_what_others_wrote_stays_text(client: Client):
+def test_texts_of_users_are_escaped(client: Client):
     job = make_job(reference_id="<script>alert(1)</script>")
 
     html = text_of(choose(client, "cancel", job))

@@ -32,7 +32,7 @@ def statuses(*jobs: Job) -> list[str]:
 
 
 @pytest.mark.parametrize("change", PERMISSIONS)
-def test_ticked_jobs_are_changed_once_it_is_confirmed(client: Client, user: Any, change: str):
+def test_ticked_jobs_are_changed_after_the_confirmation(client: Client, user: Any, change: str):
     chosen, other = [changeable(change), changeable(change)], changeable(change)
 
     page = choose(client, change, *chosen)
@@ -56,7 +56,7 @@ def test_the_page_shows_which_jobs_and_how_many(client: Client):
     assert len(re.findall(r'<th scope="row"><a href', html)) == 10
 
 
-def test_references_are_masked_for_those_who_may_not_see_them():
+def test_references_are_masked_without_their_permission():
     job = make_job(reference_id="shekar@example.com")
 
     html = text_of(choose(with_permissions("view_job", "cancel_job"), "cancel", job))
@@ -65,7 +65,7 @@ def test_references_are_masked_for_those_who_may_not_see_them():
     assert "shekar@" not in html
 
 
-def test_the_way_back_leads_to_the_same_filter(client: Client):
+def test_list_filters_survive_the_confirmation(client: Client):
     job = make_job()
 
     page = choose(client, "cancel", job, query="?status=scheduled&p=1")
@@ -74,7 +74,7 @@ def test_the_way_back_leads_to_the_same_filter(client: Client):
     assert confirm(client, page).url == f"{url('job_changelist')}?status=scheduled&p=1"
 
 
-def test_a_job_that_ended_between_page_and_confirmation_is_told(client: Client):
+def test_a_job_that_ended_before_the_confirmation_is_reported(client: Client):
     job = make_job()
     page = choose(client, "cancel", job)
     Job.objects.filter(pk=job.pk).update(status="completed", finished_at=LONG_AGO)
@@ -82,7 +82,7 @@ def test_a_job_that_ended_between_page_and_confirmation_is_told(client: Client):
     assert messages_of(confirm(client, page)) == [f"Job {job.pk} was not cancelled: it was completed meanwhile."]
 
 
-def test_an_order_of_staff_s_that_failed_is_not_retried_in_the_name_of_its_author(client: Client):
+def test_a_failed_bulk_change_cannot_be_retried_in_its_author_s_name(client: Client):
     job = make_job(action="change_jobs", reference_id="cancel", status=Status.FAILED)
 
     (told,) = messages_of(confirm(client, choose(client, "retry", job)))
@@ -92,7 +92,7 @@ def test_an_order_of_staff_s_that_failed_is_not_retried_in_the_name_of_its_autho
     assert not job.retries.exists()
 
 
-def test_a_reason_that_cannot_be_kept_is_asked_for_again(client: Client):
+def test_an_invalid_reason_shows_the_page_again(client: Client):
     job = make_job()
 
     response = confirm(client, choose(client, "cancel", job), reason="x" * 501)
@@ -113,7 +113,7 @@ def test_ticked_jobs_are_cancelled_in_all_projects_and_no_others(client: Client)
     assert sorted(LogEntry.objects.values_list("object_id", flat=True)) == sorted(str(job.pk) for job in chosen)
 
 
-def test_each_cause_is_told_with_its_jobs(client: Client):
+def test_each_problem_is_reported_with_its_jobs(client: Client):
     done, failed, waiting = make_job(status=Status.COMPLETED), make_job(status=Status.FAILED), make_job()
     also_done = make_job(status=Status.COMPLETED)
 
@@ -126,7 +126,7 @@ def test_each_cause_is_told_with_its_jobs(client: Client):
     ]
 
 
-def test_a_ticked_job_that_the_filter_hides_by_now_is_cancelled_all_the_same(client: Client):
+def test_a_ticked_job_that_no_longer_matches_the_filter_is_cancelled(client: Client):
     started_meanwhile = make_running_job()
 
     cancel(client, started_meanwhile, query="?status=scheduled")
@@ -144,7 +144,7 @@ def test_ids_that_no_row_can_have_are_refused(client: Client, job_id: str):
     assert messages_of(response) == ["Nothing was changed: there are no such rows."]
 
 
-def test_a_job_that_is_gone_is_told(client: Client):
+def test_a_deleted_job_is_reported(client: Client):
     job = make_job()
 
     response = cancel(client, job.pk + 1, job)
@@ -155,7 +155,7 @@ def test_a_job_that_is_gone_is_told(client: Client):
     ]
 
 
-def test_the_page_answers_in_time_even_if_every_job_is_busy(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_after_its_time_is_up_the_page_reports_jobs_not_tried(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bulk, "BULK_SECONDS", -1)
     job = make_job()
 
@@ -165,7 +165,7 @@ def test_the_page_answers_in_time_even_if_every_job_is_busy(client: Client, monk
     assert "not tried, as the other jobs took too long" in messages_of(response)[0]
 
 
-def test_a_worker_that_is_just_finishing_wins_and_that_is_told(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_worker_that_finishes_first_wins_and_that_is_reported(client: Client, monkeypatch: pytest.MonkeyPatch):
     job = make_running_job(lease_token=uuid4())
     really_cancel = cancel_job
 

@@ -37,7 +37,7 @@ def spots_of(html: str, chart: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("span", ["1h", "24h", "7d"])
-def test_the_charts_tell_the_numbers_of_the_table(client: Client, now: datetime, span: str):
+def test_the_charts_show_the_numbers_of_the_table(client: Client, now: datetime, span: str):
     make_history(now)
 
     html = page_of(client, span=span)
@@ -50,7 +50,7 @@ def test_the_charts_tell_the_numbers_of_the_table(client: Client, now: datetime,
         assert sum(int(count) for line in cells for count in line[:3]) == 40
 
 
-def test_bars_are_as_high_as_their_numbers(client: Client, now: datetime):
+def test_the_height_of_a_bar_is_its_number(client: Client, now: datetime):
     project = make_project()
     ended = now - 40 * MINUTE
     for status, count in ((Status.COMPLETED, 5), (Status.CANCELLED, 2), (Status.FAILED, 1)):
@@ -87,7 +87,7 @@ def test_a_chart_has_a_name_and_a_description_and_marks_beside_its_colours(clien
         assert f'<span aria-hidden="true">{mark}</span>' in html
 
 
-def test_the_sum_of_the_span_is_told(client: Client, now: datetime):
+def test_the_page_shows_the_total_of_the_span(client: Client, now: datetime):
     project = make_project()
     for status in [Status.COMPLETED] * 6 + [Status.FAILED] * 2 + [Status.CANCELLED]:
         make_ended(now - 30 * MINUTE, status=status, ran=600, project=project)
@@ -106,5 +106,5 @@ def test_the_sum_of_the_span_is_told(client: Client, now: datetime):
         (601, "10 min"), (3599, "59 min"), (3600, "1 h"), (7500, "2 h 5 min"), (86_400, "1 d"), (273_600, "3 d 4 h"),
     ],
 )  # fmt: skip
-def test_durations_are_said_as_people_say_them(seconds: float, words: str):
+def test_a_duration_has_at_most_two_units(seconds: float, words: str):
     assert duration(timedelta(seconds=seconds)) == words

@@ -73,7 +73,7 @@ def is_untouched(job: Job) -> bool:
 
 
 @pytest.mark.parametrize("state", OFFERED)
-def test_what_can_be_done_is_offered_and_nothing_else(client: Client, state: str):
+def test_a_job_s_page_offers_the_interventions_of_its_state(client: Client, state: str):
     columns, expected = OFFERED[state]
     job = make_job(**columns)
 
@@ -81,7 +81,7 @@ def test_what_can_be_done_is_offered_and_nothing_else(client: Client, state: str
 
 
 @pytest.mark.parametrize("name", BUTTONS)
-def test_a_button_takes_its_step_and_says_so(client: Client, user: Any, name: str):
+def test_a_button_changes_the_job_and_reports_it(client: Client, user: Any, name: str):
     _, _, columns, what, answer, logged = BUTTONS[name]
     job = make_job(reference_id=ANA, description=f"Delete {ANA}", **columns)
 
@@ -130,7 +130,7 @@ def test_a_reason_that_cannot_be_stored_changes_nothing(client: Client, name: st
 
 @pytest.mark.parametrize("name", BUTTONS)
 @pytest.mark.parametrize("job_id", ["0", "9223372036854775808", "abc"])
-def test_a_job_that_cannot_exist_is_not_found(client: Client, name: str, job_id: str):
+def test_an_impossible_job_id_is_not_found(client: Client, name: str, job_id: str):
     assert press(client, name, job_id).status_code == 404
 
 
@@ -151,7 +151,7 @@ def test_a_job_that_cannot_exist_is_not_found(client: Client, name: str, job_id:
     ("cancel", "failed", "Job {id} was not cancelled: it failed meanwhile."),
     ("cancel", "cancelled", "Job {id} was not cancelled: it was cancelled meanwhile."),
 ])  # fmt: skip
-def test_a_race_that_was_lost_is_told_as_it_was_and_not_logged(client: Client, name: str, state: str, told: str):
+def test_a_lost_race_is_explained_and_not_logged(client: Client, name: str, state: str, told: str):
     job = make_job(**OFFERED[state][0])
 
     response = press(client, name, job)
@@ -161,7 +161,7 @@ def test_a_race_that_was_lost_is_told_as_it_was_and_not_logged(client: Client, n
     assert is_untouched(job)
 
 
-def test_a_second_retry_names_the_job_that_does_it(client: Client):
+def test_a_second_retry_is_refused_and_names_the_first(client: Client):
     job = make_job(status=Status.FAILED)
     press(client, "retry", job)
 
@@ -189,7 +189,7 @@ def test_a_second_retry_names_the_job_that_does_it(client: Client):
     ],
     ids=lambda value: "" if isinstance(value, Exception) else value,
 )
-def test_whatever_a_service_says_is_told_in_words(
+def test_every_error_of_a_service_is_explained(
     client: Client, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception, words: str
 ):
     def refuse(*_: Any, **__: Any) -> None:
@@ -204,5 +204,5 @@ def test_whatever_a_service_says_is_told_in_words(
     assert is_untouched(job)
 
 
-def test_every_refusal_has_words():
+def test_every_refusal_reason_is_tested():
     assert set(WORDS) == set(RefusalReason)

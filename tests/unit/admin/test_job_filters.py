@@ -10,12 +10,11 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from jobs import get_project_model
 from jobs.services.search import facets, staff_search
 from jobs.status import Status
-from tests.support.admin_client import client_of, make_staff, text_of, url
+from tests.support.admin_client import client_of, created_ago, list_of, listed, make_staff, text_of, url
 from tests.support.factories import make_job, make_project
 
 STAFF_MAY: Final = ("view_job",)
@@ -24,25 +23,9 @@ MINUTE: Final = timedelta(minutes=1)
 TIMES: Final = ("created_at", "start_at", "due_at", "started_at")
 
 
-def ago(**span: float) -> dict[str, Any]:
-    """Return the columns of a job that was asked for, and due, so long ago."""
-    at = timezone.now() - timedelta(**span)
-    return {"created_at": at, "start_at": at, "due_at": at}
-
-
-def page_of(client: Client, **query: Any) -> Any:
-    response = client.get(url("job_changelist"), query)
-    assert response.status_code == 200, response
-    return response
-
-
-def listed(client: Client, **query: Any) -> list[int]:
-    return [job.pk for job in page_of(client, **query).context["cl"].result_list]
-
-
 @pytest.mark.parametrize(("value", "hours"), [("1h", 1), ("24h", 24), ("7d", 168), ("30d", 720)])
-def test_created_and_first_claimed_within_a_span(client: Client, value: str, hours: int):
-    inside, outside = ago(hours=hours - 0.5), ago(hours=hours + 0.5)
+def test_filter_by_creation_and_first_claim(client: Client, value: str, hours: int):
+    inside, outside = created_ago(hours=hours - 0.5), created_ago(hours=hours + 0.5)
     wanted = make_job(status=Status.FAILED, **inside, started_at=inside["created_at"])
     make_job(status=Status.FAILED, **outside, started_at=outside["created_at"])
     make_job(**outside)
@@ -51,33 +34,33 @@ def test_created_and_first_claimed_within_a_span(client: Client, value: str, hou
     assert listed(client, started=value) == [wanted.pk]
 
 
-def test_two_attempts_or_more(client: Client):
+def test_filter_by_two_attempts_or_more(client: Client):
     make_job(attempt=1)
     wanted = make_job(attempt=2)
 
     assert listed(client, attempts="2") == [wanted.pk]
 
 
-def test_late_ones_by_how_late_they_are(client: Client):
-    late, later = make_job(**ago(minutes=6)), make_job(**ago(minutes=8))
-    make_job(**ago(minutes=4))
-    make_job(status=Status.FAILED, **ago(minutes=9))
+def test_late_jobs_are_ordered_by_how_late_they_are(client: Client):
+    late, later = make_job(**created_ago(minutes=6)), make_job(**created_ago(minutes=8))
+    make_job(**created_ago(minutes=4))
+    make_job(status=Status.FAILED, **created_ago(minutes=9))
 
     assert listed(client, late="1") == [later.pk, late.pk]
 
 
-def test_by_project(client: Client):
+def test_filter_by_project(client: Client):
     wanted = make_job()
     make_job()
 
     assert listed(client, project=str(wanted.project_id)) == [wanted.pk]
 
 
-def test_the_same_reference_in_all_projects_without_naming_it(client: Client):
+def test_filter_by_a_job_s_reference_without_naming_it(client: Client):
     first, second = make_job(reference_id="a@example.com"), make_job(reference_id="a@example.com")
     make_job(reference_id="b@example.com")
 
-    html = text_of(page_of(client, same_as=first.pk))
+    html = text_of(list_of(client, same_as=first.pk))
 
     assert listed(client, same_as=first.pk) == [second.pk, first.pk]
     assert "as of job" in html
@@ -86,26 +69,26 @@ def test_the_same_reference_in_all_projects_without_naming_it(client: Client):
 
 @pytest.mark.parametrize("name", ["created", "started", "attempts", "late", "project", "same_as"])
 @pytest.mark.parametrize("value", ["x", "", "\0", "-1", "9" * 30, "1.5", "x" * 300])
-def test_a_value_that_means_nothing_shows_nothing(client: Client, name: str, value: str):
+def test_an_invalid_filter_value_shows_no_jobs(client: Client, name: str, value: str):
     make_job(attempt=2)
 
     assert listed(client, **{name: value}) == []
 
 
-def test_a_project_is_typed_by_id_by_those_who_may_not_search_projects(client: Client):
-    html = text_of(page_of(client))
+def test_without_the_permission_to_view_projects_an_id_is_typed(client: Client):
+    html = text_of(list_of(client))
 
     assert '<input type="text" name="project"' in html
     assert "admin-autocomplete" not in html
 
 
-def test_a_project_is_searched_for_where_the_admin_can_and_never_offered_in_a_list():
+def test_a_project_is_completed_where_the_admin_can_search_them():
     user = make_staff("view_job")
     model = get_project_model()
     user.user_permissions.add(Permission.objects.get(codename=f"view_{model._meta.model_name}"))
     chosen, other = make_project(), make_project()
 
-    html = text_of(page_of(client_of(user), project=str(chosen.pk)))
+    html = text_of(list_of(client_of(user), project=str(chosen.pk)))
 
     if admin.site.is_registered(model):
         assert 'class="admin-autocomplete"' in html
@@ -115,7 +98,7 @@ def test_a_project_is_searched_for_where_the_admin_can_and_never_offered_in_a_li
 
 
 def test_the_form_for_a_project_keeps_the_other_filters(client: Client):
-    html = text_of(page_of(client, status="failed", q="a", before="5", p="1"))
+    html = text_of(list_of(client, status="failed", q="a", before="5", p="1"))
 
     (form,) = re.findall(r'<form method="get" class="jobs-project-filter">.*?</form>', html, re.DOTALL)
     assert re.findall(r'type="hidden" name="(\w+)" value="(\w+)"', form) == [("status", "failed"), ("q", "a")]
@@ -124,17 +107,17 @@ def test_the_form_for_a_project_keeps_the_other_filters(client: Client):
 def test_the_list_has_no_inline_script_and_no_inline_style(client: Client):
     make_job(progress_done=1, progress_total=3)
 
-    html = text_of(page_of(client, project=str(make_project().pk), _facets="True"))
+    html = text_of(list_of(client, project=str(make_project().pk), _facets="True"))
 
     assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*type=\"application/json\")", html)
     assert not re.search(r"\sstyle=|<style|\son[a-z]+=", html.partition('id="main"')[2] or html)
 
 
-def test_the_page_says_where_it_stopped_and_links_to_older_ones(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_partial_search_says_where_it_ended_and_links_to_the_rest(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(staff_search, "WINDOW", 2)
     jobs = [make_job(attempt=2) for _ in range(3)]
 
-    page = page_of(client, attempts="2", status="scheduled")
+    page = list_of(client, attempts="2", status="scheduled")
     (older,) = re.findall(r'<a href="(\?[^"]*before=[^"]*)">Search older ones', text_of(page))
     last = client.get(url("job_changelist") + older.replace("&amp;", "&"))
 
@@ -144,10 +127,10 @@ def test_the_page_says_where_it_stopped_and_links_to_older_ones(client: Client, 
     assert "Searched the newest" not in text_of(last)
 
 
-def test_other_links_begin_at_the_beginning_and_pages_go_on(client: Client):
+def test_only_links_to_pages_continue_a_partial_search(client: Client):
     jobs = [make_job(attempt=2) for _ in range(60)]
 
-    html = text_of(page_of(client, attempts="2", before=str(jobs[-1].pk)))
+    html = text_of(list_of(client, attempts="2", before=str(jobs[-1].pk)))
 
     before = f"before={jobs[-1].pk}"
     links = [link.replace("&amp;", "&") for link in re.findall(r'href="(\?[^"]*)"', html)]
@@ -157,15 +140,15 @@ def test_other_links_begin_at_the_beginning_and_pages_go_on(client: Client):
 
 
 def count_of(client: Client, choice: str, **query: Any) -> str:
-    html = text_of(page_of(client, _facets="True", **query))
+    html = text_of(list_of(client, _facets="True", **query))
     (count,) = re.findall(rf">\s*{re.escape(choice)} \(([^)]*)\)", html)
     return count
 
 
-def test_each_choice_tells_what_it_would_show_beside_the_other_filters(client: Client):
+def test_a_choice_counts_what_it_would_show_with_the_other_filters(client: Client):
     for attempt in (1, 2):
-        make_job(status=Status.FAILED, attempt=attempt, action="touch_once", **ago(hours=2))
-    make_job(**ago(minutes=10))
+        make_job(status=Status.FAILED, attempt=attempt, action="touch_once", **created_ago(hours=2))
+    make_job(**created_ago(minutes=10))
 
     assert count_of(client, "failed") == "2"
     assert count_of(client, "scheduled") == "1"
@@ -176,17 +159,17 @@ def test_each_choice_tells_what_it_would_show_beside_the_other_filters(client: C
     assert count_of(client, "touch_once", status="scheduled") == "0"
     assert count_of(client, "due for 5 minutes or longer") == "1"
     assert count_of(client, "due for 5 minutes or longer", status="failed") == "0"
-    assert len(re.findall(r"last hour \(1\)", text_of(page_of(client, _facets="True")))) == 1
+    assert len(re.findall(r"last hour \(1\)", text_of(list_of(client, _facets="True")))) == 1
 
 
-def test_counts_are_told_only_if_asked_for(client: Client):
+def test_choices_are_counted_only_on_demand(client: Client):
     make_job()
 
-    assert "scheduled (1)" not in text_of(page_of(client))
-    assert "Show counts" in text_of(page_of(client))
+    assert "scheduled (1)" not in text_of(list_of(client))
+    assert "Show counts" in text_of(list_of(client))
 
 
-def test_a_count_beyond_its_bound_says_at_least(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_choice_s_count_above_the_bound_ends_with_a_plus(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(facets, "MOST_COUNTED", 2)
     monkeypatch.setattr(facets, "SAMPLE", 3)
     for _ in range(4):
@@ -208,8 +191,8 @@ def test_no_count_of_list_or_facets_is_unbounded(client: Client, query: dict[str
     job = make_job()
 
     with CaptureQueriesContext(connection) as captured:
-        page_of(client, _facets="True", **query)
-        page_of(client, _facets="True", same_as=str(job.pk), **query)
+        list_of(client, _facets="True", **query)
+        list_of(client, _facets="True", same_as=str(job.pk), **query)
 
     statements = [found["sql"] for found in captured if '"jobs_job"' in found["sql"]]
     assert any("COUNT" in sql for sql in statements)

@@ -61,7 +61,7 @@ def test_the_page_has_no_fields_to_fill_in(client: Client, status: Status):
     assert 'name="_save"' not in html
 
 
-def test_progress_is_told_in_numbers(client: Client):
+def test_progress_is_shown_in_numbers(client: Client):
     known = page_of(client, make_running_job(progress_done=1200, progress_total=5000))
     unknown = page_of(client, make_running_job(progress_done=1200))
     nothing = page_of(client, make_running_job(progress_total=0))
@@ -71,7 +71,7 @@ def test_progress_is_told_in_numbers(client: Client):
     assert "0 of 0" in nothing
 
 
-def test_progress_beyond_what_was_expected_is_no_more_than_all(client: Client):
+def test_progress_above_the_total_is_100_percent(client: Client):
     html = page_of(client, make_running_job(progress_done=7, progress_total=5))
 
     assert "7 of 5 (100\N{NO-BREAK SPACE}%)" in html
@@ -86,13 +86,13 @@ def test_the_receipt_is_a_table(client: Client):
     assert "2025-01-01 12:34:56 UTC" in html
 
 
-def test_a_held_job_shows_no_time_at_which_it_is_due(client: Client):
+def test_a_held_job_shows_no_due_time(client: Client):
     html = page_of(client, make_job(due_at=LONG_AGO.replace(year=2031), held_at=LONG_AGO))
 
     assert "2031" not in html
 
 
-def test_what_others_wrote_stays_text():
+def test_texts_of_users_are_escaped():
     job = make_job(
         status=Status.FAILED,
         reference_id=SCRIPT,
@@ -115,7 +115,7 @@ def test_what_others_wrote_stays_text():
 
 
 @pytest.mark.parametrize("text", ["\u202egnp.exe", '=cmd()|"/c calc"!A1', "{% now %} {{ x }} {0} {at} %s %(id)s"])
-def test_what_turns_or_computes_elsewhere_is_isolated_and_shown_as_it_is(client: Client, text: str):
+def test_texts_of_users_are_isolated_and_unchanged(client: Client, text: str):
     job = make_job(status=Status.FAILED, reference_id=text, description=text, errors=text, worker=text)
     add_event(job, what="claimed", actor=f"worker:{text}", to_status="running")
     add_event(job, from_status="running", note=text, request_id=text)
@@ -127,7 +127,7 @@ def test_what_turns_or_computes_elsewhere_is_isolated_and_shown_as_it_is(client:
     assert html.count(escaped) == html.count(f"<bdi>{escaped}</bdi>") + html.count(f'"jobs-text">{escaped}</bdi>')
 
 
-def test_without_the_permission_the_reference_is_nowhere_on_the_page():
+def test_without_its_permission_the_reference_is_nowhere_on_the_page():
     job = make_job(
         status=Status.FAILED,
         reference_id=ANA,
@@ -153,7 +153,7 @@ def test_without_the_permission_the_reference_is_nowhere_on_the_page():
     assert "•••••" not in full
 
 
-def test_a_reference_cut_by_the_end_of_a_long_note_does_not_show_its_first_part():
+def test_a_reference_cut_at_the_end_of_a_note_is_masked():
     reference = "abcdefgh" * 32
     for length in range(740, 1012, 16):
         job = make_job(reference_id=reference)
@@ -178,7 +178,7 @@ def test_neither_title_nor_links_nor_history_name_the_reference(client: Client):
     assert "ana" not in history
 
 
-def test_the_same_reference_s_other_jobs_are_listed_over_all_projects_the_newest_ten(client: Client):
+def test_the_newest_ten_other_jobs_for_the_reference_are_listed(client: Client):
     job = make_job(reference_id=ANA)
     others = [make_job(reference_id=ANA, action=f"act_{number}") for number in range(11)]
     stranger = make_job(reference_id="ana@example.co")
@@ -190,7 +190,7 @@ def test_the_same_reference_s_other_jobs_are_listed_over_all_projects_the_newest
     assert f'href="{url("job_changelist")}?same_as={job.pk}"' in html
 
 
-def test_a_redacted_job_has_no_others(client: Client):
+def test_a_redacted_job_lists_no_other_jobs(client: Client):
     make_job(reference_id="", status=Status.COMPLETED)
 
     html = page_of(client, make_job(reference_id="", status=Status.COMPLETED))
@@ -198,7 +198,7 @@ def test_a_redacted_job_has_no_others(client: Client):
     assert "Other jobs" not in html
 
 
-def test_a_retry_and_the_job_it_tries_again_name_each_other(client: Client):
+def test_a_retry_and_the_failed_job_link_to_each_other(client: Client):
     first = make_job(status=Status.FAILED, reference_id="a")
     second = make_job(retry_of=first, reference_id="b")
 
@@ -207,7 +207,7 @@ def test_a_retry_and_the_job_it_tries_again_name_each_other(client: Client):
 
 
 @pytest.mark.parametrize("job_id", ["0", "9223372036854775808", "1" * 100, "abc", "_00"])
-def test_a_job_that_cannot_exist_is_no_error(client: Client, job_id: str):
+def test_an_impossible_job_id_leads_to_the_index(client: Client, job_id: str):
     response = client.get(url("job_change", job_id))
 
     assert response.status_code == 302
@@ -226,7 +226,7 @@ def make_long_history(job: Job, events: int) -> None:
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.FAILED])
-def test_a_page_with_a_long_history_takes_few_queries_and_is_not_large(status: Status):
+def test_a_page_with_a_long_history_takes_few_queries_and_is_small(status: Status):
     client = with_permissions("view_job", "view_reference", "view_job_detail", "cancel_job", "hold_job", "retry_job")
     error = "Broken. " * 124 if status is Status.FAILED else None
     job = make_job(
@@ -245,7 +245,7 @@ def test_a_page_with_a_long_history_takes_few_queries_and_is_not_large(status: S
     assert len(html.encode()) <= 60 * 1024
 
 
-def test_the_page_costs_the_same_however_many_events_there_are(client: Client):
+def test_the_job_page_takes_the_same_number_of_queries_for_any_number_of_events(client: Client):
     job = make_job()
     add_event(job)
     page_of(client, job)

@@ -10,7 +10,7 @@ from tests.support.admin_client import make_staff
     ("reference", "shown"),
     [("shekar@example.com", "s•••••"), ("x", "x•••••"), ("", ""), ("Ünal", "Ü•••••"), ("1234567890", "1•••••")],
 )
-def test_the_first_character_is_shown_and_not_even_the_length(reference: str, shown: str):
+def test_only_the_first_character_is_shown(reference: str, shown: str):
     assert masked(reference) == shown
 
 
@@ -23,11 +23,11 @@ def test_the_first_character_is_shown_and_not_even_the_length(reference: str, sh
         ("", ""),
     ],
 )
-def test_every_occurrence_in_a_text_is_masked_in_whatever_case(text: str, shown: str):
+def test_every_occurrence_is_masked_in_upper_and_lower_case(text: str, shown: str):
     assert without_reference(text, "shekar@example.com") == shown
 
 
-def test_nothing_in_a_reference_is_a_pattern():
+def test_a_reference_is_no_regular_expression():
     assert without_reference(r"a.c abc \1", r"\1") == r"a.c abc \•••••"
     assert without_reference("abc a.c", "a.c") == "abc a•••••"
 
@@ -36,7 +36,7 @@ def test_a_redacted_job_has_nothing_to_mask():
     assert without_reference("Redacted.", "") == "Redacted."
 
 
-def test_references_are_for_those_with_the_permission():
+def test_references_need_their_permission():
     assert may_see_references(make_staff("view_job", "view_reference"))
     assert may_see_references(make_staff(superuser=True))
     assert not may_see_references(make_staff("view_job", "view_job_detail"))

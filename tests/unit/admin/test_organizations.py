@@ -26,7 +26,7 @@ def is_disabled(organization: Organization) -> bool:
     return Organization.objects.get(pk=organization.pk).disabled_at is not None
 
 
-def test_the_button_disables_and_its_keys_open_nothing(client: Client, user: Any):
+def test_disabling_an_organization_disables_its_keys(client: Client, user: Any):
     made = make_key()
     organization = made.key.organization
 
@@ -42,7 +42,7 @@ def test_the_button_disables_and_its_keys_open_nothing(client: Client, user: Any
     assert (entry.user_id, entry.object_id, entry.get_change_message()) == (user.pk, str(organization.pk), "Disabled.")
 
 
-def test_the_button_enables_and_its_keys_work_again(client: Client, user: Any):
+def test_enabling_an_organization_enables_its_keys(client: Client, user: Any):
     made = make_key()
     organization = made.key.organization
     disable_organization(organization.name)
@@ -56,7 +56,7 @@ def test_the_button_enables_and_its_keys_work_again(client: Client, user: Any):
     assert (entry.user_id, entry.get_change_message()) == (user.pk, "Enabled.")
 
 
-def test_the_page_has_the_one_button_that_fits_and_says_what_it_means(client: Client):
+def test_the_page_has_only_the_button_that_applies(client: Client):
     organization = make_organization()
     enabled = text_of(client.get(url("organization_change", organization.pk)))
     disable_organization(organization.name)
@@ -74,7 +74,7 @@ def test_the_page_has_the_one_button_that_fits_and_says_what_it_means(client: Cl
 
 
 @pytest.mark.parametrize("verb", ["disable", "enable"])
-def test_doing_it_again_says_so_and_is_not_logged(client: Client, verb: str):
+def test_a_second_time_is_reported_and_not_logged(client: Client, verb: str):
     organization = make_organization()
     if verb == "disable":
         disable_organization(organization.name)
@@ -88,7 +88,7 @@ def test_doing_it_again_says_so_and_is_not_logged(client: Client, verb: str):
     assert not LogEntry.objects.exists()
 
 
-def test_one_that_was_renamed_meanwhile_is_told_and_not_logged(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_an_organization_renamed_meanwhile_is_reported_and_not_logged(client: Client, monkeypatch: pytest.MonkeyPatch):
     def refuse(name: str) -> None:
         raise InvalidField("organization", "there is none")
 
@@ -102,7 +102,7 @@ def test_one_that_was_renamed_meanwhile_is_told_and_not_logged(client: Client, m
 
 @pytest.mark.parametrize("verb", ["disable", "enable"])
 @pytest.mark.parametrize("permissions", [(), ("view_organization", "change_organization"), ("disable_organization",)])
-def test_it_takes_a_permission_of_its_own(verb: str, permissions: tuple[str, ...]):
+def test_disabling_needs_a_permission_of_its_own(verb: str, permissions: tuple[str, ...]):
     client = with_permissions(*permissions)
     organization = make_organization()
 
@@ -114,7 +114,7 @@ def test_it_takes_a_permission_of_its_own(verb: str, permissions: tuple[str, ...
     assert not is_disabled(organization)
 
 
-def test_the_page_counts_the_jobs_of_each_project_and_leads_to_them(client: Client):
+def test_the_page_counts_the_jobs_of_each_project_and_links_to_them(client: Client):
     project = make_project(name="<script>alert(1)</script>")
     late = make_job(project=project)
     failed = make_job(project=project, status=Status.FAILED)
@@ -128,7 +128,7 @@ def test_the_page_counts_the_jobs_of_each_project_and_leads_to_them(client: Clie
     assert "<script>alert" not in html
 
 
-def test_a_count_beyond_the_bound_says_that_there_are_more(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_count_above_the_bound_ends_with_a_plus(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(summaries, "MOST_COUNTED", 2)
     monkeypatch.setattr("jobs.admin.base.job_summary.MOST_COUNTED", 2)
     project = make_project()
@@ -138,7 +138,7 @@ def test_a_count_beyond_the_bound_says_that_there_are_more(client: Client, monke
     assert ">2+</a>" in text_of(client.get(url("organization_change", project.organization_id)))
 
 
-def test_those_who_may_not_see_jobs_are_told_nothing_of_them():
+def test_the_summary_is_hidden_from_users_who_may_not_view_jobs():
     project = make_project()
     make_job(project=project)
 
@@ -151,7 +151,7 @@ def test_an_organization_without_projects_says_so(client: Client):
     assert "It has no projects yet." in text_of(client.get(url("organization_change", make_organization().pk)))
 
 
-def test_page_and_list_cost_the_same_whatever_is_there(client: Client):
+def test_page_and_list_take_the_same_number_of_queries_for_any_data(client: Client):
     organization = make_organization()
 
     def cost() -> int:
@@ -164,7 +164,7 @@ def test_page_and_list_cost_the_same_whatever_is_there(client: Client):
     assert cost() == cost()
 
 
-def test_the_list_says_who_is_disabled_since_when_and_counts_no_jobs(client: Client):
+def test_the_list_shows_since_when_organizations_are_disabled_and_counts_no_jobs(client: Client):
     organization = make_organization()
     disable_organization(organization.name)
     make_job(project=make_project(organization=organization))

@@ -33,24 +33,24 @@ def now() -> datetime:
     return clock.read(jobs_connection())
 
 
-def test_it_can_only_be_read(client: Client):
+def test_the_overview_allows_get_and_head_only(client: Client):
     assert client.post(url("job_overview")).status_code == 405
     assert client.head(url("job_overview")).status_code == 200
 
 
-def test_the_list_and_a_job_s_page_lead_to_it(client: Client):
+def test_list_and_job_page_link_to_the_overview(client: Client):
     job = make_job()
 
     for page in (url("job_changelist"), url("job_change", job.pk)):
         assert f'href="{url("job_overview")}"' in text_of(client.get(page))
 
 
-def test_its_breadcrumbs_end_with_its_name(client: Client):
+def test_the_breadcrumbs_end_with_overview(client: Client):
     # What stands between them is drawn by the style sheet since Django 6.1.
     assert re.search(r"Home (› )?Jobs (› )?Jobs (› )?Overview", words_of(page_of(client)))
 
 
-def test_its_links_lead_to_the_jobs(client: Client, now: datetime):
+def test_the_overview_links_to_jobs_and_lists(client: Client, now: datetime):
     failed = make_ended(now, status=Status.FAILED)
     due = make_job(due_at=now - 10 * MINUTE)
 
@@ -63,7 +63,7 @@ def test_its_links_lead_to_the_jobs(client: Client, now: datetime):
 
 
 @pytest.mark.parametrize("query", [{"span": "8d"}, {"span": SCRIPT}, {"refresh": "1"}, {"refresh": SCRIPT}, {"x": "y"}])
-def test_what_an_address_cannot_mean_is_left_out(client: Client, query: dict[str, str]):
+def test_unknown_query_values_are_replaced_by_defaults(client: Client, query: dict[str, str]):
     html = page_of(client, **query)
 
     assert '<a href="?span=24h" aria-current="page">' in html
@@ -71,7 +71,7 @@ def test_what_an_address_cannot_mean_is_left_out(client: Client, query: dict[str
     assert SCRIPT not in html
 
 
-def test_the_span_and_the_refreshing_stand_in_the_address(client: Client):
+def test_span_and_refreshing_are_part_of_the_address(client: Client):
     html = page_of(client, span="1h", refresh="30")
 
     assert '<a href="?span=1h&amp;refresh=30" aria-current="page">Last hour</a>' in html
@@ -83,7 +83,7 @@ def test_without_javascript_refreshing_is_not_offered(client: Client):
     assert re.search(r'<a id="jobs-overview-toggle" href="\?span=24h&amp;refresh=30" hidden>', page_of(client))
 
 
-def test_an_empty_site_reads_well(client: Client):
+def test_an_empty_site_has_texts_for_every_section(client: Client):
     words = words_of(page_of(client))
 
     for expected in (
@@ -97,7 +97,7 @@ def test_an_empty_site_reads_well(client: Client):
     assert "None" not in words
 
 
-def test_all_is_well_where_a_worker_lives(client: Client, now: datetime):
+def test_with_a_live_worker_all_is_well(client: Client, now: datetime):
     Worker.objects.create(name="host:1:aaaa", started_at=now, beat_at=now)
 
     words = words_of(page_of(client))
@@ -106,7 +106,7 @@ def test_all_is_well_where_a_worker_lives(client: Client, now: datetime):
     assert "host:1:aaaa ● alive" in words
 
 
-def test_a_dispatcher_is_told_from_those_that_run_jobs(client: Client, now: datetime):
+def test_dispatchers_are_listed_apart_from_workers(client: Client, now: datetime):
     Worker.objects.create(name="host:2:bbbb", kind=Worker.Kind.DISPATCHER, started_at=now, beat_at=now - 5 * MINUTE)
 
     words = words_of(page_of(client))
@@ -118,7 +118,7 @@ def test_a_dispatcher_is_told_from_those_that_run_jobs(client: Client, now: date
 
 
 @override_settings(JOBS={"TASK_BACKEND": "default"})
-def test_where_an_engine_runs_the_jobs_a_dispatcher_is_missed(client: Client, now: datetime):
+def test_without_a_dispatcher_an_engine_s_jobs_are_a_problem(client: Client, now: datetime):
     Worker.objects.create(name="host:1:aaaa", kind=Worker.Kind.ENGINE, started_at=now, beat_at=now)
 
     words = words_of(page_of(client))
@@ -127,7 +127,7 @@ def test_where_an_engine_runs_the_jobs_a_dispatcher_is_missed(client: Client, no
     assert "All is well" not in words
 
 
-def test_what_is_wrong_is_said_in_sentences(client: Client, now: datetime):
+def test_problems_are_sentences(client: Client, now: datetime):
     project = make_project()
     late = make_job(project=project, due_at=now - 8 * MINUTE)
     lost = make_running_job(project=project, lease_expires_at=now - 10 * MINUTE)
@@ -144,7 +144,7 @@ def test_what_is_wrong_is_said_in_sentences(client: Client, now: datetime):
     assert f"{lost.worker} ○ silent none recorded" in words
 
 
-def test_counts_are_bounded_and_say_so(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_counts_by_status_are_bounded(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("jobs.services.reports.overview.MOST_COUNTED", 3)
     monkeypatch.setattr("jobs.admin.jobs.overview.MOST_COUNTED", 3)
     project = make_project()
@@ -158,7 +158,7 @@ def test_counts_are_bounded_and_say_so(client: Client, monkeypatch: pytest.Monke
     assert "3+ ○ scheduled 3 ▶ running 0 ✓ completed" in words
 
 
-def test_what_a_pause_holds_back_is_told_apart(client: Client, now: datetime):
+def test_the_oldest_paused_job_is_listed_apart(client: Client, now: datetime):
     held = make_job(due_at=now - 90 * MINUTE)
     pause_jobs(reason="The index is rebuilt", action="touch")
 
@@ -182,7 +182,7 @@ def test_workers_are_listed_with_their_jobs(client: Client, now: datetime):
     assert f"{jobs[5].pk} touch" not in words
 
 
-def test_a_failure_is_told_without_its_reference_whoever_looks(now: datetime):
+def test_a_failure_hides_its_reference_from_everybody(now: datetime):
     job = make_ended(
         now,
         status=Status.FAILED,
@@ -205,7 +205,7 @@ def test_a_long_error_is_cut(client: Client, now: datetime):
     assert f">{'x' * 200}…<" in page_of(client)
 
 
-def test_it_says_if_not_all_is_counted_yet(client: Client, now: datetime, monkeypatch: pytest.MonkeyPatch):
+def test_the_page_says_if_not_all_jobs_are_counted_yet(client: Client, now: datetime, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reads, "MOST_UNCOUNTED", 3)
     for _ in range(5):
         make_ended(now)
@@ -213,7 +213,7 @@ def test_it_says_if_not_all_is_counted_yet(client: Client, now: datetime, monkey
     assert "are not all counted yet" in words_of(page_of(client))
 
 
-def test_a_disabled_organization_holds_its_jobs_back(client: Client, now: datetime):
+def test_jobs_of_a_disabled_organization_count_as_paused(client: Client, now: datetime):
     job = make_job(due_at=now - 20 * MINUTE)
     disable_organization(job.project.organization.name)
 
@@ -223,7 +223,7 @@ def test_a_disabled_organization_holds_its_jobs_back(client: Client, now: dateti
     assert "should have started" not in words
 
 
-def test_what_others_wrote_stays_text_and_turns_nothing_around(client: Client, now: datetime):
+def test_texts_of_users_are_escaped_and_isolated(client: Client, now: datetime):
     project = make_project(name=f"{SCRIPT}{RIGHT_TO_LEFT}")
     make_ended(now, status=Status.FAILED, action=SCRIPT, errors=f"{SCRIPT}{RIGHT_TO_LEFT}", project=project)
     make_job(project=project, action=SCRIPT, due_at=now - 20 * MINUTE)
@@ -247,5 +247,5 @@ NOT_READ: Final = (
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_all_that_is_read_can_be_translated(template: Path):
+def test_every_text_of_the_overview_is_translated(template: Path):
     assert not re.findall(r"\w+", re.sub(NOT_READ, " ", template.read_text(), flags=re.DOTALL))

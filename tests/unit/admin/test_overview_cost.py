@@ -25,7 +25,7 @@ def now() -> datetime:
     return clock.read(jobs_connection())
 
 
-def test_it_takes_as_few_queries_whatever_there_is(client: Client, now: datetime):
+def test_the_overview_takes_the_same_number_of_queries_for_any_data(client: Client, now: datetime):
     pause_jobs(reason="Wait", project=make_project())
     page_of(client)
     with CaptureQueriesContext(connection) as few:
@@ -45,7 +45,7 @@ def test_it_takes_as_few_queries_whatever_there_is(client: Client, now: datetime
     assert len(many) <= 25
 
 
-def test_it_is_stored_nowhere_and_light(client: Client, now: datetime):
+def test_the_overview_is_small_and_not_cached(client: Client, now: datetime):
     make_history(now)
 
     response = client.get(url("job_overview"), {"span": "7d"})

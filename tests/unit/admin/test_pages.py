@@ -45,14 +45,14 @@ def every_page(client: Client) -> dict[str, Any]:
     }
 
 
-def test_a_strict_content_security_policy_has_nothing_to_forbid(client: Client):
+def test_no_page_breaks_a_strict_content_security_policy(client: Client):
     for address, page in every_page(client).items():
         assert page.status_code == 200, address
         assert not INLINE.findall(text_of(page)), address
         assert not OUTSIDE.findall(text_of(page)), address
 
 
-def test_every_page_has_our_style(client: Client):
+def test_every_page_loads_the_style_sheet_once(client: Client):
     for address, page in every_page(client).items():
         if not address.endswith("/history/"):
             assert text_of(page).count('href="/static/jobs/admin.css"') == 1, address
@@ -74,7 +74,7 @@ def test_every_page_has_our_style(client: Client):
         *("apikey_rotate", "organization_disable", "organization_enable", "pause_add", "pause_resume"),
     ],
 )
-def test_a_change_is_never_part_of_a_transaction_of_the_whole_request(page: str):
+def test_no_view_runs_in_a_transaction_of_the_whole_request(page: str):
     address = url(page, *([] if page.endswith(("changelist", "add", "bulk", "overview")) else [1]))
 
     assert "default" in resolve(address).func._non_atomic_requests
@@ -102,7 +102,7 @@ class Forms(HTMLParser):
         self.depth -= tag == "form"
 
 
-def test_what_is_sent_by_a_button_belongs_to_a_form_of_its_own(client: Client):
+def test_every_button_has_a_form_of_its_own(client: Client):
     job = make_running_job()
     forms = Forms()
 
@@ -112,13 +112,13 @@ def test_what_is_sent_by_a_button_belongs_to_a_form_of_its_own(client: Client):
     assert forms.sent[url("job_cancel", job.pk)] == {"csrfmiddlewaretoken", "reason", "button"}
 
 
-def test_spaces_around_an_id_are_no_part_of_it(client: Client):
+def test_spaces_around_an_id_are_ignored(client: Client):
     job = make_running_job()
 
     assert client.get(url("job_change", f" {job.pk} ")).status_code == 200
 
 
-def test_the_pages_that_ask_first_have_the_breadcrumbs_of_their_version_of_django(client: Client):
+def test_confirmation_pages_have_django_s_breadcrumbs(client: Client):
     job, key = make_running_job(), make_key().key
     cancel = client.post(url("job_changelist"), {"action": "cancel_selected", "_selected_action": [job.pk]})
     revoke = client.post(url("apikey_changelist"), {"action": "revoke_selected", "_selected_action": [key.pk]})
@@ -132,7 +132,7 @@ def test_the_pages_that_ask_first_have_the_breadcrumbs_of_their_version_of_djang
     ("model", "words"),
     [("job", "Jobs"), ("apikey", "API keys"), ("organization", "Organizations"), ("project", "Projects")],
 )
-def test_the_search_box_is_named_in_words_and_not_by_a_picture_alone(client: Client, model: str, words: str):
+def test_the_search_box_has_a_label(client: Client, model: str, words: str):
     if model == "project" and Project._meta.swapped:
         pytest.skip("the host has a model of its own for projects")
 

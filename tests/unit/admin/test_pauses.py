@@ -25,7 +25,7 @@ def pause(client: Client, **fields: Any) -> Any:
     return client.post(url("pause_add"), {"action": "touch", "project": "", "reason": WHY, **fields})
 
 
-def test_the_list_and_the_page_say_what_is_paused_and_why():
+def test_list_and_page_show_what_is_paused_and_why():
     made = make_pause(project=make_project())
     client = with_permissions("view_pause")
 
@@ -35,7 +35,7 @@ def test_the_list_and_the_page_say_what_is_paused_and_why():
         assert "The &lt;b&gt;disk&lt;/b&gt; is full." in html
 
 
-def test_each_scope_is_told_as_the_commands_tell_it(client: Client):
+def test_a_scope_is_named_as_by_the_commands(client: Client):
     project = make_project()
     made = [make_pause(action=action, project=within) for action in ("touch", None) for within in (project, None)]
 
@@ -45,7 +45,7 @@ def test_each_scope_is_told_as_the_commands_tell_it(client: Client):
         assert f">{scope_of(each)}<" in html
 
 
-def test_staff_are_named_where_they_still_exist_and_by_number_elsewhere():
+def test_authors_are_named_or_numbered_if_they_were_deleted():
     author = make_staff()
     author.username = "<i>ana</i>"
     author.save()
@@ -72,7 +72,7 @@ def test_the_names_of_all_authors_take_one_query():
 
 
 @pytest.mark.parametrize("page", ["pause_add", "pause_resume"])
-def test_those_who_may_only_look_have_no_button_and_are_refused(page: str):
+def test_a_viewer_has_no_button_and_is_refused(page: str):
     made = make_pause()
     client = with_permissions("view_pause", "change_pause")
 
@@ -101,7 +101,7 @@ def test_an_action_is_paused_in_one_project(client: Client, user: Any):
     assert (entry.user_id, entry.get_change_message()) == (user.pk, f"Paused {what}.")
 
 
-def test_all_jobs_are_paused_only_if_that_is_said(client: Client):
+def test_all_jobs_are_paused_only_by_an_explicit_choice(client: Client):
     refused = pause(client, action="")
     pause(client, action="*")
 
@@ -116,7 +116,7 @@ def test_the_log_has_no_reason(client: Client):
     assert not any("mehdi" in str(row) for row in LogEntry.objects.values())
 
 
-def test_what_was_paused_before_takes_the_new_reason(client: Client):
+def test_pausing_again_replaces_the_reason(client: Client):
     make_pause()
 
     pause(client, reason="Another one.")
@@ -136,7 +136,7 @@ def test_what_was_paused_before_takes_the_new_reason(client: Client):
         ({"reason": "x" * 501}, "reason"),
     ],
 )
-def test_what_cannot_be_is_refused_at_its_field(client: Client, fields: dict[str, str], wrong: str):
+def test_an_invalid_value_is_refused_at_its_field(client: Client, fields: dict[str, str], wrong: str):
     response = pause(client, **fields)
 
     assert set(response.context["adminform"].form.errors) == {wrong}
@@ -150,7 +150,7 @@ def test_the_form_lists_no_projects(client: Client):
     assert "Some shop" not in text_of(client.get(url("pause_add")))
 
 
-def test_those_who_may_not_see_pauses_are_led_to_the_start():
+def test_a_user_who_may_not_view_pauses_is_led_to_the_index():
     response = pause(with_permissions("add_pause"))
 
     assert response.url == "/admin/"
@@ -180,7 +180,7 @@ def test_the_list_action_resumes_what_is_ticked(client: Client):
     assert list(Pause.objects.all()) == made[2:]
 
 
-def test_one_that_somebody_else_has_lifted_is_told_and_not_logged(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_pause_that_somebody_else_lifted_is_reported_and_not_logged(client: Client, monkeypatch: pytest.MonkeyPatch):
     made = make_pause()
     monkeypatch.setattr("jobs.admin.pauses.resume_jobs", lambda **_: False)
 

@@ -22,7 +22,7 @@ ours = pytest.mark.skipif(
 )
 
 
-def test_an_organization_is_made_and_renamed(client: Client):
+def test_an_organization_can_be_added_and_renamed(client: Client):
     client.post(url("organization_add"), {"name": "Acme"})
     made = Organization.objects.get()
 
@@ -45,7 +45,7 @@ def test_an_organization_shows_since_when_it_is_disabled_and_no_form_changes_it(
 
 
 @ours
-def test_a_project_is_made_with_a_key_of_its_own(client: Client):
+def test_a_new_project_gets_a_key_that_no_form_sets(client: Client):
     form = text_of(client.get(url("project_add")))
     client.post(url("project_add"), {"organization": make_organization().pk, "name": "Shop", "key": "chosen"})
 
@@ -55,7 +55,7 @@ def test_a_project_is_made_with_a_key_of_its_own(client: Client):
 
 
 @ours
-def test_key_and_organization_of_a_project_stay(client: Client):
+def test_key_and_organization_of_a_project_cannot_be_changed(client: Client):
     project = make_project()
     sent = {"name": "New name", "key": "x" * 20, "organization": make_organization().pk}
 
@@ -79,7 +79,7 @@ def test_projects_are_found_by_name_and_organization(client: Client, term: str):
 
 
 @ours
-def test_a_project_with_jobs_is_kept_and_its_jobs_are_not_loaded(client: Client):
+def test_a_project_with_jobs_cannot_be_deleted_and_its_jobs_are_not_loaded(client: Client):
     project = make_project()
     for _ in range(3):
         make_job(project=project)
@@ -96,7 +96,7 @@ def test_a_project_with_jobs_is_kept_and_its_jobs_are_not_loaded(client: Client)
 
 
 @ours
-def test_a_project_with_keys_is_kept_as_they_are_history(client: Client):
+def test_a_project_with_api_keys_cannot_be_deleted(client: Client):
     project = make_project()
     make_key(organization=project.organization, project=project)
 
@@ -107,7 +107,7 @@ def test_a_project_with_keys_is_kept_as_they_are_history(client: Client):
 
 
 @ours
-def test_a_project_that_nothing_hangs_on_can_be_deleted(client: Client):
+def test_a_project_without_jobs_and_keys_can_be_deleted(client: Client):
     project = make_project()
 
     client.post(url("project_delete", project.pk), {"post": "yes"})
@@ -115,7 +115,7 @@ def test_a_project_that_nothing_hangs_on_can_be_deleted(client: Client):
     assert not Project.objects.exists()
 
 
-def test_an_organization_with_projects_is_kept(client: Client):
+def test_an_organization_with_projects_cannot_be_deleted(client: Client):
     project = make_project()
 
     shown = client.get(url("organization_delete", project.organization_id))
@@ -128,7 +128,7 @@ def test_an_organization_with_projects_is_kept(client: Client):
 @ours
 @ours
 @ours
-def test_the_list_of_projects_costs_the_same_whatever_is_in_it(client: Client):
+def test_the_list_of_projects_takes_the_same_number_of_queries_for_any_number(client: Client):
     def cost() -> int:
         make_project()
         return len(queries_of(client, url("project_changelist")))
@@ -139,7 +139,7 @@ def test_the_list_of_projects_costs_the_same_whatever_is_in_it(client: Client):
 
 
 @ours
-def test_the_page_tells_how_its_jobs_stand_and_what_failed_last(client: Client):
+def test_the_project_page_shows_counts_the_oldest_due_job_and_failures(client: Client):
     project = make_project()
     late = make_job(project=project)
     failed = make_job(
@@ -160,7 +160,7 @@ def test_the_page_tells_how_its_jobs_stand_and_what_failed_last(client: Client):
 
 
 @ours
-def test_those_who_may_not_see_jobs_are_told_nothing_of_them():
+def test_the_summary_is_hidden_from_users_who_may_not_view_jobs():
     project = make_project()
     make_job(project=project, status=Status.FAILED)
 
@@ -172,7 +172,7 @@ def test_those_who_may_not_see_jobs_are_told_nothing_of_them():
 
 
 @ours
-def test_the_page_costs_the_same_however_many_jobs_there_are(client: Client):
+def test_the_project_page_takes_the_same_number_of_queries_for_any_number_of_jobs(client: Client):
     project = make_project()
 
     def cost() -> int:

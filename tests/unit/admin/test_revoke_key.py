@@ -31,7 +31,7 @@ def test_the_button_revokes(client: Client, user: Any):
     assert (entry.user_id, entry.object_repr, entry.get_change_message()) == (user.pk, str(key), "Revoked.")
 
 
-def test_the_list_action_asks_first_and_names_what_is_ticked(client: Client):
+def test_the_list_action_asks_for_confirmation_and_names_the_keys(client: Client):
     keys = [make_key(name=f"<b>{number}</b>").key for number in range(3)]
     chosen = {"action": "revoke_selected", "index": 0, "_selected_action": [key.pk for key in keys[:2]]}
 
@@ -42,7 +42,7 @@ def test_the_list_action_asks_first_and_names_what_is_ticked(client: Client):
     assert "&lt;b&gt;0&lt;/b&gt;" in html
 
 
-def test_once_confirmed_it_revokes_what_is_ticked_and_logs_each(client: Client):
+def test_the_confirmed_action_revokes_and_logs_each_ticked_key(client: Client):
     keys = [make_key().key for _ in range(3)]
     asked = {"action": "revoke_selected", "index": 0, "_selected_action": [key.pk for key in keys[:2]]}
     sent = dict.fromkeys(re.findall(r'name="_selected_action" value="(\d+)"', text_of(client.post(the_list(), asked))))
@@ -66,7 +66,7 @@ def test_without_the_permission_a_confirmed_action_is_refused():
     assert ApiKey.objects.get().revoked_at is None
 
 
-def test_revoking_again_changes_nothing_and_says_so(client: Client):
+def test_revoking_again_is_reported_and_not_logged(client: Client):
     key = make_key().key
     client.post(url("apikey_revoke", key.pk))
     key.refresh_from_db()
@@ -89,7 +89,7 @@ def test_a_revoked_key_has_no_button(client: Client):
     assert url("apikey_revoke", key.pk) not in after
 
 
-def test_looking_at_keys_allows_nothing_else():
+def test_the_permission_to_view_keys_allows_nothing_else():
     client = with_permissions("view_apikey")
     key = make_key().key
     tick = {"action": "revoke_selected", "index": 0, "_selected_action": [key.pk]}
@@ -107,7 +107,7 @@ def test_looking_at_keys_allows_nothing_else():
 
 
 @pytest.mark.parametrize("permissions", [(), ("view_job", "cancel_job"), ("add_apikey",)])
-def test_without_the_permission_no_key_is_seen_or_revoked(permissions: tuple[str, ...]):
+def test_without_the_permission_no_key_is_shown_or_revoked(permissions: tuple[str, ...]):
     client = with_permissions(*permissions)
     key = make_key().key
 

@@ -99,7 +99,7 @@ BUTTONS: Final = (
 OURS: Final = [name for name in MATRIX if not (Project._meta.swapped and name.startswith("project_"))]
 
 
-def test_every_address_of_our_pages_stands_in_the_matrix():
+def test_every_address_of_the_admin_is_in_the_matrix():
     assert our_addresses() == set(OURS)
 
 
@@ -168,7 +168,7 @@ def state() -> list[Any]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_pages_of_the_matrix_open_for_a_role_and_no_others(role: str, rows: dict[str, models.Model]):
+def test_a_role_opens_exactly_the_pages_of_the_matrix(role: str, rows: dict[str, models.Model]):
     client = client_in(role)
     before = state()
 
@@ -183,9 +183,7 @@ def test_the_pages_of_the_matrix_open_for_a_role_and_no_others(role: str, rows: 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("name", OURS)
-def test_what_is_sent_changes_something_for_the_roles_of_the_matrix_alone(
-    name: str, role: str, rows: dict[str, models.Model]
-):
+def test_a_post_changes_something_only_for_the_roles_of_the_matrix(name: str, role: str, rows: dict[str, models.Model]):
     client = client_in(role)
     Job.objects.filter(pk=rows["job"].pk).update(**MUST_BE.get(name, {}))
     before = state()

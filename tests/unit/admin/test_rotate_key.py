@@ -40,7 +40,7 @@ def test_the_new_key_is_shown_once_and_both_work(client: Client, user: Any):
 
 
 @pytest.mark.parametrize("hours", [1, 24, 2160])
-def test_the_answer_says_when_the_old_key_ends(client: Client, hours: int):
+def test_the_page_says_when_the_old_key_ends(client: Client, hours: int):
     old = make_key().key
 
     html = text_of(rotate(client, old, hours))
@@ -61,7 +61,7 @@ def test_without_an_overlap_the_old_key_ends_at_once(client: Client):
     assert "no longer works" in html
 
 
-def test_both_keys_lead_to_each_other(client: Client):
+def test_both_keys_link_to_each_other(client: Client):
     old = make_key().key
     rotate(client, old)
     new = ApiKey.objects.get(replaces=old)
@@ -94,7 +94,7 @@ def end(key: ApiKey, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["revoked", "expired", "replaced"])
-def test_a_key_that_cannot_be_replaced_has_no_button_and_says_so_if_pressed_late(client: Client, how: str):
+def test_a_key_that_cannot_be_replaced_has_no_button_and_is_refused(client: Client, how: str):
     key = make_key().key
     before = text_of(client.get(url("apikey_change", key.pk)))
     end(key, how)
@@ -112,7 +112,7 @@ def test_a_key_that_cannot_be_replaced_has_no_button_and_says_so_if_pressed_late
 
 
 @pytest.mark.parametrize("hours", ["", "-1", "5", "soon", "1e9"])
-def test_an_overlap_that_is_not_offered_replaces_nothing(client: Client, hours: str):
+def test_an_invalid_overlap_replaces_nothing(client: Client, hours: str):
     key = make_key().key
 
     response = rotate(client, key, hours)
@@ -124,7 +124,7 @@ def test_an_overlap_that_is_not_offered_replaces_nothing(client: Client, hours: 
 @pytest.mark.parametrize(
     "permissions", [(), ("rotate_apikey",), ("view_apikey", "add_apikey", "change_apikey", "revoke_apikey")]
 )
-def test_only_those_who_may_replace_keys_do_and_see_the_button(permissions: tuple[str, ...]):
+def test_replacing_needs_its_permission(permissions: tuple[str, ...]):
     client = with_permissions(*permissions)
     key = make_key().key
 

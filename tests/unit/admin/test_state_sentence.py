@@ -74,7 +74,7 @@ def test_it_waits_for_its_organization_a_pause_a_worker_or_its_turn(client: Clie
     ]
 
 
-def test_it_runs_with_or_without_progress_stands_in_line_or_seems_lost(client: Client):
+def test_it_runs_waits_for_a_thread_or_has_lost_its_worker(client: Client):
     later = LONG_AGO + timedelta(seconds=9)
     lost = {"lease_expires_at": LONG_AGO}
 
@@ -91,7 +91,7 @@ def test_it_runs_with_or_without_progress_stands_in_line_or_seems_lost(client: C
     ]
 
 
-def test_it_has_been_completed_with_or_without_a_last_look(client: Client):
+def test_it_was_completed_with_or_without_a_last_check(client: Client):
     verified = {"stores": {}, "verified_at": "2025-01-01T11:59:59+00:00"}
 
     assert [
@@ -100,7 +100,7 @@ def test_it_has_been_completed_with_or_without_a_last_look(client: Client):
     ] == [f"Completed at {AT}.", f"Completed at {AT}; the last check, at 2025-01-01 11:59:59 UTC, found nothing left."]
 
 
-def test_it_has_failed_and_the_error_is_told_but_for_whom_it_was_about(client: Client):
+def test_it_failed_with_an_error_whose_reference_is_masked(client: Client):
     job = make_job(status=Status.FAILED, attempt=3, reference_id="ana", errors="\nAna is locked.\nReally.")
 
     assert why(client, job) == f"Failed at {AT}, with attempt 3: Ana is locked."
@@ -124,14 +124,14 @@ def running(**columns: Any) -> Job:
     return Job(**{"status": Status.RUNNING.value, "attempt": 1, **lease, **times, **columns})
 
 
-def test_the_pace_is_what_was_done_since_the_attempt_began_and_tells_when_it_ends():
+def test_the_rate_covers_the_attempt_and_gives_the_end():
     pace = pace_of(running(progress_done=50, progress_total=200), now=LONG_AGO + timedelta(seconds=100))
 
     assert pace is not None
     assert (pace.per_second, pace.ends_at) == (0.5, LONG_AGO + timedelta(seconds=400))
 
 
-def test_from_the_second_attempt_on_the_pace_counts_from_the_first_claim():
+def test_from_the_second_attempt_on_the_rate_counts_from_the_first_claim():
     job = running(progress_done=50, attempt=2, begun_at=LONG_AGO + timedelta(seconds=90))
 
     pace = pace_of(job, now=LONG_AGO + timedelta(seconds=100))
@@ -149,19 +149,19 @@ def test_from_the_second_attempt_on_the_pace_counts_from_the_first_claim():
         {"progress_done": 5, "status": "completed"},
     ],
 )
-def test_where_nothing_can_be_said_there_is_no_pace(columns: dict[str, Any]):
+def test_without_progress_or_time_there_is_no_rate(columns: dict[str, Any]):
     assert pace_of(running(**columns), now=LONG_AGO + timedelta(seconds=100)) is None
 
 
 @pytest.mark.parametrize("total", [None, 5, 4, 10**18])
-def test_an_end_that_nobody_can_name_is_not_named(total: int | None):
+def test_without_a_total_left_there_is_no_end(total: int | None):
     pace = pace_of(running(progress_done=5, progress_total=total), now=LONG_AGO + timedelta(days=100))
 
     assert pace is not None
     assert pace.ends_at is None
 
 
-def test_pace_and_end_stand_on_the_page(client: Client):
+def test_the_page_shows_rate_and_end(client: Client):
     begun = timezone.now() - timedelta(seconds=1_000)
     job = make_running_job(begun_at=begun, started_at=begun, progress_done=5_000, progress_total=10_000)
 

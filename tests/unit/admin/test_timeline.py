@@ -29,7 +29,7 @@ def add_attempt(job: Job, number: int, what: str = "retrying", *, seconds: float
     add_event(job, attempt=number, at=at + timedelta(seconds=seconds), **end, **texts)
 
 
-def test_events_tell_who_did_what_and_staff_are_named(client: Client):
+def test_events_name_their_actors(client: Client):
     job = make_job(status=Status.CANCELLED)
     user = make_staff()
     add_event(job, what="scheduled", to_status="scheduled", attempt=0, actor="key:jsk_3fG7a2Qx")
@@ -87,19 +87,19 @@ def test_events_come_in_pages_and_the_last_one_says_if_there_are_older_ones(
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "9" * 30, "abc", "99", ""])
-def test_a_page_that_is_not_there_is_the_nearest(client: Client, number: str):
+def test_a_page_number_out_of_range_shows_the_nearest_page(client: Client, number: str):
     job = make_job()
     add_event(job, note="the only one")
 
     assert [event["note"] for event in told(client, job, f"?events={number}")["events"]] == ["the only one"]
 
 
-def test_200_events_are_kept_at_hand():
+def test_at_most_200_events_are_read():
     assert history.MOST_EVENTS == 200
 
 
 @pytest.mark.parametrize(("what", "characters"), [("cancelled", 500), ("failed", 160)])
-def test_of_a_reason_all_is_shown_and_of_a_long_error_the_beginning(client: Client, what: str, characters: int):
+def test_a_reason_is_shown_in_full_and_a_long_error_is_cut(client: Client, what: str, characters: int):
     job = make_job()
     add_event(job, what=what, note="x" * 500)
     add_event(job, what=what, note="y" * 5_000)
@@ -110,7 +110,7 @@ def test_of_a_reason_all_is_shown_and_of_a_long_error_the_beginning(client: Clie
     assert as_long["note"] == "x" * characters + ("" if characters == 500 else "…")
 
 
-def test_attempts_tell_how_each_ended_how_long_it_took_and_the_error_s_first_line(client: Client):
+def test_attempts_show_outcome_duration_and_the_first_line_of_the_error(client: Client):
     job = make_job(status=Status.RUNNING, attempt=4)
     add_attempt(job, 1, note="\n First line.\nSecond line.", seconds=3.26)
     add_attempt(job, 2, "released", note="The worker shut down.", seconds=75)
@@ -134,7 +134,7 @@ def test_a_job_that_never_ran_has_no_attempts(client: Client):
     assert "jobs-attempts" not in page_of(client, make_job())
 
 
-def test_a_traceback_is_not_even_read_without_its_permission(client: Client):
+def test_a_traceback_is_not_read_without_its_permission(client: Client):
     job = make_job(status=Status.FAILED)
     add_attempt(job, 1, "failed", detail="Traceback: a@example.com")
 
@@ -145,7 +145,7 @@ def test_a_traceback_is_not_even_read_without_its_permission(client: Client):
     assert not any('"detail"' in query["sql"] for query in queries)
 
 
-def test_the_newest_traceback_is_folded_for_those_who_may_see_it_and_others_can_be_chosen():
+def test_the_newest_traceback_is_folded_and_an_older_one_can_be_chosen():
     client = with_permissions("view_job", "view_job_detail", "view_reference")
     job = make_job(status=Status.FAILED)
     add_attempt(job, 1, detail="Traceback of the first")
@@ -162,7 +162,7 @@ def test_the_newest_traceback_is_folded_for_those_who_may_see_it_and_others_can_
     assert [number for number in (1, 2, 3) if f'href="?attempt={number}#jobs-traceback"' in newest] == [1, 2]
 
 
-def test_of_a_long_traceback_the_end_is_shown_and_all_of_it_if_asked_for():
+def test_a_long_traceback_is_cut_unless_it_was_chosen():
     client = with_permissions("view_job", "view_job_detail", "view_reference")
     job = make_job(status=Status.FAILED)
     add_attempt(job, 1, "failed", detail="the beginning" + "x" * 6_000 + "the end")
@@ -174,7 +174,7 @@ def test_of_a_long_traceback_the_end_is_shown_and_all_of_it_if_asked_for():
 
 
 @pytest.mark.parametrize(("attempt", "shown"), [("7", None), ("abc", 1), ("9" * 40, 1)])
-def test_of_an_attempt_without_a_traceback_none_is_shown(attempt: str, shown: int | None):
+def test_an_attempt_without_a_traceback_shows_none(attempt: str, shown: int | None):
     client = with_permissions("view_job", "view_job_detail")
     job = make_job(status=Status.FAILED)
     add_attempt(job, 1, "failed", detail="x")

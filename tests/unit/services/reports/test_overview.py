@@ -38,7 +38,7 @@ def roll_up_all() -> None:
 
 
 @pytest.mark.parametrize("span", SPANS)
-def test_the_periods_follow_each_other_from_before_the_span_until_after_now(span: str):
+def test_the_periods_cover_the_span_without_gaps(span: str):
     overview = look(span)
 
     now, periods, step = overview.health.checked_at, overview.periods, SPANS[span].period
@@ -49,7 +49,7 @@ def test_the_periods_follow_each_other_from_before_the_span_until_after_now(span
 
 
 @pytest.mark.parametrize("span", SPANS)
-def test_it_is_the_same_whether_workers_have_counted_or_not(span: str, now: datetime):
+def test_the_report_is_the_same_before_and_after_the_rollup(span: str, now: datetime):
     for number in range(60):
         status = Status.FAILED if number % 5 == 0 else Status.CANCELLED if number % 7 == 0 else Status.COMPLETED
         make_ended(now - number * timedelta(minutes=53), status=status, ran=number, waited=number / 2)
@@ -64,7 +64,7 @@ def test_it_is_the_same_whether_workers_have_counted_or_not(span: str, now: date
     assert Statistic.objects.count() > 10
 
 
-def test_what_ended_since_workers_counted_last_is_added(now: datetime):
+def test_jobs_that_ended_since_the_rollup_are_added(now: datetime):
     make_ended(now - timedelta(minutes=20))
     roll_up_all()
     make_ended(now)
@@ -94,9 +94,7 @@ def test_percentiles_are_about_right(now: datetime):
         assert found.total_seconds() == pytest.approx(true, rel=0.2)
 
 
-def test_of_too_many_uncounted_jobs_the_newest_are_counted_and_it_says_since_when(
-    now: datetime, monkeypatch: pytest.MonkeyPatch
-):
+def test_of_too_many_uncounted_jobs_the_newest_are_counted(now: datetime, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reads, "MOST_UNCOUNTED", 10)
     for number in range(25):
         make_ended(now - number * timedelta(minutes=2))
@@ -109,7 +107,7 @@ def test_of_too_many_uncounted_jobs_the_newest_are_counted_and_it_says_since_whe
     assert overview.incomplete_since == overview.periods[0].since
 
 
-def test_up_to_the_bound_all_are_counted_and_nothing_is_said(now: datetime, monkeypatch: pytest.MonkeyPatch):
+def test_up_to_the_bound_all_uncounted_jobs_are_counted(now: datetime, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reads, "MOST_UNCOUNTED", 10)
     for number in range(10):
         make_ended(now - number * timedelta(minutes=2))
@@ -132,7 +130,7 @@ def test_jobs_are_counted_by_status_up_to_one_above_the_bound(monkeypatch: pytes
     assert counts == {**dict.fromkeys(Status, 0), Status.SCHEDULED: 3, Status.RUNNING: 1}
 
 
-def test_workers_are_shown_with_the_jobs_they_hold(now: datetime):
+def test_workers_are_listed_with_their_claimed_jobs(now: datetime):
     Worker.objects.create(name="alive", started_at=now, beat_at=now)
     Worker.objects.create(name="silent", started_at=now, beat_at=now - 2 * timedelta(minutes=1))
     job = make_running_job(worker="alive", begun_at=None)
@@ -144,7 +142,7 @@ def test_workers_are_shown_with_the_jobs_they_hold(now: datetime):
     assert workers[1].jobs == []
 
 
-def test_a_worker_without_a_row_is_known_by_its_jobs():
+def test_a_worker_without_a_heartbeat_is_listed_for_its_jobs():
     job = make_running_job(worker="forgotten")
 
     (worker,) = look().workers
@@ -153,7 +151,7 @@ def test_a_worker_without_a_row_is_known_by_its_jobs():
     assert [held.job_id for held in worker.jobs] == [job.pk]
 
 
-def test_no_more_running_jobs_are_read_than_can_be_shown(monkeypatch: pytest.MonkeyPatch):
+def test_running_jobs_are_read_up_to_a_bound(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reads, "MOST_RUNNING", 2)
     project = make_project()
     for _ in range(3):

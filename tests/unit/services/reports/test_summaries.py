@@ -15,7 +15,7 @@ from tests.support.factories import LONG_AGO, make_job, make_organization, make_
 pytestmark = pytest.mark.django_db
 
 
-def test_jobs_are_counted_by_status_and_those_of_others_are_not():
+def test_jobs_of_the_project_are_counted_by_status():
     project = make_project()
     for status in Status:
         make_job(project=project, status=status)
@@ -49,7 +49,7 @@ def test_the_oldest_job_that_is_due_is_named():
     assert (summary.late_id, summary.late_since) == (oldest.pk, LONG_AGO)
 
 
-def test_of_a_project_without_jobs_there_is_nothing_to_tell():
+def test_a_project_without_jobs_has_an_empty_summary():
     summary = summarize_project(make_project())
 
     assert set(summary.counts.values()) == {0}
@@ -65,7 +65,7 @@ def test_the_newest_failure_is_named_and_the_newest_few_are_listed():
     assert [job.pk for job in newest_failures(project)] == [job.pk for job in failed[:0:-1]]
 
 
-def test_of_whom_the_failures_are_about_only_the_reference_is_read_to_be_masked_in_errors():
+def test_failures_are_read_without_parameters_and_description():
     project = make_project()
     make_job(project=project, status=Status.FAILED)
 
@@ -76,7 +76,7 @@ def test_of_whom_the_failures_are_about_only_the_reference_is_read_to_be_masked_
     assert "description" not in queries[0]["sql"]
 
 
-def test_an_organization_is_told_project_by_project_in_one_query():
+def test_an_organization_is_summarized_by_project_in_one_query():
     organization = make_organization()
     projects = [make_project(organization=organization) for _ in range(2)]
     make_job(project=projects[0])
@@ -92,7 +92,7 @@ def test_an_organization_is_told_project_by_project_in_one_query():
     assert len([query for query in queries if "jobs_job" in query["sql"]]) == 1
 
 
-def test_an_organization_with_many_projects_is_told_in_part(monkeypatch: pytest.MonkeyPatch):
+def test_an_organization_with_many_projects_is_cut(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(summaries, "MOST_PROJECTS", 2)
     organization = make_organization()
     for _ in range(3):
@@ -103,7 +103,7 @@ def test_an_organization_with_many_projects_is_told_in_part(monkeypatch: pytest.
     assert (len(summary.projects), summary.is_cut) == (2, True)
 
 
-def test_no_count_is_without_a_limit():
+def test_every_count_has_a_limit():
     with CaptureQueriesContext(connection) as queries:
         summarize_project(make_project())
         summarize_organization(make_organization())

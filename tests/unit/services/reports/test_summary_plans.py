@@ -45,7 +45,7 @@ def projects(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[An
 @pytest.mark.parametrize(
     "ask", [summarize_project, lambda project: summarize_organization(project.organization), newest_failures]
 )
-def test_no_more_jobs_are_read_than_are_told(projects: tuple[Any, Any], place: int, ask: Callable[[Any], Any]):
+def test_no_more_jobs_are_read_than_the_bounds_allow(projects: tuple[Any, Any], place: int, ask: Callable[[Any], Any]):
     project = projects[place]
     with CaptureQueriesContext(connection) as queries:
         ask(project)
