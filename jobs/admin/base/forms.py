@@ -1,18 +1,36 @@
 """Forms that call a service; a value that the service refuses is an error of its field."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 from django import forms
 from django.db import models
 from django.http import HttpRequest
 from django.utils.translation import gettext as translated
+from django.utils.translation import gettext_noop as noop
 
 from ...actions import all_actions
 from ...actors import Actor
 from ...exceptions import Busy, ConcurrentChange, InvalidField
 from ...services.tenants.projects import get_project_model
 from .buttons import ButtonsMixin
+
+# Problems that services report, listed so that `makemessages` collects them; one that holds a name or a number is
+# shown in English.
+PROBLEMS: Final = (
+    noop("is not an action known here"),
+    noop("is not of this organization"),
+    noop("must be a finite number"),
+    noop("must be above 0 and at most 36,500 days"),
+    noop("must be an object"),
+    noop("must be at most 1000 characters"),
+    noop("must be at most 256 bytes of UTF-8"),
+    noop("must be at most 500 characters"),
+    noop("must be before the year 9999"),
+    noop("must not be blank"),
+    noop("must not contain NUL or lone surrogates"),
+    noop("must not contain control characters or lone surrogates"),
+)
 
 
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at run time

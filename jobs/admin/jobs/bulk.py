@@ -256,12 +256,16 @@ class BulkChangeMixin(JobListMixin, InterventionsMixin):
         unchanged: dict[str, list[int]] = {}
         stop_at = time.monotonic() + BULK_SECONDS
         for job_id in asked["ids"]:
+            problem = ""
             if job_id not in jobs:
                 problem = translated("there is no such job")
             elif time.monotonic() > stop_at:
                 problem = translated("not tried, as the other jobs took too long; choose them again")
             else:
-                problem = self._change_one(request, jobs[job_id], change, reason)
+                try:
+                    self.call_service(request, jobs[job_id], INTERVENTIONS[change.value], reason)
+                except JobsError as error:
+                    problem = why_not(error)
             (unchanged.setdefault(problem, []) if problem else done).append(job_id)
         if done:
             self.message_user(request, TEXTS[change].done % _ids_in_words(done), messages.SUCCESS)
@@ -269,16 +273,6 @@ class BulkChangeMixin(JobListMixin, InterventionsMixin):
             words = TEXTS[change].not_done % {"problem": problem, **_ids_in_words(ids)}
             self.message_user(request, words, messages.WARNING)
         return HttpResponseRedirect(self._list_url(asked))
-
-    def _change_one(self, request: HttpRequest, job: Job, change: Change, reason: str) -> str:
-        """Change a job; return why it was not changed, or "". The log names the job and no person."""
-        intervention = INTERVENTIONS[change.value]
-        try:
-            changed = intervention.service(job.pk, project=job.project, actor=actor_of(request), reason=reason)
-        except JobsError as error:
-            return why_not(error)
-        self.log_change(request, job, str(intervention.logged) % {"id": job.pk, "new": changed.pk})
-        return ""
 
 
 def _ids_in_words(ids: list[int]) -> dict[str, Any]:

@@ -202,16 +202,24 @@ class InterventionsMixin(ReadOnlyMixin):
         return view
 
     def _intervene(self, request: HttpRequest, job: Job, intervention: Intervention, reason: str) -> Job:
-        """Call the service, log and report the result; return the job to show next. The log names no person."""
+        """Intervene and report the result; return the job to show next."""
         try:
-            changed = intervention.service(job.pk, project=job.project, actor=actor_of(request), reason=reason)
+            changed = self.call_service(request, job, intervention, reason)
         except JobsError as error:
             words = str(intervention.not_done) % {"id": job.pk, "problem": why_not(error)}
             self.message_user(request, words, messages.WARNING)
             return job
-        facts = {"id": job.pk, "new": changed.pk}
-        self.log_change(request, job, str(intervention.logged) % facts)
-        self.message_user(request, str(intervention.done) % facts, messages.SUCCESS)
+        self.message_user(request, str(intervention.done) % {"id": job.pk, "new": changed.pk}, messages.SUCCESS)
+        return changed
+
+    def call_service(self, request: HttpRequest, job: Job, intervention: Intervention, reason: str) -> Job:
+        """Call the service and log the change, without naming a person; return the changed job, or the retry.
+
+        Raises:
+            JobsError: the service's; :func:`why_not` explains it.
+        """
+        changed = intervention.service(job.pk, project=job.project, actor=actor_of(request), reason=reason)
+        self.log_change(request, job, str(intervention.logged) % {"id": job.pk, "new": changed.pk})
         return changed
 
 

@@ -38,6 +38,10 @@ SPANS: Final = {
 }
 
 
+def _percentile(slots: str, share: float) -> "cached_property[timedelta | None]":
+    return cached_property(lambda period: percentile(getattr(period.counts, slots), share))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Period:
     """The jobs that ended in a time; a percentile is None if no job was measured."""
@@ -52,25 +56,11 @@ class Period:
         not_cancelled = self.counts.completed + self.counts.failed
         return self.counts.failed / not_cancelled if not_cancelled else None
 
-    @cached_property
-    def wait_median(self) -> timedelta | None:
-        """The median time from the requested start to the first claim, approximately."""
-        return percentile(self.counts.wait_slots, 0.5)
-
-    @cached_property
-    def wait_p95(self) -> timedelta | None:
-        """The 95th percentile of the same."""
-        return percentile(self.counts.wait_slots, 0.95)
-
-    @cached_property
-    def run_median(self) -> timedelta | None:
-        """The median time of the last attempt, approximately, without cancelled jobs."""
-        return percentile(self.counts.run_slots, 0.5)
-
-    @cached_property
-    def run_p95(self) -> timedelta | None:
-        """The 95th percentile of the same."""
-        return percentile(self.counts.run_slots, 0.95)
+    # From the requested start to the first claim; of the last attempt, without cancelled jobs. Approximate.
+    wait_median = _percentile("wait_slots", 0.5)
+    wait_p95 = _percentile("wait_slots", 0.95)
+    run_median = _percentile("run_slots", 0.5)
+    run_p95 = _percentile("run_slots", 0.95)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,24 +46,18 @@ def test_the_form_schedules_the_job_and_shows_it(client: Client, user: Any):
     assert (event.what, event.actor, event.request_id) == ("scheduled", f"staff:{user.pk}", "r-1")
 
 
-def test_start_and_description_are_stored(client: Client):
-    add(client, start_at_0="2030-05-01", start_at_1="06:30:00", description="By phone")
+def test_start_description_and_spaces_of_the_reference_are_stored(client: Client):
+    add(client, reference_id=" spaced ", start_at_0="2030-05-01", start_at_1="06:30:00", description="By phone")
 
     job = Job.objects.get()
     assert job.start_at == datetime(2030, 5, 1, 6, 30, tzinfo=UTC)
-    assert job.description == "By phone"
+    assert (job.description, job.reference_id) == ("By phone", " spaced ")
 
 
 def test_a_start_that_has_passed_means_now(client: Client):
     add(client, start_at_0="2020-05-01", start_at_1="06:30:00")
 
     assert abs(Job.objects.get().start_at - timezone.now()) < timedelta(minutes=1)
-
-
-def test_a_reference_is_stored_with_its_spaces(client: Client):
-    add(client, reference_id=" spaces are kept ")
-
-    assert Job.objects.get().reference_id == " spaces are kept "
 
 
 def test_parameters_go_through_the_action_s_own_checks(client: Client):
@@ -146,16 +140,6 @@ def test_the_form_lists_no_projects_and_offers_the_registered_actions(client: Cl
     assert '<option value="touch">touch</option>' in html
     assert "jobs-events" not in html
     assert 'aria-label="Date of the start"' in html
-
-
-def test_the_page_of_a_job_has_no_field_to_edit(client: Client):
-    add(client)
-
-    html = text_of(client.get(url("job_change", Job.objects.get().pk)))
-
-    assert 'name="reference_id"' not in html
-    assert 'name="project"' not in html
-    assert 'name="_save"' not in html
 
 
 def test_a_user_who_may_not_view_jobs_is_led_to_the_index():

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 
 from jobs.db import clock
 from jobs.db.connection import jobs_connection
@@ -14,9 +16,10 @@ from jobs.models import Job, Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.services.reports import overview as reads
 from jobs.services.tenants.projects import disable_organization
+from jobs.stats import rollup
 from jobs.status import Status
 from tests.support.admin_client import client_of, make_staff, text_of, url
-from tests.support.admin_overview import MINUTE, page_of, words_of
+from tests.support.admin_overview import MINUTE, make_history, page_of, words_of
 from tests.support.ended_jobs import make_ended
 from tests.support.factories import make_job, make_project, make_running_job
 from tests.support.source import ROOT
@@ -249,3 +252,31 @@ NOT_READ: Final = (
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_every_text_of_the_overview_is_translated(template: Path):
     assert not re.findall(r"\w+", re.sub(NOT_READ, " ", template.read_text(), flags=re.DOTALL))
+
+
+def test_the_overview_takes_the_same_number_of_queries_for_any_data(client: Client, now: datetime):
+    pause_jobs(reason="Wait", project=make_project())
+    page_of(client)
+    with CaptureQueriesContext(connection) as few:
+        page_of(client)
+    make_history(now)
+    for number in range(30):
+        Worker.objects.create(name=f"w{number}", started_at=now, beat_at=now)
+        make_running_job(worker=f"w{number}")
+        pause_jobs(reason="Wait", project=make_project())
+    while rollup.roll_up():
+        pass
+
+    with CaptureQueriesContext(connection) as many:
+        page_of(client)
+
+    assert len(many) == len(few)
+    assert len(many) <= 25
+
+
+def test_the_overview_is_small_and_not_cached(client: Client, now: datetime):
+    make_history(now)
+
+    response = client.get(url("job_overview"), {"span": "7d"})
+    assert "no-store" in response["Cache-Control"]
+    assert len(response.content) < 100_000

@@ -94,10 +94,6 @@ def test_a_page_number_out_of_range_shows_the_nearest_page(client: Client, numbe
     assert [event["note"] for event in told(client, job, f"?events={number}")["events"]] == ["the only one"]
 
 
-def test_at_most_200_events_are_read():
-    assert history.MOST_EVENTS == 200
-
-
 @pytest.mark.parametrize(("what", "characters"), [("cancelled", 500), ("failed", 160)])
 def test_a_reason_is_shown_in_full_and_a_long_error_is_cut(client: Client, what: str, characters: int):
     job = make_job()

@@ -20,7 +20,7 @@ from tests.support.source import ROOT, sources
 
 CATALOGUE: Final = ROOT / "jobs" / "locale" / "de" / "LC_MESSAGES"
 TRANSLATING: Final = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
-# What services refuse is told on in their words, which `jobs/admin/base/messages.py` names.
+# Translates what services report; its `PROBLEMS` lists the texts.
 TOLD_ON: Final = {"jobs/admin/base/forms.py"}
 # In a template made plain: the first argument of `_(…)`, `gettext(…)` or `ngettext(…)`.
 CALL: Final = re.compile(r"""(?:\b_|gettext)\(u?((['"])(?:(?!\2)[^\\]|\\.)*\2)""")
