@@ -78,7 +78,8 @@ def test_a_creator_waits_for_an_uncommitted_insert_and_is_refused_only_if_it_com
             rival.result()
         assert refused.value.job == first
     else:
-        assert list(Job.objects.all()) == [rival.result()]
+        won = rival.result()
+        assert list(Job.objects.all()) == [won]
 
 
 @postgresql_only
