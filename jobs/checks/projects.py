@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.migrations.exceptions import CircularDependencyError
 from django.db.migrations.loader import MigrationLoader
@@ -93,10 +93,7 @@ def check_project_is_the_migrated_one(*, databases: Collection[str] | None = Non
 
 
 def _find_field(model: type[models.Model], name: str) -> Any:
-    try:
-        return model._meta.get_field(name)
-    except FieldDoesNotExist:
-        return None
+    return next((field for field in model._meta.get_fields() if field.name == name), None)
 
 
 def _is_integer(field: Any) -> bool:

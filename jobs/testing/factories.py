@@ -5,9 +5,6 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Final
 
-from django.core.exceptions import FieldDoesNotExist
-from django.db import models
-
 from ..db import clock
 from ..db.connection import jobs_connection
 from ..models import SCOPES, Job, Organization
@@ -29,7 +26,7 @@ def make_project(*, organization: Organization | None = None, **fields: Any) -> 
     ``fields`` are those of the model; ``name`` is generated if the model has it.
     """
     model = get_project_model()
-    if _has_name(model):
+    if any(field.name == "name" for field in model._meta.concrete_fields):
         fields.setdefault("name", f"Project {next(_number)}")
     return model._default_manager.create(organization=organization or make_organization(), **fields)
 
@@ -61,11 +58,3 @@ def make_api_key(
     """Make an API key; ``.secret`` is what a client sends. With ``project`` it opens that one only."""
     owner = organization or (make_organization() if project is None else project.organization)
     return create_api_key(organization=owner, project=project, scopes=scopes)
-
-
-def _has_name(model: type[models.Model]) -> bool:
-    try:
-        model._meta.get_field("name")
-    except FieldDoesNotExist:
-        return False
-    return True

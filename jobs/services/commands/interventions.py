@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from django.db import models
 
@@ -18,10 +18,6 @@ from ..validation import check_reason
 from .transaction import command_transaction
 
 TRIES: Final = 3
-
-
-class _Transition(Protocol):
-    def __call__(self, job_id: int, *, project: models.Model, actor: Actor, reason: str) -> bool: ...
 
 
 def hold_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
@@ -77,7 +73,7 @@ def run_job_now(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, re
 
 def _intervene(
     job_id: int,
-    transition: _Transition,
+    transition: Callable[..., bool],
     why_not: Callable[[Job, datetime], RefusalReason | None],
     *,
     project: models.Model,

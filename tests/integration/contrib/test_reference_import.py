@@ -1,4 +1,4 @@
-"""Jobs of the reference service come over with their ids, once, and what cannot be represented is named."""
+"""The import of the reference service's jobs: with their ids, once; rows that cannot be represented are skipped."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +33,7 @@ def reasons(done: importer.ImportResult) -> dict[int, str]:
     return {refused.job_id: refused.reason for refused in done.skipped}
 
 
-def test_jobs_keep_their_ids_and_look_to_integrators_as_they_did(theirs: str, api: Api):
+def test_jobs_keep_their_ids_and_have_the_same_answers(theirs: str, api: Api):
     add(theirs, 3451, status="scheduled", updated_at=CREATED, start_at=datetime(2090, 1, 1, tzinfo=UTC))
     add(theirs, 3452, status="cancelled")
     add(theirs, 3453, status="failed", errors="It went wrong.")
@@ -63,7 +63,7 @@ def test_jobs_keep_their_ids_and_look_to_integrators_as_they_did(theirs: str, ap
     ]
 
 
-def test_what_waited_there_is_run_here(theirs: str, project: Any):
+def test_a_scheduled_job_is_run_here(theirs: str, project: Any):
     ran: list[str] = []
     with registered_action(lambda job: ran.append(job.reference_id), name="tidy") as name:
         add(theirs, 7, status="scheduled", action=name)
@@ -74,7 +74,7 @@ def test_what_waited_there_is_run_here(theirs: str, project: Any):
     assert ran == ["mehdi-7@example.com"]
 
 
-def test_a_second_run_changes_nothing_whatever_became_of_the_jobs(theirs: str, project: Any):
+def test_a_second_run_changes_nothing_also_if_jobs_have_changed(theirs: str, project: Any):
     with registered_action(lambda job: None, name="tidy") as name:
         add(theirs, 7, status="scheduled", action=name)
         add(theirs, 8)
@@ -89,7 +89,7 @@ def test_a_second_run_changes_nothing_whatever_became_of_the_jobs(theirs: str, p
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 500])
-def test_batches_of_any_size_bring_all(theirs: str, project: Any, size: int):
+def test_batches_of_any_size_import_all(theirs: str, project: Any, size: int):
     for job_id in (5, 6, 7, 9):
         add(theirs, job_id)
 
@@ -99,7 +99,7 @@ def test_batches_of_any_size_bring_all(theirs: str, project: Any, size: int):
     assert sorted(Job.objects.values_list("pk", flat=True)) == [5, 6, 7, 9]
 
 
-def test_new_jobs_get_ids_above_those_that_came(theirs: str, project: Any):
+def test_new_jobs_get_ids_above_the_imported_ones(theirs: str, project: Any):
     before = schedule_job("touch", project=project, reference_id="x").pk
     add(theirs, before + 1000)
 
@@ -143,7 +143,7 @@ def test_a_dry_run_counts_the_same_and_changes_nothing(theirs: str, project: Any
     ],
     ids=str,
 )
-def test_what_cannot_be_represented_is_refused_by_its_id(
+def test_a_row_that_cannot_be_represented_is_skipped(
     theirs: str, project: Any, what_matters: dict[str, Any], told: str
 ):
     job_id = what_matters.get("job_id", 17)
@@ -159,13 +159,13 @@ def test_what_cannot_be_represented_is_refused_by_its_id(
     assert list(Job.objects.values_list("pk", flat=True)) == [18]
 
 
-def test_an_action_that_is_no_more_is_no_hindrance_to_what_has_ended(theirs: str, project: Any):
+def test_an_ended_job_of_an_unknown_action_is_imported(theirs: str, project: Any):
     add(theirs, 5, action="long_gone")
 
     assert import_jobs(source_of(theirs, project)).imported == 1
 
 
-def test_an_id_that_is_another_job_s_is_refused(theirs: str, project: Any):
+def test_a_row_with_the_id_of_another_job_is_skipped(theirs: str, project: Any):
     taken = schedule_job("touch", project=project, reference_id="mehdi@example.com")
     add(theirs, taken.pk)
 
@@ -176,7 +176,7 @@ def test_an_id_that_is_another_job_s_is_refused(theirs: str, project: Any):
 
 
 @pytest.mark.parametrize("size", [1, 500])
-def test_of_several_that_wait_for_one_reference_the_first_comes(theirs: str, project: Any, size: int):
+def test_of_several_active_jobs_for_one_reference_the_first_is_imported(theirs: str, project: Any, size: int):
     with registered_action(lambda job: None, name="tidy", unique=True) as name:
         here = make_job(name, project=project, reference_id="ben", start_at=datetime(2090, 1, 1, tzinfo=UTC))
         for job_id, source in ((1005, "ana"), (1006, "ana"), (1007, "ben"), (1008, "eve")):
@@ -194,17 +194,17 @@ def test_of_several_that_wait_for_one_reference_the_first_comes(theirs: str, pro
 
 
 @pytest.mark.django_db(transaction=True)
-def test_somebody_who_is_quicker_hinders_only_his_own(theirs: str, project: Any, monkeypatch: pytest.MonkeyPatch):
+def test_a_job_that_is_created_meanwhile_skips_only_its_row(theirs: str, project: Any, monkeypatch: pytest.MonkeyPatch):
     for job_id in (1005, 1006, 1007):
         add(theirs, job_id)
     insert, first = importer._insert, [True]
 
-    def be_quicker(jobs: Any) -> None:
+    def create_first(jobs: Any) -> None:
         if first.pop() if first else False:
             Job.objects.create(**{**_values(jobs[1]), "reference_id": "quick"})
         insert(jobs)
 
-    monkeypatch.setattr(importer, "_insert", be_quicker)
+    monkeypatch.setattr(importer, "_insert", create_first)
     try:
         done = import_jobs(source_of(theirs, project))
     finally:
@@ -218,7 +218,7 @@ def _values(job: Job) -> dict[str, Any]:
     return {field.attname: getattr(job, field.attname) for field in Job._meta.concrete_fields}
 
 
-def test_what_is_wrong_with_the_table_is_raised_on(theirs: str, project: Any, monkeypatch: pytest.MonkeyPatch):
+def test_another_integrity_error_is_raised(theirs: str, project: Any, monkeypatch: pytest.MonkeyPatch):
     add(theirs, 5)
 
     def break_constraint(jobs: Any) -> None:
@@ -230,7 +230,7 @@ def test_what_is_wrong_with_the_table_is_raised_on(theirs: str, project: Any, mo
 
 
 @pytest.mark.parametrize("time", ["timestamp", "timestamp with time zone", "bigint"])
-def test_times_are_read_whatever_kind_of_column_they_are_in(time: str, api: Api):
+def test_times_are_read_from_any_kind_of_column(time: str, api: Api):
     table = create_table("other_jobs", time)
     value: Any = {"timestamp": CREATED, "bigint": 1623912955277}.get(time, "2021-06-17T09:55:55.277+03:00")
     add(table, 5, created_at=value, updated_at=value, start_at=value)
@@ -267,15 +267,15 @@ def test_the_table_may_be_in_another_database(theirs: str, project: Any, monkeyp
     elsewhere = connection.copy(alias="reference")
     monkeypatch.setattr(source, "connections", {"default": connection, "reference": elsewhere})
     try:
-        with CaptureQueriesContext(elsewhere) as asked, CaptureQueriesContext(connection) as at_home:
+        with CaptureQueriesContext(elsewhere) as queries, CaptureQueriesContext(connection) as of_jobs:
             done = import_jobs(source_of(theirs, project, alias="reference"))
     finally:
         elsewhere.close()
         drop(theirs)
 
     assert done.imported == 1
-    assert all(theirs in query["sql"] for query in asked)
-    assert not any(theirs in query["sql"] for query in at_home)
+    assert all(theirs in query["sql"] for query in queries)
+    assert not any(theirs in query["sql"] for query in of_jobs)
 
 
 @pytest.mark.parametrize(
@@ -286,6 +286,6 @@ def test_the_table_may_be_in_another_database(theirs: str, project: Any, monkeyp
         ({"projects_table": "a.b.c"}, "table: must be the name of a table"),
     ],
 )
-def test_a_source_that_can_be_none_is_refused(wrong: dict[str, str], told: str):
+def test_an_invalid_source_is_refused(wrong: dict[str, str], told: str):
     with pytest.raises(InvalidField, match=told):
         Source(**{"alias": "default", **wrong})

@@ -53,7 +53,7 @@ def test_every_session_has_the_page_it_shows_and_some_a_click():
 
 
 @pytest.mark.django_db
-def test_who_was_erased_in_part_is_restored_and_nobody_else_is_touched():
+def test_a_user_who_was_erased_in_part_is_restored_and_no_other_is_changed():
     project = make_project()
     seed(project, total=TOTAL)
     user = MAIN_USERS[0]

@@ -44,14 +44,14 @@ class TestCreateProject:
         )
 
     @pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 201])
-    def test_a_name_that_cannot_be_is_refused_and_nothing_made(self, name: str):
+    def test_an_invalid_name_is_refused_and_nothing_created(self, name: str):
         assert error_of("createproject", name, "--organization", "Acme").startswith("name: must ")
         assert error_of("createproject", "Shop", "--organization", name).startswith("organization: must ")
         assert not Organization.objects.exists()
 
 
 class TestCreateApiKey:
-    def test_the_key_is_shown_and_works(self):
+    def test_the_key_is_printed_and_works(self):
         project = make_project()
 
         made = run_json("createapikey", "--organization", project.organization.name)
@@ -63,7 +63,7 @@ class TestCreateApiKey:
         assert made["scopes"] == ["read", "create", "cancel"]
         assert made["expiresAt"] is made["projectKey"] is None
 
-    def test_every_option_is_kept(self):
+    def test_every_option_is_stored(self):
         project = make_project()
         options = ["--name", "CI", "--project", project.key, "--scopes", "cancel, read", "--expires-in", "30"]
 
@@ -93,7 +93,7 @@ class TestCreateApiKey:
             (["--project", "unknown"], "project not found"),
         ],
     )
-    def test_what_cannot_be_is_refused_in_a_sentence(self, options: list[str], sentence: str):
+    def test_invalid_options_are_refused_in_a_sentence(self, options: list[str], sentence: str):
         organization = make_project().organization.name
 
         assert error_of("createapikey", "--organization", organization, *options) == sentence
@@ -120,7 +120,7 @@ class TestListApiKeys:
         assert made.secret not in run("listapikeys") + json.dumps(listed)
         assert made.key.digest not in json.dumps(listed)
 
-    def test_those_of_one_organization_can_be_picked(self):
+    def test_the_keys_of_one_organization_are_listed(self):
         make_key()
         mine = make_key()
 
@@ -128,7 +128,7 @@ class TestListApiKeys:
 
         assert [key["prefix"] for key in listed] == [mine.key.prefix]
 
-    def test_for_people_it_is_a_table(self):
+    def test_without_json_it_is_a_table(self):
         made = make_key(name="CI")
         run("revokeapikey", make_key().key.prefix)
 
@@ -149,7 +149,7 @@ class TestListApiKeys:
 
         assert f" {state} " in run("listapikeys")
 
-    def test_none_is_said(self):
+    def test_without_keys_a_sentence_says_so(self):
         assert run("listapikeys") == "There are no API keys.\n"
         assert run_json("listapikeys") == {"data": []}
 
@@ -158,7 +158,7 @@ class TestListApiKeys:
 
 
 class TestRevokeApiKey:
-    def test_the_key_opens_nothing_any_more(self):
+    def test_a_revoked_key_is_refused(self):
         project = make_project()
         made = make_key(organization=project.organization)
 
@@ -168,7 +168,7 @@ class TestRevokeApiKey:
         assert told["revokedAt"]
         assert find_access(made.secret, project_key=project.key) is None
 
-    def test_again_changes_nothing(self):
+    def test_revoking_again_changes_nothing(self):
         made = make_key()
 
         assert run_json("revokeapikey", made.key.prefix) == run_json("revokeapikey", made.key.prefix)

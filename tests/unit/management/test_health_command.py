@@ -36,7 +36,7 @@ class TestJobHealth:
         assert printed.endswith("OK\n")
         assert "host:1:aaaa, last beat 0 s ago" in printed
 
-    def test_beyond_a_bound_it_says_which_and_exits_1(self):
+    def test_beyond_a_bound_it_prints_the_problem_and_exits_1(self):
         printed, status = run("jobhealth")
 
         assert status == 1
@@ -68,11 +68,11 @@ class TestJobHealth:
         assert len(json.loads(strict)["problems"]) == 4
         assert len(json.loads(lenient)["problems"]) == 3
 
-    def test_json_is_one_object_with_all_that_was_seen(self):
+    def test_json_is_one_object_with_the_whole_snapshot(self):
         make_worker()
         project = make_project()
         overdue, running = make_job(project=project), make_running_job(project=project)
-        pause_jobs(project=make_project(), reason="A look at it")
+        pause_jobs(project=make_project(), reason="The disk is full")
 
         printed, status = run("jobhealth", "--json")
 
@@ -84,10 +84,10 @@ class TestJobHealth:
         assert seen["oldestPaused"] is None
         assert (seen["expiredLeases"], seen["unrescuedLeases"], seen["failuresLastHour"]) == (0, 0, 0)
         assert (seen["workersAlive"], [worker["worker"] for worker in seen["workers"]]) == (1, ["host:1:aaaa"])
-        assert [pause["reason"] for pause in seen["pauses"]] == ["A look at it"]
+        assert [pause["reason"] for pause in seen["pauses"]] == ["The disk is full"]
 
     @pytest.mark.parametrize("options", [[], ["--json"]])
-    def test_it_names_no_person(self, options: list[str]):
+    def test_it_prints_no_personal_data(self, options: list[str]):
         texts = {"reference_id": PERSONAL, "description": PERSONAL, "parameters": {"a": PERSONAL}}
         project = make_project()
         make_job(project=project, **texts)
@@ -99,9 +99,7 @@ class TestJobHealth:
         assert PERSONAL not in printed
 
     @pytest.mark.parametrize("options", [[], ["--json"]])
-    def test_a_database_that_does_not_answer_is_told_from_what_is_late(
-        self, options: list[str], monkeypatch: pytest.MonkeyPatch
-    ):
+    def test_a_database_that_does_not_answer_exits_2(self, options: list[str], monkeypatch: pytest.MonkeyPatch):
         def away() -> None:
             raise OperationalError("password=secret")
 
@@ -115,7 +113,7 @@ class TestJobHealth:
 
 
 class TestPauseJobs:
-    def test_it_pauses_and_says_what(self):
+    def test_it_pauses_and_confirms(self):
         project = make_project()
 
         printed, _ = run("pausejobs", "--action", "touch", "--project", project.key, "--reason", "The disk is full.")
@@ -124,7 +122,7 @@ class TestPauseJobs:
         assert (pause.action, pause.project, pause.reason) == ("touch", project, "The disk is full.")
         assert printed.startswith(f"Paused jobs of action touch in project {project.key} since 20")
 
-    def test_what_cannot_be_is_refused_in_a_sentence(self):
+    def test_invalid_options_are_refused_in_a_sentence(self):
         assert error_of("pausejobs", "--project", "unknown", "--reason", "x") == "project not found"
         assert error_of("pausejobs", "--action", "tuoch", "--reason", "x") == "action: is not an action known here"
         assert error_of("pausejobs", "--reason", " ") == "reason: must not be blank"
@@ -135,7 +133,7 @@ class TestPauseJobs:
 
 
 class TestResumeJobs:
-    def test_it_lifts_one_pause_and_tells_which_are_left(self):
+    def test_it_lifts_one_pause_and_lists_the_others(self):
         run("pausejobs", "--action", "touch", "--reason", "One")
         run("pausejobs", "--reason", "Two")
 
@@ -143,7 +141,7 @@ class TestResumeJobs:
 
         assert printed == "Resumed jobs of action touch.\nStill paused: all jobs – Two\n"
 
-    def test_what_was_not_paused_is_said(self):
+    def test_a_scope_that_was_not_paused_is_reported(self):
         printed, status = run("resumejobs", "--action", "touch")
 
         assert (printed, status) == ("Nothing to resume: jobs of action touch was not paused.\n", 0)
@@ -177,7 +175,7 @@ class TestPruneJobs:
         assert printed.startswith("1 jobs that ended before 20")
         assert "were redacted, with 0 events." in printed
 
-    def test_it_deletes_if_told_to(self):
+    def test_with_delete_it_deletes_and_counts(self):
         make_job(status=Status.COMPLETED)
 
         printed, _ = run("prunejobs", "--delete", "--batch-size", "1", "--json")
@@ -202,10 +200,10 @@ class TestPruneJobs:
 
         assert error_of("prunejobs") == "RETENTION_DAYS: is not set in JOBS, so jobs are kept for ever"
 
-    def test_a_batch_size_that_cannot_be_is_refused(self):
+    def test_an_invalid_batch_size_is_refused(self):
         assert error_of("prunejobs", "--batch-size", "0") == "batch_size: must be from 1 to 5,000"
 
-    def test_a_busy_database_is_told_without_its_words(self, monkeypatch: pytest.MonkeyPatch):
+    def test_a_busy_database_is_reported_without_the_error_s_text(self, monkeypatch: pytest.MonkeyPatch):
         class Locked(Exception):
             sqlite_errorcode = 5
 

@@ -1,4 +1,4 @@
-"""Commands that replace keys, and that shut organizations out."""
+"""Commands that rotate keys, and that disable and enable organizations."""
 
 from datetime import timedelta
 
@@ -50,13 +50,13 @@ class TestRotateApiKey:
         assert find_access(printed.strip(), project_key="x")
 
     @pytest.mark.parametrize("hours", ["-1", "8761"])
-    def test_an_overlap_that_cannot_be_is_refused_in_a_sentence(self, hours: str):
+    def test_an_overlap_out_of_bounds_is_refused(self, hours: str):
         told = error_of("rotateapikey", make_key().key.prefix, f"--overlap-hours={hours}")
 
         assert told == "overlap: must be 0 to 8,760 hours"
 
     @pytest.mark.parametrize("hours", ["nan", "inf", "1e300"])
-    def test_what_is_no_duration_is_refused_in_a_sentence(self, hours: str):
+    def test_a_number_that_is_no_duration_is_refused(self, hours: str):
         told = error_of("rotateapikey", make_key().key.prefix, f"--overlap-hours={hours}")
 
         assert told == "--overlap-hours takes a number of hours from 0 to 8760"
@@ -66,7 +66,7 @@ class TestRotateApiKey:
 
 
 class TestDisableAndEnableOrganization:
-    def test_both_tell_what_they_did(self):
+    def test_both_print_what_they_did_as_json(self):
         name = make_organization().name
 
         disabled = run_json("disableorganization", name)
@@ -78,7 +78,7 @@ class TestDisableAndEnableOrganization:
         assert [told["wasDisabled"] for told in enabled] == [True, False]
         assert Organization.objects.get().disabled_at is None
 
-    def test_both_tell_people(self):
+    def test_both_print_sentences(self):
         name = make_organization().name
 
         assert run("disableorganization", name).startswith(f"{name} is disabled since ")

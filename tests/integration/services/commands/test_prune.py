@@ -1,4 +1,4 @@
-"""What ended long ago is redacted or deleted, in batches, and nothing else is touched."""
+"""Pruning: jobs that ended long ago are redacted or deleted, in batches, and no others."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ PERSONAL = "shekar@example.com"
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait for others between batches."""
+    """Do not pause between batches."""
     monkeypatch.setattr(prune, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(prune, "SQLITE_PAUSE_SECONDS", 0)
 
@@ -47,11 +47,8 @@ def row_of(job: Job) -> dict[str, Any]:
     return Job.objects.filter(pk=job.pk).values().get()
 
 
-# ---------------------------------------------------------------- redact
-
-
 @pytest.mark.parametrize("status", FINAL)
-def test_a_redacted_job_names_nobody_and_keeps_its_receipt(status: Status):
+def test_a_redacted_job_has_no_personal_data_and_keeps_its_receipt(status: Status):
     job = make_old_job(status)
     before = row_of(job)
 
@@ -68,7 +65,7 @@ def test_a_redacted_job_names_nobody_and_keeps_its_receipt(status: Status):
 
 
 @pytest.mark.parametrize("status", [status for status in Status if not status.is_final])
-def test_a_job_that_waits_or_runs_is_left_alone_however_old(status: Status):
+def test_an_active_job_is_neither_redacted_nor_deleted_however_old(status: Status):
     job = make_old_job(status)
     before = row_of(job)
 
@@ -77,7 +74,7 @@ def test_a_job_that_waits_or_runs_is_left_alone_however_old(status: Status):
     assert row_of(job) == before
 
 
-def test_a_job_that_ended_later_is_left_alone():
+def test_a_job_that_ended_later_is_not_redacted():
     young = make_old_job(finished_at=BEFORE)
     old = make_old_job(finished_at=BEFORE - timedelta(microseconds=1))
 
@@ -86,7 +83,7 @@ def test_a_job_that_ended_later_is_left_alone():
     assert (row_of(young)["reference_id"], row_of(old)["reference_id"]) == (PERSONAL, "")
 
 
-def test_all_batches_are_done_and_a_second_run_finds_nothing():
+def test_one_run_does_all_batches_and_a_second_run_nothing():
     project = make_project()
     for _ in range(7):
         make_old_job(project=project)
@@ -97,7 +94,7 @@ def test_all_batches_are_done_and_a_second_run_finds_nothing():
     assert (second.done, second.events) == (0, 0)
 
 
-def test_a_run_that_was_cut_short_is_taken_up_where_it_ended(monkeypatch: pytest.MonkeyPatch):
+def test_a_run_after_one_that_was_cut_short_does_the_rest(monkeypatch: pytest.MonkeyPatch):
     for _ in range(5):
         make_old_job()
 
@@ -114,37 +111,37 @@ def test_a_run_that_was_cut_short_is_taken_up_where_it_ended(monkeypatch: pytest
 
 @pytest.mark.django_db(transaction=True)
 @postgresql_only
-def test_a_row_that_another_has_locked_is_left_to_the_next_run():
+def test_a_locked_row_is_left_to_the_next_run():
     locked, free = make_old_job(), make_old_job()
     with other_connection() as other, other.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("SELECT 1 FROM jobs_job WHERE id = %s FOR UPDATE", [locked.pk])
-        held_up = redact_jobs(BEFORE)
+        beside_a_lock = redact_jobs(BEFORE)
         cursor.execute("COMMIT")
 
-    assert held_up.done == 1
+    assert beside_a_lock.done == 1
     assert (row_of(locked)["reference_id"], row_of(free)["reference_id"]) == (PERSONAL, "")
     assert redact_jobs(BEFORE).done == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_batch_commits_by_itself(monkeypatch: pytest.MonkeyPatch):
+def test_each_batch_is_a_transaction(monkeypatch: pytest.MonkeyPatch):
     for _ in range(4):
         make_old_job()
     seen = []
 
-    def look() -> None:
+    def count_redacted() -> None:
         with other_connection() as other, other.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM jobs_job WHERE reference_id = ''")
             seen.append(cursor.fetchone()[0])
 
-    monkeypatch.setattr(prune, "_pause", look)
+    monkeypatch.setattr(prune, "_pause", count_redacted)
     redact_jobs(BEFORE, batch_size=2)
 
     assert seen == [2, 4]
 
 
-def test_the_search_for_jobs_to_redact_uses_its_index_however_many_are_redacted():
+def test_jobs_to_redact_are_found_by_their_index_however_many_are_redacted():
     rows = {"action": "touch", "created_at": LONG_AGO, "start_at": LONG_AGO, "due_at": LONG_AGO, "worker": "w"}
     ended = {"project": make_project(), "status": "completed", "finished_at": LONG_AGO, **rows}
     Job.objects.bulk_create([Job(reference_id="", **ended) for _ in range(5_000)], batch_size=1_000)
@@ -165,11 +162,8 @@ def test_the_search_for_jobs_to_redact_uses_its_index_however_many_are_redacted(
     assert "jobs_job_to_redact" in plan
 
 
-# ---------------------------------------------------------------- delete
-
-
 @pytest.mark.parametrize("status", FINAL)
-def test_a_deleted_job_leaves_nothing(status: Status):
+def test_a_deleted_job_leaves_no_event(status: Status):
     make_old_job(status)
 
     pruned = delete_jobs(BEFORE)
@@ -179,7 +173,7 @@ def test_a_deleted_job_leaves_nothing(status: Status):
     assert not JobEvent.objects.exists()
 
 
-def test_deleting_takes_redacted_jobs_too_and_leaves_the_young():
+def test_redacted_jobs_are_deleted_and_younger_ones_are_not():
     project = make_project()
     for _ in range(3):
         make_old_job(project=project)
@@ -194,7 +188,7 @@ def test_deleting_takes_redacted_jobs_too_and_leaves_the_young():
     assert set(Job.objects.values_list("pk", flat=True)) == {young.pk, waiting.pk}
 
 
-def test_deleting_walks_past_old_jobs_that_stay_and_ends_at_young_ones(monkeypatch: pytest.MonkeyPatch):
+def test_deleting_skips_old_jobs_that_stay_and_ends_at_younger_ones(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(prune, "ROWS_PER_QUERY", 2)
     project = make_project()
     for _ in range(5):
@@ -206,15 +200,15 @@ def test_deleting_walks_past_old_jobs_that_stay_and_ends_at_young_ones(monkeypat
     with CaptureQueriesContext(connection) as captured:
         pruned = delete_jobs(BEFORE)
 
-    looks = [
+    queries = [
         query for query in captured.captured_queries if '"created_at"' in query["sql"] and "LIMIT 2" in query["sql"]
     ]
     assert pruned.done == 1
     assert not Job.objects.filter(pk=old.pk).exists()
-    assert len(looks) == 4
+    assert len(queries) == 4
 
 
-def test_a_younger_job_that_tried_a_deleted_one_again_stays():
+def test_a_younger_retry_of_a_deleted_job_stays():
     old = make_old_job(Status.FAILED)
     younger = make_job(status=Status.COMPLETED, retry_of=old, finished_at=BEFORE, project=old.project)
 
@@ -248,12 +242,9 @@ def test_a_job_that_a_host_protects_is_kept_and_counted_and_the_others_are_delet
     assert Job.objects.get() == protected
 
 
-# ---------------------------------------------------------------- both
-
-
 @pytest.mark.parametrize("prune", [redact_jobs, delete_jobs])
 @pytest.mark.parametrize("size", [0, -1, 5_001])
-def test_a_batch_size_that_cannot_be_is_refused(prune: Any, size: int):
+def test_an_invalid_batch_size_is_refused(prune: Any, size: int):
     with pytest.raises(InvalidField, match="batch_size"):
         prune(BEFORE, batch_size=size)
 
@@ -267,7 +258,7 @@ def test_counting_changes_nothing():
     assert {row_of(job)["reference_id"] for job in jobs} == {PERSONAL}
 
 
-def test_pruned_is_what_is_older_than_the_retention():
+def test_the_limit_is_the_retention_ago():
     with override_settings(JOBS={"RETENTION_DAYS": 30}):
         before = pruned_before()
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def refusal_of(job: Job) -> StepRefused:
-    """Return why it is refused, having looked that nothing was made."""
+    """Return why it is refused, after checking that nothing was created."""
     before, count = row_of(job), Job.objects.count()
     with pytest.raises(StepRefused) as refused:
         retry(job)
@@ -32,7 +32,7 @@ def refusal_of(job: Job) -> StepRefused:
     return refused.value
 
 
-def test_a_retry_asks_for_the_same_from_now_on():
+def test_a_retry_is_a_new_job_with_the_same_request():
     failed = make_failed(
         action="touch_with",
         reference_id="Shekar@example.com ",
@@ -59,7 +59,7 @@ def test_a_retry_asks_for_the_same_from_now_on():
     assert row["receipt"] == {}
 
 
-def test_the_failed_job_stays_as_it_is_and_its_events_name_the_new_one():
+def test_the_failed_job_is_unchanged_and_its_event_names_the_new_one():
     failed = make_failed(attempt=3)
     before = row_of(failed)
 
@@ -74,7 +74,7 @@ def test_the_failed_job_stays_as_it_is_and_its_events_name_the_new_one():
     assert (of_new["attempt"], of_failed["attempt"]) == (0, 3)
 
 
-def test_integrators_are_not_told_what_staff_wrote():
+def test_integrators_see_no_note_of_staff():
     failed = make_failed()
     new = retry(failed)
 
@@ -120,7 +120,7 @@ def test_a_job_whose_action_is_gone_cannot_be_retried():
     assert refusal_of(make_failed(action="was_removed")).why is RefusalReason.UNKNOWN_ACTION
 
 
-def test_what_staff_ordered_is_not_ordered_again_in_their_name_by_somebody_else():
+def test_a_bulk_change_cannot_be_retried_by_somebody_else():
     assert refusal_of(make_failed(action="change_jobs", reference_id="cancel")).why is RefusalReason.BULK_CHANGE
 
 
@@ -134,7 +134,7 @@ def test_a_unique_job_is_not_retried_beside_an_active_one(status: Status):
     assert (refused.why, refused.other_job_id) == (RefusalReason.ACTIVE_JOB, active.pk)
 
 
-def test_jobs_of_other_projects_actions_and_references_are_not_in_the_way():
+def test_active_jobs_of_other_projects_actions_and_references_do_not_matter():
     failed = make_failed(action="touch_once", reference_id="a", unique_key="a")
     make_job(action="touch_once", reference_id="a", unique_key="a")
     make_job(action="touch_once", reference_id="b", unique_key="b", project=failed.project)
@@ -143,7 +143,7 @@ def test_jobs_of_other_projects_actions_and_references_are_not_in_the_way():
     assert retry(failed).retry_of_id == failed.pk
 
 
-def test_the_database_itself_keeps_a_second_retry_out():
+def test_the_database_refuses_a_second_retry():
     failed = make_failed()
     retry(failed)
 
@@ -152,7 +152,7 @@ def test_the_database_itself_keeps_a_second_retry_out():
 
 
 @pytest.mark.parametrize("reason", [" ", "a\nb", "x" * 501])
-def test_a_reason_that_cannot_be_kept_makes_nothing(reason: str):
+def test_an_invalid_reason_creates_nothing(reason: str):
     failed = make_failed()
 
     with pytest.raises(InvalidField):
@@ -189,10 +189,10 @@ def test_elsewhere_such_a_rival_means_to_try_again(monkeypatch: pytest.MonkeyPat
 
 def test_a_job_redacted_since_it_was_read_is_not_written_again(monkeypatch: pytest.MonkeyPatch):
     failed = make_failed()
-    really_look = retries._problems_of
+    problems_of = retries._problems_of
 
     def redact_then(jobs: Any) -> Any:
-        found = really_look(jobs)
+        found = problems_of(jobs)
         Job.objects.filter(pk=failed.pk).update(reference_id="", description="")
         return found
 

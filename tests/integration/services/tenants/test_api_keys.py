@@ -30,7 +30,7 @@ def test_a_key_has_190_random_bits_and_a_checksum():
     assert len(BASE62) ** 32 > 2**190
 
 
-def test_any_single_wrong_character_shows():
+def test_a_single_wrong_character_is_noticed():
     secret = make_secret()
 
     for place in range(len(secret)):
@@ -39,7 +39,7 @@ def test_any_single_wrong_character_shows():
 
 
 @pytest.mark.parametrize("text", ["", "jsk_", "x" * 42, "jsk_" + "é" * 38, "jsk_" + "\ud800" * 38, "\0" * 42])
-def test_what_is_no_key_has_no_hash(text: str):
+def test_a_text_that_is_no_key_has_no_hash(text: str):
     assert not is_well_formed(text)
     with pytest.raises(ValueError, match="not an API key"):
         hash_secret(text)
@@ -60,7 +60,7 @@ def test_only_the_hash_is_stored():
 
 
 @pytest.mark.django_db
-def test_key_organization_and_project_come_in_one_query(django_assert_num_queries):
+def test_key_organization_and_project_are_read_in_one_query(django_assert_num_queries):
     project = make_project()
     made = make_key(organization=project.organization)
     ApiKey.objects.update(last_used_at=timezone.now())
@@ -76,7 +76,7 @@ def test_key_organization_and_project_come_in_one_query(django_assert_num_querie
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("project_key", ["", "unknown", "\0", "a\0b", "\ud800", "\n", "x" * 10_000, "💩", "'"])
-def test_a_project_that_cannot_be_is_none(project_key: str):
+def test_a_text_that_is_no_project_key_finds_no_project(project_key: str):
     made = make_key(organization=make_project().organization)
 
     access = find_access(made.secret, project_key=project_key)
@@ -86,7 +86,7 @@ def test_a_project_that_cannot_be_is_none(project_key: str):
 
 
 @pytest.mark.django_db
-def test_a_foreign_project_is_none():
+def test_a_project_of_another_organization_is_not_found():
     made = make_key()
 
     access = find_access(made.secret, project_key=make_project().key)
@@ -96,18 +96,18 @@ def test_a_foreign_project_is_none():
 
 
 @pytest.mark.django_db
-def test_a_bound_key_opens_its_project_only():
+def test_a_key_of_a_project_opens_that_project_only():
     project = make_project()
     other = make_project(organization=project.organization)
     made = make_key(organization=project.organization, project=project)
 
-    opened = [find_access(made.secret, project_key=asked.key) for asked in (project, other)]
+    opened = [find_access(made.secret, project_key=each.key) for each in (project, other)]
 
     assert [access.project for access in opened if access] == [project, None]
 
 
 @pytest.mark.django_db
-def test_a_key_that_expired_or_was_revoked_opens_nothing():
+def test_an_expired_or_revoked_key_is_refused():
     expired, revoked = make_key(), make_key()
     ApiKey.objects.filter(pk=expired.key.pk).update(expires_at=timezone.now())
     revoke_api_key(revoked.key.prefix)
@@ -117,7 +117,7 @@ def test_a_key_that_expired_or_was_revoked_opens_nothing():
 
 
 @pytest.mark.django_db
-def test_use_is_noted_at_most_once_a_minute():
+def test_use_is_recorded_at_most_once_a_minute():
     made = make_key()
     moments = []
 
@@ -132,7 +132,7 @@ def test_use_is_noted_at_most_once_a_minute():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_note_that_would_have_to_wait_is_skipped():
+def test_use_is_not_recorded_while_the_database_is_busy():
     made = make_key()
     other = connection.copy(alias="other")
 
@@ -165,7 +165,7 @@ def test_a_lifetime_has_bounds(lifetime: timedelta):
 
 
 @pytest.mark.django_db
-def test_a_key_cannot_be_bound_to_a_foreign_project():
+def test_a_key_needs_a_project_of_its_organization():
     with pytest.raises(InvalidField, match="^project: "):
         create_api_key(organization=make_organization(), project=make_project())
 

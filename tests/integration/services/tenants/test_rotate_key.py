@@ -1,4 +1,4 @@
-"""A key is replaced while the old one goes on working for a while."""
+"""``rotate_api_key``: a new key replaces an old one, which works for a while longer."""
 
 from datetime import timedelta
 from typing import Any
@@ -65,7 +65,7 @@ def test_without_an_overlap_the_old_key_ends_at_once():
     assert [opens(old.secret), opens(new.secret)] == [False, True]
 
 
-def test_an_old_key_that_ends_sooner_is_not_prolonged():
+def test_an_old_key_that_expires_sooner_keeps_its_expiry():
     old = make_key(lifetime=timedelta(hours=1))
     before = expiry_of(old)
 
@@ -74,7 +74,7 @@ def test_an_old_key_that_ends_sooner_is_not_prolonged():
     assert expiry_of(old) == before
 
 
-def test_a_new_key_lives_as_long_as_the_old_one_was_made_for():
+def test_a_new_key_has_the_lifetime_that_the_old_one_had():
     old = make_key(lifetime=timedelta(days=30))
 
     new = rotate_api_key(old.key.prefix, overlap=DAY)
@@ -98,7 +98,7 @@ def replace(made: Any) -> None:
     ("spoil", "told"),
     [(revoke, "is revoked or expired"), (expire, "is revoked or expired"), (replace, "replaces already")],
 )
-def test_a_key_that_ended_or_was_replaced_is_refused_and_nothing_made(spoil, told: str):
+def test_a_key_that_ended_or_was_replaced_is_refused_and_nothing_created(spoil, told: str):
     old = make_key()
     spoil(old)
     before = list(ApiKey.objects.order_by("pk").values())
@@ -123,7 +123,7 @@ def test_an_overlap_has_bounds(overlap: timedelta):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_rotations_at_once_one_is_refused():
+def test_of_two_concurrent_rotations_one_is_refused():
     old = make_key()
     lock = f"UPDATE jobs_apikey SET name = 'x' WHERE id = {old.key.pk}"
 

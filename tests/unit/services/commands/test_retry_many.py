@@ -57,16 +57,16 @@ def test_of_several_failed_jobs_for_one_reference_of_a_unique_action_the_first_i
 def test_a_rival_that_comes_in_between_spoils_nothing_for_the_others(monkeypatch: pytest.MonkeyPatch):
     same = {"action": "touch_once", "reference_id": "a", "unique_key": "a"}
     met, plain = make_failed(**same), make_failed()
-    really_look, looks = retries._problems_of, []
+    problems_of, calls = retries._problems_of, []
 
-    def rival_after_the_look(jobs: Any) -> Any:
-        found = really_look(jobs)
-        if not looks:
+    def insert_rival_after(jobs: Any) -> Any:
+        found = problems_of(jobs)
+        if not calls:
             make_job(**same, project=met.project)
-        looks.append(found)
+        calls.append(found)
         return found
 
-    monkeypatch.setattr(retries, "_problems_of", rival_after_the_look)
+    monkeypatch.setattr(retries, "_problems_of", insert_rival_after)
 
     done, why = retry_many([met.pk, plain.pk], actor=STAFF)
 

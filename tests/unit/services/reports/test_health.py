@@ -1,4 +1,4 @@
-"""What a look at the jobs' health sees, and what is beyond bounds."""
+"""``check_health``: what the snapshot has, and which values are problems."""
 
 from datetime import timedelta
 from typing import Any
@@ -39,7 +39,7 @@ def test_an_idle_site_with_a_worker_is_healthy():
     assert (health.expired_leases, health.unrescued, health.failures) == (0, 0, 0)
 
 
-def test_the_oldest_overdue_job_is_named_and_beyond_its_bound_a_problem():
+def test_the_oldest_overdue_job_is_reported_and_beyond_its_bound_a_problem():
     make_job(due_at=ago(30))
     oldest = make_job(due_at=ago(400))
     make_worker()
@@ -56,18 +56,18 @@ def test_the_oldest_overdue_job_is_named_and_beyond_its_bound_a_problem():
 
 
 @pytest.mark.parametrize("everything", [True, False])
-def test_what_is_paused_is_told_apart_and_is_no_problem(everything: bool):
+def test_paused_jobs_are_reported_apart_and_are_no_problem(everything: bool):
     make_worker()
-    held = make_job(due_at=ago(4000))
+    paused = make_job(due_at=ago(4000))
     free = make_job(action="other", due_at=ago(10))
-    pause_jobs(reason="A look at it", action=None if everything else "touch")
+    pause_jobs(reason="The disk is full", action=None if everything else "touch")
 
     health = check_health()
 
     assert health.oldest_paused is not None
-    assert health.oldest_paused.job_id == held.pk
+    assert health.oldest_paused.job_id == paused.pk
     assert (health.oldest_overdue and health.oldest_overdue.job_id) == (None if everything else free.pk)
-    assert [pause.reason for pause in health.pauses] == ["A look at it"]
+    assert [pause.reason for pause in health.pauses] == ["The disk is full"]
     assert health.describe_problems(Bounds()) == []
 
 
@@ -83,7 +83,7 @@ def test_the_oldest_running_job_is_the_one_begun_first():
     assert running.seconds == pytest.approx(50, abs=5)
 
 
-def test_an_expired_lease_is_a_problem_once_somebody_should_have_rescued_its_job():
+def test_an_expired_lease_is_a_problem_once_its_job_should_have_been_rescued():
     make_worker()
     make_running_job()
     make_running_job(lease_expires_at=ago(5))
@@ -99,7 +99,7 @@ def test_an_expired_lease_is_a_problem_once_somebody_should_have_rescued_its_job
     assert health.describe_problems(Bounds(max_expired=1)) == []
 
 
-def test_a_worker_without_a_beat_is_not_alive():
+def test_a_worker_without_a_heartbeat_is_not_alive():
     make_worker("silent", beat=120)
 
     health = check_health()
@@ -132,7 +132,7 @@ def test_failures_count_for_an_hour():
     assert health.describe_problems(Bounds(max_failures=1)) == ["failures in the last hour: 2, 1 allowed"]
 
 
-def test_failures_beyond_the_bound_are_more_than_it_and_those_at_it_are_not(monkeypatch: pytest.MonkeyPatch):
+def test_more_failures_than_are_counted_are_reported_as_more(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("jobs.services.reports.health.MOST_COUNTED", 2)
     make_worker()
     for _ in range(2):
@@ -147,9 +147,9 @@ def test_failures_beyond_the_bound_are_more_than_it_and_those_at_it_are_not(monk
     assert beyond.describe_problems(Bounds(max_failures=1)) == ["failures in the last hour: more than 2, 1 allowed"]
 
 
-def test_a_look_has_a_fixed_number_of_queries_each_with_its_index():
+def test_a_snapshot_has_a_fixed_number_of_queries_each_with_its_index():
     fill_table()
-    pause_jobs(action="touch", reason="A look at it", project=make_project())
+    pause_jobs(action="touch", reason="The disk is full", project=make_project())
     with CaptureQueriesContext(connection) as captured:
         check_health()
 
@@ -161,7 +161,7 @@ def test_a_look_has_a_fixed_number_of_queries_each_with_its_index():
     assert any("jobs_job_failures" in plan for plan in plans)
 
 
-def test_a_dispatcher_runs_no_jobs_and_is_told_apart():
+def test_a_dispatcher_is_no_worker_and_is_reported_apart():
     make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER)
 
     health = check_health()
@@ -171,7 +171,7 @@ def test_a_dispatcher_runs_no_jobs_and_is_told_apart():
 
 
 @override_settings(JOBS={"TASK_BACKEND": "default"})
-def test_where_an_engine_runs_the_jobs_a_dispatcher_must_live():
+def test_with_an_engine_a_dispatcher_must_be_alive():
     make_worker(kind=Worker.Kind.ENGINE)
     make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER, beat=100)
 
@@ -183,7 +183,7 @@ def test_where_an_engine_runs_the_jobs_a_dispatcher_must_live():
 
 
 @override_settings(JOBS={"TASK_BACKEND": "default"})
-def test_a_crowd_of_the_engine_s_processes_hides_no_dispatcher(monkeypatch: pytest.MonkeyPatch):
+def test_many_processes_of_an_engine_hide_no_dispatcher(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("jobs.services.reports.health.MOST_WORKERS", 2)
     make_worker("host:2:bbbb", kind=Worker.Kind.DISPATCHER, beat=10)
     for number in range(3):

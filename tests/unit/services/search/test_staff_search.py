@@ -1,4 +1,4 @@
-"""What staff find: exactly what was asked for, at any number of jobs, and told where the search ended."""
+"""``search_jobs``: it finds exactly the jobs that match, within a window, and says where a window ended."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.django_db
 HOUR: Final = timedelta(hours=1)
 
 
-def found(before: int | None = None, *, reverse: bool = False, **asked: Any) -> list[int]:
-    look = search_jobs(JobFilter(**asked), before=before, reverse=reverse)
-    return [job.pk for job in look.jobs]
+def found(before: int | None = None, *, reverse: bool = False, **wanted: Any) -> list[int]:
+    result = search_jobs(JobFilter(**wanted), before=before, reverse=reverse)
+    return [job.pk for job in result.jobs]
 
 
 def make_variety() -> None:
-    """Make jobs that differ in all that can be asked, in every mixture of two."""
+    """Make jobs that differ in all fields of a filter, in every mixture of two."""
     for project in (make_project(), make_project()):
         for number, status in enumerate(Status):
             for action in ("touch", "touch_once"):
@@ -36,37 +36,37 @@ def make_variety() -> None:
                 )  # fmt: skip
 
 
-def naively(asked: dict[str, Any]) -> list[int]:
-    """Return the ids by looking at every job."""
+def scan_all(wanted: dict[str, Any]) -> list[int]:
+    """Return the ids by reading every job."""
     checks: dict[str, Callable[[Job], bool]] = {
-        "status": lambda job: job.status == asked["status"],
-        "action": lambda job: job.action == asked["action"],
-        "project": lambda job: job.project_id == asked["project"],
-        "created_from": lambda job: job.created_at >= asked["created_from"],
-        "started_from": lambda job: job.started_at is not None and job.started_at >= asked["started_from"],
+        "status": lambda job: job.status == wanted["status"],
+        "action": lambda job: job.action == wanted["action"],
+        "project": lambda job: job.project_id == wanted["project"],
+        "created_from": lambda job: job.created_at >= wanted["created_from"],
+        "started_from": lambda job: job.started_at is not None and job.started_at >= wanted["started_from"],
         "retried": lambda job: job.attempt >= 2,
-        "due_until": lambda job: job.status == "scheduled" and job.due_at <= asked["due_until"],
-        "search": lambda job: job.reference_id == asked["search"] or str(job.pk) == asked["search"],
-        "same_as": lambda job: job.reference_id == Job.objects.get(pk=asked["same_as"]).reference_id,
+        "due_until": lambda job: job.status == "scheduled" and job.due_at <= wanted["due_until"],
+        "search": lambda job: job.reference_id == wanted["search"] or str(job.pk) == wanted["search"],
+        "same_as": lambda job: job.reference_id == Job.objects.get(pk=wanted["same_as"]).reference_id,
     }
-    return sorted((job.pk for job in Job.objects.all() if all(checks[name](job) for name in asked)), reverse=True)
+    return sorted((job.pk for job in Job.objects.all() if all(checks[name](job) for name in wanted)), reverse=True)
 
 
-def test_every_pair_of_filters_finds_what_both_ask_for():
+def test_every_pair_of_filters_finds_the_jobs_that_match_both():
     make_variety()
     some = Job.objects.filter(status="failed").first()
-    asks: dict[str, Any] = {
+    filters: dict[str, Any] = {
         "status": "failed", "action": "touch", "project": some.project_id, "created_from": LONG_AGO + HOUR,
         "started_from": LONG_AGO + 2 * HOUR, "retried": True, "due_until": LONG_AGO + HOUR, "search": "user-3",
         "same_as": some.pk,
     }  # fmt: skip
-    for first in asks:
-        for second in asks:
-            asked = {first: asks[first], second: asks[second]}
-            assert sorted(found(**asked), reverse=True) == naively(asked), asked
+    for first in filters:
+        for second in filters:
+            wanted = {first: filters[first], second: filters[second]}
+            assert sorted(found(**wanted), reverse=True) == scan_all(wanted), wanted
 
 
-def test_newest_first_oldest_first_and_late_ones_most_overdue_first():
+def test_the_orders_are_newest_oldest_and_most_overdue_first():
     first = make_job(due_at=LONG_AGO - HOUR)
     second = make_job(due_at=LONG_AGO - 2 * HOUR)
     third = make_job(due_at=LONG_AGO + HOUR)
@@ -76,20 +76,20 @@ def test_newest_first_oldest_first_and_late_ones_most_overdue_first():
     assert found(due_until=LONG_AGO) == [second.pk, first.pk]
 
 
-def test_a_job_that_is_late_and_has_ended_does_not_exist():
+def test_no_job_is_overdue_and_has_ended():
     make_job(status=Status.FAILED)
 
     assert found(due_until=LONG_AGO, status="failed") == []
 
 
 @pytest.mark.parametrize("term", ["7", " 7 ", "x ", " x", "0", "-1", "9" * 19, "a\0", "\0", " "])
-def test_an_odd_search_finds_what_is_spelt_so_or_has_that_id(term: str):
+def test_an_odd_text_finds_the_reference_or_the_id(term: str):
     jobs = [make_job(reference_id=term)] if "\0" not in term else []
 
     assert found(search=term) == [job.pk for job in jobs]
 
 
-def test_what_is_an_id_and_a_reference_finds_both():
+def test_a_text_that_is_an_id_and_a_reference_finds_both():
     first = make_job()
     second = make_job(reference_id=str(first.pk))
     make_job(reference_id=f"{first.pk}0")
@@ -97,7 +97,7 @@ def test_what_is_an_id_and_a_reference_finds_both():
     assert found(search=f" {first.pk} ") == [second.pk, first.pk]
 
 
-def test_signs_that_mean_something_in_patterns_mean_themselves():
+def test_characters_of_patterns_stand_for_themselves():
     alike = ("abc", "a_c", "A_C", "a%c", r"a\_c", r"a\\_c", r"a\c", "a_", "_c", "%", "\\")
     jobs = {reference: make_job(reference_id=reference) for reference in alike}
 
@@ -113,14 +113,11 @@ def test_a_key_may_be_given_as_a_text():
     assert found(project=str(job.project_id)) == [job.pk]
 
 
-def test_a_redacted_job_has_no_others_of_the_same_reference():
+def test_a_redacted_job_has_no_jobs_of_the_same_reference():
     job, _ = make_job(reference_id=""), make_job(reference_id="")
 
     assert found(same_as=job.pk) == []
     assert found(same_as=job.pk + 100) == []
-
-
-# ---------------------------------------------------------------- windows
 
 
 @pytest.fixture
@@ -129,24 +126,24 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("narrow")
-@pytest.mark.parametrize("asked", [{}, {"status": "failed"}, {"project": True}, {"project": True, "status": "failed"}])
-def test_what_no_index_answers_is_sought_window_by_window(asked: dict[str, Any]):
+@pytest.mark.parametrize("wanted", [{}, {"status": "failed"}, {"project": True}, {"project": True, "status": "failed"}])
+def test_conditions_without_an_index_are_searched_window_by_window(wanted: dict[str, Any]):
     project = make_project()
-    asked = {**asked, **({"project": project.pk} if "project" in asked else {})}
+    wanted = {**wanted, **({"project": project.pk} if "project" in wanted else {})}
     jobs = [make_job(project=project, status=Status.FAILED, attempt=1 + number % 2) for number in range(8)]
 
     windows, before = [], None
     for _ in range(3):
-        look = search_jobs(JobFilter(**asked, retried=True), before=before)
-        windows.append(([job.pk for job in look.jobs], look.window and look.window.since))
-        before = look.window.before if look.window else None
+        result = search_jobs(JobFilter(**wanted, retried=True), before=before)
+        windows.append(([job.pk for job in result.jobs], result.window and result.window.since))
+        before = result.window.before if result.window else None
 
     ids = [job.pk for job in jobs]
     assert windows == [([ids[7], ids[5]], LONG_AGO), ([ids[3]], LONG_AGO), ([ids[1]], None)]
 
 
 @pytest.mark.usefixtures("narrow")
-def test_late_ones_are_sought_window_by_window_from_the_most_overdue_on():
+def test_overdue_jobs_are_searched_window_by_window_most_overdue_first():
     jobs = [make_job(due_at=LONG_AGO - number * HOUR, attempt=2) for number in range(5)]
     ids = [job.pk for job in jobs]
 
@@ -166,18 +163,18 @@ def test_within_a_window_the_oldest_may_come_first():
 
 
 @pytest.mark.usefixtures("narrow")
-def test_what_an_index_answers_is_found_beyond_any_window():
+def test_conditions_with_an_index_find_jobs_beyond_any_window():
     project = make_project()
     for _ in range(5):
         make_job(project=project, action="touch_once", reference_id="a")
 
-    for asked in ({}, {"project": project.pk}, {"status": "scheduled"}, {"search": "a"}, {"due_until": LONG_AGO}):
-        assert len(found(**asked)) == 5
-        assert search_jobs(JobFilter(**asked)).window is None
+    for wanted in ({}, {"project": project.pk}, {"status": "scheduled"}, {"search": "a"}, {"due_until": LONG_AGO}):
+        assert len(found(**wanted)) == 5
+        assert search_jobs(JobFilter(**wanted)).window is None
 
 
 @pytest.mark.usefixtures("narrow")
-def test_a_window_that_reaches_the_beginning_of_the_time_asked_for_is_all():
+def test_a_window_that_reaches_the_earliest_creation_is_the_last():
     for number in range(8):
         make_job(created_at=LONG_AGO + number * HOUR)
 
@@ -193,27 +190,24 @@ def test_a_window_may_begin_behind_a_job_that_is_gone():
     assert found(before=ids[2], retried=True) == [ids[1], ids[0]]
 
 
-def test_where_a_late_job_that_is_gone_stood_nobody_knows_and_the_list_begins_anew():
+def test_after_an_overdue_job_that_is_gone_the_list_begins_anew():
     job = make_job()
 
     assert found(before=job.pk + 1, due_until=LONG_AGO) == [job.pk]
 
 
-# ---------------------------------------------------------------- stored
-
-
-def test_a_filter_is_the_same_after_a_time_as_json():
+def test_a_filter_is_the_same_after_json():
     project = make_project()
-    wanted = JobFilter(
+    job_filter = JobFilter(
         status="failed", action="touch", project=project.pk, created_from=LONG_AGO, started_from=LONG_AGO,
         retried=True, due_until=LONG_AGO, same_as=7,
     )  # fmt: skip
 
-    assert JobFilter.from_json(wanted.as_json()) == wanted
+    assert JobFilter.from_json(job_filter.as_json()) == job_filter
     assert JobFilter().as_json() == {}
 
 
-def test_a_stored_filter_names_nobody():
+def test_a_stored_filter_has_no_reference():
     job = make_job(reference_id="shekar@example.com")
 
     stored = JobFilter(search="shekar@example.com", status="scheduled").without_reference()

@@ -1,4 +1,4 @@
-"""How PostgreSQL finds what staff look for in a long list whose jobs are not where the planner takes them to be."""
+"""How PostgreSQL finds the jobs of staff's filters in a long list that is not as its planner expects."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -60,13 +60,13 @@ EXACT: Final[list[tuple[dict[str, Any], str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "index"), EXACT, ids=str)
+@pytest.mark.parametrize(("wanted", "index"), EXACT, ids=str)
 @pytest.mark.parametrize("reverse", [False, True], ids=["newest first", "oldest first"])
-def test_what_an_index_answers_is_read_from_it_in_its_order(project: Any, asked: Any, index: str, reverse: bool):
-    look = search_jobs(asked, project, reverse=reverse)
+def test_conditions_with_an_index_are_read_from_it_in_its_order(project: Any, wanted: Any, index: str, reverse: bool):
+    result = search_jobs(wanted, project, reverse=reverse)
 
-    plan = planned(look.jobs[:PAGE])
-    counted = planned(look.jobs.values("pk")[:COUNTED])
+    plan = planned(result.jobs[:PAGE])
+    counted = planned(result.jobs.values("pk")[:COUNTED])
 
     # All jobs are of one project, and the planner knows: an index of all projects may be as good.
     assert indexes_scanned(plan) | indexes_scanned(counted) <= {index, OF_ALL.get(index, index)}
@@ -91,27 +91,27 @@ RESIDUAL: Final[list[tuple[dict[str, Any], str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "index"), RESIDUAL, ids=str)
+@pytest.mark.parametrize(("wanted", "index"), RESIDUAL, ids=str)
 @pytest.mark.parametrize("share", [None, 0.5], ids=["from the newest on", "from the middle on"])
-def test_what_no_index_answers_reads_no_more_than_a_window(project: Any, asked: Any, index: str, share: float | None):
+def test_conditions_without_an_index_read_at_most_a_window(project: Any, wanted: Any, index: str, share: float | None):
     first = Job.objects.order_by("pk").values_list("pk", flat=True)[0]
-    before = None if share is None or "due_until" in asked else first + int(ROWS * share)
+    before = None if share is None or "due_until" in wanted else first + int(ROWS * share)
 
-    look = search_jobs(asked, project, before=before)
-    plan = planned(look.jobs[:PAGE])
+    result = search_jobs(wanted, project, before=before)
+    plan = planned(result.jobs[:PAGE])
 
     assert indexes_scanned(plan) <= {index, OF_ALL.get(index, index)}, indexes_scanned(plan)
     assert entries_looked_at(plan) <= SMALL + 1
-    # Entries beyond a bound that PostgreSQL passes by without a look at their rows are counted nowhere else.
-    rows_in_blocks_of_their_own = SMALL if asked.get("status") == "cancelled" else 0
+    # Entries beyond a bound whose rows PostgreSQL does not read are counted nowhere else.
+    rows_in_blocks_of_their_own = SMALL if wanted.get("status") == "cancelled" else 0
     assert blocks_read(plan) <= FEW + rows_in_blocks_of_their_own
 
 
 def test_where_a_window_ends_is_found_in_the_index_alone(project: Any):
-    for asked in ({"status": "completed"}, {"project": project.pk}, {}, {"due_until": LATE}):
-        walk = staff_search.choose_scan(JobFilter(**asked))
+    for wanted in ({"status": "completed"}, {"project": project.pk}, {}, {"due_until": LATE}):
+        scan = staff_search.choose_scan(JobFilter(**wanted))
 
-        plan = planned(walk.ordered().values_list(*walk.keys)[SMALL - 1 : SMALL + 1])
+        plan = planned(scan.ordered().values_list(*scan.keys)[SMALL - 1 : SMALL + 1])
 
         kinds = {node["Node Type"] for node in nodes_of(plan) if "Relation Name" in node}
         assert kinds == {"Index Only Scan"}
@@ -155,9 +155,9 @@ def planned(jobs: Any) -> dict[str, Any]:
         return explained(jobs)
 
 
-def search_jobs(asked: dict[str, Any], project: Any, **where: Any) -> staff_search.SearchResult:
-    of_project = {"project": project.pk} if "project" in asked else {}
-    return staff_search.search_jobs(JobFilter(**{**asked, **of_project}), **where)
+def search_jobs(wanted: dict[str, Any], project: Any, **where: Any) -> staff_search.SearchResult:
+    of_project = {"project": project.pk} if "project" in wanted else {}
+    return staff_search.search_jobs(JobFilter(**{**wanted, **of_project}), **where)
 
 
 def entries_looked_at(plan: dict[str, Any]) -> int:
