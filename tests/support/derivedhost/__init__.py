@@ -1,1 +1,1 @@
-"""A host whose Project derives from ``AbstractProject`` and comes late to its app: ``tests.settings_derived``."""
+"""A host whose Project derives from ``AbstractProject``, in its second migration: ``tests.settings_derived``."""

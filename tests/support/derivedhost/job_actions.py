@@ -1,4 +1,4 @@
-"""This host's actions: those of the tests, and an erasure under the name that ``DELETE …/users/{userId}`` looks for."""
+"""The actions of this host: those of the tests, and the one that ``DELETE …/users/{userId}`` schedules."""
 
 from jobs import JobContext, action
 from tests.support.hostapp import plain_actions as plain_actions

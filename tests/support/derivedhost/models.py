@@ -1,4 +1,4 @@
-"""A project with a column more than ``jobs`` gives it, and a table that was there before it."""
+"""A project with one column more than ``AbstractProject``, which refers to an older table."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from jobs.models import AbstractProject
 
 
 class Region(models.Model):
-    """Where a project's data is kept."""
+    """A region that projects refer to."""
 
     name = models.CharField(max_length=50)
 

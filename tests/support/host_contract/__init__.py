@@ -1,1 +1,1 @@
-"""Projects into which `jobs` is installed from its wheel, outside this source tree; see ``tests/system``."""
+"""Host projects that tests copy out of the source tree, to install `jobs` there from its wheel."""

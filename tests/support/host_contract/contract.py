@@ -1,7 +1,7 @@
-"""What an integrator asks of a host over WSGI: ``contract.py APPLICATION PROJECT_KEY SECRET before|after``.
+"""Checks the REST API of a host over WSGI: ``contract.py APPLICATION PROJECT_KEY SECRET before|after``.
 
-Run in a host's directory, by the Python that `jobs` is installed for. ``before`` a worker has
-run it asks for jobs, ``after`` it looks at what became of them; any surprise ends it.
+Runs in a host's directory, with the Python that `jobs` is installed for: ``before`` a worker
+has run, it creates jobs; ``after`` it, it checks their outcome. A failed check ends it.
 """
 
 import io
@@ -11,18 +11,7 @@ from importlib import import_module
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-FIELDS = [
-    "jobId",
-    "description",
-    "status",
-    "projectId",
-    "action",
-    "referenceId",
-    "createdAt",
-    "updatedAt",
-    "startAt",
-    "errors",
-]
+FIELDS = "jobId description status projectId action referenceId createdAt updatedAt startAt errors".split()
 MEHDI, SHEKAR = "mehdi@example.com", "shekar@example.com"
 
 
@@ -35,7 +24,7 @@ class Integrator:
         self.headers = {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
 
     def ask(self, method: str, path: str, body: Any = None, **further: str) -> tuple[int, Any]:
-        """Return status and body of an answer, which must be JSON and have a request id."""
+        """Make a request; return status and body of the answer, which must be JSON with a request id."""
         path, _, query = path.partition("?")
         sent = b"" if body is None else json.dumps(body).encode()
         environ: dict[str, Any] = {
@@ -63,7 +52,7 @@ class Integrator:
         return int(status.split()[0]), json.loads(content)
 
     def error(self, status: int, method: str, path: str, **further: Any) -> Any:
-        """Ask for something that is refused with ``status``; return the body."""
+        """Make a request that must be refused with ``status``; return the body."""
         found, body = self.ask(method, path, **further)
         assert found == status, (method, path, found, body)
         assert isinstance(body["error"], str), body
@@ -72,7 +61,7 @@ class Integrator:
 
 
 def before(caller: Integrator) -> None:
-    """Ask for an erase that is due, one for tonight that is cancelled, and for what must be refused."""
+    """Create a job that is due, cancel one for tonight, and make requests that must be refused."""
     assert caller.ask("GET", "/jobs") == (200, {"data": []})
     due = {"action": "delete_user_data", "referenceId": MEHDI, "startAt": 1_623_954_600_000}
     status, created = caller.ask("POST", "/jobs", due)
@@ -95,7 +84,7 @@ def before(caller: Integrator) -> None:
 
 
 def refused(caller: Integrator, cancelled: int, due: dict[str, Any]) -> None:
-    """Ask for what no host may give, whatever its own settings are."""
+    """Make requests that every host must refuse, whatever its own settings are."""
     again = caller.error(400, "DELETE", f"/jobs/{cancelled}")
     assert again["error"] == "the requested job has already been cancelled"
     conflict = caller.error(409, "POST", "/jobs", body=due)
@@ -110,7 +99,7 @@ def refused(caller: Integrator, cancelled: int, due: dict[str, Any]) -> None:
 
 
 def after(caller: Integrator) -> None:
-    """Look at the job that a worker has run, and try to cancel it."""
+    """Check the job that a worker has run, and that it can no longer be cancelled."""
     status, listed = caller.ask("GET", f"/jobs?referenceId={MEHDI}")
     (job,) = listed["data"]
     assert (status, job["status"], job["errors"]) == (200, "completed", None), job

@@ -1,4 +1,4 @@
-"""Record sessions in a host, or print whose are left: ``people.py SETTINGS record PROJECT_KEY|left``."""
+"""Inserts sessions of two users, or prints whose are left: ``people.py SETTINGS record PROJECT_KEY|left``."""
 
 import os
 import sys

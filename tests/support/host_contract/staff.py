@@ -1,4 +1,4 @@
-"""Look at every page of a host's admin, and cancel a job there: ``staff.py SETTINGS LANGUAGE``."""
+"""Opens every page of a host's admin, and cancels a job there: ``staff.py SETTINGS LANGUAGE``."""
 
 import os
 import sys
@@ -18,27 +18,27 @@ from jobs import schedule_job  # noqa: E402
 from jobs.models import ApiKey, Job, Organization  # noqa: E402
 
 
-def look(client: Client, page: str, *args: Any) -> None:
-    """Look at a page, which must be there, in the host's language."""
+def open_page(client: Client, page: str, *args: Any) -> None:
+    """Open a page, which must be there in the host's language."""
     response = client.get(reverse(f"admin:jobs_{page}", args=args))
     assert response.status_code == 200, (page, response.status_code)
     assert f'lang="{sys.argv[2]}"' in response.content.decode(), page
 
 
-def walk(client: Client) -> None:
-    """Look at the lists, the forms, the overview, and a page of each kind."""
+def open_all_pages(client: Client) -> None:
+    """Open the lists, the forms, the overview, and the pages of each row."""
     for page in ("job", "apikey", "organization", "pause"):
-        look(client, f"{page}_changelist")
-        look(client, f"{page}_add")
-    look(client, "job_overview")
+        open_page(client, f"{page}_changelist")
+        open_page(client, f"{page}_add")
+    open_page(client, "job_overview")
     for model in (Job, ApiKey, Organization):
         for row in model._default_manager.all():
-            look(client, f"{model._meta.model_name}_change", row.pk)
-            look(client, f"{model._meta.model_name}_history", row.pk)
+            open_page(client, f"{model._meta.model_name}_change", row.pk)
+            open_page(client, f"{model._meta.model_name}_history", row.pk)
 
 
 def cancel(client: Client, user: Any) -> None:
-    """Cancel a job, and find who did it."""
+    """Cancel a job, and check who is recorded for it."""
     project = Job.objects.first().project
     job = schedule_job("delete_user_data", project=project, reference_id="late@example.com")
     response = client.post(reverse("admin:jobs_job_cancel", args=[job.pk]), {"reason": "a mistake"})
@@ -52,7 +52,7 @@ def cancel(client: Client, user: Any) -> None:
 user = get_user_model().objects.create_superuser("staff", password="only for tests")
 client = Client()
 client.force_login(user)
-walk(client)
+open_all_pages(client)
 cancel(client, user)
-walk(client)
+open_all_pages(client)
 print("kept")

@@ -1,1 +1,1 @@
-"""A host app: models and actions that tests run jobs on."""
+"""The host app of the tests: models, and actions that run on them."""

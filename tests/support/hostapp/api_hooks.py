@@ -1,4 +1,4 @@
-"""What a host puts in the place of ours: its own callers, its own rules, its own way to find a project."""
+"""A host's own authentication, permission and throttle classes, and its own search for a project."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from jobs.models import Organization
 
 
 class Login(BaseAuthentication):
-    """``Authorization: Login <user id>@<organization id>``, as a stand-in for a token that was checked."""
+    """Reads ``Authorization: Login <user id>@<organization id>``, in place of a token that must be checked."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
@@ -34,28 +34,28 @@ class Login(BaseAuthentication):
 
 
 class NoCaller(BaseAuthentication):
-    """Forgets that ``request.auth`` is to be a ``Caller``."""
+    """Wrongly sets ``request.auth`` to something that is no ``Caller``."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any]:
         return get_user_model()(pk=1), "token"
 
 
 class OfficeHours(HasScope):
-    """Lets nobody cancel, whatever the scopes say."""
+    """Refuses cancels, whatever the scopes are."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return super().has_permission(request, view) and request.method != "DELETE"
 
 
 class Everybody(BasePermission):
-    """Asks for no scope."""
+    """Needs no scope."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return True
 
 
 class OneAtMost(BaseThrottle):
-    """Lets the first request of an organization pass."""
+    """Allows one request of each organization."""
 
     seen: set[int] = set()
 
@@ -70,5 +70,5 @@ class OneAtMost(BaseThrottle):
 
 
 def by_name(request: Request, project_key: str) -> Any:
-    """Find a project of anybody by its name, as a careless host would; raises where there is none."""
+    """Find a project of any organization by its name, as a careless host would; raises if there is none."""
     return get_project_model()._default_manager.get(name=project_key)

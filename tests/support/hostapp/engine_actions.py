@@ -1,4 +1,4 @@
-"""Actions that behave in every way an action can, for tests of the engine in processes of their own."""
+"""Actions for tests of workers and engines: fast, slow, endless, crashing, hanging and failing ones."""
 
 import os
 import threading
@@ -14,7 +14,7 @@ A_MOMENT = 0.01
 
 @action("note", description="Note {reference_id}")
 def note(job: JobContext) -> None:
-    """Write one line into the ledger."""
+    """Insert one row into the ledger."""
     with job.chunk() as chunk:
         Ledger.objects.create(job_id=job.id)
         chunk.add("lines", 1)
@@ -22,25 +22,25 @@ def note(job: JobContext) -> None:
 
 @action("note_soon", description="Note {reference_id} before others", priority=60)
 def note_soon(job: JobContext) -> None:
-    """Write one line, ahead of what waits in the same engine."""
+    """Insert one row, with a higher priority."""
     note(job)
 
 
 @action("note_late", description="Note {reference_id} after others", priority=-60)
 def note_late(job: JobContext) -> None:
-    """Write one line, behind what waits in the same engine."""
+    """Insert one row, with a lower priority."""
     note(job)
 
 
 @action("note_elsewhere", description="Note {reference_id} on other machines", queue="elsewhere")
 def note_elsewhere(job: JobContext) -> None:
-    """Write one line, where another queue is worked on."""
+    """Insert one row, in another queue."""
     note(job)
 
 
 @action("note_for_ever", description="Note {reference_id}, again and again")
 def note_for_ever(job: JobContext) -> NoReturn:
-    """Write a line a chunk until something ends the job."""
+    """Insert one row a chunk until something ends the job."""
     while True:
         note(job)
         time.sleep(A_MOMENT)
@@ -48,13 +48,13 @@ def note_for_ever(job: JobContext) -> NoReturn:
 
 @action("erase_visits", description="Erase the visits of {reference_id}")
 def erase_visits(job: JobContext) -> None:
-    """Erase a user's visits as fast as it goes."""
+    """Erase a user's visits as fast as possible."""
     job.erase("visits", Visit.objects.filter(owner=job.reference_id))
 
 
 @action("erase_visits_slowly", description="Erase the visits of {reference_id}, a few at a time")
 def erase_visits_slowly(job: JobContext) -> None:
-    """Erase a user's visits twenty at a time, and name each in the ledger."""
+    """Erase a user's visits twenty at a time, with a row in the ledger for each."""
     visits = Visit.objects.filter(owner=job.reference_id)
     job.expect(visits.count())
     while keys := list(visits.values_list("pk", flat=True)[:20]):
@@ -67,7 +67,7 @@ def erase_visits_slowly(job: JobContext) -> None:
 
 @action("erase_for_ever", description="Erase visits that come again")
 def erase_for_ever(job: JobContext) -> NoReturn:
-    """Keep a database as busy as one job can: each chunk takes what ``batch_size`` allows, with no pause of ours."""
+    """Keep the database as busy as one job can: each chunk is as large as ``batch_size`` allows, without pauses."""
     while True:
         with job.chunk() as chunk:
             Visit.objects.bulk_create([Visit(owner=job.reference_id) for _ in range(job.batch_size)])
@@ -76,7 +76,7 @@ def erase_for_ever(job: JobContext) -> NoReturn:
 
 @action("die", description="Take the worker with it")
 def die(job: JobContext) -> NoReturn:
-    """End the process, as a crash of a C library would."""
+    """End the process, as a crash in a C library does."""
     os._exit(7)
 
 
@@ -88,17 +88,17 @@ def die(job: JobContext) -> NoReturn:
     max_attempts=2,
 )
 def hang(job: JobContext) -> None:
-    """Never come back, and lose the attempt soon."""
+    """Never return; the attempt is given up after the deadline."""
     threading.Event().wait()
 
 
 @action("hang_long", description="Never come back")
 def hang_long(job: JobContext) -> None:
-    """Never come back, for longer than any test lasts."""
+    """Never return, with a deadline beyond the end of any test."""
     threading.Event().wait()
 
 
 @action("leak", description="Fail with personal data", max_attempts=1)
 def leak(job: JobContext) -> NoReturn:
-    """Raise what a database would: an error with a user's e-mail address in its text."""
+    """Raise an error with a user's e-mail address in its text, as a database does."""
     raise ValueError(f"Key (email)=({job.reference_id}) already exists.")

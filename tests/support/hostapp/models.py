@@ -1,10 +1,10 @@
-"""Models of the host app."""
+"""The models of the host app."""
 
 from django.db import models
 
 
 class Recording(models.Model):
-    """A user's row with rows of another table below it: deleting it cascades."""
+    """A user's row that rows of another table refer to: deleting it cascades."""
 
     owner = models.CharField(max_length=256, db_index=True)
     payload = models.CharField(max_length=200, blank=True)
@@ -14,7 +14,7 @@ class Recording(models.Model):
 
 
 class Click(models.Model):
-    """A row below a recording."""
+    """A row of a recording."""
 
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="clicks")
 
@@ -23,7 +23,7 @@ class Click(models.Model):
 
 
 class Visit(models.Model):
-    """A user's row that nothing hangs on."""
+    """A user's row that no other refers to."""
 
     owner = models.CharField(max_length=256, db_index=True)
 
@@ -32,7 +32,7 @@ class Visit(models.Model):
 
 
 class Ledger(models.Model):
-    """What actions did, written in their chunks: a line that should not be there convicts the engine."""
+    """A row for each thing that an action did, inserted in its chunk: one too many is an error of the engine."""
 
     job_id = models.BigIntegerField(db_index=True)
     what = models.CharField(max_length=200, blank=True)
@@ -42,7 +42,7 @@ class Ledger(models.Model):
 
 
 class Invoice(models.Model):
-    """What the README's second action archives."""
+    """The rows that the second action of the README archives."""
 
     year = models.CharField(max_length=4)
     archived = models.BooleanField(default=False)

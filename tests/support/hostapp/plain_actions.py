@@ -1,4 +1,4 @@
-"""Actions that need no model of the host app, so that other hosts of the suite can have them, too."""
+"""Actions without models, which the other hosts of the tests register as well."""
 
 from datetime import timedelta
 

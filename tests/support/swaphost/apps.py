@@ -1,11 +1,9 @@
-"""The app's wiring."""
+"""The app of the host whose settings are ``tests.settings_swapped``."""
 
 from django.apps import AppConfig
 
 
 class SwapHostConfig(AppConfig):
-    """A host's app, as ``tests.settings_swapped`` installs it."""
-
     name = "tests.support.swaphost"
     label = "swaphost"
     default_auto_field = "django.db.models.BigAutoField"

@@ -1,4 +1,4 @@
-"""A project that owes nothing to ``jobs`` but what the README asks for."""
+"""A project model that has only what the README asks for."""
 
 import secrets
 from uuid import uuid4
@@ -14,7 +14,7 @@ def make_public_id() -> int:
 
 
 class Workspace(models.Model):
-    """What this host calls a project."""
+    """The host's project."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     public_id = models.BigIntegerField(unique=True, default=make_public_id)

@@ -1,4 +1,4 @@
-"""The settings that ``startproject`` writes, but for the database, which the test names."""
+"""The settings that ``startproject`` writes, with the database that the test names."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The host's routes, before `jobs` comes to them."""
+"""The host's routes, before those of `jobs` are added."""
 
 from django.contrib import admin
 from django.urls import path

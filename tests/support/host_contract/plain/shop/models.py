@@ -1,4 +1,4 @@
-"""What this host keeps about people."""
+"""The host's data about people."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""What this host keeps about people, and its own idea of a user and of a project."""
+"""The host's data about people, and its own models of users and projects."""
 
 import secrets
 from uuid import uuid4
@@ -15,13 +15,13 @@ def make_public_id() -> int:
 
 
 class Customer(AbstractUser):
-    """Who logs in, known by a UUID."""
+    """A user, with a UUID as primary key."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
 
 
 class Project(models.Model):
-    """A shop of a customer's."""
+    """The host's project: a shop."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     public_id = models.BigIntegerField(unique=True, default=make_public_id)

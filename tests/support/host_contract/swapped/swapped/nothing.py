@@ -1,4 +1,4 @@
-"""What must not be asked."""
+"""An exception handler that `jobs` must not call."""
 
 
 def never(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""A host with a mind of its own: users, projects, language, transactions, and all that REST framework lets one set."""
+"""Settings of a host that changes all it can: users, projects, language, transactions, REST framework's defaults."""
 
 import json
 import os
