@@ -1,4 +1,4 @@
-"""The settings in processes of their own, as the environment decides them once."""
+"""The settings, each read in a process of its own, as the environment decides them once."""
 
 import json
 import os
@@ -86,30 +86,37 @@ def test_with_a_secret_key_or_for_debugging_the_site_is_served(environment: dict
     assert done.returncode == 0, done.stderr
 
 
-def test_by_default_debugging_is_off_and_everything_goes_over_https():
-    names = ("DEBUG", "ALLOWED_HOSTS", "SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
-
-    assert settings_with(*names) == [False, [], True, True, True]
-    assert settings_with("SECURE_HSTS_SECONDS") == 30 * 24 * 3600
+SECURE_NAMES = ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
 
 
-def test_plain_http_must_be_asked_for():
-    names = ("SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        (
+            {},
+            {
+                "DEBUG": False,
+                "ALLOWED_HOSTS": [],
+                "SECURE_HSTS_SECONDS": 30 * 24 * 3600,
+                **dict.fromkeys(SECURE_NAMES, True),
+                "SECURE_PROXY_SSL_HEADER": None,
+                "JOBS": {"TRUSTED_PROXIES": 0, "RETENTION_DAYS": None},
+            },
+        ),
+        ({"INSECURE_HTTP": "1"}, {**dict.fromkeys(SECURE_NAMES, False), "SECURE_HSTS_SECONDS": 0}),
+        ({"TRUST_PROXY": "1"}, {"SECURE_PROXY_SSL_HEADER": ["HTTP_X_FORWARDED_PROTO", "https"]}),
+        ({"ALLOWED_HOSTS": "a.example, b.example,"}, {"ALLOWED_HOSTS": ["a.example", "b.example"]}),
+        (
+            {"TRUSTED_PROXIES": "1", "RETENTION_DAYS": "90"},
+            {"JOBS": {"TRUSTED_PROXIES": 1, "RETENTION_DAYS": 90}},
+        ),
+    ],
+    ids=["default", "plain HTTP", "a proxy's scheme", "a comma list", "numbers"],
+)
+def test_settings_follow_the_environment(environment: dict[str, str], expected: dict[str, Any]):
+    found = settings_with(*expected, "BASE_DIR", **environment)
 
-    assert settings_with(*names, INSECURE_HTTP="1", SECRET_KEY=KEY) == [False, 0, False, False]
-
-
-def test_the_header_of_a_proxy_is_believed_only_on_request():
-    header = ["HTTP_X_FORWARDED_PROTO", "https"]
-
-    assert settings_with("SECURE_PROXY_SSL_HEADER") is None
-    assert settings_with("SECURE_PROXY_SSL_HEADER", TRUST_PROXY="1") == header
-
-
-def test_lists_are_split_at_commas():
-    found = settings_with("ALLOWED_HOSTS", ALLOWED_HOSTS="a.example, b.example,")
-
-    assert found == ["a.example", "b.example"]
+    assert dict(zip(expected, found, strict=False)) == expected
 
 
 @pytest.mark.parametrize(
@@ -122,7 +129,7 @@ def test_lists_are_split_at_commas():
         ("RETENTION_DAYS", "a"),
     ],
 )
-def test_a_value_that_cannot_be_understood_is_refused_by_name(name: str, value: str):
+def test_an_invalid_value_is_refused_by_name(name: str, value: str):
     done = python("-c", "import jobsite.settings", **{name: value})
 
     assert done.returncode != 0
@@ -137,7 +144,7 @@ def test_a_cache_that_is_no_redis_is_refused(url: str):
     assert "ImproperlyConfigured: CACHE_URL must start with redis:// or rediss://" in done.stderr
 
 
-def test_requests_are_counted_in_the_redis_that_is_named_and_nobody_waits_for_it_long():
+def test_requests_are_counted_in_the_named_redis_with_a_short_timeout():
     here, there = settings_with("CACHES"), settings_with("CACHES", CACHE_URL="redis://cache.example:6379/1")
 
     assert here["default"]["BACKEND"].endswith("LocMemCache")
@@ -146,18 +153,8 @@ def test_requests_are_counted_in_the_redis_that_is_named_and_nobody_waits_for_it
     assert there["default"]["OPTIONS"]["socket_timeout"] <= 1
 
 
-def test_addresses_that_proxies_forward_are_believed_only_on_request():
-    assert settings_with("JOBS")["TRUSTED_PROXIES"] == 0
-    assert settings_with("JOBS", TRUSTED_PROXIES="1")["TRUSTED_PROXIES"] == 1
-
-
-def test_jobs_that_have_ended_are_kept_for_ever_unless_a_number_of_days_is_given():
-    assert settings_with("JOBS")["RETENTION_DAYS"] is None
-    assert settings_with("JOBS", RETENTION_DAYS="90")["RETENTION_DAYS"] == 90
-
-
 @pytest.mark.parametrize("url", ["", "sqlite:///other.sqlite3"])
-def test_sqlite_is_made_fit_for_several_processes(url: str):
+def test_sqlite_has_the_options_for_several_processes(url: str):
     database = settings_with("DATABASES", DATABASE_URL=url)["default"]
 
     assert {name: database["OPTIONS"][name] for name in SQLITE} == SQLITE
@@ -165,7 +162,7 @@ def test_sqlite_is_made_fit_for_several_processes(url: str):
     assert Path(database["NAME"]).name == ("other.sqlite3" if url else "db.sqlite3")
 
 
-def test_what_a_database_url_says_goes_before_our_choice():
+def test_options_of_the_database_url_override_ours():
     database = settings_with("DATABASES", DATABASE_URL="sqlite:///other.sqlite3?timeout=5")["default"]
 
     assert database["OPTIONS"]["timeout"] == 5

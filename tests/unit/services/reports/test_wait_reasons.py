@@ -1,4 +1,4 @@
-"""Why a job that waits does not run yet."""
+"""``explain_wait``: why a scheduled job does not run yet."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,11 +17,10 @@ pytestmark = pytest.mark.django_db
 NOW = LONG_AGO + timedelta(days=1)
 
 
-def make_worker(*, beat: float, kind: Worker.Kind = Worker.Kind.WORKER) -> datetime:
-    """Insert a worker that beat so many seconds before ``NOW``; return when."""
+def make_worker(*, beat: float, kind: Worker.Kind = Worker.Kind.WORKER) -> None:
+    """Insert a worker whose last heartbeat was so many seconds before ``NOW``."""
     beat_at = NOW - timedelta(seconds=beat)
     Worker.objects.create(name=f"host:1:{kind}:{beat}", kind=kind, started_at=LONG_AGO, beat_at=beat_at)
-    return beat_at
 
 
 def make_pause(*, action: str | None = None, project: Any = None, at: datetime = LONG_AGO) -> None:
@@ -29,7 +28,7 @@ def make_pause(*, action: str | None = None, project: Any = None, at: datetime =
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status is not Status.SCHEDULED])
-def test_a_job_that_runs_or_has_ended_waits_for_nothing(status: Status):
+def test_a_job_that_runs_or_has_ended_does_not_wait(status: Status):
     assert explain_wait(make_job(status=status), now=NOW) is None
 
 
@@ -49,7 +48,7 @@ def test_a_job_whose_attempt_failed_waits_for_its_retry():
     assert explain_wait(job, now=now) == Wait(reason=WaitReason.RETRY, until=job.due_at)
 
 
-def test_neither_a_pause_nor_the_lack_of_workers_is_named_before_a_job_is_due():
+def test_before_a_job_is_due_neither_a_pause_nor_missing_workers_are_the_reason():
     make_pause()
     job = make_job(due_at=NOW + timedelta(hours=1))
 
@@ -76,7 +75,7 @@ def test_of_several_pauses_the_oldest_counts():
     assert explain_wait(job, now=NOW) == Wait(reason=WaitReason.PAUSED, since=NOW - timedelta(hours=2))
 
 
-def test_a_pause_of_others_is_none_of_its_business():
+def test_pauses_of_other_jobs_do_not_matter():
     job = make_job()
     make_worker(beat=1)
     make_pause(action="other")
@@ -87,60 +86,46 @@ def test_a_pause_of_others_is_none_of_its_business():
     assert explain_wait(job, now=NOW) == Wait(reason=WaitReason.TURN)
 
 
-def test_without_any_worker_it_waits_for_one_and_nothing_is_known_of_a_beat():
-    assert explain_wait(make_job(), now=NOW) == Wait(reason=WaitReason.WORKER)
+WORKER, ENGINE, DISPATCHER = Worker.Kind.WORKER, Worker.Kind.ENGINE, Worker.Kind.DISPATCHER
 
 
-def test_with_dead_workers_only_the_last_beat_of_any_is_told():
-    make_worker(beat=3600)
-    last = make_worker(beat=61)
+@pytest.mark.parametrize(
+    ("beats", "reason", "age"),
+    [
+        ([], WaitReason.WORKER, None),
+        ([(WORKER, 3600), (WORKER, 61)], WaitReason.WORKER, 61),
+        ([(WORKER, 60), (WORKER, 3600)], WaitReason.TURN, None),
+        ([(WORKER, 0), (WORKER, 3600)], WaitReason.TURN, None),
+        ([(ENGINE, 1)], WaitReason.WORKER, None),
+        ([(DISPATCHER, 1)], WaitReason.WORKER, None),
+        ([(ENGINE, 1), (DISPATCHER, 2)], WaitReason.TURN, None),
+        ([(ENGINE, 1), (DISPATCHER, 500)], WaitReason.WORKER, 500),
+    ],
+)
+def test_a_due_job_waits_for_a_worker_that_is_alive_or_for_its_turn(
+    beats: list[tuple[Worker.Kind, float]], reason: WaitReason, age: float | None
+):
+    for kind, seconds in beats:
+        make_worker(beat=seconds, kind=kind)
+    since = None if age is None else NOW - timedelta(seconds=age)
 
-    assert explain_wait(make_job(), now=NOW) == Wait(reason=WaitReason.WORKER, since=last)
-
-
-@pytest.mark.parametrize("beat", [0, 60])
-def test_with_one_worker_alive_it_waits_for_its_turn(beat: float):
-    make_worker(beat=beat)
-    make_worker(beat=3600)
-
-    assert explain_wait(make_job(due_at=NOW), now=NOW) == Wait(reason=WaitReason.TURN)
-
-
-@pytest.mark.parametrize("alone", [Worker.Kind.ENGINE, Worker.Kind.DISPATCHER])
-def test_an_engine_without_a_dispatcher_or_a_dispatcher_without_an_engine_runs_nothing(alone: Worker.Kind):
-    make_worker(beat=1, kind=alone)
-
-    assert explain_wait(make_job(), now=NOW) == Wait(reason=WaitReason.WORKER)
-
-
-def test_with_an_engine_and_a_dispatcher_it_waits_for_its_turn():
-    make_worker(beat=1, kind=Worker.Kind.ENGINE)
-    make_worker(beat=2, kind=Worker.Kind.DISPATCHER)
-
-    assert explain_wait(make_job(), now=NOW) == Wait(reason=WaitReason.TURN)
+    assert explain_wait(make_job(due_at=NOW), now=NOW) == Wait(reason=reason, since=since)
 
 
-def test_of_an_engine_and_its_dispatcher_the_one_that_died_first_tells_since_when():
-    make_worker(beat=1, kind=Worker.Kind.ENGINE)
-    died = make_worker(beat=500, kind=Worker.Kind.DISPATCHER)
-
-    assert explain_wait(make_job(), now=NOW) == Wait(reason=WaitReason.WORKER, since=died)
-
-
-def test_a_job_that_went_back_in_line_at_once_waits_for_its_turn():
+def test_a_job_that_is_back_in_the_queue_waits_for_its_turn():
     make_worker(beat=1)
 
     assert explain_wait(make_job(attempt=2), now=NOW) == Wait(reason=WaitReason.TURN)
 
 
-def test_the_answer_stays_the_same_while_time_passes():
+def test_the_answer_does_not_change_with_time():
     make_worker(beat=100)
     job: Job = make_job()
 
     assert explain_wait(job, now=NOW) == explain_wait(job, now=NOW + timedelta(minutes=7))
 
 
-def test_a_job_of_a_disabled_organization_is_held_whatever_else_is_in_its_way():
+def test_a_disabled_organization_is_the_reason_before_a_pause():
     job = make_job(due_at=NOW)
     make_pause()
     type(job.project.organization).objects.update(disabled_at=NOW)
