@@ -135,7 +135,6 @@ class PauseAdminMixin(ServiceFormMixin, ReadOnlyMixin):
         return [*super().button_urls(), self.button_url("resume", self.resume_view)]
 
     def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """Add the button."""
         context = super().form_context(request, row)
         if row is not None and self.has_resume_permission(request):
             context["resume_url"] = self.url_of("resume", quote(row.pk))

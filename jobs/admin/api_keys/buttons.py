@@ -37,14 +37,16 @@ class KeyButtonsMixin(ReadOnlyMixin):
         ours = [self.button_url("rotate", self.rotate_view), self.button_url("revoke", self.revoke_view)]
         return [*super().button_urls(), *ours]
 
-    def buttons_of(self, request: HttpRequest, key: Any) -> dict[str, Any]:
-        """Return the context of the buttons that this user may use."""
-        buttons: dict[str, Any] = {}
-        if key.revoked_at is None and self.has_revoke_permission(request):
-            buttons["revoke_url"] = self.url_of("revoke", quote(key.pk))
-        is_valid = key.revoked_at is None and not key.is_expired
-        if is_valid and self.has_rotate_permission(request) and find_replacement(key) is None:
-            buttons |= {"rotate_url": self.url_of("rotate", quote(key.pk)), "replace_form": ReplaceForm()}
+    def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Add the buttons that this user may use."""
+        buttons = super().form_context(request, row)
+        if row is None:
+            return buttons
+        if row.revoked_at is None and self.has_revoke_permission(request):
+            buttons["revoke_url"] = self.url_of("revoke", quote(row.pk))
+        is_valid = row.revoked_at is None and not row.is_expired
+        if is_valid and self.has_rotate_permission(request) and find_replacement(row) is None:
+            buttons |= {"rotate_url": self.url_of("rotate", quote(row.pk)), "replace_form": ReplaceForm()}
         return buttons
 
     def show_secret(self, request: HttpRequest, key: ApiKey, secret: str, *, old: Any = None) -> HttpResponse:

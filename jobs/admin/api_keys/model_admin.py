@@ -94,11 +94,6 @@ class ApiKeyAdminMixin(ServiceFormMixin, KeyButtonsMixin):
             return display.state_mark("scheduled", "○", _("expired"))
         return display.state_mark("completed", "✓", _("valid"))
 
-    def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """Add the buttons."""
-        context = super().form_context(request, row)
-        return context if row is None else context | self.buttons_of(request, row)
-
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> ApiKey:
         """Create the key; its secret stays on this object until ``response_add`` shows it."""
         made = create_api_key(**form.arguments(), name=form.cleaned_data["name"], created_by=request.user)

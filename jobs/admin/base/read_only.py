@@ -41,12 +41,11 @@ class ReadOnlyMixin(ButtonsMixin):
     show_facets = admin.ShowFacets.NEVER
     view_on_site = False
 
+    # Not even superusers may.
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse everybody, superusers too."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse everybody, superusers too."""
         return False
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:

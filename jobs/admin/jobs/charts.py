@@ -51,28 +51,13 @@ class Series:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
-    """One path of the drawing."""
-
-    kind: str
-    path: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spot:
-    """The area of one period, and its tooltip."""
-
-    x: int
-    words: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Chart:
     """A chart for the template."""
 
     frame: Frame
     series: Sequence[Series]
-    shapes: Sequence[Shape]
+    shapes: Sequence[dict[str, str]]
+    """Paths, each with the kind of its series."""
     heights: Sequence[str]
     """Labels at equal distances, from the top down."""
     form: str
@@ -91,12 +76,12 @@ class Chart:
         return "".join(f"M0 {_y(place / top)}H{self.width}" for place in range(top + 1))
 
     @property
-    def spots(self) -> list[Spot]:
+    def spots(self) -> list[dict[str, Any]]:
         """The tooltips, one for each period."""
         spots = []
         for place, time in enumerate(self.frame.times):
             words = ", ".join(f"{each.label}: {each.words[place]}" for each in self.series)
-            spots.append(Spot(x=place * WIDTH, words=f"{time} – {words}"))
+            spots.append({"x": place * WIDTH, "words": f"{time} – {words}"})
         return spots
 
 
@@ -113,7 +98,7 @@ def bars(frame: Frame, series: list[Series]) -> Chart:
                 low, high = _y(floors[place] / top), _y((floors[place] + value) / top)
                 path += f"M{place * WIDTH + GAP} {low}V{high}h{WIDTH - 2 * GAP}V{low}Z"
                 floors[place] += value
-        shapes.append(Shape(kind=each.kind, path=path))
+        shapes.append({"kind": each.kind, "path": path})
     heights = [whole(top), whole(top // 2), whole(0)]
     return Chart(frame=frame, series=series, shapes=shapes, heights=heights, form="bar", is_empty=not any(sums))
 
@@ -140,7 +125,7 @@ def durations(frame: Frame, series: list[Series]) -> Chart:
     return Chart(frame=frame, series=series, shapes=shapes, heights=heights, form="line", is_empty=_is_empty(series))
 
 
-def _lines(series: list[Series], height: Callable[[Any], float]) -> list[Shape]:
+def _lines(series: list[Series], height: Callable[[Any], float]) -> list[dict[str, str]]:
     """Join the values of each series; a missing value interrupts the line, and a single value is a dot."""
     shapes = []
     for each in series:
@@ -150,7 +135,7 @@ def _lines(series: list[Series], height: Callable[[Any], float]) -> list[Shape]:
                 x, y = place * WIDTH + WIDTH // 2, _y(height(value))
                 path += f"M{x} {y}h0" if is_cut else f"L{x} {y}"
             is_cut = value is None
-        shapes.append(Shape(kind=each.kind, path=path))
+        shapes.append({"kind": each.kind, "path": path})
     return shapes
 
 

@@ -3,11 +3,14 @@
 A test module names the user's permissions in ``STAFF_MAY``, without their app; ``None`` stands for a superuser.
 """
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 from django.test import Client, override_settings
 
+from jobs.db import clock
+from jobs.db.connection import jobs_connection
 from tests.support.admin_client import client_of, make_staff
 from tests.support.factories import make_project
 
@@ -34,3 +37,9 @@ def staff_project() -> Any:
     project = make_project()
     with override_settings(JOBS={"STAFF_PROJECT": project.key}):
         yield project
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The database's time."""
+    return clock.read(jobs_connection())

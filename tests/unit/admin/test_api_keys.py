@@ -109,15 +109,6 @@ def test_an_invalid_value_is_refused_at_its_field(client: Client, fields: dict[s
     assert set(errors_of(add(client, **fields))) == {wrong}
 
 
-def test_the_form_lists_no_organizations_and_no_projects(client: Client):
-    make_project(name="Some shop", organization=make_organization(name="Some customer"))
-
-    html = text_of(client.get(url("apikey_add")))
-
-    assert "Some shop" not in html
-    assert "Some customer" not in html
-
-
 def test_the_form_offers_the_narrowest_scope(client: Client):
     form = client.get(url("apikey_add")).context["adminform"].form
 

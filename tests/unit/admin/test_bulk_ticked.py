@@ -1,22 +1,18 @@
 """Bulk changes of the ticked jobs: confirmed on a page, made one by one, and reported job by job."""
 
 import re
-from dataclasses import replace
 from typing import Any, Final
-from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from jobs.admin.jobs import bulk
-from jobs.admin.jobs.interventions import INTERVENTIONS
 from jobs.models import Job, JobEvent
-from jobs.services.commands.cancel import cancel_job
 from jobs.status import Status
 from tests.support.admin_client import messages_of, text_of, url, with_permissions
 from tests.support.admin_selection import MAY_CHANGE, PERMISSIONS, changeable, choose, confirm, is_changed
-from tests.support.factories import LONG_AGO, make_job, make_project, make_running_job
+from tests.support.factories import make_job, make_project, make_running_job
 
 STAFF_MAY: Final = MAY_CHANGE
 
@@ -72,24 +68,6 @@ def test_list_filters_survive_the_confirmation(client: Client):
 
     assert f"{url('job_changelist')}?status=scheduled" in text_of(page)
     assert confirm(client, page).url == f"{url('job_changelist')}?status=scheduled&p=1"
-
-
-def test_a_job_that_ended_before_the_confirmation_is_reported(client: Client):
-    job = make_job()
-    page = choose(client, "cancel", job)
-    Job.objects.filter(pk=job.pk).update(status="completed", finished_at=LONG_AGO)
-
-    assert messages_of(confirm(client, page)) == [f"Job {job.pk} was not cancelled: it was completed meanwhile."]
-
-
-def test_a_failed_bulk_change_cannot_be_retried_in_its_author_s_name(client: Client):
-    job = make_job(action="change_jobs", reference_id="cancel", status=Status.FAILED)
-
-    (told,) = messages_of(confirm(client, choose(client, "retry", job)))
-
-    words = "it changes jobs in the name of the person who requested it; request the change anew instead"
-    assert told == f"Job {job.pk} was not retried: {words}."
-    assert not job.retries.exists()
 
 
 def test_an_invalid_reason_shows_the_page_again(client: Client):
@@ -163,20 +141,3 @@ def test_after_its_time_is_up_the_page_reports_jobs_not_tried(client: Client, mo
 
     assert statuses(job) == ["scheduled"]
     assert "not tried, as the other jobs took too long" in messages_of(response)[0]
-
-
-def test_a_worker_that_finishes_first_wins_and_that_is_reported(client: Client, monkeypatch: pytest.MonkeyPatch):
-    job = make_running_job(lease_token=uuid4())
-    really_cancel = cancel_job
-
-    def finish_first(*arguments: Any, **named: Any) -> Job:
-        no_lease = {"lease_token": None, "lease_expires_at": None}
-        Job.objects.filter(pk=job.pk).update(status="completed", finished_at=job.created_at, **no_lease)
-        return really_cancel(*arguments, **named)
-
-    monkeypatch.setitem(INTERVENTIONS, "cancel", replace(INTERVENTIONS["cancel"], service=finish_first))
-
-    response = cancel(client, job)
-
-    assert messages_of(response) == [f"Job {job.pk} was not cancelled: it was completed meanwhile."]
-    assert statuses(job) == ["completed"]

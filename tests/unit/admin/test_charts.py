@@ -8,19 +8,12 @@ import pytest
 from django.test import Client
 
 from jobs.admin.base.display import duration
-from jobs.db import clock
-from jobs.db.connection import jobs_connection
 from jobs.status import Status
 from tests.support.admin_overview import MINUTE, make_history, page_of, words_of
 from tests.support.ended_jobs import make_ended
 from tests.support.factories import make_project
 
 STAFF_MAY: Final = ("view_job",)
-
-
-@pytest.fixture
-def now() -> datetime:
-    return clock.read(jobs_connection())
 
 
 def cells_of(html: str) -> list[list[str]]:

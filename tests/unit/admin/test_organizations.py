@@ -26,34 +26,28 @@ def is_disabled(organization: Organization) -> bool:
     return Organization.objects.get(pk=organization.pk).disabled_at is not None
 
 
-def test_disabling_an_organization_disables_its_keys(client: Client, user: Any):
+@pytest.mark.parametrize(
+    ("verb", "message"),
+    [
+        ("disable", "Disabled: its API keys are refused from now on, and no job of its projects is started."),
+        ("enable", "Enabled: its API keys work again, and its jobs go on."),
+    ],
+)
+def test_a_button_disables_or_enables_the_organization_and_its_keys(client: Client, user: Any, verb: str, message: str):
     made = make_key()
     organization = made.key.organization
+    if verb == "enable":
+        disable_organization(organization.name)
 
-    response = client.post(url("organization_disable", organization.pk))
+    response = client.post(url(f"organization_{verb}", organization.pk))
 
-    assert is_disabled(organization)
-    assert find_access(made.secret, project_key="x") is None
+    assert is_disabled(organization) == (verb == "disable")
+    assert (find_access(made.secret, project_key="x") is None) == (verb == "disable")
     assert response.url == url("organization_change", organization.pk)
-    assert messages_of(response) == [
-        "Disabled: its API keys are refused from now on, and no job of its projects is started."
-    ]
+    assert messages_of(response) == [message]
     entry = LogEntry.objects.get()
-    assert (entry.user_id, entry.object_id, entry.get_change_message()) == (user.pk, str(organization.pk), "Disabled.")
-
-
-def test_enabling_an_organization_enables_its_keys(client: Client, user: Any):
-    made = make_key()
-    organization = made.key.organization
-    disable_organization(organization.name)
-
-    response = client.post(url("organization_enable", organization.pk))
-
-    assert not is_disabled(organization)
-    assert find_access(made.secret, project_key="x")
-    assert messages_of(response) == ["Enabled: its API keys work again, and its jobs go on."]
-    entry = LogEntry.objects.get()
-    assert (entry.user_id, entry.get_change_message()) == (user.pk, "Enabled.")
+    logged = (entry.user_id, entry.object_id, entry.get_change_message())
+    assert logged == (user.pk, str(organization.pk), message[: len(verb) + 1] + ".")
 
 
 def test_the_page_has_only_the_button_that_applies(client: Client):

@@ -10,8 +10,6 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
-from jobs.db import clock
-from jobs.db.connection import jobs_connection
 from jobs.models import Job, Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.services.reports import overview as reads
@@ -29,11 +27,6 @@ STAFF_MAY: Final = ("view_job",)
 OVERVIEW: Final = ROOT / "jobs/templates/admin/jobs/job/overview.html"
 SCRIPT: Final = "<script>alert(1)</script>"
 RIGHT_TO_LEFT: Final = "\u202egnol"
-
-
-@pytest.fixture
-def now() -> datetime:
-    return clock.read(jobs_connection())
 
 
 def test_the_overview_allows_get_and_head_only(client: Client):

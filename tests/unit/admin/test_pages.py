@@ -11,7 +11,7 @@ from django.urls import resolve
 from jobs.models import JobEvent, Pause, Project
 from tests.support.admin_client import text_of, url
 from tests.support.admin_overview import words_of
-from tests.support.factories import LONG_AGO, make_key, make_project, make_running_job
+from tests.support.factories import LONG_AGO, make_key, make_organization, make_project, make_running_job
 
 STAFF_MAY: Final = None
 
@@ -110,6 +110,13 @@ def test_every_button_has_a_form_of_its_own(client: Client):
 
     assert (forms.depth, forms.deepest) == (0, 1)
     assert forms.sent[url("job_cancel", job.pk)] == {"csrfmiddlewaretoken", "reason", "button"}
+
+
+@pytest.mark.parametrize("page", ["job_add", "apikey_add", "pause_add"])
+def test_no_form_lists_projects_or_organizations(client: Client, page: str):
+    make_project(name="Some shop", organization=make_organization(name="Some customer"))
+
+    assert not re.findall("Some (shop|customer)", text_of(client.get(url(page))))
 
 
 def test_spaces_around_an_id_are_ignored(client: Client):

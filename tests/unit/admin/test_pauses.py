@@ -144,12 +144,6 @@ def test_an_invalid_value_is_refused_at_its_field(client: Client, fields: dict[s
     assert not LogEntry.objects.exists()
 
 
-def test_the_form_lists_no_projects(client: Client):
-    make_project(name="Some shop")
-
-    assert "Some shop" not in text_of(client.get(url("pause_add")))
-
-
 def test_a_user_who_may_not_view_pauses_is_led_to_the_index():
     response = pause(with_permissions("add_pause"))
 

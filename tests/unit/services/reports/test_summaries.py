@@ -1,4 +1,4 @@
-"""How the jobs of projects stand: bounded, in one query, and of these projects alone."""
+"""The summaries of projects and organizations: bounded, and in one query."""
 
 from datetime import timedelta
 
