@@ -16,71 +16,66 @@ from jobs.middleware import JsonErrors
 from jobs.services.commands.cancel import cancel_job
 from tests.support.api_client import Api
 from tests.support.factories import make_job
+from tests.support.logs import kept_records
 
 logger = logging.getLogger(__name__)
 
 
 @pytest.fixture
-def lines() -> Iterator[list[tuple[str, str]]]:
-    """Message and request id of all that is logged from DEBUG up, but for the loops' own lines."""
-    found: list[tuple[str, str]] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.name != "asyncio":
-                found.append((record.getMessage(), record.request_id))
-
-    handler = Keep()
-    handler.addFilter(RequestId())
-    handler.addFilter(MaskReferences())
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield found
-    root.removeHandler(handler)
-    root.setLevel(level)
+def records() -> Iterator[list[logging.LogRecord]]:
+    """All records, but for the event loops' own."""
+    not_of_loops = logging.Filter()
+    not_of_loops.filter = lambda record: record.name != "asyncio"  # type: ignore[method-assign]
+    with kept_records(not_of_loops, RequestId(), MaskReferences()) as kept:
+        yield kept
 
 
-def ids_in(lines: list[tuple[str, str]]) -> set[str]:
-    return {request_id for _, request_id in lines}
+def lines_of(records: list[logging.LogRecord]) -> list[tuple[str, str]]:
+    """Return message and request id of each record."""
+    return [(record.getMessage(), record.request_id) for record in records]
 
 
-def test_lines_of_a_request_name_it_also_that_which_django_writes_at_the_end(api: Api, lines: list[tuple[str, str]]):
+def ids_in(records: list[logging.LogRecord]) -> set[str]:
+    return {record.request_id for record in records}
+
+
+def test_lines_of_a_request_name_it_also_that_which_django_writes_at_the_end(
+    api: Api, records: list[logging.LogRecord]
+):
     job = make_job(project=api.project)
-    lines.clear()
+    records.clear()
 
     api.delete(f"/jobs/{job.pk}", headers={"X-Request-Id": "mine"})
     api.delete("/users/canary%00@example.com", headers={"X-Request-Id": "mine"})
 
-    refused = [message for message, _ in lines if message.startswith("Bad Request: ")]
+    refused = [message for message, _ in lines_of(records) if message.startswith("Bad Request: ")]
     assert len(refused) == 1
     assert refused[0].endswith("/users/***")
-    assert ids_in(lines) == {"mine"}
+    assert ids_in(records) == {"mine"}
 
 
-def test_an_id_that_is_made_is_that_of_the_answer(api: Api, lines: list[tuple[str, str]]):
-    lines.clear()
+def test_an_id_that_is_made_is_that_of_the_answer(api: Api, records: list[logging.LogRecord]):
+    records.clear()
 
     answer = api.get("/jobs/abc")
 
-    assert ids_in(lines) == {answer["X-Request-Id"]} == {answer.json()["requestId"]}
+    assert ids_in(records) == {answer["X-Request-Id"]} == {answer.json()["requestId"]}
 
 
 @pytest.mark.django_db
-def test_outside_of_requests_and_of_the_api_there_is_none(lines: list[tuple[str, str]]):
+def test_outside_of_requests_and_of_the_api_there_is_none(records: list[logging.LogRecord]):
     logger.info("before")
     Client().get("/nowhere", headers={"X-Request-Id": "mine"})
     Client().get("/public/nowhere", headers={"X-Request-Id": "theirs"})
     logger.info("after")
 
-    ids = dict(lines)
+    ids = dict(lines_of(records))
     assert ids["before"] == ids["after"] == ids["Not Found: /nowhere"] == "-"
     assert ids["Not Found: /public/nowhere"] == "theirs"
 
 
 @pytest.mark.parametrize("is_below", [True, False])
-def test_it_is_forgotten_also_after_an_error(is_below: bool, lines: list[tuple[str, str]]):
+def test_it_is_forgotten_also_after_an_error(is_below: bool, records: list[logging.LogRecord]):
     def fail(request: HttpRequest) -> None:
         logger.info("within")
         raise RuntimeError
@@ -93,12 +88,12 @@ def test_it_is_forgotten_also_after_an_error(is_below: bool, lines: list[tuple[s
         JsonErrors(fail)(request)
     logger.info("after")
 
-    assert dict(lines) == {"within": "mine" if is_below else "-", "after": "-"}
+    assert dict(lines_of(records)) == {"within": "mine" if is_below else "-", "after": "-"}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_under_asgi_requests_beside_each_other_keep_their_ids(
-    api: Api, lines: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    api: Api, records: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
 ):
     def cancel(job_id: int, **further: Any) -> Any:
         logger.info("Cancel job=%s", job_id)
@@ -106,7 +101,7 @@ def test_under_asgi_requests_beside_each_other_keep_their_ids(
 
     monkeypatch.setattr("jobs.api.views.cancel_job", cancel)
     jobs = [make_job(project=api.project) for _ in range(4)]
-    lines.clear()
+    records.clear()
 
     async def ask() -> None:
         calls = [
@@ -122,7 +117,7 @@ def test_under_asgi_requests_beside_each_other_keep_their_ids(
     asyncio.run(ask())
 
     told = {(job.pk, f"of-{job.pk}") for job in jobs}
-    refused = {(int(m.rsplit("/", 1)[1]), i) for m, i in lines if m.startswith("Bad Request: ")}
-    cancelled = [(int(m.removeprefix("Cancel job=")), i) for m, i in lines if m.startswith("Cancel job=")]
+    refused = {(int(m.rsplit("/", 1)[1]), i) for m, i in lines_of(records) if m.startswith("Bad Request: ")}
+    cancelled = [(int(m.removeprefix("Cancel job=")), i) for m, i in lines_of(records) if m.startswith("Cancel job=")]
     assert refused == told
     assert sorted(cancelled) == sorted([*told, *told])

@@ -9,6 +9,7 @@ from jobs.logging import MaskReferences, mask
 from jobs.models import Job
 from tests.support.api_client import Api
 from tests.support.factories import make_job
+from tests.support.logs import kept_records
 
 CANARY = "canary.bird@example.com"
 
@@ -116,22 +117,8 @@ def test_a_request_is_taken_off_the_record_only_if_its_path_or_query_was_masked(
 
 @pytest.fixture
 def everything_logged() -> Iterator[list[logging.LogRecord]]:
-    """All records from DEBUG up, as a handler with the filter of the README gets them."""
-    records: list[logging.LogRecord] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            records.append(record)
-
-    handler = Keep()
-    handler.addFilter(MaskReferences())
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield records
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with kept_records(MaskReferences()) as records:
+        yield records
 
 
 def test_no_log_tells_a_user_or_a_key(api: Api, everything_logged: list[logging.LogRecord]):

@@ -11,7 +11,6 @@ from jobs.db.errors import ErrorKind, kind_of
 from jobs.models import Organization
 from tests.support.concurrency import (
     InThread,
-    one_value,
     other_connection,
     postgresql_only,
     somebody_waits_for_a_lock,
@@ -189,11 +188,6 @@ def test_a_mistake_is_nothing_that_trying_again_could_cure(act: Callable[[], Any
     assert kind_when(act) is ErrorKind.OTHER
 
 
-def test_an_error_of_no_database_is_other():
-    assert kind_of(ValueError("nothing")) is ErrorKind.OTHER
-    assert kind_of(TimeoutError()) is ErrorKind.OTHER
-
-
 @sqlite_only
 def test_a_sqlite_that_others_write_to_is_a_conflict():
     run("PRAGMA busy_timeout = 20")
@@ -218,18 +212,11 @@ def test_a_sqlite_transaction_that_read_before_others_wrote_is_a_conflict():
 
 
 @sqlite_only
-def test_a_full_disk_is_an_outage():
-    pages = one_value("PRAGMA page_count")
-    run(f"PRAGMA max_page_count = {pages}")
+@pytest.mark.parametrize("limit", ["max_page_count = 1", "query_only = ON"], ids=["full disk", "read-only"])
+def test_a_sqlite_that_takes_no_writes_is_an_outage(limit: str):
+    run(f"PRAGMA {limit}")  # as few pages as there are already
 
     assert kind_when(lambda: [make_job(description="x" * 20_000) for _ in range(50)]) is ErrorKind.OUTAGE
-
-
-@sqlite_only
-def test_a_read_only_sqlite_is_an_outage():
-    run("PRAGMA query_only = ON")
-
-    assert kind_when(make_organization) is ErrorKind.OUTAGE
 
 
 @sqlite_only
@@ -242,8 +229,9 @@ def test_a_sqlite_file_that_cannot_be_opened_is_an_outage(tmp_path: Any):
     assert kind_when(act) is ErrorKind.OUTAGE
 
 
-def test_an_error_is_known_with_and_without_django_s_wrapping():
+def test_an_error_is_known_without_django_s_wrapping_and_one_of_no_database_is_other():
     wrapped = provoked(lambda: run("SELECT nonsense FROM nowhere"))
 
     assert wrapped.__cause__ is not None
     assert kind_of(wrapped.__cause__) is kind_of(wrapped)
+    assert kind_of(ValueError("nothing")) is kind_of(TimeoutError()) is ErrorKind.OTHER

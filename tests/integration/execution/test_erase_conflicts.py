@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 
 from jobs import JobContext
@@ -60,6 +61,17 @@ def undeletable(table: str, condition: str = "true") -> Iterator[None]:
         with connection.cursor() as cursor:
             for statement in remove:
                 cursor.execute(statement)
+
+
+@contextmanager
+def erasing_against(context: JobContext, statement: str, rows: Any) -> Iterator[BaseDatabaseWrapper]:
+    """Erase ``rows`` in a thread while another connection's transaction has locked some; yield when the chunk waits."""
+    with other_connection() as other:
+        with transaction_of(other, statement):
+            erasing = InThread(lambda: context.erase("visits", rows))
+            until(somebody_waits_for_a_lock, what="the chunk to meet the row")
+            yield other
+        erasing.result()
 
 
 # ---------------------------------------------------------------- others in the way
@@ -178,11 +190,8 @@ def test_a_row_that_another_transaction_gives_away_while_the_chunk_waits_survive
     moved = visits_of(ANA).latest("pk").pk
     context = make_context()
 
-    with other_connection() as other:
-        with transaction_of(other, f"UPDATE hostapp_visit SET owner = '{BEN}' WHERE id = {moved}"):
-            erasing = InThread(lambda: context.erase("visits", visits_of(ANA)))
-            until(somebody_waits_for_a_lock, what="the chunk to meet the row")
-        erasing.result()
+    with erasing_against(context, f"UPDATE hostapp_visit SET owner = '{BEN}' WHERE id = {moved}", visits_of(ANA)):
+        pass
 
     assert list(Visit.objects.values_list("pk", "owner")) == [(moved, BEN)]
     assert done_of(context) == 4
@@ -195,11 +204,9 @@ def test_a_row_with_a_cascade_that_is_given_away_while_the_chunk_waits_survives(
     Click.objects.bulk_create([Click(recording=recording) for recording in recordings])
     context = make_context()
 
-    with other_connection() as other:
-        with transaction_of(other, f"UPDATE hostapp_recording SET owner = '{BEN}' WHERE id = {moved}"):
-            erasing = InThread(lambda: context.erase("visits", Recording.objects.filter(owner=ANA)))
-            until(somebody_waits_for_a_lock, what="the chunk to meet the row")
-        erasing.result()
+    giving_away = f"UPDATE hostapp_recording SET owner = '{BEN}' WHERE id = {moved}"
+    with erasing_against(context, giving_away, Recording.objects.filter(owner=ANA)):
+        pass
 
     assert list(Recording.objects.values_list("pk", "owner")) == [(moved, BEN)]
     assert Click.objects.count() == 1

@@ -59,19 +59,13 @@ def test_blocks_behind_the_newest_ids_are_counted_by_project():
     assert (one.pk, 2) not in counted()
 
 
-def test_the_newest_block_is_not_counted():
+def test_the_newest_block_and_one_within_an_hour_of_the_next_are_not_counted():
     fill(2, 3)
+    make_job(pk=2 << BLOCK_BITS, created_at=timezone.now() - timedelta(minutes=59))
 
     BlockCounter().count()
 
     assert {block for _, block in counted()} == {0}
-
-
-def test_a_block_is_not_counted_within_an_hour_of_the_next_ones_begin():
-    fill(2)
-    make_job(pk=1 << BLOCK_BITS, created_at=timezone.now() - timedelta(minutes=59))
-
-    assert BlockCounter().count() == 0
 
 
 def test_a_look_counts_so_many_blocks_and_the_next_goes_on(monkeypatch: pytest.MonkeyPatch):
