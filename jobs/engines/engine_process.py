@@ -21,7 +21,8 @@ from uuid import UUID, uuid4
 
 from django.db import Error
 
-from .. import conf, failpoints
+from .. import conf
+from ..db import failpoints
 from ..db.backoff import backoff
 from ..db.connection import engine_statement, limited_transaction
 from ..db.errors import ErrorKind, kind_of

@@ -9,7 +9,8 @@ from typing import Any, Final
 from django.db import Error, connections, router
 from django.db.models import QuerySet
 
-from .. import conf, failpoints
+from .. import conf
+from ..db import failpoints
 from ..db.backoff import backoff
 from ..db.connection import chunk_turn, jobs_connection, limited_transaction
 from ..db.errors import ErrorKind, kind_of

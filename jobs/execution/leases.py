@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from .. import conf, failpoints
+from .. import conf
+from ..db import failpoints
 from ..db.connection import limited_transaction
 from ..lifecycle import transitions
 from ..lifecycle.statements import Fence

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from django.db import Error
 
-from .. import conf, failpoints
+from .. import conf
 from ..actions import DEFAULT_BACKOFF, Action, find_action, max_attempts_of
 from ..actors import Actor
+from ..db import failpoints
 from ..db.backoff import backoff
 from ..db.connection import engine_statement, limited_transaction, reconnect
 from ..db.errors import ErrorKind, kind_of, takes_no_writes
@@ -72,18 +73,17 @@ def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | Non
     """Run a claimed and begun job and record the outcome; never raises what the action raised.
 
     ``then`` returns the worker's next job, which begins in the commit that ends this
-    one. It is called when that commit is tried, perhaps again, and must not change its answer.
+    one. It is called at each try of that commit and must not change its answer.
 
     Raises:
         Error: the database is away, or the outcome could not be recorded for a whole lease: release the job.
     """
-    attempt = _Attempt(
-        job=job, lease=lease, worker=worker, action=find_action(job.action), connection=driver_connection()
-    )
+    action = find_action(job.action)
+    attempt = _Attempt(job=job, lease=lease, worker=worker, action=action, connection=driver_connection())
     with _not_recorded_as_database_error():
-        if attempt.action is None:
+        if action is None:
             return _count_failure(attempt, f"No action called {job.action} is known to the worker.")
-        return _run_action(attempt, attempt.action, then)
+        return _run_action(attempt, action, then)
 
 
 def lose_attempt(job: Job, *, lease: Lease, worker: Actor) -> AttemptResult:

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from .. import conf, failpoints
+from .. import conf
 from ..actions import max_attempts_of
 from ..actors import SYSTEM
+from ..db import failpoints
 from ..db.connection import limited_transaction
 from ..lifecycle import transitions
 from ..lifecycle.finished import send_job_finished

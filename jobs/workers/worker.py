@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from django.db import Error
 
-from .. import conf, failpoints
+from .. import conf
+from ..db import failpoints
 from ..db.connection import engine_statement, limited_transaction
 from ..execution import runner
 from ..lifecycle import transitions

@@ -5,8 +5,8 @@ from typing import Final
 
 from django.db import IntegrityError, models
 
-from ... import failpoints
 from ...actors import Actor
+from ...db import failpoints
 from ...db.connection import jobs_connection
 from ...db.errors import is_unique_violation
 from ...db.notify import notify_due

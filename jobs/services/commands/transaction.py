@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.db import Error as DjangoDatabaseError
 
-from ... import failpoints
+from ...db import failpoints
 from ...db.connection import jobs_connection, service_transaction
 from ...db.errors import ErrorKind, is_lock_timeout, kind_of
 from ...exceptions import Busy, ConcurrentChange, OutcomeUnknown

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from jobs import failpoints, schedule_job
+from jobs import schedule_job
 from jobs.actors import SYSTEM
+from jobs.db import failpoints
 from jobs.exceptions import ActiveJobExists, BatchConflict, Busy, ConcurrentChange, IdempotencyKeyReused, JobsError
 from jobs.models import Job, JobEvent
 from jobs.services.commands.idempotency import IdempotentRequest, Scheduled

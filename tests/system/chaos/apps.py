@@ -17,7 +17,7 @@ class ChaosConfig(AppConfig):
     def ready(self) -> None:
         # Not before the apps are loaded, and only where it is asked for.
         if directory := os.environ.get(CONTROL):
-            from jobs import failpoints
+            from jobs.db import failpoints
             from tests.system.chaos.faults import Faults
 
             failpoints.hook = Faults(Path(directory))

@@ -28,7 +28,7 @@ class Injected(RuntimeError):
 
 
 class Faults:
-    """The hook of ``jobs.failpoints``: takes the file named for the place by renaming it, and obeys it."""
+    """The hook of ``jobs.db.failpoints``: takes the file named for the place by renaming it, and obeys it."""
 
     def __init__(self, control: Path) -> None:
         self._control = control

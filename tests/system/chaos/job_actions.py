@@ -4,7 +4,8 @@ import time
 from datetime import timedelta
 from typing import Final
 
-from jobs import JobContext, action, failpoints
+from jobs import JobContext, action
+from jobs.db import failpoints
 from jobs.db.clock import NOW
 from tests.system.chaos.models import Effect, Item
 
