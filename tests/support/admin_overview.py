@@ -1,4 +1,4 @@
-"""What tests of the overview stand on: a look at it, and something to be seen."""
+"""The overview as staff read it, and ended jobs for it."""
 
 import re
 from datetime import datetime, timedelta

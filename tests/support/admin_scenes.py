@@ -1,4 +1,4 @@
-"""What there is to be looked at: rows with texts as bad as they come, and every page and state of ours."""
+"""Hostile rows, and a tour through every page and state of the admin."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ MANY: Final = 60  # more than a page of the list
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """The rows whose pages are looked at; a job for each status, and one that is held."""
+    """The rows: a job for each status, one that is held, and a pause."""
 
     jobs: dict[str, Job]
     pause: Pause
 
 
 def make_scene() -> Scene:
-    """Make a job of each status, a history, workers and a pause; all that others write is hostile."""
+    """Make a job of each status, a history, workers and a pause, with hostile texts."""
     project = make_project(name=HOSTILE, organization=make_organization(name=f"{HOSTILE} Ltd."))
     texts = {"reference_id": HOSTILE[:60], "description": HOSTILE, "parameters": {"note": HOSTILE}, "project": project}
     jobs = {status.value: make_job(status=status, **texts) for status in Status}
@@ -51,7 +51,7 @@ def make_scene() -> Scene:
 
 
 def paths(scene: Scene, site: Site) -> list[str]:
-    """Return the addresses of all our pages that are there to be looked at."""
+    """Return the addresses of all pages."""
     names = ("job", "apikey", "organization", "project", "pause")
     lists = [reverse(f"admin:jobs_{name}_changelist") for name in names]
     jobs, overview = lists[0], reverse("admin:jobs_job_overview")
@@ -71,17 +71,17 @@ def paths(scene: Scene, site: Site) -> list[str]:
 
 
 def tour(visitor: Visit, scene: Scene, site: Site) -> Iterator[str]:
-    """Open each page, then bring about each state that has no address; the value says where we are."""
+    """Open each page, then reach each state that has no address; the value names the state."""
     for path in paths(scene, site):
         visitor.open(path)
         yield path
     yield from bulk_tour(visitor)
-    yield from step_tour(visitor, scene)
+    yield from intervention_tour(visitor, scene)
     yield from key_tour(visitor, site)
 
 
 def bulk_tour(visitor: Visit) -> Iterator[str]:
-    """Come to the page that asks, for ticked jobs and for all that match, and to what is then told."""
+    """Make bulk changes of ticked jobs and of all that match."""
     page, jobs = visitor.page, reverse("admin:jobs_job_changelist")
     visitor.open(f"{jobs}?status=scheduled")
     page.locator("#result_list tbody input[name=_selected_action]").first.check()
@@ -102,8 +102,8 @@ def bulk_tour(visitor: Visit) -> Iterator[str]:
     yield "a job that runs all that match was made"
 
 
-def step_tour(visitor: Visit, scene: Scene) -> Iterator[str]:
-    """Retry a job, and try again, which is refused; disable an organization."""
+def intervention_tour(visitor: Visit, scene: Scene) -> Iterator[str]:
+    """Retry a job; disable an organization."""
     failed = scene.jobs["failed"]
     visitor.open(reverse("admin:jobs_job_change", args=[failed.pk]))
     visitor.page.click("summary:has-text('Retry this job')")
@@ -117,7 +117,7 @@ def step_tour(visitor: Visit, scene: Scene) -> Iterator[str]:
 
 
 def key_tour(visitor: Visit, site: Site) -> Iterator[str]:
-    """Replace a key, come to the page that asks for keys to be revoked, and revoke them."""
+    """Replace a key, then revoke all keys."""
     visitor.open(reverse("admin:jobs_apikey_change", args=[site.key_id]))
     visitor.page.click("summary:has-text('Replace this key')")
     visitor.press("button:has-text('Replace the key')")

@@ -1,4 +1,4 @@
-"""A member of staff at a browser: what the pages are opened, looked at and worked with by."""
+"""A superuser in a real browser, and what is measured there."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,13 +10,13 @@ from playwright.sync_api import Browser, BrowserContext, Page
 PASSWORD: Final = "a password for this test"
 STAFF: Final = "staff"
 SERIOUS: Final = ("serious", "critical")
-# Far more than any page of ours has.
+# More than any page has.
 MOST_TABS: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """A browser in which a superuser has logged in, and what it complained of so far."""
+    """A browser in which a superuser has logged in; ``complaints`` are console messages and outside requests."""
 
     context: BrowserContext
     page: Page
@@ -24,18 +24,18 @@ class Visit:
     complaints: list[str]
 
     def open(self, path: str) -> None:
-        """Open a page, which must be there."""
+        """Open a page, which must answer with 200."""
         answer = self.page.goto(f"{self.address}{path}")
         assert answer is not None
         assert answer.status == 200, (path, answer.status)
 
     def press(self, selector: str) -> None:
-        """Click on what leads to another page."""
+        """Click on a link or button that opens another page."""
         with self.page.expect_navigation():
             self.page.click(selector)
 
     def tab_to(self, selector: str) -> None:
-        """Press Tab until the first element that is meant has the focus."""
+        """Press Tab until the first element that matches has the focus."""
         meant = self.page.locator(selector).first
         meant.wait_for()
         for _ in range(MOST_TABS):
@@ -45,7 +45,7 @@ class Visit:
         raise AssertionError(f"no key leads to {selector}")
 
     def enter(self) -> None:
-        """Press Enter, which leads to another page."""
+        """Press Enter, which opens another page."""
         with self.page.expect_navigation():
             self.page.keyboard.press("Enter")
 
@@ -72,7 +72,7 @@ def visit(browser: Browser, address: str, **how: Any) -> Visit:
 
 
 def violations(page: Page) -> list[str]:
-    """Return what axe calls serious or critical on the page, opening what is folded first."""
+    """Unfold everything on the page; return what axe calls serious or critical."""
     page.evaluate("document.querySelectorAll('#content details').forEach(each => each.open = true)")
     return [
         f"{violation['id']}: {node['html'][:160]}"
@@ -83,7 +83,7 @@ def violations(page: Page) -> list[str]:
 
 
 def too_wide(page: Page) -> str:
-    """Return by how much the page is wider than its window, and what sticks out; nothing: it fits."""
+    """Return the width of a page that is wider than its window, and the elements that stick out; "" if it fits."""
     return page.evaluate("""() => {
         const width = document.documentElement.clientWidth, whole = document.documentElement.scrollWidth;
         if (whole <= width) return "";
@@ -94,7 +94,7 @@ def too_wide(page: Page) -> str:
 
 
 def unreachable_regions(page: Page) -> list[str]:
-    """Return what scrolls sideways and cannot be reached by keyboard."""
+    """Return the elements that scroll sideways and cannot be reached by keyboard."""
     return page.evaluate("""() => [...document.querySelectorAll("#content *")]
         .filter(each => each.scrollWidth > each.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(each).overflowX))
         .filter(each => each.tabIndex < 0 && !each.querySelector("a[href], button, input, select, summary"))

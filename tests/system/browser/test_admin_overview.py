@@ -1,4 +1,4 @@
-"""The overview keeps itself fresh in a real browser: only if asked to, and never where nobody looks."""
+"""The overview in a real browser: it is refreshed on demand, and only while it is visible."""
 
 from django.urls import reverse
 from playwright.sync_api import Browser, Page

@@ -1,4 +1,4 @@
-"""Adding a job: by the service that the API calls, for those with the permission, every refusal at its field."""
+"""The form that adds a job: the service's result, and each invalid value as an error of its field."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final

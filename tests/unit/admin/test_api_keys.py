@@ -1,4 +1,4 @@
-"""API keys: made through the service, shown once, revoked, never changed and never deleted."""
+"""API keys in the admin: created by the service, the secret shown once, listed without it."""
 
 from datetime import timedelta
 from typing import Any, Final

@@ -80,7 +80,7 @@ def test_an_invalid_reason_shows_the_page_again(client: Client):
     assert not is_changed("cancel", job)
 
 
-def test_ticked_jobs_are_cancelled_in_all_projects_and_no_others(client: Client):
+def test_ticked_jobs_are_cancelled_in_all_projects_and_no_other_job(client: Client):
     chosen = [make_job(project=make_project()), make_running_job(project=make_project())]
     other = make_job()
 

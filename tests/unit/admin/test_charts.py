@@ -1,4 +1,4 @@
-"""The charts of the overview: what is drawn is what is told, in words and in the table."""
+"""The charts of the overview show the numbers of its table."""
 
 import re
 from datetime import datetime, timedelta

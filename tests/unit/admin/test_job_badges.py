@@ -1,4 +1,4 @@
-"""What the jobs list says of each job: what it waits for, how old it is, how far it has come, whom it is about."""
+"""The columns of the jobs list: why a job waits, its age, its masked reference."""
 
 import re
 from datetime import timedelta

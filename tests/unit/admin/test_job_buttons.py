@@ -1,4 +1,4 @@
-"""The buttons of a job's page: offered by state and permission, guarded, logged without a person, and true."""
+"""Interventions on a job's page: offered by status and permission, logged without a person, reported truthfully."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -103,15 +103,15 @@ def test_a_button_changes_the_job_and_reports_it(client: Client, user: Any, name
 def test_each_button_has_a_permission_of_its_own(name: str):
     permission, _, columns, *_ = BUTTONS[name]
     job = make_job(**columns)
-    others = with_permissions(*(one for one in STAFF_MAY if one != permission))
+    without_it = with_permissions(*(one for one in STAFF_MAY if one != permission))
     without_view = with_permissions(*STAFF_MAY[1:])
 
-    refused = [press(others, name, job), press(without_view, name, job), press(client_of(None), name, job)]
+    refused = [press(without_it, name, job), press(without_view, name, job), press(client_of(None), name, job)]
 
     assert [response.status_code for response in refused] == [403, 403, 302]
     assert "/login/" in refused[2].url
     assert is_untouched(job)
-    assert name not in offered_on(page_of(others, job), job)
+    assert name not in offered_on(page_of(without_it, job), job)
     assert name in offered_on(page_of(with_permissions("view_job", permission), job), job)
     assert press(with_permissions("view_job", permission), name, job).status_code == 302
     assert JobEvent.objects.filter(job=job).exists()

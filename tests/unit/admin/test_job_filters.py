@@ -1,4 +1,4 @@
-"""The filters, counts and badges of the jobs list, and the links that it is made of."""
+"""The filters of the jobs list, their counts, and the links of the list."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The jobs list: what it shows, finds and counts, and what it costs."""
+"""The jobs list: columns, search, filters, pages and queries."""
 
 from datetime import timedelta
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""A job's page: all of it to be read, nothing to be changed, and nothing that others wrote is more than text."""
+"""The page of a job: its contents, escaped and masked, without fields to edit."""
 
 from datetime import timedelta
 from typing import Final
@@ -176,13 +176,13 @@ def test_neither_title_nor_links_nor_history_name_the_reference(client: Client):
 
 def test_the_newest_ten_other_jobs_for_the_reference_are_listed(client: Client):
     job = make_job(reference_id=ANA)
-    others = [make_job(reference_id=ANA, action=f"act_{number}") for number in range(11)]
+    related = [make_job(reference_id=ANA, action=f"act_{number}") for number in range(11)]
     stranger = make_job(reference_id="ana@example.co")
 
     html = page_of(client, job)
 
-    listed = [other.pk for other in [*others, stranger] if f'<a href="{url("job_change", other.pk)}"' in html]
-    assert listed == [other.pk for other in others[1:]]
+    listed = [other.pk for other in [*related, stranger] if f'<a href="{url("job_change", other.pk)}"' in html]
+    assert listed == [other.pk for other in related[1:]]
     assert f'href="{url("job_changelist")}?same_as={job.pk}"' in html
 
 

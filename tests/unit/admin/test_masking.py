@@ -1,4 +1,4 @@
-"""What is shown of a reference to those who may not see it."""
+"""References are masked for users without the permission to see them."""
 
 import pytest
 

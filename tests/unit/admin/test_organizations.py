@@ -1,4 +1,4 @@
-"""An organization's page: its jobs by project, and the button that shuts it out."""
+"""The page of an organization: its jobs by project, and the button that disables it."""
 
 from dataclasses import replace
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The overview: what it says, to whom, and what it costs."""
+"""The overview: its texts, links and queries."""
 
 import re
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What all pages of our admin keep to."""
+"""Rules that every page of the admin keeps."""
 
 import re
 from html.parser import HTMLParser

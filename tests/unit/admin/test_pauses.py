@@ -1,4 +1,4 @@
-"""Pauses: seen by those who may, made and lifted through the services by those who may do that."""
+"""Pauses in the admin: list, add, resume."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Roles × addresses: what each of the groups that ``createroles`` makes may open and may change in our pages."""
+"""Roles and addresses: what each role of ``createroles`` may open and change in the admin."""
 
 from collections.abc import Callable
 from typing import Any, Final

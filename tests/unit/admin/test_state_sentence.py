@@ -1,4 +1,4 @@
-"""Why a job is where it is, in one sentence, and how fast it gets on."""
+"""The sentence that says why a job has its status, and the rate of its progress."""
 
 import re
 from datetime import UTC, datetime, timedelta

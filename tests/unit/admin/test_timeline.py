@@ -1,4 +1,4 @@
-"""What happened to a job, on its page: events with who was at work, attempts with their errors, tracebacks for few."""
+"""The history on a job's page: events with their actors, attempts with their errors, tracebacks."""
 
 from datetime import timedelta
 from typing import Any, Final

@@ -41,11 +41,11 @@ def roll_up_all() -> None:
 def test_the_periods_cover_the_span_without_gaps(span: str):
     overview = report(span)
 
-    now, periods, step = overview.health.checked_at, overview.periods, SPANS[span].period
+    now, periods, length = overview.health.checked_at, overview.periods, SPANS[span].period
     assert periods[0].since <= now - SPANS[span].length < periods[1].since
     assert periods[-1].since <= now < periods[-1].until
     assert [period.until for period in periods[:-1]] == [period.since for period in periods[1:]]
-    assert {period.until - period.since for period in periods} == {step}
+    assert {period.until - period.since for period in periods} == {length}
 
 
 @pytest.mark.parametrize("span", SPANS)
