@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
+from django.db import connection
 from django.test import override_settings
+from pytest_django.plugin import DjangoDbBlocker
 
 from jobs.engines import engine_process
 from tests.support.api_client import Api
 from tests.support.concurrency import until
 from tests.support.factories import make_key, make_project
+from tests.support.fast_postgres import speed_up
 
 DATABASE_FIXTURES: Final = {"db", "transactional_db", "live_server"}
 DATABASE_MARKERS: Final = ("django_db", "uses_database", "skipif")
@@ -64,6 +67,14 @@ def time_limit(item: pytest.Item) -> float:
     """Return the seconds that a test's own marker ``timeout`` gives it; 0: it has none."""
     marker = item.get_closest_marker("timeout")
     return float(marker.args[0]) if marker else 0
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The test database, which waits for no disk."""
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock():
+            speed_up()
 
 
 @pytest.fixture

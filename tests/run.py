@@ -70,11 +70,25 @@ def wait_for(runs: "list[subprocess.Popen[bytes]]") -> int:
     """Wait until all have ended; return the first exit status that is not 0."""
     try:
         return next(filter(None, [run.wait() for run in runs]), 0)
-    except SystemExit:
-        # Ctrl-C reaches pytest as well, SIGTERM does not.
+    except (KeyboardInterrupt, SystemExit) as reason:
         for run in runs:
-            run.send_signal(signal.SIGINT)
+            # Ctrl-C has reached a run in our own process group.
+            if has_own_group(run) or isinstance(reason, SystemExit):
+                send(run, signal.SIGINT)
         raise
+
+
+def has_own_group(process: "subprocess.Popen[bytes]") -> bool:
+    """Say whether a process runs as the first of a process group of its own."""
+    return process.poll() is None and os.getpgid(process.pid) == process.pid
+
+
+def send(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    """Send a signal to a process, and to those that it has started if it has a group of its own."""
+    if has_own_group(process):
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)  # does nothing to one that has ended
 
 
 @contextmanager
@@ -97,7 +111,10 @@ def pytest_on(
         title = f"\n==> The tests on {server or f'SQLite {sqlite3.sqlite_version}, in a file'}"
         report = stack.enter_context(tempfile.TemporaryFile()) if is_beside else None
         print(title, flush=True)
-        process = subprocess.Popen([sys.executable, *PYTEST, *arguments], cwd=ROOT, env=environment, stdout=report)
+        command = [sys.executable, *PYTEST, *arguments]
+        # One that has the terminal for itself may be asked to debug, and must stay in its foreground.
+        group = 0 if is_beside else None
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=report, process_group=group)
         try:
             yield process
         finally:
@@ -115,7 +132,7 @@ def wait_or_kill(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         print("pytest does not end; killing it", file=sys.stderr)
     finally:
-        process.kill()  # does nothing to one that has ended
+        send(process, signal.SIGKILL)
 
 
 if __name__ == "__main__":
