@@ -1,16 +1,20 @@
 """Starts the programs of a test of an engine: dispatchers and workers, each a process on the test database."""
 
 import tempfile
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from tests.support.concurrency import until
 from tests.support.processes import Process, environment_on_test_database, run_python
 
 SETTINGS = "tests.system.engines.settings"
 
-# A Celery worker takes seconds to start, and the machine may be busy.
-wait_for = partial(until, seconds=60)
+
+def wait_for(condition: Callable[[], Any], *, what: str) -> Any:
+    """Wait as ``until`` does, but longer: a Celery worker takes seconds to start, and the machine may be busy."""
+    from tests.support.concurrency import until  # the benchmarks import this module without settings
+
+    return until(condition, what=what, seconds=60)
 
 
 class Program(Process):
