@@ -50,24 +50,17 @@ def as_sent(data: Any) -> str:
     return json.dumps({"data": data}, separators=(",", ":"))
 
 
-def test_list(api: Api):
+def test_the_list_and_the_details_of_a_job_are_those_of_the_documentation(api: Api):
     store(SCHEDULED, api.project)
     store(CANCELLED, api.project)
 
-    response = api.get("/jobs?limit=50&page=1")
+    listed, shown = api.get("/jobs?limit=50&page=1"), api.get("/jobs/3451")
 
-    assert (response.status_code, response.content.decode()) == (200, as_sent([CANCELLED, SCHEDULED]))
-
-
-def test_details(api: Api):
-    store(SCHEDULED, api.project)
-
-    response = api.get("/jobs/3451")
-
-    assert (response.status_code, response.content.decode()) == (200, as_sent(SCHEDULED))
+    assert (listed.status_code, listed.content.decode()) == (200, as_sent([CANCELLED, SCHEDULED]))
+    assert (shown.status_code, shown.content.decode()) == (200, as_sent(SCHEDULED))
 
 
-def test_cancel(api: Api):
+def test_the_answer_to_a_cancel_is_that_of_the_documentation(api: Api):
     store({**CANCELLED, "status": "scheduled", "updatedAt": None}, api.project)
 
     response = api.delete("/jobs/3452")
@@ -89,16 +82,13 @@ def test_members_and_types_are_the_same_in_every_status(api: Api, status: Status
     assert not any(isinstance(value, bool) for value in answered.values())
 
 
-def test_a_failed_job_shows_its_error(api: Api):
-    job = make_job(project=api.project, status=Status.FAILED, errors="There are still rows in events.")
-
-    assert api.get(f"/jobs/{job.pk}").json()["data"]["errors"] == "There are still rows in events."
-
-
-def test_text_is_utf_8_and_not_escaped(api: Api):
-    job = make_job(project=api.project, reference_id="żółć@例え.jp")
+def test_a_failed_job_shows_its_error_and_text_is_utf_8_and_not_escaped(api: Api):
+    job = make_job(
+        project=api.project, status=Status.FAILED, errors="There are still rows.", reference_id="żółć@例え.jp"
+    )
 
     response = api.get(f"/jobs/{job.pk}")
 
+    assert response.json()["data"]["errors"] == "There are still rows."
     assert '"referenceId":"żółć@例え.jp"'.encode() in response.content
     assert response["Content-Type"] == "application/json"

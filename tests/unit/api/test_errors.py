@@ -17,35 +17,32 @@ class Broken(Exception):
     """An unexpected error."""
 
 
-def answer_when(error: Exception, api: Api):
-    """Return the answer to a GET whose service raises."""
+def answer_when(error: Exception, api: Api, place: str = "views.get_job_and_time"):
+    """Return the answer to a GET in which a function of the API's raises."""
     api.client.raise_request_exception = False
-    with patch("jobs.api.views.get_job_and_time", side_effect=error):
+    with patch(f"jobs.api.{place}", side_effect=error):
         return api.get("/jobs/1")
 
 
+@pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize(
     "error", [Broken("secret"), exceptions.ActionMisused("x"), exceptions.JobFailed("x"), JobsError("x")]
 )
-def test_an_unexpected_error_is_a_500_in_json_and_is_logged_and_signalled(api: Api, error: Exception, caplog):
+def test_an_unexpected_error_is_a_500_in_json_and_is_logged_and_signalled(
+    api: Api, error: Exception, debug: bool, caplog: pytest.LogCaptureFixture
+):
     seen = []
     got_request_exception.connect(receiver := lambda **further: seen.append(further))
 
-    response = answer_when(error, api)
+    with override_settings(DEBUG=debug):
+        response = answer_when(error, api)
 
     got_request_exception.disconnect(receiver)
     assert_error(response, 500, "internal_error")
-    assert len(seen) == 1
-    assert [record.exc_info[1] for record in caplog.records if record.levelno == logging.ERROR] == [error]
-
-
-@pytest.mark.parametrize("debug", [True, False])
-def test_a_500_is_json_in_debug_mode_too(api: Api, debug: bool):
-    with override_settings(DEBUG=debug):
-        response = answer_when(Broken("secret"), api)
-
     assert response["Content-Type"] == "application/json"
     assert b"secret" not in response.content
+    assert len(seen) == 1
+    assert [record.exc_info[1] for record in caplog.records if record.levelno == logging.ERROR] == [error]
 
 
 class Sqlstate(Exception):
@@ -69,9 +66,12 @@ OUTAGES = [
 ]
 
 
+@pytest.mark.parametrize("place", ["views.get_job_and_time", "authentication.find_access"])
 @pytest.mark.parametrize("error", OUTAGES)
-def test_an_error_of_the_database_that_may_pass_is_a_503_with_retry_after(api: Api, error: Exception, caplog):
-    response = answer_when(error, api)
+def test_an_error_of_the_database_that_may_pass_is_a_503_with_retry_after(
+    api: Api, error: Exception, place: str, caplog: pytest.LogCaptureFixture
+):
+    response = answer_when(error, api, place)
 
     assert_error(response, 503, "unavailable")
     assert int(response["Retry-After"]) > 0
@@ -81,13 +81,6 @@ def test_an_error_of_the_database_that_may_pass_is_a_503_with_retry_after(api: A
 @pytest.mark.parametrize("error", [IntegrityError("x"), DataError("x"), caused(OperationalError, "42P01")])
 def test_any_other_error_of_the_database_is_a_500(api: Api, error: Exception):
     assert answer_when(error, api).status_code == 500
-
-
-def test_an_outage_while_the_key_is_looked_up_is_a_503(api: Api):
-    with patch("jobs.api.authentication.find_access", side_effect=InterfaceError("gone")):
-        response = api.get("/jobs")
-
-    assert_error(response, 503, "unavailable")
 
 
 def test_the_request_id_is_the_callers_if_it_is_well_formed(api: Api):
@@ -139,7 +132,7 @@ def test_checks_come_in_the_documented_order(api: Api):
     assert status("DELETE", ours, f"/jobs/{job.pk}", api.secret) == 200
 
 
-def test_details_name_the_field_by_its_public_name(api: Api):
+def test_details_name_the_field_by_its_public_name_and_are_absent_where_there_is_none(api: Api):
     late = {"action": "touch_publicly", "referenceId": "x", "startAt": 10**15}
 
     assert_error(api.post("/jobs", late), 400, "invalid_field", details={"field": "startAt"})
@@ -147,9 +140,5 @@ def test_details_name_the_field_by_its_public_name(api: Api):
     assert_error(api.post("/jobs", b"[]"), 400, "invalid_field", details={"field": "body"})
     unknown = api.post("/jobs", {"action": "x", "referenceId": "x"})
     assert_error(unknown, 400, "unknown_action", details={"field": "action"})
-
-
-def test_an_error_without_further_facts_has_no_details(api: Api):
     job = make_job(project=api.project, status=Status.COMPLETED)
-
     assert "details" not in api.delete(f"/jobs/{job.pk}").json()
