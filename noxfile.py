@@ -1,6 +1,6 @@
-"""The whole suite on every supported pair of Python and Django, each on SQLite and on PostgreSQL.
+"""Runs the tests of `make test` on every supported pair of Python and Django; part of `make nightly`.
 
-``nox`` runs all pairs, ``nox -p 3.13`` some, ``nox -- --only sqlite tests/unit/api`` hands the
+``nox`` runs all pairs, ``nox -p 3.13`` some, ``nox -- --only sqlite tests/unit/api`` passes the
 rest to ``tests/run.py``. A pair whose interpreter is not on this machine is skipped, and
 the summary names it; with ``CI`` set it fails.
 """

@@ -76,16 +76,36 @@ def running_server(log: IO[bytes] | None = None) -> Iterator[int]:
             server.wait(timeout=START_SECONDS)
 
 
-def wait_until_it_answers(port: int, server: subprocess.Popen[bytes]) -> None:
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_until_it_answers(port: int, server: "subprocess.Popen[bytes]") -> None:
+    """Wait until a server takes connections.
+
+    Raises:
+        RuntimeError: it has ended, or does not in ``START_SECONDS``.
+    """
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.poll() is None:
         try:
-            send(port, b"GET /public/x/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            request(port, "/livez")
         except OSError:
             time.sleep(0.05)
         else:
             return
-    raise RuntimeError(f"gunicorn did not start; its exit status is {server.poll()}")
+    raise RuntimeError(f"the server did not start; its exit status is {server.poll()}")
+
+
+def request(
+    port: int, path: str, *headers: str, method: str = "GET", host: str = "localhost", body: str = ""
+) -> "Answer":
+    """Send one request over a connection of its own; return the answer."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers]
+    lines += [f"Content-Length: {len(body)}", "", body]
+    return send(port, "\r\n".join(lines).encode())
 
 
 def send(port: int, request: bytes) -> Answer:

@@ -15,7 +15,6 @@
 
 import difflib
 import re
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from typing import Final
 
 from tests.support.environments import CLEAN, run
 from tests.support.host_projects import ROOT, build_wheel
+from tests.support.http_server import free_port
 from tests.support.shells import Shell
 from tests.support.staff_login import Staff
 
@@ -223,10 +223,7 @@ def new_reader(directory: Path, *, python: Path, wheel: Path | None = None) -> I
     env |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PIP_QUIET": "3"}
     folder = directory / "folder"
     folder.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    reader = Reader(folder=folder, page=PAGE, wheel=wheel or build_wheel(directory), port=port, env=env)
+    reader = Reader(folder=folder, page=PAGE, wheel=wheel or build_wheel(directory), port=free_port(), env=env)
     try:
         yield reader
     finally:

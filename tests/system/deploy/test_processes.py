@@ -36,7 +36,7 @@ from tests.support.deployment import (
 )
 from tests.support.doc_pages import PAGES
 from tests.support.factories import make_job, make_project
-from tests.support.http_server import Answer, database_url, send
+from tests.support.http_server import Answer, database_url, free_port, request, wait_until_it_answers
 from tests.support.sessions import record_sessions
 from tests.support.worker_process import status_of
 from tests.system.engines.engines import BROKER_URL, Celery, check_available
@@ -96,26 +96,8 @@ def ends_within(process: "subprocess.Popen[bytes]", seconds: float) -> int:
     return status
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def get(port: int, path: str, *headers: str, host: str = HOST) -> Answer:
-    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers]
-    return send(port, "\r\n".join([*lines, "", ""]).encode())
-
-
-def wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            get(port, "/livez")
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"it did not start; its exit status is {process.poll()}")
+    return request(port, path, *headers, host=host)
 
 
 # ---------------------------------------------------------------- what serves
@@ -125,7 +107,7 @@ def wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
 def test_the_site_is_served_as_production_has_it(where: str):
     port = free_port()
     with running(where, port=port) as server:
-        wait_until_ready(port, server)
+        wait_until_it_answers(port, server)
         forwarded = "X-Forwarded-Proto: https"
 
         alive, ready = get(port, "/livez"), get(port, "/readyz")
@@ -149,10 +131,10 @@ def test_the_image_s_own_check_tells_a_site_that_serves_from_one_that_does_not()
 
     before = subprocess.run(check, capture_output=True, timeout=60)
     with running("Dockerfile", port=port) as server:
-        wait_until_ready(port, server)
+        wait_until_it_answers(port, server)
         served = subprocess.run(check, capture_output=True, timeout=60)
     with running("Dockerfile", port=port, ALLOWED_HOSTS=HOST) as server:
-        wait_until_ready(port, server)
+        wait_until_it_answers(port, server)
         unknown = subprocess.run(check, capture_output=True, timeout=60)
 
     assert (before.returncode, served.returncode, unknown.returncode) == (1, 0, 1)

@@ -4,18 +4,16 @@ import re
 import secrets
 import shlex
 import shutil
-import socket
 import subprocess
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.support.deployment import ROOT, Stage, apps, exec_form, stages
+from tests.support.deployment import ROOT, apps, exec_form, stages
 from tests.support.environments import CLEAN, required_python, run
-from tests.support.http_server import send
+from tests.support.http_server import free_port, request, wait_until_it_answers
 from tests.support.interpreters import REQUIRED
 
 pytestmark = pytest.mark.timeout(600)
@@ -85,18 +83,11 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """The last stage, built."""
     root = tmp_path_factory.mktemp("image")
     pair = REQUIRED[-1]
-    build: Build | None = None
     for stage in stages():
         assert stage.base == f"python:{pair.python}-slim"
-        build = _build(stage, root, required_python(pair))
-    assert build is not None
-    return build
-
-
-def _build(stage: Stage, root: Path, python: str) -> Build:
-    build = Build(root=root, python=python)
-    for word, said in stage.instructions:
-        build.take(word, said)
+        build = Build(root=root, python=required_python(pair))
+        for word, said in stage.instructions:
+            build.take(word, said)
     return build
 
 
@@ -129,12 +120,14 @@ def test_what_is_built_migrates_works_and_serves(image: Build, tmp_path: Path):
     before = sorted(path for path in image.root.rglob("*") if "__pycache__" not in path.parts)
     image.run(*apps()["migrate"]["command"])
     image.run(*apps()["worker"]["command"], "--drain")
-    port = _free_port()
+    port = free_port()
     command = [word.replace("0.0.0.0:8000", f"127.0.0.1:{port}") for word in stages()[-1].listed("CMD")]
 
     with subprocess.Popen(image.command(*command), cwd=image.workdir, env=image.environment) as server:
         try:
-            answers = {path: _get(port, path, server) for path in ("/livez", "/readyz", "/static/jobsite/site.css")}
+            wait_until_it_answers(port, server)
+            paths = ("/livez", "/readyz", "/static/jobsite/site.css")
+            answers = {path: request(port, path, "X-Forwarded-Proto: https").status for path in paths}
         finally:
             server.terminate()
     after = sorted(path for path in image.root.rglob("*") if "__pycache__" not in path.parts)
@@ -143,19 +136,3 @@ def test_what_is_built_migrates_works_and_serves(image: Build, tmp_path: Path):
     assert after == before
     assert answers == {"/livez": 200, "/readyz": 200, "/static/jobsite/site.css": 200}
     assert server.returncode == 0
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def _get(port: int, path: str, server: "subprocess.Popen[bytes]") -> int:
-    lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", "X-Forwarded-Proto: https", "", ""]
-    end = time.monotonic() + 60
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            return send(port, "\r\n".join(lines).encode()).status
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"it does not answer; its exit status is {server.poll()}")

@@ -4,12 +4,12 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -18,11 +18,13 @@ import psycopg
 import pytest
 
 from tests.settings import TEST_RUN
+from tests.support.concurrency import until
 from tests.support.deployment import ROOT, clean_environment
 from tests.support.environments import run
-from tests.support.http_server import send
+from tests.support.http_server import free_port, request, wait_until_it_answers
 from tests.support.postgres import Server
 
+eventually = partial(until, seconds=60)
 PAGE: Final = (ROOT / "docs/how-to/pgbouncer.md").read_text()
 PROGRAM: Final = shutil.which("pgbouncer")
 # So few that transactions of different clients must share them.
@@ -86,41 +88,36 @@ def configuration(parts: SplitResult, port: int, directory: Path) -> str:
 
 
 @pytest.fixture
-def pooled(tmp_path: Path) -> Iterator[Pooled]:
+def pooled() -> Iterator[Pooled]:
     if PROGRAM is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("pgbouncer is not installed here")
     server = Server(url=os.environ["DATABASE_URL"], version="", origin="the suite's")
-    with server.new_database(f"test_jobs_{TEST_RUN}") as direct, socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
-        listener.close()
-        parts = urlsplit(direct)
-        for path in tmp_path.parents[:3]:  # of this run alone
-            path.chmod(0o755)
-        tmp_path.chmod(0o777)
-        (tmp_path / "users.txt").write_text(f'"{parts.username or "postgres"}" "{parts.password or ""}"\n')
-        (tmp_path / "pgbouncer.ini").write_text(configuration(parts, port, tmp_path))
-        with subprocess.Popen([PROGRAM, str(tmp_path / "pgbouncer.ini")]) as pooler:
-            url = f"postgres://{parts.username or 'postgres'}@127.0.0.1:{port}/jobs"
-            _wait_until_it_answers(url)
-            site = {"SECRET_KEY": secrets.token_urlsafe(50), "ALLOWED_HOSTS": "localhost", "INSECURE_HTTP": "1"}
-            environment = clean_environment(DATABASE_URL=url, DJANGO_SETTINGS_MODULE="jobsite.settings", **site)
+    # Not below TMPDIR: started by root, pgbouncer runs as `nobody`, who must get there.
+    with (
+        tempfile.TemporaryDirectory(prefix="jobs-pgbouncer-", dir="/tmp") as name,
+        server.new_database(f"test_jobs_{TEST_RUN}") as direct,
+    ):
+        directory, port, parts = Path(name), free_port(), urlsplit(direct)
+        directory.chmod(0o777)
+        (directory / "users.txt").write_text(f'"{parts.username or "postgres"}" "{parts.password or ""}"\n')
+        (directory / "pgbouncer.ini").write_text(configuration(parts, port, directory))
+        url = f"postgres://{parts.username or 'postgres'}@127.0.0.1:{port}/jobs"
+        site = {"SECRET_KEY": secrets.token_urlsafe(50), "ALLOWED_HOSTS": "localhost", "INSECURE_HTTP": "1"}
+        environment = clean_environment(DATABASE_URL=url, DJANGO_SETTINGS_MODULE="jobsite.settings", **site)
+        with subprocess.Popen([PROGRAM, str(directory / "pgbouncer.ini")]) as pooler:
             try:
+                eventually(lambda: takes_connections(url), what="pgbouncer to take connections")
                 yield Pooled(direct=direct, port=port, environment=environment)
             finally:
                 pooler.terminate()
 
 
-def _wait_until_it_answers(url: str) -> None:
-    end = time.monotonic() + 20
-    while True:
-        try:
-            psycopg.connect(url, connect_timeout=5, prepare_threshold=None).close()
-        except psycopg.OperationalError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)
-        else:
-            return
+def takes_connections(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=5, prepare_threshold=None).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def test_a_site_migrates_works_and_serves_behind_a_pooler_of_transactions(pooled: Pooled, tmp_path: Path):
@@ -132,10 +129,18 @@ def test_a_site_migrates_works_and_serves_behind_a_pooler_of_transactions(pooled
         command = [sys.executable, "manage.py", "jobworker", "--threads", "4"]
         workers = [subprocess.Popen(command, cwd=ROOT, env=pooled.environment, stderr=log) for _ in range(2)]
         try:
-            _until(lambda: pooled.statuses() == {"completed": 20}, "all jobs to be completed")
-            _until(lambda: (tmp_path / "workers.log").read_text().count("NOTIFY is not heard here") == 2, "the note")
+            eventually(lambda: pooled.statuses() == {"completed": 20}, what="all jobs to be completed")
+            until(
+                lambda: (tmp_path / "workers.log").read_text().count("NOTIFY is not heard here") == 2,
+                what="the note",
+                seconds=60,
+            )
             statuses = _use_the_api(pooled, key)
-            _until(lambda: pooled.statuses() == {"completed": 21, "cancelled": 1}, "the new job to be completed")
+            until(
+                lambda: pooled.statuses() == {"completed": 21, "cancelled": 1},
+                what="the new job to be completed",
+                seconds=60,
+            )
         finally:
             for worker in workers:
                 worker.terminate()
@@ -152,34 +157,19 @@ def _use_the_api(pooled: Pooled, key: str) -> list[int]:
     """Create a job for now and one for later, cancel that one, and list; return the statuses."""
     with psycopg.connect(pooled.direct) as connection:
         ((project,),) = connection.execute("SELECT key FROM jobs_project").fetchall()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = [sys.executable, "-m", "gunicorn", "--config", "python:jobsite.gunicorn_conf"]
-        command += ["--bind", f"fd://{listener.fileno()}", "jobsite.wsgi"]
-        port = listener.getsockname()[1]
-        with subprocess.Popen(command, cwd=ROOT, env=pooled.environment, pass_fds=[listener.fileno()]) as server:
-            try:
-                jobs = f"/public/{project}/jobs"
-                body = '{"action": "delete_user_data", "referenceId": "%s", "startAt": %d}'
-                made = [
-                    _ask(port, "POST", jobs, key, body % ("now@example.com", 0)),
-                    _ask(port, "POST", jobs, key, body % ("later@example.com", 4_000_000_000_000)),
-                ]
-                later = re.findall(rb'"jobId": ?(\d+)', made[1][1])[0].decode()
-                asked = [_ask(port, "DELETE", f"{jobs}/{later}", key), _ask(port, "GET", jobs, key)]
-                return [status for status, _ in (*made, *asked)]
-            finally:
-                server.terminate()
-
-
-def _ask(port: int, method: str, path: str, key: str, body: str = "") -> tuple[int, bytes]:
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", f"Authorization: Bearer {key}"]
-    lines += ["Content-Type: application/json", f"Content-Length: {len(body)}", "", body]
-    answer = send(port, "\r\n".join(lines).encode())
-    return answer.status, answer.body
-
-
-def _until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.2)
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:jobsite.gunicorn_conf"]
+    command += ["--bind", f"127.0.0.1:{port}", "jobsite.wsgi"]
+    headers = (f"Authorization: Bearer {key}", "Content-Type: application/json")
+    jobs = f"/public/{project}/jobs"
+    body = '{"action": "delete_user_data", "referenceId": "%s", "startAt": %d}'
+    with subprocess.Popen(command, cwd=ROOT, env=pooled.environment) as server:
+        try:
+            wait_until_it_answers(port, server)
+            now = request(port, jobs, *headers, method="POST", body=body % ("now@example.com", 0))
+            later = request(port, jobs, *headers, method="POST", body=body % ("later@example.com", 4_000_000_000_000))
+            (job_id,) = re.findall(rb'"jobId": ?(\d+)', later.body)
+            cancelled = request(port, f"{jobs}/{job_id.decode()}", *headers, method="DELETE")
+            return [answer.status for answer in (now, later, cancelled, request(port, jobs, *headers))]
+        finally:
+            server.terminate()
