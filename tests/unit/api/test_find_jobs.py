@@ -1,13 +1,13 @@
 """Filters and ``sort`` of the list."""
 
+import re
 from datetime import timedelta
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from jobs.status import Status
-from tests.support.api_client import Api, ids_of
+from tests.support.api_client import Api, assert_error, ids_of
 from tests.support.factories import LONG_AGO, make_job
 
 MS = 1_735_732_800_000  # LONG_AGO
@@ -66,15 +66,8 @@ def test_another_project_s_jobs_are_never_listed(api: Api, sort: str):
 
 TIMES = ["createdFrom", "createdTo", "startFrom", "startTo"]
 BEYOND = ["253402300800000", "-62135596800001", "9" * 3000, "9223372036854775808"]
+NO_TIME = "must be an integer|instant|must not be empty"
 NO_INTEGERS = ["", "x", "1.0", "1e3", "1_0", "%D9%A1", "%201", "2025-01-01", "%00", "0x1"]
-
-
-@pytest.mark.parametrize("name", TIMES)
-@pytest.mark.parametrize("value", [*NO_INTEGERS, *BEYOND])
-def test_a_malformed_time_is_refused_by_its_name(api: Api, name: str, value: str):
-    answer = refused(api.get(f"/jobs?{name}={value}"), name)
-
-    assert "must be an integer" in answer or "instant" in answer or "must not be empty" in answer
 
 
 @pytest.mark.parametrize("name", TIMES)
@@ -88,6 +81,7 @@ def test_a_time_at_the_end_of_the_calendar_is_accepted(api: Api, name: str, valu
 @pytest.mark.parametrize(
     ("name", "value", "cure"),
     [
+        *((name, value, NO_TIME) for name in TIMES for value in [*NO_INTEGERS, *BEYOND]),
         ("status", "", "must not be empty"),
         ("status", "done", "scheduled, running, completed, failed, cancelled"),
         ("status", "FAILED", "must be one of"),
@@ -109,15 +103,10 @@ def test_a_time_at_the_end_of_the_calendar_is_accepted(api: Api, name: str, valu
     ],
 )
 def test_an_impossible_value_is_refused_with_its_name_and_the_cure(api: Api, name: str, value: str, cure: str):
-    assert cure in refused(api.get(f"/jobs?{name}={value}"), name)
+    response = api.get(f"/jobs?{name}={value}")
 
-
-def refused(response: Any, name: str) -> str:
-    """Return the sentence of a 400 that names a parameter."""
-    body = response.json()
-    assert (response.status_code, body["code"]) == (400, "invalid_field")
-    assert body["error"].startswith(f"{name}: ")
-    return str(body["error"])
+    assert_error(response, 400, "invalid_field", details={"field": name})
+    assert re.match(f"{name}: .*(?:{cure})", response.json()["error"])
 
 
 def test_the_value_of_a_refused_reference_is_not_repeated(api: Api):

@@ -12,8 +12,6 @@ from jobs.services.reports import health
 
 pytestmark = pytest.mark.uses_database
 
-PROBES = ["/livez", "/readyz"]
-
 
 @pytest.fixture
 def ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +20,10 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Without the mark `django_db` a query would be an error.
-def test_livez_answers_without_a_database(client: Client):
+@pytest.mark.parametrize("atomic", [True, False])
+def test_livez_answers_without_a_database(client: Client, monkeypatch: pytest.MonkeyPatch, atomic: bool):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
+
     response = client.get("/livez")
 
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
@@ -38,19 +39,14 @@ def test_readyz_answers_with_one_query(client: Client):
 
 
 @pytest.mark.django_db
-def test_a_migration_that_is_not_applied_makes_it_unready(client: Client):
-    MigrationRecorder(connection).record_unapplied("jobs", "0003_pause")
-
-    response = client.get("/readyz")
-
-    assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
-
-
-@pytest.mark.django_db
-def test_a_newer_database_than_the_code_is_ready(client: Client):
+def test_a_newer_database_than_the_code_is_ready_and_one_that_lacks_a_migration_is_not(client: Client):
     MigrationRecorder(connection).record_applied("jobs", "9999_later")
+    newer = client.get("/readyz")
+    MigrationRecorder(connection).record_unapplied("jobs", "0003_pause")
+    older = client.get("/readyz")
 
-    assert client.get("/readyz").status_code == 200
+    assert newer.status_code == 200
+    assert (older.status_code, older.json()) == (503, {"status": "unavailable"})
 
 
 def test_an_outage_makes_it_unready_and_its_error_is_not_shown(client: Client, monkeypatch: pytest.MonkeyPatch):
@@ -66,31 +62,18 @@ def test_an_outage_makes_it_unready_and_its_error_is_not_shown(client: Client, m
     assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
 
 
-@pytest.mark.parametrize("probe", PROBES)
-def test_no_cache_stores_an_answer(client: Client, ready: None, probe: str):
-    response = client.get(probe)
+@pytest.mark.parametrize("probe", ["/livez", "/readyz"])
+@pytest.mark.parametrize("redirect", [True, False])
+def test_a_probe_answers_get_and_head_also_over_plain_http_and_no_cache_stores_it(
+    client: Client, ready: None, probe: str, redirect: bool
+):
+    with override_settings(SECURE_SSL_REDIRECT=redirect):
+        response, head, post = client.get(probe), client.head(probe), client.post(probe)
 
+    assert [answer.status_code for answer in (response, head, post)] == [200, 200, 405]
     assert "no-store" in response["Cache-Control"]
     assert response["Content-Type"] == "application/json"
     assert not response.cookies
-
-
-@pytest.mark.parametrize("probe", PROBES)
-def test_other_methods_than_get_and_head_are_refused(client: Client, ready: None, probe: str):
-    assert client.head(probe).status_code == 200
-    assert client.post(probe).status_code == 405
-
-
-@pytest.mark.parametrize("probe", PROBES)
-@override_settings(SECURE_SSL_REDIRECT=True)
-def test_over_plain_http_a_probe_is_answered_and_not_redirected(client: Client, ready: None, probe: str):
-    assert client.get(probe).status_code == 200
-
-
-def test_atomic_requests_do_not_apply(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
-
-    assert client.get("/livez").status_code == 200
 
 
 def test_without_migrations_none_are_required():
