@@ -1,4 +1,4 @@
-"""Settings of a worker process that tests start: the test's own, on its database, with short leases."""
+"""Settings for worker processes that tests start: those of the test run, its database, short leases."""
 
 import os
 from importlib import import_module

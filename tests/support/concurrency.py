@@ -1,4 +1,4 @@
-"""Others at the same database: a second connection in this thread, or a thread of its own."""
+"""Concurrent access to the test database: a second connection, a thread, locks, captured SQL."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""The files of ``docs/deploy``, read as Docker, Compose and systemd read them, as far as they are used there."""
+"""Parses the files of ``docs/deploy`` as far as Docker, Compose and systemd features are used in them."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from tests.support.source import ROOT
 DEPLOY: Final = ROOT / "docs" / "deploy"
 UNITS: Final = sorted(path for path in (DEPLOY / "systemd").iterdir() if path.suffix in (".service", ".timer"))
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-# As the units have it.
+# In the units.
 HOME: Final = "/opt/jobs"
 ADDRESS: Final = re.compile(r"(127\.0\.0\.1|0\.0\.0\.0):8000")
 OFFERED: Final = re.compile(r"\$\{(?P<name>[A-Z_]+)(?::(?P<how>[?+-])(?P<other>(?:[^{}]|\{[^{}]*\})*))?\}")
 
 
 def clean_environment(**further: str) -> dict[str, str]:
-    """Return the environment of a process that is configured by nothing but ``further``."""
+    """Return our environment without the site's settings, and with ``further``."""
     rest = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
     return {**rest, **further}
 
@@ -32,7 +32,7 @@ def clean_environment(**further: str) -> dict[str, str]:
 
 
 def variables_in(path: Path, *, commented: bool = False) -> dict[str, str]:
-    """Return what an environment file sets; with ``commented``, also what it only shows."""
+    """Return what an environment file sets; with ``commented``, also the lines that are commented out."""
     mark = "(?:# )?" if commented else ""
     return dict(re.findall(rf"^{mark}([A-Z_]+)=(\S*)$", path.read_text(), re.MULTILINE))
 
@@ -61,12 +61,12 @@ def interpolated(text: str, given: dict[str, str]) -> str:
 
 
 def lines_of(unit: Path) -> list[tuple[str, str]]:
-    """Return the settings of a unit, in order; some stand there twice."""
+    """Return the settings of a unit, in order; a key may occur more than once."""
     return re.findall(r"^([A-Za-z]+)=(.*)$", unit.read_text(), re.MULTILINE)
 
 
 def setting_of(unit: Path, name: str) -> str:
-    """Return what a unit sets once."""
+    """Return a setting that a unit has exactly once."""
     (value,) = [value for key, value in lines_of(unit) if key == name]
     return value
 
@@ -123,11 +123,11 @@ def exec_form(said: str) -> list[str]:
 
 
 def command_lines() -> dict[str, list[str]]:
-    """Return every command line that starts a process of ours, by where it stands."""
+    """Return every command line that starts a process of ours, by the file or service it is in."""
     lines = {"Dockerfile": stages()[-1].listed("CMD")}
     lines |= {f"compose {name}": app["command"] for name, app in apps().items() if "command" in app}
     started = {unit.name: setting_of(unit, "ExecStart") for unit in UNITS if unit.suffix == ".service"}
-    # What systemd makes of it, for the first instance of a template.
+    # For the first instance of a template.
     lines |= {name: shlex.split(line.replace("%i", "1").replace("%%", "%")) for name, line in started.items()}
     return lines
 

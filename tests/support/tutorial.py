@@ -1,4 +1,6 @@
-"""Do what ``docs/tutorial.md`` says, and compare what is printed. The page keeps to these rules.
+"""Follows ``docs/tutorial.md`` and compares what is printed. ``python -m tests.support.tutorial WHEEL`` does it once.
+
+The page keeps to these rules.
 
 - A ``python`` block with ``title="path"`` is the whole of that file; with ``title="path, at the end"`` it is added. The
   text before it names the path, too, for those who see no titles.
@@ -75,7 +77,7 @@ Step = File | Console | Visit
 
 
 def steps_of(page: str) -> list[Step]:
-    """Return what the page says to do, in its order."""
+    """Return the steps of the page, in order."""
     found: list[Step] = []
     end = 0
     for block in BLOCK.finditer(page):
@@ -105,7 +107,7 @@ def _visits(prose: str) -> Iterator[Visit]:
 
 
 def difference(expected: str, printed: str) -> str:
-    """Return how what was printed differs from what the page says; empty: it does not."""
+    """Return the difference between the page and what was printed; empty: there is none."""
     wanted, found = (_masked(text).rstrip("\n") + "\n" for text in (expected, printed))
     lines = ["(?:.*\n)*?" if line == "…\n" else _pattern(line) for line in wanted.splitlines(keepends=True)]
     if re.fullmatch("".join(lines), found):
@@ -125,7 +127,7 @@ def _pattern(line: str) -> str:
 
 @dataclass(kw_only=True)
 class Reader:
-    """One who does what the page says, in an empty folder."""
+    """Follows the page in an empty folder."""
 
     folder: Path
     page: str
@@ -136,10 +138,10 @@ class Reader:
     keys: dict[str, str] = field(default_factory=dict)
 
     def read(self) -> None:
-        """Do all of it.
+        """Follow the whole page.
 
         Raises:
-            AssertionError: something is not as the page says.
+            AssertionError: something differs from the page.
         """
         self.shells.append(Shell(self.folder, self.env))
         for step in steps_of(self.page):
@@ -160,7 +162,7 @@ class Reader:
         return run([str(self.folder / ".venv/bin/python"), "-c", question], cwd=self.folder, env=self.env).strip()
 
     def close(self) -> None:
-        """End what was left running."""
+        """End all shells and what runs in them."""
         for shell in self.shells:
             shell.close()
 

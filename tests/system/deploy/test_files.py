@@ -78,7 +78,7 @@ def test_what_compose_asks_for_is_in_its_example():
     assert shown - asked == {"COMPOSE_PROFILES"}
 
 
-def test_no_secret_stands_in_a_file():
+def test_no_file_contains_a_secret():
     secrets = ("SECRET_KEY", "POSTGRES_PASSWORD")
     written = [*apps().values(), COMPOSE["services"]["db"]]
     broker = COMPOSE["services"]["broker"]["environment"]
@@ -96,7 +96,7 @@ def test_no_secret_stands_in_a_file():
 
 
 @pytest.mark.parametrize("line", [line for line in map(" ".join, command_lines().values()) if "manage.py" in line])
-def test_every_command_is_there_with_its_options(line: str):
+def test_every_command_and_its_options_exist(line: str):
     name, *options = line.partition("manage.py ")[2].partition(";")[0].split()
 
     command = load_command_class(get_commands()[name], name)
@@ -106,7 +106,7 @@ def test_every_command_is_there_with_its_options(line: str):
     parser.parse_args(options)  # it exits where it does not know one
 
 
-def test_each_kind_of_process_is_there_in_both_ways_to_deploy():
+def test_compose_and_systemd_both_start_every_kind_of_process():
     lines = {where: " ".join(line) for where, line in command_lines().items()}
 
     ours = ("jobworker", "prunejobs", "jobdispatcher")
@@ -119,7 +119,7 @@ def test_each_kind_of_process_is_there_in_both_ways_to_deploy():
 
 
 @pytest.mark.parametrize("name", apps())
-def test_containers_may_do_no_more_than_they_need(name: str):
+def test_containers_have_no_more_rights_than_they_need(name: str):
     app = apps()[name]
 
     assert app["read_only"] is True
@@ -131,7 +131,7 @@ def test_containers_may_do_no_more_than_they_need(name: str):
     assert app["init"] is True
 
 
-def test_nothing_starts_before_the_tables_are_there():
+def test_services_wait_for_the_migrations():
     for name, app in apps().items():
         conditions = {on: how["condition"] for on, how in app["depends_on"].items()}
         expected = {"db": "service_healthy", "migrate": "service_completed_successfully"}
@@ -140,17 +140,17 @@ def test_nothing_starts_before_the_tables_are_there():
     assert "healthcheck" in COMPOSE["services"]["db"]
 
 
-def test_only_what_serves_is_asked_whether_it_does():
+def test_only_the_site_has_a_health_check():
     assert [name for name, app in apps().items() if not app.get("healthcheck", {}).get("disable")] == ["web"]
 
 
-def test_nothing_but_the_site_can_be_reached_from_outside_and_that_from_this_machine_alone():
+def test_only_the_site_has_a_port_and_on_the_loopback_address():
     ports = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
 
     assert ports == {"web": ["127.0.0.1:8000:8000"]}
 
 
-def test_everybody_gets_the_time_to_end_that_they_need():
+def test_every_process_has_the_time_to_end_that_it_needs():
     needs = {
         "web": gunicorn_conf.graceful_timeout,
         "worker": process.EXIT_AT_THE_LATEST_SECONDS,
@@ -169,7 +169,7 @@ def test_everybody_gets_the_time_to_end_that_they_need():
     assert all(int(units[name]) > seconds + 2 for name, seconds in needs.items())
 
 
-def test_the_log_of_nginx_is_told_alike_in_the_configuration_and_on_the_page():
+def test_configuration_and_page_show_the_same_log_format_for_nginx():
     page = (ROOT / "docs" / "how-to" / "production.md").read_text()
     (block,) = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
 
@@ -239,22 +239,22 @@ def test_systemd_understands_the_units(installed: Path):
 
 
 @pytest.mark.parametrize("unit", [unit.name.replace("@", "@1") for unit in SERVICES])
-def test_the_services_are_shut_in(installed: Path, unit: str):
+def test_the_services_are_hardened(installed: Path, unit: str):
     told = analyze("security", "--offline=yes", "--no-pager", installed / unit)
     (exposure,) = re.findall(r"Overall exposure level for .*?: ([0-9.]+)", told)
 
     assert float(exposure) <= MOST_EXPOSED
 
 
-def test_the_services_share_their_walls():
+def test_the_services_share_their_hardening():
     texts = [unit.read_text() for unit in SERVICES]
-    walls = [text.partition("# It may write")[2].partition("[Install]")[0].strip() for text in texts]
+    hardening = [text.partition("# It may write")[2].partition("[Install]")[0].strip() for text in texts]
 
-    assert walls[0]
-    assert len(set(walls)) == 1
+    assert hardening[0]
+    assert len(set(hardening)) == 1
 
 
-def test_a_service_that_ends_is_started_again_for_ever():
+def test_a_service_that_ends_is_always_restarted():
     for unit in SERVICES:
         if "prune" not in unit.name:
             assert setting_of(unit, "Restart") == "always"

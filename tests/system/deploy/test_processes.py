@@ -104,7 +104,7 @@ def get(port: int, path: str, *headers: str, host: str = HOST) -> Answer:
 
 
 @pytest.mark.parametrize("where", ["Dockerfile", "jobs-web.service"])
-def test_the_site_is_served_as_production_has_it(where: str):
+def test_the_site_is_served_with_production_settings(where: str):
     port = free_port()
     with running(where, port=port) as server:
         wait_until_it_answers(port, server)
@@ -125,7 +125,7 @@ def test_the_site_is_served_as_production_has_it(where: str):
     assert status == 0
 
 
-def test_the_image_s_own_check_tells_a_site_that_serves_from_one_that_does_not():
+def test_the_health_check_of_the_image_fails_unless_the_site_serves():
     program, port = stages()[-1].listed("HEALTHCHECK"), free_port()
     check = [sys.executable, *(word.replace("8000", str(port)) for word in program[1:])]
 
@@ -155,7 +155,7 @@ def test_systemd_is_told_when_the_site_is_ready(tmp_path: Path):
 
 
 @pytest.mark.parametrize("where", ["compose worker", "jobs-worker@.service"])
-def test_a_worker_runs_a_job_and_ends_in_good_order(where: str):
+def test_a_worker_runs_a_job_and_ends_on_sigterm(where: str):
     project = make_project()
     record_sessions(project, "shekar@example.com", 3)
     job = make_job(project=project, action="delete_user_data", reference_id="shekar@example.com")
@@ -170,10 +170,10 @@ def test_a_worker_runs_a_job_and_ends_in_good_order(where: str):
 
 
 @pytest.mark.parametrize(
-    ("where", "handing"),
+    ("where", "dispatching"),
     [("compose celery", "compose dispatcher"), ("jobs-celery@.service", "jobs-dispatcher.service")],
 )
-def test_celery_runs_the_job_that_the_dispatcher_hands_over(where: str, handing: str):
+def test_celery_runs_the_job_that_the_dispatcher_dispatches(where: str, dispatching: str):
     check_available(Celery)
     project = make_project()
     record_sessions(project, "shekar@example.com", 3)
@@ -184,7 +184,7 @@ def test_celery_runs_the_job_that_the_dispatcher_hands_over(where: str, handing:
     name = f"--hostname={secrets.token_hex(6)}@%h"
 
     try:
-        with running(where, name, **engine) as celery, running(handing, **engine) as dispatcher:
+        with running(where, name, **engine) as celery, running(dispatching, **engine) as dispatcher:
             until(lambda: status_of(job) == Status.COMPLETED, what="the job to be completed")
             statuses = [ends_within(process, PROMISED_SECONDS) for process in (dispatcher, celery)]
     finally:
@@ -197,7 +197,7 @@ def test_celery_runs_the_job_that_the_dispatcher_hands_over(where: str, handing:
 
 
 @pytest.mark.parametrize("where", ["compose dispatcher", "compose celery"])
-def test_what_needs_a_broker_says_so_where_there_is_none(where: str):
+def test_dispatcher_and_celery_fail_with_a_message_without_a_broker(where: str):
     command = here(command_lines()[where], 0)
 
     done = subprocess.run(
@@ -208,7 +208,7 @@ def test_what_needs_a_broker_says_so_where_there_is_none(where: str):
     assert b"BROKER_URL" in done.stderr or b"TASK_BACKEND" in done.stderr
 
 
-def test_old_jobs_are_forgotten_when_the_timer_says_so():
+def test_the_timer_redacts_old_jobs():
     job = make_job(status=Status.COMPLETED)
 
     with running("jobs-prune.service") as refused:
@@ -219,7 +219,7 @@ def test_old_jobs_are_forgotten_when_the_timer_says_so():
     assert Job.objects.get(pk=job.pk).reference_id == ""
 
 
-def test_the_loop_of_compose_prunes_and_tells_a_failure(tmp_path: Path):
+def test_the_loop_of_compose_prunes_and_ends_on_failure(tmp_path: Path):
     job = make_job(status=Status.COMPLETED)
     (tmp_path / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
     (tmp_path / "python").chmod(0o755)
@@ -240,7 +240,7 @@ def test_the_loop_of_compose_prunes_and_tells_a_failure(tmp_path: Path):
     assert b"RETENTION_DAYS" in failed.stderr
 
 
-def test_people_run_commands_in_the_environment_of_the_services(tmp_path: Path):
+def test_jobs_manage_runs_commands_in_the_environment_of_the_services(tmp_path: Path):
     example = (SYSTEMD / "jobs.env.example").read_text()
     odd = "https://example.com/$HOME&x"  # which a shell would make something else of
     ours = {"SECRET_KEY": OURS["SECRET_KEY"], "DATABASE_URL": database_url(), "CSRF_TRUSTED_ORIGINS": odd}
@@ -264,7 +264,7 @@ def test_people_run_commands_in_the_environment_of_the_services(tmp_path: Path):
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite does not know who is connected")
-def test_a_worker_keeps_as_many_connections_as_the_pages_say():
+def test_a_worker_has_as_many_connections_as_the_pages_say():
     project = make_project()
     jobs = [make_job(project=project, action="delete_user_data") for _ in range(40)]
     count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

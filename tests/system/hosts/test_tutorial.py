@@ -1,4 +1,4 @@
-"""The tutorial does what it says: each file is written, each command typed, and what is printed compared."""
+"""The tutorial works: each file is written, each command run, and its output compared."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.support.tutorial import PAGE, Console, File, Visit, difference, new_r
 
 
 @pytest.mark.timeout(600)
-def test_who_does_what_the_tutorial_says_sees_what_it_shows(tmp_path: Path):
+def test_the_tutorial_prints_what_it_shows(tmp_path: Path):
     with new_reader(tmp_path, python=own_python()) as reader:
         reader.read()
 
@@ -39,7 +39,7 @@ def test_the_tutorial_is_read_whole():
         ("projectKey: 3sWXSsqHgSKnE87YkNJK\n", "projectKey: 3sWX"),
     ],
 )
-def test_what_is_printed_otherwise_is_told(expected: str, printed: str):
+def test_a_difference_is_reported(expected: str, printed: str):
     assert difference(expected, printed)
 
 
@@ -53,11 +53,11 @@ def test_what_is_printed_otherwise_is_told(expected: str, printed: str):
         ("projectKey: 3sWXSsqHgSKnE87YkNJK\n", "projectKey: ujvHvzNKUJZHNaBxGHdE"),
     ],
 )
-def test_what_may_differ_is_passed_over(expected: str, printed: str):
+def test_what_may_differ_is_no_difference(expected: str, printed: str):
     assert difference(expected, printed) == ""
 
 
 @pytest.mark.parametrize("block", ["```python\nprint()\n```\n", "```text\nshop/\n```\n", "``` {.python}\nx\n```\n"])
-def test_a_block_that_nobody_could_follow_is_refused(block: str):
+def test_a_block_of_an_unknown_form_is_an_error(block: str):
     with pytest.raises(AssertionError):
         steps_of(block)

@@ -133,7 +133,7 @@ def key_in(pattern: str, text: str) -> str:
     return str(found)
 
 
-def test_a_host_is_told_when_it_changes_its_project_model(python: Path, tmp_path: Path):
+def test_a_host_that_changes_its_project_model_gets_an_error(python: Path, tmp_path: Path):
     host = copy_host("swapped", tmp_path, python=python, database=sqlite_database(tmp_path))
     host.manage("migrate", "--verbosity", "0")
     settings = host.directory / "swapped" / "settings.py"

@@ -1,4 +1,4 @@
-"""The tutorial on the oldest and on the newest Python, each with the Django that pip then takes."""
+"""The tutorial works on the oldest and on the newest Python, with the Django that pip installs there."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.support.tutorial import new_reader
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("pair", REQUIRED, ids=str)
-def test_who_does_what_the_tutorial_says_sees_what_it_shows(pair: Pair, tmp_path: Path):
+def test_the_tutorial_prints_what_it_shows(pair: Pair, tmp_path: Path):
     with new_reader(tmp_path, python=Path(required_python(pair))) as reader:
         reader.read()
         versions = reader.versions()

@@ -1,4 +1,4 @@
-"""The house measures: files of at most 300 lines, functions of at most 40."""
+"""Files have at most 300 lines, functions at most 40."""
 
 import ast
 from collections.abc import Iterator
