@@ -12,15 +12,18 @@ from tests.support.factories import make_key
 UNIQUE = {"action": "touch_publicly_once", "referenceId": "shekar@example.com"}
 
 
-def test_the_existing_job_is_answered_with_200(api: Api):
+def test_an_active_job_is_answered_with_200_or_without_it_with_a_409_and_an_ended_one_is_not_returned(api: Api):
     first = api.post("/jobs?ifExists=return&ifExists=x", UNIQUE)  # the first counts
 
-    second = api.post("/jobs?ifExists=return", UNIQUE)
+    second, third = api.post("/jobs?ifExists=return", UNIQUE), api.post("/jobs", UNIQUE)
+    api.delete(f"/jobs/{first.json()['data']['jobId']}")
+    fourth = api.post("/jobs?ifExists=return", UNIQUE)
 
-    assert (first.status_code, second.status_code) == (201, 200)
+    assert (first.status_code, second.status_code, fourth.status_code) == (201, 200, 201)
     assert second.json() == first.json()
     assert "Location" not in second
-    assert Job.objects.count() == 1
+    assert_error(third, 409, "active_job_exists", details={"job": first.json()["data"]})
+    assert Job.objects.count() == 2
 
 
 def test_an_active_erasure_is_answered_with_200(api: Api):
@@ -30,19 +33,6 @@ def test_an_active_erasure_is_answered_with_200(api: Api):
 
     assert second.status_code == 200
     assert second.json() == first.json()
-
-
-def test_without_it_the_existing_job_is_in_the_details_of_a_409(api: Api):
-    first = api.post("/jobs", UNIQUE).json()["data"]
-
-    assert_error(api.post("/jobs", UNIQUE), 409, "active_job_exists", details={"job": first})
-
-
-def test_a_job_that_has_ended_is_not_returned(api: Api):
-    first = api.post("/jobs", UNIQUE).json()["data"]
-    api.delete(f"/jobs/{first['jobId']}")
-
-    assert api.post("/jobs?ifExists=return", UNIQUE).status_code == 201
 
 
 @pytest.mark.parametrize("query", ["", "=", "=Return", "=refuse", "=1", "=return%00", "=x&ifExists=return"])
@@ -71,20 +61,10 @@ def test_a_returned_job_leaves_the_idempotency_key_free(api: Api):
     assert Job.objects.exclude(call_digest=None).get().pk == created.json()["data"]["jobId"]
 
 
-def test_a_repeated_request_is_replayed_and_not_returned_as_existing(api: Api):
-    first = with_key(api)
-
-    again = with_key(api)
-
-    assert (again.status_code, again["Idempotent-Replayed"]) == (201, "true")
-    assert again.json() == first.json()
-
-
-def test_the_job_of_another_key_s_request_is_returned(api: Api):
-    first = with_key(api)
+def test_a_repeated_request_is_replayed_and_to_another_key_the_job_is_returned_as_existing(api: Api):
+    first, again = with_key(api), with_key(api)
     api.secret = make_key(organization=api.project.organization).secret
+    other = with_key(api)
 
-    second = with_key(api)
-
-    assert second.status_code == 200
-    assert second.json() == first.json()
+    assert (again.status_code, again["Idempotent-Replayed"], other.status_code) == (201, "true", 200)
+    assert first.json() == again.json() == other.json()
