@@ -2,7 +2,8 @@
 
 import os
 import socket
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, NoReturn
 
 import pytest
@@ -65,6 +66,14 @@ def test_a_claim_whose_answer_was_lost_is_recognized_by_its_token(monkeypatch: p
     assert (job.status, job.attempt, Ledger.objects.count()) == (Status.COMPLETED, 1, 1)
 
 
+@contextmanager
+def delivery_that_waits_for_its_row(job: Job) -> Iterator[InThread[Job]]:
+    with somebody_holds(job):
+        delivery = InThread(lambda: deliver(job))
+        until(lambda: claims_that_wait() == 1, what="the claim to wait for the row")
+        yield delivery
+
+
 @postgresql_only
 def test_a_claim_that_commits_after_its_connection_was_lost_is_recognized_by_the_next_try():
     connections: list[Any] = []
@@ -76,9 +85,7 @@ def test_a_claim_that_commits_after_its_connection_was_lost_is_recognized_by_the
     with registered_action(note_connection, max_attempts=1) as name:
         deliver(make_job(action=name))
         job = make_job(action=name)
-        with somebody_holds(job):
-            delivery = InThread(lambda: deliver(job))
-            until(lambda: claims_that_wait() == 1, what="the claim to wait for the row")
+        with delivery_that_waits_for_its_row(job) as delivery:
             cut(connections[0])
             until(lambda: claims_that_wait() == 2, what="the next try to wait behind it")
         delivery.result()
@@ -92,21 +99,13 @@ def test_a_job_whose_claim_commits_after_the_delivery_gave_up_is_released(why: s
     connections: list[Any] = []
     tries: list[int] = []
     release_all = ReleaseQueue.release_all
-
-    def count_tries(self: ReleaseQueue) -> None:
-        release_all(self)
-        tries.append(len(self))
-
-    monkeypatch.setattr(ReleaseQueue, "release_all", count_tries)
-    monkeypatch.setattr(
-        engine_process, "CLAIM_SECONDS", 0.0 if why == "the database is away" else engine_process.CLAIM_SECONDS
-    )
+    monkeypatch.setattr(ReleaseQueue, "release_all", lambda self: (release_all(self), tries.append(len(self))))
+    if why == "the database is away":
+        monkeypatch.setattr(engine_process, "CLAIM_SECONDS", 0.0)
     with registered_action(lambda _: connections.append(connection.connection), max_attempts=1) as name:
         deliver(make_job(action=name))
         job = make_job(action=name)
-        with somebody_holds(job):
-            delivery = InThread(lambda: deliver(job))
-            until(lambda: claims_that_wait() == 1, what="the claim to wait for the row")
+        with delivery_that_waits_for_its_row(job) as delivery:
             if why == "the action is paused":
                 pause_jobs(action=name, reason="Maintenance")
             cut(connections[0])

@@ -1,12 +1,16 @@
-"""The heartbeat renews the leases of a process, but for actions past their deadline."""
+"""The heartbeat of a process: its row exists as long as it lives, and its leases are renewed."""
 
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from jobs.execution.leases import Leases
-from jobs.models import Job
+from jobs.models import Job, Worker
+from jobs.processes.heartbeat import Heartbeat
 from tests.support.execution import ago, lease_of, make_expired_job
 from tests.support.factories import fence_of, make_running_job
 
@@ -55,3 +59,46 @@ def test_dropping_a_job_that_was_claimed_again_keeps_the_new_lease():
 
     assert leases.all() == [new]
     assert len(leases) == 1
+
+
+@pytest.fixture
+def heartbeat() -> Heartbeat:
+    return Heartbeat("host:1:aaaa", kind=Worker.Kind.DISPATCHER)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_beats_has_one_row_until_it_leaves(heartbeat: Heartbeat):
+    heartbeat.beat()
+    heartbeat.beat()
+    rows_before = Worker.objects.count()
+
+    heartbeat.leave()
+
+    assert (rows_before, Worker.objects.count()) == (1, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_beat_after_the_end_inserts_no_row(heartbeat: Heartbeat):
+    heartbeat.leave()
+
+    heartbeat.beat()
+
+    assert not Worker.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_beat_during_the_end_leaves_no_row(heartbeat: Heartbeat, monkeypatch: pytest.MonkeyPatch):
+    insert = Worker.objects.create
+    leaving = threading.Thread(target=lambda: (heartbeat.leave(), connections.close_all()))
+
+    def insert_late(**columns: Any) -> None:
+        leaving.start()
+        leaving.join(0.5)
+        insert(**columns)
+
+    monkeypatch.setattr(Worker.objects, "create", insert_late)
+
+    heartbeat.beat()
+
+    leaving.join()
+    assert not Worker.objects.exists()
