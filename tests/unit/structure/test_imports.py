@@ -1,14 +1,14 @@
 """Who may import whom inside `jobs`, read from the import statements."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 import pytest
 
 import jobs
-from tests.support.source import ROOT, Source, sources
+from tests.support.source import ROOT, Import, Source, sources
 
 # From top to bottom; a module may import those of its own line and of the lines below it.
 # A package stands for all that is in it.
@@ -30,8 +30,6 @@ DOORS: Final = LAYERS[0]
 # These may import any of the others; of the others, none imports these.
 FREE: Final = ("apps", "checks", "testing")
 
-# What one door may take from another: (from, to) and why.
-BETWEEN_DOORS: Final[dict[tuple[str, str], str]] = {}
 
 # What a module may import from above, and why.
 UPWARD: Final = {
@@ -80,15 +78,12 @@ def is_below(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-def test_every_module_has_a_place_in_the_layers():
+def test_every_module_has_a_place_in_the_layers_and_few_lie_at_the_root():
     places = {place_of(source.module) for source in JOBS} - {""}
 
     unknown = places - LEVELS.keys() - set(FREE)
 
     assert not unknown, f"say in LAYERS, CONTRIBUTING.md and docs/architecture.md where these belong: {sorted(unknown)}"
-
-
-def test_few_modules_lie_at_the_root():
     assert len([source for source in JOBS if source.package == "jobs"]) <= 14
 
 
@@ -110,20 +105,20 @@ def test_imports_point_down():
     assert not wrong, "\n".join(wrong)
 
 
-def is_at_most_beside(target: str, here: str) -> bool:
-    """Whether a layer stands no higher than another; `jobs` itself leads up to all public names."""
-    return target in LEVELS and LEVELS[target] >= LEVELS[here]
-
-
 def test_doors_do_not_import_each_other():
     wrong = [
         f"{source}:{line} imports {target}, another door"
         for source, target, line in imports_within_jobs()
         if place_of(source.module) in DOORS and place_of(target) in DOORS
-        if place_of(source.module) != place_of(target) and (source.module, target) not in BETWEEN_DOORS
+        if place_of(source.module) != place_of(target)
     ]
 
     assert not wrong, "\n".join(wrong)
+
+
+def is_at_most_beside(target: str, here: str) -> bool:
+    """Whether a layer stands no higher than another; `jobs` itself leads up to all public names."""
+    return target in LEVELS and LEVELS[target] >= LEVELS[here]
 
 
 def test_no_module_imports_itself_by_a_detour():
@@ -138,39 +133,6 @@ def test_no_module_imports_itself_by_a_detour():
         pytest.fail(" → ".join(error.args[1]))
 
 
-def test_imports_inside_jobs_are_relative():
-    wrong = [
-        f"{source}:{found.line}"
-        for source in JOBS
-        for found in source.imports()
-        if is_below(found.origin, "jobs") and not found.relative
-    ]
-
-    assert not wrong, "\n".join(wrong)
-
-
-def test_jobs_does_not_know_the_reference_host_or_the_tests():
-    wrong = [
-        f"{source}:{found.line} imports {found.origin}"
-        for source in sources("jobs")
-        for found in source.imports()
-        if is_below(found.origin, "jobsite") or is_below(found.origin, "tests")
-    ]
-
-    assert not wrong, "\n".join(wrong)
-
-
-def test_the_reference_host_imports_only_public_names():
-    wrong = [
-        f"{source}:{found.line} imports {found.origin}.{found.name}"
-        for source in sources("jobsite")
-        for found in source.imports()
-        if is_below(found.origin, "jobs") and not is_public(found.origin, found.name)
-    ]
-
-    assert not wrong, "\n".join(wrong)
-
-
 def is_public(origin: str, name: str | None) -> bool:
     """Whether a host may write ``import origin`` or ``from origin import name``; no name with ``_`` is for hosts."""
     if name is not None and name.startswith("_"):
@@ -180,25 +142,42 @@ def is_public(origin: str, name: str | None) -> bool:
     return origin in PUBLIC_MODULES
 
 
-def test_imports_outside_jobs_are_absolute():
-    wrong = [
-        f"{source}:{found.line}"
-        for source in sources("jobsite", "tests", "manage.py")
-        for found in source.imports()
-        if found.relative
-    ]
+# What no file of a place may import, by the claim.
+WRONG: Final[dict[str, tuple[Iterable[Source], Callable[[Import], bool]]]] = {
+    "imports inside jobs are relative": (JOBS, lambda found: is_below(found.origin, "jobs") and not found.relative),
+    "imports outside jobs are absolute": (sources("jobsite", "tests", "manage.py"), lambda found: found.relative),
+    "jobs does not know the reference host or the tests": (
+        sources("jobs"),
+        lambda found: is_below(found.origin, "jobsite") or is_below(found.origin, "tests"),
+    ),
+    "the reference host imports only public names": (
+        sources("jobsite"),
+        lambda found: is_below(found.origin, "jobs") and not is_public(found.origin, found.name),
+    ),
+}
 
-    assert not wrong, "\n".join(wrong)
+
+@pytest.mark.parametrize(("files", "is_wrong"), WRONG.values(), ids=WRONG)
+def test_no_file_of_a_place_imports_what_it_may_not(files: Iterable[Source], is_wrong: Callable[[Import], bool]):
+    assert_none_imports(files, is_wrong)
 
 
 @pytest.mark.parametrize(("library", "places"), LIBRARIES.items())
 def test_a_library_is_imported_only_where_it_belongs(library: str, places: tuple[str, ...]):
+    elsewhere = [source for source in JOBS if place_of(source.module) not in (*places, *FREE)]
+
+    assert_none_imports(
+        elsewhere,
+        lambda found: is_below(found.origin, library) or is_below(f"{found.origin}.{found.name}", library),
+    )
+
+
+def assert_none_imports(files: Iterable[Source], is_wrong: Callable[[Import], bool]) -> None:
     wrong = [
-        f"{source}:{found.line} imports {found.origin}"
-        for source in JOBS
+        f"{source}:{found.line} imports {found.origin}.{found.name}"
+        for source in files
         for found in source.imports()
-        if (is_below(found.origin, library) or is_below(f"{found.origin}.{found.name}", library))
-        and place_of(source.module) not in (*places, *FREE)
+        if is_wrong(found)
     ]
 
     assert not wrong, "\n".join(wrong)

@@ -10,34 +10,18 @@ import jobs
 import jobs.testing
 from tests.support.source import ROOT
 
-PUBLIC: Final = {
-    "JobCancelled",
-    "JobContext",
-    "JobFailed",
-    "Status",
-    "action",
-    "cancel_job",
-    "create_api_key",
-    "create_project",
-    "get_job",
-    "get_project_model",
-    "hold_job",
-    "list_jobs",
-    "resume_job",
-    "revoke_api_key",
-    "schedule_job",
-}
+PUBLIC: Final = set(
+    "JobCancelled JobContext JobFailed Status action cancel_job create_api_key create_project get_job get_project_model"
+    " hold_job list_jobs resume_job revoke_api_key schedule_job".split()
+)
 
 
-def run_bare(program: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a process that has no settings, with warnings as errors."""
-    command = [sys.executable, "-W", "error", "-c", program]
-    return subprocess.run(command, cwd=ROOT, env={}, capture_output=True, text=True, timeout=60)
-
-
-def test_the_list_is_the_documented_one():
+def test_the_list_is_the_documented_one_and_any_other_name_an_attribute_error():
     assert set(jobs.__all__) == PUBLIC
     assert list(jobs.__all__) == sorted(jobs.__all__)
+    assert set(dir(jobs)) >= PUBLIC
+    with pytest.raises(AttributeError, match="no attribute 'reschedule_job'"):
+        _ = jobs.reschedule_job
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
@@ -56,28 +40,18 @@ def test_all_names_for_the_tests_of_hosts_resolve():
         _ = jobs.testing.make_tea
 
 
-def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'reschedule_job'"):
-        _ = jobs.reschedule_job
+@pytest.mark.parametrize(
+    ("program", "printed"),
+    [
+        ("import sys, jobs; print(sorted(name for name in sys.modules if name.startswith('django')))", "[]"),
+        ("import jobs.testing.fixtures, sys; print('django.db' in sys.modules)", "False"),
+        ("from jobs import JobCancelled, JobFailed, Status, action; print(Status.SCHEDULED)", "scheduled"),
+    ],
+    ids=["jobs needs no Django", "the fixtures", "an action can be declared"],
+)
+def test_a_program_without_settings_can_import_what_it_needs_before_django_is_set_up(program: str, printed: str):
+    # Warnings are errors.
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, cwd=ROOT, env={}, capture_output=True, text=True, timeout=60)
 
-
-def test_dir_shows_the_public_names():
-    assert set(dir(jobs)) >= PUBLIC
-
-
-def test_importing_jobs_needs_no_django():
-    done = run_bare("import sys, jobs; print(sorted(name for name in sys.modules if name.startswith('django')))")
-
-    assert done.stdout == "[]\n", done.stderr
-
-
-def test_the_fixtures_may_be_loaded_before_django_is_set_up():
-    done = run_bare("import jobs.testing.fixtures, sys; print('django.db' in sys.modules)")
-
-    assert done.returncode == 0, done.stderr
-
-
-def test_an_action_can_be_declared_before_django_is_set_up():
-    done = run_bare("from jobs import JobCancelled, JobFailed, Status, action; print(Status.SCHEDULED)")
-
-    assert done.stdout == "scheduled\n", done.stderr
+    assert (done.returncode, done.stdout) == (0, f"{printed}\n"), done.stderr

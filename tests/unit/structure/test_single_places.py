@@ -10,16 +10,7 @@ from tests.support.source import Source, sources
 DJANGO_SETTINGS: Final = {"AUTH_USER_MODEL"}
 
 # What only `jobs.lifecycle` writes.
-STATUS_AND_LEASE: Final = {
-    "status",
-    "lease_token",
-    "lease_expires_at",
-    "attempt",
-    "begun_at",
-    "finished_at",
-    "due_at",
-    "held_at",
-}
+STATUS_AND_LEASE: Final = set("status lease_token lease_expires_at attempt begun_at finished_at due_at held_at".split())
 
 JOBS: Final = [source for source in sources("jobs") if "migrations" not in source.path.parts]
 
@@ -38,18 +29,15 @@ def test_only_conf_reads_the_settings():
 
 def settings_read_by(source: Source) -> Iterator[tuple[str, int]]:
     """Give the settings that are read; ``?`` if the object is used in a way that hides which."""
-    settings = (
-        {"settings"}
-        if any((found.origin, found.name) == ("django.conf", "settings") for found in source.imports())
-        else set()
-    )
-    attributes = [node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)]
-    plain = {id(node.value) for node in attributes}
-    for attribute in attributes:
-        if isinstance(attribute.value, ast.Name) and attribute.value.id in settings:
-            yield attribute.attr, attribute.lineno
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Name) and node.id in settings and id(node) not in plain:
+    is_imported = any((found.origin, found.name) == ("django.conf", "settings") for found in source.imports())
+    nodes = list(ast.walk(source.tree))
+    plain = set()
+    for node in nodes:
+        if is_imported and isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "settings":
+            plain.add(node.value)
+            yield node.attr, node.lineno
+    for node in nodes:
+        if is_imported and isinstance(node, ast.Name) and node.id == "settings" and node not in plain:
             yield "?", node.lineno
         if isinstance(node, ast.ImportFrom) and node.module == "django.conf":
             yield from (("?", node.lineno) for alias in node.names if alias.asname)
@@ -78,9 +66,7 @@ def columns_written_by(source: Source) -> Iterator[tuple[set[str], int]]:
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
-                if isinstance(target, ast.Attribute) and not (
-                    isinstance(target.value, ast.Name) and target.value.id == "self"
-                ):
+                if isinstance(target, ast.Attribute) and getattr(target.value, "id", "") != "self":
                     yield {target.attr}, node.lineno
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "update jobs_job " in node.value.lower():
             yield {"status"}, node.lineno

@@ -1,8 +1,10 @@
 """Files have at most 300 lines, functions at most 40."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
+
+import pytest
 
 from tests.support.source import sources
 
@@ -23,38 +25,28 @@ def functions() -> Iterator[tuple[str, int]]:
     for source in ALL:
         for node in ast.walk(source.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                first = node.body[0]
                 documented = ast.get_docstring(node, clean=False) is not None
-                yield f"{source}:{node.name}", lines_of(node) - (lines_of(first) if documented else 0)
+                yield f"{source}:{node.name}", lines_of(node) - (lines_of(node.body[0]) if documented else 0)
+
+
+def files() -> Iterator[tuple[str, int]]:
+    for source in ALL:
+        yield str(source), len(source.text.splitlines())
 
 
 def lines_of(node: ast.stmt) -> int:
     return (node.end_lineno or node.lineno) - node.lineno + 1
 
 
-def test_files_are_short_enough():
-    wrong = [
-        f"{source} has {lines} lines"
-        for source in ALL
-        if (lines := len(source.text.splitlines())) > LONGER_FILES.get(str(source), (FILE_LINES, ""))[0]
-    ]
+@pytest.mark.parametrize(
+    ("measured", "most", "longer"), [(files, FILE_LINES, LONGER_FILES), (functions, FUNCTION_LINES, LONGER_FUNCTIONS)]
+)
+def test_files_and_functions_are_short_enough_and_the_exceptions_are_still_needed(
+    measured: Callable[[], Iterator[tuple[str, int]]], most: int, longer: dict[str, tuple[int, str]]
+):
+    long = [(name, lines) for name, lines in measured() if lines > most]
+
+    wrong = [f"{name} has {lines} lines" for name, lines in long if lines > longer.get(name, (most, ""))[0]]
 
     assert not wrong, "\n".join(wrong)
-
-
-def test_functions_are_short_enough():
-    wrong = [
-        f"{name} has {lines} lines"
-        for name, lines in functions()
-        if lines > LONGER_FUNCTIONS.get(name, (FUNCTION_LINES, ""))[0]
-    ]
-
-    assert not wrong, "\n".join(wrong)
-
-
-def test_the_exceptions_are_still_needed():
-    file_lines = {str(source): len(source.text.splitlines()) for source in ALL}
-    needed = {name for name, lines in file_lines.items() if lines > FILE_LINES}
-    needed |= {name for name, lines in functions() if lines > FUNCTION_LINES}
-
-    assert not (LONGER_FILES.keys() | LONGER_FUNCTIONS.keys()) - needed
+    assert not longer.keys() - {name for name, _ in long}

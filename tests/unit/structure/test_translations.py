@@ -3,8 +3,6 @@
 import ast
 import gettext
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,9 +14,10 @@ import pytest
 import rest_framework
 from django.utils.translation.template import templatize
 
+from tests.support.processes import run_python
 from tests.support.source import ROOT, sources
 
-CATALOGUE: Final = ROOT / "jobs" / "locale" / "de" / "LC_MESSAGES"
+PO: Final = ROOT / "jobs" / "locale" / "de" / "LC_MESSAGES" / "django.po"
 TRANSLATING: Final = {"gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 # Translates what services report; its `PROBLEMS` lists the texts.
 TOLD_ON: Final = {"jobs/admin/base/forms.py"}
@@ -68,8 +67,8 @@ def said_in_templates() -> Iterator[tuple[str, str]]:
 SAID: Final = dict([*said_in_python(), *said_in_templates()])
 
 
-def catalogue() -> gettext.GNUTranslations:
-    with (CATALOGUE / "django.mo").open("rb") as compiled:
+def catalogue(locale: Path = ROOT / "jobs" / "locale") -> gettext.GNUTranslations:
+    with (locale / "de" / "LC_MESSAGES" / "django.mo").open("rb") as compiled:
         translations = gettext.GNUTranslations(compiled)
     translations.add_fallback(Unknown())
     return translations
@@ -78,7 +77,7 @@ def catalogue() -> gettext.GNUTranslations:
 def entries() -> dict[str, list[str]]:
     """Return the texts of the source catalogue with their translations, one for each plural form."""
     found = {}
-    for original, translated in ENTRY.findall((CATALOGUE / "django.po").read_text()):
+    for original, translated in ENTRY.findall(PO.read_text()):
         forms = re.split(r"^msgstr(?:\[\d\])? ", translated, flags=re.MULTILINE)[1:]
         found[_joined(original)] = [_joined(form) for form in forms]
     del found[""]  # the header
@@ -89,7 +88,7 @@ def _joined(quoted: str) -> str:
     return "".join(ast.literal_eval(line) for line in quoted.splitlines())
 
 
-def test_every_text_is_in_german():
+def test_every_text_is_in_german_and_nothing_is_translated_that_nobody_says():
     translations = catalogue()
 
     missing = [
@@ -97,48 +96,31 @@ def test_every_text_is_in_german():
         for text, place in SAID.items()
         if not (translations.gettext(text) or translations.ngettext(text, text, 1))
     ]
-
-    assert not missing, "run `make messages`, translate and run it again:\n" + "\n".join(missing)
-
-
-def test_nothing_is_translated_that_nobody_says():
     unsaid = entries().keys() - SAID.keys()
 
+    assert not missing, "run `make messages`, translate and run it again:\n" + "\n".join(missing)
     assert not unsaid, "run `make messages`:\n" + "\n".join(sorted(unsaid))
 
 
-def test_the_compiled_catalogue_is_the_written_one():
+def test_the_compiled_catalogue_is_the_written_one_without_guesses_and_has_the_values_of_each_text():
     translations = catalogue()
-
-    for text, forms in entries().items():
-        both = (
-            [translations.ngettext(text, text, n) for n in (1, 2)] if len(forms) > 1 else [translations.gettext(text)]
-        )
-        assert both == forms, text
-
-
-def test_a_translation_has_the_values_of_its_text():
     placeholder = re.compile(r"%\([a-z_]+\)s|%s")
 
     for text, forms in entries().items():
+        plural = [translations.ngettext(text, text, n) for n in (1, 2)]
+        assert forms == (plural if len(forms) > 1 else [translations.gettext(text)]), text
         for form in forms:
             assert set(placeholder.findall(form)) >= set(placeholder.findall(text)), text
+    assert "fuzzy" not in PO.read_text()
 
 
 @pytest.mark.parametrize("library", [django.conf, django.contrib.admin, rest_framework])
 def test_a_text_that_others_translate_too_says_the_same_there(library: ModuleType):
     """The first installed app wins: in German, "No, take me back" of Django's said "cancel" beside our "Cancel"."""
-    path = Path(str(library.__file__)).parent / "locale" / "de" / "LC_MESSAGES" / "django.mo"
-    with path.open("rb") as compiled:
-        theirs = gettext.GNUTranslations(compiled)
-    theirs.add_fallback(Unknown())
+    theirs = catalogue(Path(str(library.__file__)).parent / "locale")
 
     for text, forms in entries().items():
         assert len(forms) > 1 or theirs.gettext(text) in ("", forms[0]), text
-
-
-def test_no_translation_is_a_guess():
-    assert "fuzzy" not in (CATALOGUE / "django.po").read_text()
 
 
 @pytest.mark.parametrize(
@@ -156,7 +138,6 @@ from django.utils.translation import gettext
 from jobs.models import ApiKey
 print(ApiKey._meta.verbose_name_plural, gettext("must not be blank"))
 """
-    command = [sys.executable, "-W", "error", "-X", "utf8", "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=60)
+    done = run_python("-W", "error", "-c", program, settings="tests.settings", PYTHONUTF8="1")
 
     assert done.stdout.strip() == words, done.stderr
