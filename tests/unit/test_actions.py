@@ -1,17 +1,15 @@
 """The decorator, the registry, and the modules it finds."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from jobs import JobContext, action, actions
 from jobs.exceptions import ActionMisused, ActionNameTaken, UnknownAction
-from tests.support.source import ROOT
+from tests.support.processes import run_python
 
 
 @pytest.fixture(autouse=True)
@@ -51,24 +49,13 @@ def test_an_action_is_internal_not_unique_and_starts_now_unless_it_says_so():
     assert (found.queue, found.priority) == ("default", 0)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        *({"queue": queue} for queue in ("", "two words", None, "x" * 101)),
-        *({"priority": priority} for priority in (101, -101, True, 1.5, "high")),
-    ],
-)
-def test_a_queue_or_a_priority_that_no_engine_takes_is_refused(options: dict[str, Any]):
-    with pytest.raises(ActionMisused, match="sweep_floor"):
-        register(**options)
-
-
-def test_a_name_that_is_taken_is_refused_and_both_functions_are_named():
-    first = register()
+@pytest.mark.parametrize("replaces", [False, True])
+def test_a_name_that_is_taken_is_refused_and_both_functions_are_named(replaces: bool):
+    first = register(replaces=replaces)
 
     with pytest.raises(ActionNameTaken, match="_another") as refused:
 
-        @action("sweep_floor", description="Another")
+        @action("sweep_floor", description="Another", replaces=replaces)
         def _another(job: JobContext) -> None: ...
 
     assert f"{__name__}.{first.__qualname__}" in str(refused.value)
@@ -88,16 +75,6 @@ def test_an_action_that_replaces_wins_whichever_app_comes_first(first: bool):
     assert actions.get_action("sweep_floor").public
 
 
-def test_of_two_that_replace_the_second_is_refused():
-    @action("sweep_floor", description="Maintenance", replaces=True)
-    def _first(job: JobContext) -> None: ...
-
-    with pytest.raises(ActionNameTaken, match="_second"):
-
-        @action("sweep_floor", description="Maintenance", replaces=True)
-        def _second(job: JobContext) -> None: ...
-
-
 def test_the_same_function_may_be_registered_again_as_a_reload_does():
     register()
     again = register()
@@ -105,18 +82,15 @@ def test_the_same_function_may_be_registered_again_as_a_reload_does():
     assert actions.get_action("sweep_floor").handler is again
 
 
-def test_an_unknown_action_is_none_to_find_and_an_error_to_get():
-    assert actions.find_action("nothing") is None
-    with pytest.raises(UnknownAction, match="^action: ") as unknown:
-        actions.get_action("nothing")
-    assert (unknown.value.action, unknown.value.field) == ("nothing", "action")
-
-
-def test_all_actions_come_by_name():
+def test_all_actions_come_by_name_and_an_unknown_one_is_none_to_find_and_an_error_to_get():
     for name in ("b", "c", "a"):
         register(name)
 
     assert [each.name for each in actions.all_actions()] == ["a", "b", "c"]
+    assert actions.find_action("nothing") is None
+    with pytest.raises(UnknownAction, match="^action: ") as unknown:
+        actions.get_action("nothing")
+    assert (unknown.value.action, unknown.value.field) == ("nothing", "action")
 
 
 @pytest.mark.parametrize("name", ["", "Maintenance", "1st", "a b", "a-b", "a.b", "_a", "ä", "a\n", "a" * 101, None, 5])
@@ -125,31 +99,21 @@ def test_a_name_is_lower_case_letters_digits_and_underscores(name: Any):
         register(name)
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ({"start": "tomorrow"}, "start"),
-        ({"start": timedelta(seconds=-1)}, "start"),
-        ({"start": 60}, "start"),
-        ({"start": timedelta(days=4000)}, "start"),
-        ({"max_attempts": 0}, "max_attempts"),
-        ({"max_attempts": 1001}, "max_attempts"),
-        ({"max_attempts": True}, "max_attempts"),
-        ({"max_attempts": 1.5}, "max_attempts"),
-        ({"backoff": timedelta(0)}, "backoff"),
-        ({"backoff": 30}, "backoff"),
-        ({"deadline": timedelta(0)}, "deadline"),
-        ({"deadline": None}, "deadline"),
-        ({"description": "{other}"}, "description"),
-        ({"description": "{}"}, "description"),
-        ({"description": "{reference_id.__class__}"}, "description"),
-        ({"description": "{reference_id!r}"}, "description"),
-        ({"description": "{reference_id:>10}"}, "description"),
-    ],
-)
-def test_an_option_that_cannot_work_is_refused_by_name(options: dict[str, Any], named: str):
-    with pytest.raises(ActionMisused, match=f"{named} of 'sweep_floor'"):
-        register(**options)
+REFUSED: Final[dict[str, tuple[Any, ...]]] = {
+    "start": ("tomorrow", timedelta(seconds=-1), 60, timedelta(days=4000)),
+    "max_attempts": (0, 1001, True, 1.5),
+    "backoff": (timedelta(0), 30),
+    "deadline": (timedelta(0), None),
+    "description": ("{other}", "{}", "{reference_id.__class__}", "{reference_id!r}", "{reference_id:>10}"),
+    "queue": ("", "two words", None, "x" * 101),
+    "priority": (101, -101, True, 1.5, "high"),
+}
+
+
+@pytest.mark.parametrize(("option", "value"), [(option, value) for option in REFUSED for value in REFUSED[option]])
+def test_an_option_that_cannot_work_is_refused_by_name(option: str, value: Any):
+    with pytest.raises(ActionMisused, match=f"{option} of 'sweep_floor'"):
+        register(**{option: value})
     assert actions.find_action("sweep_floor") is None
 
 
@@ -167,21 +131,24 @@ def test_the_reference_stands_in_the_description_as_it_is(reference: str):
     assert actions.get_action("sweep_floor").describe(reference) == f"Sweep {{all}} for {reference}"
 
 
-def set_up_with_app(tmp_path: Path, *, job_actions: str, code: str = "") -> subprocess.CompletedProcess[str]:
+START: Final = """
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "jobs", "shop"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+)
+django.setup()
+"""
+
+
+def set_up_with_app(tmp_path: Path, *, job_actions: str, code: str = "") -> Any:
     """Set Django up in a bare process with an app ``shop`` that has these ``job_actions``."""
     package = tmp_path / "shop"
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "job_actions.py").write_text(job_actions)
-    start = (
-        "import django; from django.conf import settings; settings.configure("
-        "INSTALLED_APPS=['django.contrib.contenttypes', 'django.contrib.auth', 'jobs', 'shop'],"
-        "DATABASES={'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}}); django.setup()\n"
-    )
-    paths = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    return subprocess.run(
-        [sys.executable, "-c", start + code], env=paths, capture_output=True, text=True, check=False, timeout=60
-    )
+    return run_python("-c", START + code, settings="", PYTHONPATH=str(tmp_path))
 
 
 def test_job_actions_of_installed_apps_are_found(tmp_path: Path):

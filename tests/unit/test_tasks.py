@@ -1,6 +1,5 @@
 """The task ``run_job`` goes to the engine that the settings name; without one, Django Tasks are not needed."""
 
-import subprocess
 import sys
 from importlib.util import find_spec
 from typing import Any, Final
@@ -13,7 +12,7 @@ import jobs.engines
 from jobs import tasks
 from jobs.checks.settings import check_engine
 from tests.support.execution import registered_action
-from tests.support.source import ROOT
+from tests.support.processes import run_python
 
 pytestmark = pytest.mark.uses_database
 
@@ -33,9 +32,8 @@ def test_without_an_engine_the_task_is_a_plain_function_and_nothing_is_imported_
         "import sys, django; django.setup(); from jobs import tasks; "
         "print(type(tasks.run_job).__name__, [n for n in sys.modules if n.startswith(('django_tasks.b', 'celery'))])"
     )
-    environment = {"DJANGO_SETTINGS_MODULE": "jobsite.settings", "DATABASE_URL": "sqlite:///:memory:"}
 
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = run_python("-c", program, settings="jobsite.settings", DATABASE_URL="sqlite:///:memory:")
 
     assert done.stdout == "function []\n", done.stderr
 
@@ -51,67 +49,43 @@ def test_the_task_follows_the_settings():
 
 @needs_tasks
 @pytest.mark.parametrize(("knows_priorities", "priority"), [(True, 50), (False, 0)])
+@pytest.mark.parametrize(("queues", "of_unknown"), [(["default", "far"], "default"), (["slow", "far"], "far")])
 def test_a_job_is_sent_to_the_queue_of_its_action_with_its_priority_if_the_engine_has_priorities(
-    knows_priorities: bool, priority: int, monkeypatch: pytest.MonkeyPatch
+    knows_priorities: bool, priority: int, queues: list[str], of_unknown: str, monkeypatch: pytest.MonkeyPatch
 ):
-    with (
-        with_engine(QUEUES=["default", "far"]),
-        registered_action(lambda _: None, name="far", queue="far", priority=50),
-    ):
+    with with_engine(QUEUES=queues), registered_action(lambda _: None, name="far", queue="far", priority=50):
         monkeypatch.setattr(type(tasks._backend("default")), "supports_priority", knows_priorities)
         tasks.hand_over(7, action="far")
-        tasks.hand_over(8, action="gone")
+        tasks.hand_over(8, action="gone")  # of an action that is not registered
 
         sent = tasks._backend("default").results
 
     assert [(one.args, one.task.queue_name, one.task.priority) for one in sent] == [
         ([7], "far", priority),
-        ([8], "default", 0),
+        ([8], of_unknown, 0),
     ]
 
 
 @needs_tasks
-def test_a_job_of_an_action_that_is_not_registered_goes_to_a_queue_that_the_engine_has():
-    with with_engine(QUEUES=["slow", "fast"]):
-        tasks.hand_over(8, action="gone")
+def test_a_queue_that_the_engine_does_not_have_fails_the_check_and_the_dispatch_with_the_cause():
+    with with_engine(QUEUES=["default"]), registered_action(lambda _: None, name="far", queue="far"):
+        found = [(error.id, error.msg) for error in check_engine()]
+        with pytest.raises(tasks.HandOverFailed) as failed:
+            tasks.hand_over(7, action="far")
 
-        (sent,) = tasks._backend("default").results
-
-    assert (sent.args, sent.task.queue_name) == ([8], "fast")
-
-
-@needs_tasks
-def test_a_job_that_the_engine_does_not_accept_raises_with_the_cause():
-    with (
-        with_engine(QUEUES=["default"]),
-        registered_action(lambda _: None, name="far", queue="far"),
-        pytest.raises(tasks.HandOverFailed) as failed,
-    ):
-        tasks.hand_over(7, action="far")
-
+    assert found == [("jobs.E020", "The backend 'default' in TASKS has no queue 'elsewhere', 'far'.")]
     assert type(failed.value.cause).__name__.startswith("InvalidTask")
 
 
 @needs_tasks
-def test_a_queue_that_the_engine_does_not_have_fails_the_check():
-    with with_engine(QUEUES=["default"]), registered_action(lambda _: None, name="far", queue="far"):
-        found = [(error.id, error.msg) for error in check_engine()]
-
-    assert found == [("jobs.E020", "The backend 'default' in TASKS has no queue 'elsewhere', 'far'.")]
-
-
-@needs_tasks
-def test_no_engine_and_an_engine_that_allows_all_queues_pass_the_check():
+def test_no_engine_and_an_engine_that_allows_all_queues_pass_the_check_and_an_unknown_alias_fails_it():
     without_engine = check_engine()
     with with_engine(QUEUES=[]):
-        assert without_engine == check_engine() == []
+        with_all_queues = check_engine()
+        with override_settings(JOBS={"TASK_BACKEND": "nowhere"}):
+            (error,) = check_engine()
 
-
-@needs_tasks
-def test_an_unknown_alias_fails_the_check():
-    with with_engine(), override_settings(JOBS={"TASK_BACKEND": "nowhere"}):
-        (error,) = check_engine()
-
+    assert without_engine == with_all_queues == []
     assert error.id == "jobs.E020"
     assert error.msg.startswith("TASKS has no backend 'nowhere' that works: ")
 
