@@ -74,20 +74,19 @@ def test_a_path_with_another_slash_is_unknown_and_never_redirected(ending: str, 
         assert_envelope(Client().generic(method, f"/public/x/{ending}"), 404)
 
 
-def test_a_redirect_to_a_page_of_the_hosts_own_is_an_unknown_path():
+def test_a_redirect_to_another_slash_is_an_unknown_path_and_one_to_another_address_stays_as_it_is():
     catch_all = urlconf(path("public/", API), re_path(r"^(?P<rest>.*)/$", page))
+    to_login = JsonErrors(lambda request: HttpResponseRedirect("/login/?next=/public/x/"))
 
     with override_settings(ROOT_URLCONF=catch_all, APPEND_SLASH=True):
-        assert_envelope(Client().get("/public/x/nowhere?a=1"), 404)
-        assert Client().get("/elsewhere")["Location"] == "/elsewhere/"
-
-
-def test_redirects_to_another_address_stay_as_they_are():
+        unknown, elsewhere = Client().get("/public/x/nowhere?a=1"), Client().get("/elsewhere")
     with override_settings(SECURE_SSL_REDIRECT=True):
-        response = Client().get("/public/x/jobs/?a=1")
+        to_https = Client().get("/public/x/jobs/?a=1")
 
-    assert response.status_code == 301
-    assert response["Location"] == "https://testserver/public/x/jobs/?a=1"
+    assert_envelope(unknown, 404)
+    assert elsewhere["Location"] == "/elsewhere/"
+    assert (to_https.status_code, to_https["Location"]) == (301, "https://testserver/public/x/jobs/?a=1")
+    assert to_login(request_for("/public/x")).status_code == 302
 
 
 @pytest.mark.parametrize("host", ["evil.example", "a b", "", "[::1", "testserver@evil.example"])
@@ -106,6 +105,7 @@ def test_a_500_of_a_middleware_is_json(debug: bool):
 
     assert_envelope(response, 500)
     assert b"secret" not in response.content
+    assert settings.MIDDLEWARE[0] == "jobs.middleware.JsonErrors"  # first in the reference host, too
 
 
 class Raises:
@@ -118,18 +118,14 @@ class Raises:
         raise RuntimeError("a secret")
 
 
-def test_the_hosts_own_error_handlers_do_not_change_the_form():
+def test_the_hosts_own_error_handlers_do_not_change_the_form_and_its_own_pages_below_the_prefix_stay_as_they_are():
     with override_settings(ROOT_URLCONF=urlconf(path("public/", API), handler404=own_errors)):
         assert_envelope(Client().get("/public/nowhere"), 404)
 
-
-def test_the_hosts_own_pages_below_the_prefix_stay_as_they_are():
-    own = urlconf(path("public/", API), re_path(r"^public/(?P<rest>.*)$", page))
-
-    with override_settings(ROOT_URLCONF=own):
-        assert Client().get("/public/help").content == b"<html>ours</html>"
-        assert Client().get("/public/gone").content == b"<html>ours</html>"
-        assert Client().get("/public/help")["X-Request-Id"]
+    with override_settings(ROOT_URLCONF=urlconf(path("public/", API), re_path(r"^public/(?P<rest>.*)$", page))):
+        pages = [Client().get(f"/public/{ending}") for ending in ("help", "gone")]
+    assert [answer.content for answer in pages] == [b"<html>ours</html>"] * 2
+    assert pages[0]["X-Request-Id"]
 
 
 def request_for(path: str) -> HttpRequest:
@@ -138,40 +134,21 @@ def request_for(path: str) -> HttpRequest:
     return request
 
 
-def test_headers_and_cookies_of_the_replaced_answer_are_kept():
-    def answer(request: HttpRequest) -> HttpResponse:
-        response = HttpResponse(
-            "<html>", status=503, headers={"Retry-After": "7", "ETag": "x", "Content-Encoding": "br"}
-        )
-        response.set_cookie("a", "b")
-        return response
+def test_headers_and_cookies_of_a_replaced_answer_are_kept_and_a_304_has_no_content_length():
+    headers = {"Retry-After": "7", "ETag": "x", "Content-Encoding": "br"}
+    replaced = HttpResponse("<html>", status=503, headers=headers)
+    replaced.set_cookie("a", "b")
+    unchanged = HttpResponse(status=304, headers={"Content-Length": "0", "ETag": 'W/"x"'})
 
-    response = JsonErrors(answer)(request_for("/public/x/jobs"))
+    response = JsonErrors(lambda _: replaced)(request_for("/public/x/jobs"))
+    known = JsonErrors(lambda _: unchanged)(request_for("/public/x/jobs/1"))
 
     assert_envelope(response, 503)
     assert response["Retry-After"] == "7"
     assert response.cookies["a"].value == "b"
     assert not {"ETag", "Content-Encoding"} & set(response.headers)
-
-
-def test_a_304_has_no_content_length():
-    def answer(request: HttpRequest) -> HttpResponse:
-        return HttpResponse(status=304, headers={"Content-Length": "0", "ETag": 'W/"x"'})
-
-    response = JsonErrors(answer)(request_for("/public/x/jobs/1"))
-
-    assert not response.has_header("Content-Length")
-    assert response["ETag"] == 'W/"x"'
-
-
-def test_a_redirect_to_another_path_stays_as_it_is():
-    answer = JsonErrors(lambda request: HttpResponseRedirect("/login/?next=/public/x/"))
-
-    assert answer(request_for("/public/x")).status_code == 302
-
-
-def test_the_reference_host_has_it_first():
-    assert settings.MIDDLEWARE[0] == "jobs.middleware.JsonErrors"
+    assert not known.has_header("Content-Length")
+    assert known["ETag"] == 'W/"x"'
 
 
 @pytest.mark.django_db(transaction=True)
