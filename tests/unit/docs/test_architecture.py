@@ -15,13 +15,8 @@ PLACES: Final = re.findall(r"`(jobs/[\w/]+\.py)`: `([\w.]+)`", PAGE)
 
 def names_in(body: list[ast.stmt], prefix: str = "") -> set[str]:
     """Return the functions and classes defined here, and the methods as ``Class.method``."""
-    found = set()
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(prefix + node.name)
-        if isinstance(node, ast.ClassDef):
-            found |= names_in(node.body, f"{node.name}.")
-    return found
+    found = {prefix + node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return found.union(*(names_in(node.body, f"{node.name}.") for node in body if isinstance(node, ast.ClassDef)))
 
 
 def test_the_page_describes_five_trips():

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -29,8 +28,8 @@ from tests.support.admin_client import client_of, make_staff, text_of
 from tests.support.api_client import Api
 from tests.support.doc_pages import PAGES, commands, load, settings_of, snippet
 from tests.support.factories import make_project, make_running_job
+from tests.support.processes import run_python
 from tests.support.reference_table import add, create_table
-from tests.support.source import ROOT
 
 OF_A_MIGRATION: Final = ("CreateModel", "AddField", "AddIndex", "AddConstraint", "AlterModelOptions", "RemoveIndex")
 
@@ -89,26 +88,23 @@ def test_a_login_and_api_keys_are_accepted_together(api: Api, shop_token: Any, m
     assert (by_token, by_key, by_neither) == (200, 200, 401)
 
 
-def test_a_permission_class_of_the_host_forbids_a_cancel(api: Api, monkeypatch: pytest.MonkeyPatch):
+def test_a_permission_class_of_the_host_forbids_a_cancel_and_a_throttle_class_replaces_the_limit(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+):
+    cache.clear()
     load("access", "shop/permissions.py", monkeypatch)
     job = make_job("touch", project=api.project)
 
     with override_settings(**settings_of("access", "settings.py: permission")):
         cancelled, listed = api.delete(f"/jobs/{job.pk}"), api.get("/jobs")
         erased = api.delete("/users/mehdi@example.com")
-
-    assert (cancelled.status_code, cancelled.json()["code"]) == (403, "forbidden")
-    assert (listed.status_code, erased.status_code) == (200, 200)
-
-
-def test_a_throttle_class_of_the_host_replaces_the_limit(api: Api, monkeypatch: pytest.MonkeyPatch):
-    cache.clear()
-    module = load("access", "shop/throttles.py", monkeypatch)
-    monkeypatch.setattr(module.PerOrganization, "rate", "2/hour")
-
+    throttles = load("access", "shop/throttles.py", monkeypatch)
+    monkeypatch.setattr(throttles.PerOrganization, "rate", "2/hour")
     with override_settings(**settings_of("access", "settings.py: throttle")):
         answers = [api.get("/jobs") for _ in range(3)]
 
+    assert (cancelled.status_code, cancelled.json()["code"]) == (403, "forbidden")
+    assert (listed.status_code, erased.status_code) == (200, 200)
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert "RateLimit" not in answers[0].headers
 
@@ -164,53 +160,48 @@ def test_logs_have_the_request_id_and_mask_the_user():
         + 'logging.getLogger("django.request").warning("Not Found: %s", "/public/p/users/mehdi@example.com")\n'
     )
 
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = run_python("-c", program, settings="")
 
     assert re.search(r"WARNING django.request request=- Not Found: /public/p/users/\*\*\*$", done.stderr.strip())
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_settings_for_pgbouncer_keep_nothing_in_a_session(monkeypatch: pytest.MonkeyPatch):
+def test_the_settings_for_pgbouncer_keep_nothing_in_a_session_and_those_of_an_import_add_a_database(
+    monkeypatch: pytest.MonkeyPatch,
+):
     monkeypatch.setitem(os.environ, "DATABASE_PASSWORD", "x")
-    databases = settings_of("pgbouncer", "settings.py", os=os)["DATABASES"]
+    monkeypatch.setitem(os.environ, "REFERENCE_PASSWORD", "x")
 
-    connection = ConnectionHandler(databases)["default"]
+    pooled = ConnectionHandler(settings_of("pgbouncer", "settings.py", os=os)["DATABASES"])["default"]
+    both = ConnectionHandler(settings_of("import", "settings.py", os=os, DATABASES={"default": {}})["DATABASES"])
 
-    sent = connection.get_connection_params()
+    sent = pooled.get_connection_params()
     assert (sent["port"], sent["prepare_threshold"]) == (6432, None)
     assert "options" not in sent
-    assert connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] is True
+    assert pooled.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] is True
+    assert both["reference"].vendor == "postgresql"
 
 
-def operations_after_the_first_release() -> list[tuple[str, Any]]:
-    """Return the operations of migrations that change tables which may hold rows."""
+def test_migrations_keep_old_code_running_and_the_page_names_those_that_build_indexes_on_jobs():
     names = sorted(file.stem for root in migrations_path for file in Path(root).glob("0*.py"))
-    later = [name for name in names if name > "0003"]
-    return [(name, each) for name in later for each in import_module(f"jobs.migrations.{name}").Migration.operations]
+    building = set()
 
-
-def test_migrations_keep_old_code_running():
-    for name, operation in operations_after_the_first_release():
-        kind = type(operation).__name__
-        if kind == "AlterField":  # choices, which are not in the database
-            assert operation.field.choices, (name, operation.name)
-        elif kind == "RunPython":  # old workers must be stopped before it
-            assert f"`{name[:4]}`" in PAGES["upgrade"].read_text()
-        else:
-            assert kind in OF_A_MIGRATION, (name, kind)
-        if isinstance(operation, AddField):
-            assert operation.field.null or operation.field.has_db_default(), (name, operation.name)
-
-
-def test_the_page_names_the_migrations_that_build_indexes_on_jobs():
-    building = {
-        name.split("_")[0]
-        for name, operation in operations_after_the_first_release()
-        if type(operation).__name__ in ("AddIndex", "AddConstraint") and operation.model_name == "job"
-    }
+    # Those after the first release change tables which may hold rows.
+    for name in [name for name in names if name > "0003"]:
+        for operation in import_module(f"jobs.migrations.{name}").Migration.operations:
+            kind = type(operation).__name__
+            if kind == "AlterField":  # choices, which are not in the database
+                assert operation.field.choices, (name, operation.name)
+            elif kind == "RunPython":  # old workers must be stopped before it
+                assert f"`{name[:4]}`" in PAGES["upgrade"].read_text()
+            else:
+                assert kind in OF_A_MIGRATION, (name, kind)
+            if isinstance(operation, AddField):
+                assert operation.field.null or operation.field.has_db_default(), (name, operation.name)
+            if kind in ("AddIndex", "AddConstraint") and operation.model_name == "job":
+                building.add(name[:4])
 
     (sentence,) = re.findall(r"build indexes on `jobs_job`: (.*?)\. ", PAGES["upgrade"].read_text(), re.DOTALL)
-
     assert set(re.findall(r"\b00[0-9]{2}\b", sentence)) == building
     assert re.search(r"0006\s\(six of them\)", sentence)
 
@@ -237,11 +228,3 @@ def test_the_commands_of_the_page_import_the_jobs_of_the_reference_service(capsy
         counts.append((json.loads(capsys.readouterr().out)["imported"], Job.objects.filter(pk=3452).count()))
 
     assert counts == [(1, 0), (1, 1)]  # the dry run, then the import
-
-
-def test_the_settings_add_the_reference_service_s_database(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(os.environ, "REFERENCE_PASSWORD", "x")
-
-    databases = settings_of("import", "settings.py", os=os, DATABASES={"default": {}})["DATABASES"]
-
-    assert ConnectionHandler(databases)["reference"].vendor == "postgresql"

@@ -5,7 +5,6 @@ import re
 from typing import Final
 
 import pytest
-from django.test import Client
 
 from jobs.models import Job
 from jobs.status import Status
@@ -18,26 +17,14 @@ TEXT: Final = README.read_text()
 CALLS: Final = re.findall(r'^\$ curl -X (\w+) "\$BASE_URL(\S+)" -H "Authorization: Bearer \$KEY"', TEXT, re.MULTILINE)
 
 
-def test_the_readme_is_short():
-    assert len(TEXT.splitlines()) <= 200
-
-
-def test_the_readme_has_two_snippets_which_other_tests_run():
-    action, settings = snippets("README").values()
-
-    assert settings.startswith("INSTALLED_APPS")
-    assert action.startswith("# shop/job_actions.py")
-
-
-def test_the_lifecycle_is_drawn_with_every_status():
-    drawing = TEXT.split("```")[3]
-
-    assert all(status in drawing for status in Status)
-
-
-def test_the_first_two_commands_are_targets_of_the_makefile():
+def test_the_readme_is_short_and_has_a_drawing_two_snippets_and_two_commands():
+    action, settings = snippets("README").values()  # which other tests run
     targets = re.findall(r"^make (\w+)", TEXT.split("```console")[1], re.MULTILINE)
 
+    assert len(TEXT.splitlines()) <= 200
+    assert all(status in TEXT.split("```")[3] for status in Status)
+    assert settings.startswith("INSTALLED_APPS")
+    assert action.startswith("# shop/job_actions.py")
     assert targets == ["demo", "test"]
     assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for target in targets)
 
@@ -47,23 +34,13 @@ def test_the_three_calls_list_show_and_cancel_a_job(api: Api):
     job = make_job(pk=3452, project=api.project)
     shown = json.loads(TEXT.split("limit=50&page=1")[1].split("\n", 1)[1].split("\n\n")[0])
 
-    answers = [
-        Client().generic(method, path.replace("$PROJECT_KEY", api.project.key), headers=headers_of(api))
-        for method, path in CALLS
-    ]
+    answers = [api.call(method, path.removeprefix("/public/$PROJECT_KEY")) for method, path in CALLS]
 
-    assert [(method, answer.status_code) for (method, _), answer in zip(CALLS, answers, strict=True)] == [
-        ("GET", 200),
-        ("GET", 200),
-        ("DELETE", 200),
-    ]
+    assert [method for method, _ in CALLS] == ["GET", "GET", "DELETE"]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert list(answers[0].json()["data"][0]) == list(shown["data"][0])
     job.refresh_from_db()
     assert job.status == "cancelled"
-
-
-def headers_of(api: Api) -> dict[str, str]:
-    return {"Authorization": f"Bearer {api.secret}"}
 
 
 @pytest.mark.django_db

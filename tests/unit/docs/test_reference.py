@@ -48,16 +48,11 @@ def page(name: str) -> str:
     return (ROOT / "docs" / "reference" / f"{name}.md").read_text()
 
 
-def sections(text: str) -> list[tuple[str, str]]:
-    """Return the headings of the second level, each with its text."""
+def sections(text: str) -> dict[str, str]:
+    """Return the text below each heading of the second level."""
     parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)[1:]
-    return list(zip(parts[::2], parts[1::2], strict=True))
-
-
-def section(text: str, heading: str) -> str:
-    found = [under for name, under in sections(text) if name == heading]
-    assert len(found) == 1, f"{len(found)} sections are called {heading}"
-    return found[0]
+    assert len(set(parts[::2])) == len(parts[::2])
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def assert_same(documented: Iterable[Any], real: Iterable[Any]) -> None:
@@ -88,16 +83,13 @@ def shown(value: object) -> str:
     return repr(value).replace("'", '"')
 
 
-def test_the_page_lists_every_setting_with_its_default():
+def test_the_pages_list_every_setting_and_every_option_of_an_action_with_its_default():
+    parameters = [each for each in inspect.signature(actions.action).parameters.values() if each.name != "name"]
+
     assert_same(
         first_two(page("settings"), "key"),
         [(each.name.upper(), shown(each.default)) for each in fields(conf.JobsSettings)],
     )
-
-
-def test_the_page_lists_every_option_of_an_action_with_its_default():
-    parameters = [each for each in inspect.signature(actions.action).parameters.values() if each.name != "name"]
-
     assert_same(
         first_two(page("actions"), "option"),
         [(each.name, SPELLED.get(each.default) or shown(each.default)) for each in parameters],
@@ -105,11 +97,10 @@ def test_the_page_lists_every_option_of_an_action_with_its_default():
 
 
 def test_the_page_lists_every_member_that_an_action_may_use():
-    found = first(section(page("actions"), "What an action sees"), "name")
     public = {name: value for name, value in vars(JobContext).items() if name[0] != "_" and name not in FOR_THE_RUNNER}
 
     assert_same(
-        found,
+        first(sections(page("actions"))["What an action sees"], "name"),
         (f"job.{name if isinstance(value, property) else call(name, value)}" for name, value in public.items()),
     )
     assert {name for name in vars(Chunk) if name[0] != "_"} == {"add"}
@@ -118,30 +109,26 @@ def test_the_page_lists_every_member_that_an_action_may_use():
 
 def call(name: str, function: Callable[..., Any]) -> str:
     """Return the signature without types; a default that is not a plain value is shown as ``…``."""
-    shown_parameters = []
-    star = False
-    for each in inspect.signature(function).parameters.values():
-        if each.name == "self":
-            continue
-        if each.kind is each.KEYWORD_ONLY and not star:
-            star = True
-            shown_parameters.append("*")
-        default = ""
-        if each.default is not each.empty:
-            is_plain = each.default is None or isinstance(each.default, str | int | float)
-            default = f"={shown(each.default)}" if is_plain else "=…"
-        stars = "**" if each.kind is each.VAR_KEYWORD else ""
-        shown_parameters.append(f"{stars}{each.name}{default}")
-    return f"{name}({', '.join(shown_parameters)})"
+    signature = inspect.signature(function)
+    parameters = [
+        each.replace(annotation=each.empty, default=each.default if is_plain(each.default) else Ellipsis)
+        for each in signature.parameters.values()
+        if each.name != "self"
+    ]
+    bare = signature.replace(parameters=parameters, return_annotation=signature.empty)
+    return f"{name}{bare}".replace("Ellipsis", "…").replace("'", '"')
 
 
-def test_the_page_lists_every_command():
-    assert_same((name for name, _ in sections(page("commands"))), COMMANDS)
+def is_plain(default: object) -> bool:
+    return default in (None, inspect.Parameter.empty) or isinstance(default, str | int | float)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_page_lists_every_option_of_a_command_with_its_default(name: str):
-    assert_same(first_two(section(page("commands"), name), "option"), options_of(name))
+def test_the_page_lists_every_command_and_its_options_with_their_defaults(name: str):
+    commands = sections(page("commands"))
+
+    assert sorted(commands) == COMMANDS
+    assert_same(first_two(commands[name], "option"), options_of(name))
 
 
 def options_of(name: str) -> list[tuple[str, str]]:
@@ -170,14 +157,14 @@ def test_the_page_lists_every_signal_with_its_arguments():
     finally:
         jobs.signals.job_finished.disconnect(receiver, sender=Job)
 
-    assert_same(first(section(page("signals"), "job_finished"), "argument"), receiver.call_args.kwargs)
+    assert_same(first(sections(page("signals"))["job_finished"], "argument"), receiver.call_args.kwargs)
     signals = [name for name, value in vars(jobs.signals).items() if isinstance(value, Signal)]
-    assert_same((name for name, _ in sections(page("signals"))), signals)
+    assert_same(sections(page("signals")), signals)
 
 
 @pytest.mark.parametrize(("heading", "module"), [("jobs", jobs), ("jobs.testing", jobs.testing)])
 def test_the_page_lists_every_public_name_with_its_signature(heading: str, module: Any):
-    found = first(section(page("python"), heading), "name")
+    found = first(sections(page("python"))[heading], "name")
 
     assert_same((re.match(r"\w+", each)[0] for each in found), module.__all__)
     for each in found:
@@ -186,43 +173,30 @@ def test_the_page_lists_every_public_name_with_its_signature(heading: str, modul
             assert each == call(name, getattr(module, name))
 
 
-def test_the_page_lists_every_exception_with_its_code():
-    found = first_two(section(page("python"), "jobs.exceptions"), "name")
+def test_the_page_lists_every_exception_with_its_code_and_every_fixture():
+    page_of_names = sections(page("python"))
     ours = (jobs.exceptions.JobsError, jobs.exceptions.JobStopped)
     kinds = [each for each in vars(jobs.exceptions).values() if isinstance(each, type) and issubclass(each, ours)]
-
-    assert_same(found, [(kind.__name__, kind.code) for kind in kinds])
-
-
-def test_the_page_lists_every_fixture():
-    found = first(section(page("python"), "jobs.testing"), "fixture")
     source = inspect.getsource(jobs.testing.fixtures)
 
-    assert_same(found, re.findall(r"@pytest\.fixture\ndef (\w+)", source))
+    assert_same(first_two(page_of_names["jobs.exceptions"], "name"), [(kind.__name__, kind.code) for kind in kinds])
+    assert_same(first(page_of_names["jobs.testing"], "fixture"), re.findall(r"@pytest\.fixture\ndef (\w+)", source))
 
 
-def test_the_models_and_columns_on_the_page_exist():
-    text = section(page("python"), "jobs.models")
+def test_the_models_the_columns_and_the_hooks_on_the_page_exist():
+    text = sections(page("python"))["jobs.models"]
     names = [re.match(r"`(\w+)", cells[0])[1] for cells in rows(text, "name")]
     columns = {name for cells in rows(text, "column of `Job`") for name in re.findall(r"`(\w+)`", cells[0])}
+    hooks = first(sections(page("python"))["Places to hook in"], "name")
+    mixins = [f"jobs.admin.{name}" for name in jobs.admin.__all__ if name.endswith("Mixin")]
 
     assert set(names) <= set(jobs.models.__all__)
     assert len(names) == len(set(names))
     assert columns
     assert columns <= {field.name for field in Job._meta.get_fields()}
-
-
-def test_the_page_lists_hooks_that_can_be_imported():
-    found = first(section(page("python"), "Places to hook in"), "name")
-    mixins = [f"jobs.admin.{name}" for name in jobs.admin.__all__ if name.endswith("Mixin")]
-
-    assert set(mixins) <= set(found)
-    for path in found:
-        assert _resolve(path), path
-
-
-def _resolve(path: str) -> Any:
-    return __import__(path, fromlist=["_"]) if path.endswith("urls") else import_string(path)
+    assert set(mixins) <= set(hooks)
+    for path in hooks:
+        assert __import__(path, fromlist=["_"]) if path.endswith("urls") else import_string(path), path
 
 
 def test_the_page_lists_every_system_check_with_when_it_runs():
