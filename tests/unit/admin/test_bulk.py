@@ -1,5 +1,6 @@
 """Bulk changes of all jobs that match: confirmed on a page, then made by a job; and who may confirm any."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
@@ -74,20 +75,15 @@ def test_the_page_shows_count_filter_and_why_the_job_would_wait(client: Client, 
     jobs = [make_job() for _ in range(3)]
 
     html = text_of(choose_all(client, "cancel", *jobs, query="?status=scheduled"))
-
-    assert "<dd>2+</dd>" in html
-    assert "<bdi>status: scheduled</bdi>" in html
-    assert "no worker" in html
-
-
-def test_the_page_warns_of_a_pause_only(client: Client):
     Worker.objects.create(name="host:1:aaaa", started_at=timezone.now(), beat_at=timezone.now())
-    job = make_job()
-    well = text_of(choose_all(client, "cancel", job))
+    well = text_of(choose_all(client, "cancel", *jobs))
     pause_jobs(reason="rest")
+    paused = text_of(choose_all(client, "cancel", *jobs))
 
+    for told in ("<dd>2+</dd>", "<bdi>status: scheduled</bdi>", "no worker"):
+        assert told in html
     assert "It will not start yet" not in well
-    assert "It will not start yet: " in text_of(choose_all(client, "cancel", job))
+    assert "It will not start yet: " in paused
 
 
 def test_spans_become_instants(client: Client):
@@ -162,13 +158,20 @@ def test_a_project_that_vanished_before_the_confirmation_is_reported(client: Cli
     assert not Job.objects.filter(action="change_jobs").exists()
 
 
-def test_a_host_without_its_own_projects_gets_one_on_first_use(client: Client, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def _no_project_is_named(staff_project: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the host have no projects of its own, nor name one."""
     monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", conf.project_model_label())
     with override_settings(JOBS={}):
-        page = choose_all(client, "cancel", make_job())
-        before = get_project_model()._default_manager.filter(name="Staff").count()
-        for _ in range(2):
-            confirm(client, page)
+        yield
+
+
+@pytest.mark.usefixtures("_no_project_is_named")
+def test_a_host_without_its_own_projects_gets_one_on_first_use(client: Client):
+    page = choose_all(client, "cancel", make_job())
+    before = get_project_model()._default_manager.filter(name="Staff").count()
+    for _ in range(2):
+        confirm(client, page)
 
     project = get_project_model()._default_manager.get(name="Staff")
     assert before == 0
@@ -177,12 +180,11 @@ def test_a_host_without_its_own_projects_gets_one_on_first_use(client: Client, m
     assert not ApiKey.objects.exists()
 
 
-def test_an_organization_named_staff_with_api_keys_is_not_used(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(conf, "DEFAULT_PROJECT_MODEL", conf.project_model_label())
+@pytest.mark.usefixtures("_no_project_is_named")
+def test_an_organization_named_staff_with_api_keys_is_not_used(client: Client):
     make_key(organization=make_organization(name="Staff"))
 
-    with override_settings(JOBS={}):
-        choose_all(client, "cancel", make_job())
+    choose_all(client, "cancel", make_job())
 
     assert not Job.objects.filter(action="change_jobs").exists()
 
@@ -232,34 +234,22 @@ def test_the_confirmation_s_address_is_refused_to_everybody_else():
         assert response.status_code == 403 or "/login/" in response.url
 
 
-def test_a_forged_confirmation_changes_nothing(client: Client, user: Any):
+def test_a_forged_or_old_confirmation_or_one_by_get_changes_nothing(
+    client: Client, user: Any, monkeypatch: pytest.MonkeyPatch
+):
     job = make_job()
     asked = {"change": "cancel", "user": str(user.pk), "back": "", "ids": [job.pk]}
-    good = choose(client, "cancel", job).context["asked"]
+    page = choose(client, "cancel", job)
+    good = page.context["asked"]
 
     for forged in ("", "x", good[:-1], f"{good}x", signing.dumps(asked), signing.dumps([], salt=bulk.SALT), "\0"):
         response = client.post(url("job_bulk"), {"asked": forged})
         assert messages_of(response)[-1] == "Nothing was changed: please start again.", forged
-
-    assert not is_changed("cancel", job)
-
-
-def test_a_confirmation_is_good_for_an_hour(client: Client, monkeypatch: pytest.MonkeyPatch):
-    job = make_job()
-    page = choose(client, "cancel", job)
+    assert client.get(url("job_bulk"), {"asked": good}).url == url("job_changelist")
     monkeypatch.setattr(bulk, "CONFIRM_WITHIN_SECONDS", -1)
-
     confirm(client, page)
 
     assert not is_changed("cancel", job)
-
-
-def test_a_get_of_the_confirmation_s_address_leads_to_the_list(client: Client):
-    page = choose(client, "cancel", make_job())
-
-    response = client.get(url("job_bulk"), {"asked": page.context["asked"]})
-
-    assert response.url == url("job_changelist")
 
 
 def test_texts_of_users_are_escaped(client: Client):
