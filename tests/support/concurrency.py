@@ -134,6 +134,13 @@ def unique_violation() -> IntegrityError:
     return error
 
 
+def execute(*statements: str) -> None:
+    """Execute SQL on this thread's connection."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
 def one_value(sql: str, *params: Any) -> Any:
     """Return the single value that ``sql`` answers."""
     with connection.cursor() as cursor:

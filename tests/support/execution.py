@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn
 
-from django.db import OperationalError, connection
+from django.db import connection
 from django.utils import timezone
 
 from jobs import JobContext, JobFailed, actions
@@ -32,6 +32,10 @@ def make_visits(owner: str, count: int) -> None:
 def make_recordings(owner: str, count: int) -> list[Recording]:
     rows = [Recording(owner=owner, payload="x" * 100) for _ in range(count)]
     return Recording.objects.bulk_create(rows, batch_size=5_000)
+
+
+def visits_of(owner: str) -> Any:
+    return Visit.objects.filter(owner=owner)
 
 
 def ago(seconds: float) -> datetime:
@@ -112,13 +116,6 @@ def stop(context: JobContext) -> None:
     """Be told to shut down, and write."""
     context._lease.stopping.set()
     write_in_chunk(context)
-
-
-def gone() -> OperationalError:
-    """Return what Django raises when the server hangs up."""
-    error = OperationalError("the connection is closed")
-    error.__cause__ = connection.Database.OperationalError("the connection is closed")
-    return error
 
 
 def no_next_job() -> Fence | None:

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.test.utils import CaptureQueriesContext
 
 from jobs import JobContext
 from jobs.exceptions import RowsLeft
@@ -19,21 +17,19 @@ from jobs.models import Job
 from tests.support.concurrency import (
     PATIENCE_SECONDS,
     InThread,
+    execute,
     other_connection,
     postgresql_only,
     somebody_waits_for_a_lock,
     sqlite_only,
+    statements,
     transaction_of,
     until,
 )
-from tests.support.execution import ANA, BEN, make_context, make_recordings, make_visits, run_attempt
+from tests.support.execution import ANA, BEN, make_context, make_recordings, make_visits, run_attempt, visits_of
 from tests.support.hostapp.models import Click, Recording, Visit
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def visits_of(owner: str) -> Any:
-    return Visit.objects.filter(owner=owner)
 
 
 def done_of(context: JobContext) -> int:
@@ -52,26 +48,11 @@ def undeletable(table: str, condition: str = "true") -> Iterator[None]:
     else:
         make = (f"CREATE TRIGGER keep BEFORE DELETE ON {table} WHEN {condition} BEGIN SELECT RAISE(IGNORE); END",)
         remove = ("DROP TRIGGER keep",)
-    with connection.cursor() as cursor:
-        for statement in make:
-            cursor.execute(statement)
+    execute(*make)
     try:
         yield
     finally:
-        with connection.cursor() as cursor:
-            for statement in remove:
-                cursor.execute(statement)
-
-
-@contextmanager
-def erasing_against(context: JobContext, statement: str, rows: Any) -> Iterator[BaseDatabaseWrapper]:
-    """Erase ``rows`` in a thread while another connection's transaction has locked some; yield when the chunk waits."""
-    with other_connection() as other:
-        with transaction_of(other, statement):
-            erasing = InThread(lambda: context.erase("visits", rows))
-            until(somebody_waits_for_a_lock, what="the chunk to meet the row")
-            yield other
-        erasing.result()
+        execute(*remove)
 
 
 # ---------------------------------------------------------------- others in the way
@@ -185,46 +166,36 @@ def test_rows_that_can_be_deleted_are_deleted_before_giving_up_on_the_others():
 
 
 @postgresql_only
-def test_a_row_that_another_transaction_gives_away_while_the_chunk_waits_survives():
+@pytest.mark.parametrize("model", [Visit, Recording])
+def test_a_row_that_another_transaction_gives_away_while_the_chunk_waits_survives_with_its_cascade(model: Any):
     make_visits(ANA, 5)
-    moved = visits_of(ANA).latest("pk").pk
+    Click.objects.bulk_create([Click(recording=recording) for recording in make_recordings(ANA, 5)])
+    moved = model.objects.latest("pk").pk
     context = make_context()
 
-    with erasing_against(context, f"UPDATE hostapp_visit SET owner = '{BEN}' WHERE id = {moved}", visits_of(ANA)):
-        pass
+    with other_connection() as other:
+        with transaction_of(other, f"UPDATE {model._meta.db_table} SET owner = '{BEN}' WHERE id = {moved}"):
+            erasing = InThread(lambda: context.erase("visits", model.objects.filter(owner=ANA)))
+            until(somebody_waits_for_a_lock, what="the chunk to meet the row")
+        erasing.result()
 
-    assert list(Visit.objects.values_list("pk", "owner")) == [(moved, BEN)]
-    assert done_of(context) == 4
-
-
-@postgresql_only
-def test_a_row_with_a_cascade_that_is_given_away_while_the_chunk_waits_survives():
-    recordings = make_recordings(ANA, 5)
-    moved = recordings[-1].pk
-    Click.objects.bulk_create([Click(recording=recording) for recording in recordings])
-    context = make_context()
-
-    giving_away = f"UPDATE hostapp_recording SET owner = '{BEN}' WHERE id = {moved}"
-    with erasing_against(context, giving_away, Recording.objects.filter(owner=ANA)):
-        pass
-
-    assert list(Recording.objects.values_list("pk", "owner")) == [(moved, BEN)]
-    assert Click.objects.count() == 1
+    assert list(model.objects.values_list("pk", "owner")) == [(moved, BEN)]
+    assert Click.objects.count() == (1 if model is Recording else 5)
     assert done_of(context) == 4
 
 
 # ---------------------------------------------------------------- the last look
 
 
-def test_the_last_look_at_several_stores_is_one_statement_at_one_instant():
+def test_the_last_check_of_several_stores_is_one_statement_at_one_instant():
     make_visits(ANA, 3)
     make_recordings(BEN, 2)
     stores = {"visits": visits_of(ANA), "recordings": Recording.objects.filter(owner=ANA), "none": Visit.objects.none()}
 
-    with CaptureQueriesContext(connection) as statements:
+    with statements() as sent:
         at, left = find_remaining(stores)
 
-    assert len(statements) == 1
+    assert len(sent) == 1
     assert left == ("visits",)
     assert at.utcoffset() == timedelta(0)
 

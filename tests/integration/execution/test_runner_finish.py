@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from django.db import DatabaseError, OperationalError, connection
+from django.db import DatabaseError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs import JobContext, cancel_job
@@ -13,14 +14,14 @@ from jobs.execution import runner
 from jobs.execution.runner import Outcome
 from jobs.models import Job, JobEvent
 from jobs.status import Status
-from tests.support.concurrency import InThread, other_connection, postgresql_only
+from tests.support.concurrency import InThread, lost_connection, other_connection, postgresql_only
 from tests.support.execution import (
     ANA,
+    Handler,
     count_final_events,
-    gone,
     last_event,
+    lease_of,
     make_visits,
-    no_next_job,
     refuse,
     run_attempt,
     stop,
@@ -51,34 +52,27 @@ each_end = pytest.mark.parametrize(("action", "outcome", "status"), ENDS.values(
 
 
 @on_own_connections
-@pytest.mark.parametrize("work", [write_in_chunk, erase], ids=["plain", "verified"])
-def test_a_cancel_after_the_last_chunk_wins_over_the_finish(work: Callable[[JobContext], None]):
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [*((work, None) for work in (write_in_chunk, erase)), *((None, end) for end in (refuse, stumble, stop))],
+    ids=["plain", "verified", "fail", "retry later", "release"],
+)
+def test_a_cancel_after_the_last_chunk_wins_over_the_finish(before: Handler | None, after: Handler | None):
     make_visits(ANA, 3)
 
     def be_cancelled(context: JobContext) -> None:
-        work(context)
+        if before:
+            before(context)
         InThread(lambda: cancel_job(context.id, project=context.project)).result()
-
-    ran, job = run_attempt(be_cancelled)
-
-    assert ran.outcome is Outcome.CANCELLED
-    assert job.status == Status.CANCELLED
-    assert count_final_events(job) == 1
-    assert "verified_at" not in job.receipt
-
-
-@on_own_connections
-@pytest.mark.parametrize("ending", [refuse, stumble, stop])
-def test_a_cancel_wins_over_every_other_end_too(ending: Callable[[JobContext], None]):
-    def be_cancelled(context: JobContext) -> None:
-        InThread(lambda: cancel_job(context.id, project=context.project)).result()
-        ending(context)
+        if after:
+            after(context)
 
     ran, job = run_attempt(be_cancelled)
 
     assert ran.outcome is Outcome.CANCELLED
     assert (job.status, job.failures) == (Status.CANCELLED, 0)
     assert count_final_events(job) == 1
+    assert "verified_at" not in job.receipt
 
 
 @on_own_connections
@@ -134,7 +128,7 @@ def replies_lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
                 yield home
             if not lost:
                 lost.append(name)
-                raise gone()
+                raise lost_connection()
 
         return once
 
@@ -158,39 +152,13 @@ def test_an_outcome_whose_commit_was_not_answered_is_recognised_as_ours(
 
 @on_own_connections
 def test_the_next_job_is_begun_once_when_the_reply_was_lost(replies_lost: list[str]):
-    following = make_running_job(begun_at=None)
-    job = make_running_job()
-    asked = []
+    following, job = make_running_job(begun_at=None), make_running_job()
+    then = Mock(return_value=fence_of(following))
 
-    def then() -> Any:
-        asked.append(1)
-        return fence_of(following)
-
-    lease = runner.Lease(fence=fence_of(job))
-    ran = runner.run(job, lease=lease, worker=WORKER, then=then)
+    ran = runner.run(job, lease=lease_of(job), worker=WORKER, then=then)
 
     assert ran.outcome is Outcome.COMPLETED
-    assert len(asked) == 2
-
-
-@on_own_connections
-def test_an_outcome_that_cannot_be_written_for_a_whole_lease_is_left_to_the_sweep(
-    monkeypatch: pytest.MonkeyPatch, settings: Any
-):
-    settings.JOBS = {"BEAT_SECONDS": 0.1, "LEASE_SECONDS": 0.4}
-
-    def away(*_: Any, **__: Any) -> NoReturn:
-        raise gone()
-
-    for outcome in ("complete", "release"):
-        monkeypatch.setattr(runner.transitions, outcome, away)
-    job = make_running_job()
-
-    with pytest.raises(OperationalError):
-        runner.run(job, lease=runner.Lease(fence=fence_of(job)), worker=WORKER, then=no_next_job)
-
-    job.refresh_from_db()
-    assert job.status == Status.RUNNING
+    assert then.call_count == 2
 
 
 # ---------------------------------------------------------------- whose fault it was
@@ -210,10 +178,7 @@ MISTAKES = ["23505", "42601", "57014", "22P02"]
 
 def run_into(state: str, *, attempt: int = 1) -> Job:
     """Run an attempt whose action raises an error with this SQLSTATE; return the row afterwards."""
-
-    def be_unlucky(context: JobContext) -> NoReturn:
-        raise with_sqlstate(state)
-
+    be_unlucky = Mock(side_effect=with_sqlstate(state))
     return run_attempt(be_unlucky, make_running_job(action="trial", attempt=attempt))[1]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, NoReturn
+from unittest.mock import Mock
 
 import pytest
 from django.db import OperationalError, connection
@@ -9,8 +10,10 @@ from django.db import OperationalError, connection
 from jobs import JobContext
 from jobs.execution import runner
 from jobs.execution.runner import Outcome
+from jobs.models import Job
 from jobs.status import Status
-from tests.support.execution import gone, lease_of, no_next_job, refuse, run_attempt, stop, stumble, write_in_chunk
+from tests.support.concurrency import lost_connection
+from tests.support.execution import lease_of, no_next_job, refuse, run_attempt, stop, stumble, write_in_chunk
 from tests.support.factories import WORKER, make_running_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,27 +48,27 @@ def test_a_job_that_always_fills_the_disk_is_not_forgiven_for_ever():
 
 def lose_the_connection(context: JobContext) -> NoReturn:
     connection.close()
-    raise gone()
+    raise lost_connection()
 
 
 @pytest.fixture
 def _no_outcome_can_be_written(monkeypatch: pytest.MonkeyPatch, settings: Any):
     settings.JOBS = {"BEAT_SECONDS": 0.1, "LEASE_SECONDS": 0.4}
-
-    def away(*_: Any, **__: Any) -> NoReturn:
-        raise gone()
-
     for outcome in ("complete", "fail", "retry_later", "release"):
-        monkeypatch.setattr(runner.transitions, outcome, away)
+        monkeypatch.setattr(runner.transitions, outcome, Mock(side_effect=lost_connection()))
 
 
 @pytest.mark.usefixtures("_no_outcome_can_be_written")
 @pytest.mark.parametrize("end", [write_in_chunk, refuse, stumble, lose_the_connection, stop])
-def test_however_an_attempt_ends_an_outcome_that_cannot_be_written_is_the_databases_error(
+def test_however_an_attempt_ends_an_outcome_that_cannot_be_written_for_a_whole_lease_is_left_to_the_rescuer(
     end: Callable[[JobContext], None],
 ):
+    job = make_running_job(action="trial")
+
     with pytest.raises(OperationalError):
-        run_attempt(end)
+        run_attempt(end, job)
+
+    assert Job.objects.get(pk=job.pk).status == Status.RUNNING
 
 
 @pytest.mark.usefixtures("_no_outcome_can_be_written")
