@@ -7,7 +7,11 @@ from jobs.execution.chunks import BatchSize
 
 pytestmark = pytest.mark.django_db
 
+
+AIM = 0.1 if connection.vendor == "postgresql" else 0.03
 LONG = 1.0  # far above what a chunk aims at, on either database
+
+
 SHORT = 0.001
 
 
@@ -17,37 +21,17 @@ def batch_of(rows: int) -> BatchSize:
     return batch
 
 
-def test_a_long_chunk_halves_the_next_one_at_most():
+@pytest.mark.parametrize(
+    ("seconds", "filled", "fewest", "most"),
+    [(LONG, 400, 200, 200), (AIM / 0.8, 400, 315, 325), (SHORT, 400, 801, 801), (SHORT, 199, 400, 400)],
+    ids=["halved at most", "shrunk in proportion", "doubled at most", "hardly filled: unchanged"],
+)
+def test_the_next_chunk_depends_on_how_long_one_took(seconds: float, filled: int, fewest: int, most: int):
     batch = batch_of(400)
 
-    batch.learn(LONG, 400)
+    batch.learn(seconds, filled)
 
-    assert batch.rows == 200
-
-
-def test_a_chunk_somewhat_too_long_shrinks_the_next_one_in_proportion():
-    batch = batch_of(400)
-    aim = 0.1 if connection.vendor == "postgresql" else 0.03
-
-    batch.learn(aim / 0.8, 400)
-
-    assert 315 <= batch.rows <= 325
-
-
-def test_a_short_full_chunk_doubles_the_next_one_at_most():
-    batch = batch_of(400)
-
-    batch.learn(SHORT, 400)
-
-    assert batch.rows == 801
-
-
-def test_a_short_chunk_that_was_hardly_filled_says_nothing():
-    batch = batch_of(400)
-
-    batch.learn(SHORT, 199)
-
-    assert batch.rows == 400
+    assert fewest <= batch.rows <= most
 
 
 def test_a_batch_stays_between_what_is_worth_a_chunk_and_the_most_that_memory_should_hold():
