@@ -94,61 +94,46 @@ def test_a_chunk_renews_the_lease_never_shortens_it_and_leaves_updated_at():
     assert read_again(context).updated_at == before.updated_at
 
 
-def test_expect_says_how_much_is_left_from_now_on():
+@pytest.mark.parametrize(("before", "left", "after", "total"), [(1, 10, 0, 11), (0, 1, 2, 2)])
+def test_expect_says_how_much_is_left_from_now_on_and_the_total_is_never_less_than_what_is_done(
+    before: int, left: int, after: int, total: int
+):
     context = make_context()
-    write_in_chunk(context)
+    for _ in range(before):
+        write_in_chunk(context)
 
-    context.expect(10)
+    context.expect(left)
+    for _ in range(after):
+        write_in_chunk(context)
 
     job = read_again(context)
-    assert (job.progress_done, job.progress_total) == (1, 11)
-
-
-def test_the_total_is_never_less_than_what_is_done():
-    context = make_context()
-    context.expect(1)
-    write_in_chunk(context)
-
-    write_in_chunk(context)
-
-    job = read_again(context)
-    assert (job.progress_done, job.progress_total) == (2, 2)
+    assert (job.progress_done, job.progress_total) == (before + after, total)
 
 
 # ---------------------------------------------------------------- a job that is no longer ours
 
 
-def test_a_chunk_of_a_cancelled_job_keeps_nothing_and_says_so_ever_after():
+def test_a_chunk_of_a_cancelled_job_keeps_nothing_and_says_so_even_to_an_action_that_swallows_every_exception():
     job = make_running_job()
     context = make_context(job)
     cancel_job(job.pk, project=job.project)
 
-    for _ in range(3):
+    for act in (
+        lambda: write_in_chunk(context),
+        lambda: write_in_chunk(context),
+        lambda: context.expect(1),
+        lambda: context.verify("visits", Visit.objects.all()),
+        lambda: context.erase("visits", Visit.objects.all()),
+    ):
         with pytest.raises(JobCancelled):
-            write_in_chunk(context)
+            act()
     with pytest.raises(JobCancelled):
-        context.expect(1)
-    with pytest.raises(JobCancelled):
-        context.verify("visits", Visit.objects.all())
-    with pytest.raises(JobCancelled):
-        context.erase("visits", Visit.objects.all())
-
-    assert not Ledger.objects.exists()
-    assert isinstance(context.stopped, JobCancelled)
-
-
-def test_an_action_that_swallows_every_exception_cannot_swallow_a_cancel():
-    job = make_running_job()
-    context = make_context(job)
-    cancel_job(job.pk, project=job.project)
-
-    def careless() -> None:
         for _ in range(1000):
             with contextlib.suppress(Exception):
                 write_in_chunk(context)
 
-    with pytest.raises(JobCancelled):
-        careless()
+    assert not Ledger.objects.exists()
+    assert isinstance(context.stopped, JobCancelled)
 
 
 def be_rescued(job: Job, lease: Lease) -> None:
