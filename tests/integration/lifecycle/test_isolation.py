@@ -6,6 +6,7 @@ from django.db import connection, transaction
 from jobs import JobContext
 from jobs.execution.runner import Outcome
 from jobs.status import Status
+from tests.support.concurrency import execute
 from tests.support.execution import run_attempt
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -16,8 +17,7 @@ def turn_autocommit_off(context: JobContext) -> None:
 
 
 def begin_by_hand(context: JobContext) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("BEGIN")
+    execute("BEGIN")
 
 
 def enter_and_not_leave(context: JobContext) -> None:

@@ -15,6 +15,7 @@ from tests.support.concurrency import postgresql_only, somebody_holds
 from tests.support.execution import ago
 from tests.support.factories import LONG_AGO, WORKER, fence_of, make_job, make_running_job
 from tests.support.interventions import HELD, LATER, STAFF
+from tests.support.transitions import changes_of, row_of
 
 pytestmark = pytest.mark.django_db
 
@@ -32,13 +33,13 @@ def claim_one(job: Job) -> bool:
 
 def test_due_jobs_are_reserved_and_nothing_else_of_them_changes():
     job = make_job()
+    before = row_of(job)
 
     assert reserve(job) == [job.pk]
 
-    after = Job.objects.get(pk=job.pk)
-    assert after.reserved_until is not None
-    assert 50 < (after.reserved_until - timezone.now()).total_seconds() < 70
-    assert (after.status, after.updated_at, after.events.count()) == (Status.SCHEDULED, None, 0)
+    (reserved_until,) = changes_of(job, before).values()
+    assert 50 < (reserved_until - timezone.now()).total_seconds() < 70
+    assert not job.events.exists()
 
 
 def test_what_is_reserved_is_not_reserved_again_until_that_has_run_out():
@@ -77,23 +78,17 @@ def test_a_reservation_is_taken_back():
     assert list(Job.objects.reserved()) == [other]
 
 
-def test_one_job_is_claimed_and_begun_and_its_reservation_ends():
-    job = make_job(reserved_until=ago(-60))
+def test_one_job_is_claimed_and_begun_and_its_reservation_ends_as_in_a_claim_of_many():
+    job, one_of_many = make_job(reserved_until=ago(-60)), make_job(reserved_until=ago(-60))
 
     assert claim_one(job)
+    transitions.claim([one_of_many.pk], lease_token=uuid4(), worker=WORKER, lease=MINUTE)
 
     job.refresh_from_db()
-    assert (job.status, job.attempt, job.worker, job.reserved_until) == (Status.RUNNING, 1, WORKER.name, None)
+    assert (job.status, job.attempt, job.worker) == (Status.RUNNING, 1, WORKER.name)
     assert job.begun_at is not None
     assert [(event.what, event.from_status) for event in job.events.all()] == [("claimed", "scheduled")]
-
-
-def test_a_claim_of_many_ends_reservations_too():
-    job = make_job(reserved_until=ago(-60))
-
-    transitions.claim([job.pk], lease_token=uuid4(), worker=WORKER, lease=MINUTE)
-
-    assert Job.objects.get(pk=job.pk).reserved_until is None
+    assert set(Job.objects.values_list("reserved_until", flat=True)) == {None}
 
 
 def test_a_released_job_may_be_dispatched_at_once():
@@ -117,20 +112,14 @@ def test_a_job_that_is_held_and_resumed_may_be_dispatched_at_once():
     assert reserve(job) == [job.pk]
 
 
-def test_a_job_that_is_to_run_now_may_be_dispatched_at_once():
-    job = make_job(due_at=LATER)
+def test_a_job_that_is_to_run_now_may_be_dispatched_at_once_and_a_reserved_one_stays_with_the_engine():
+    later, reserved = make_job(due_at=LATER), make_job(reserved_until=ago(-60))
 
-    assert transitions.advance(job.pk, project=job.project, actor=STAFF)
+    made_due = [transitions.advance(job.pk, project=job.project, actor=STAFF) for job in (later, reserved)]
 
-    assert reserve(job) == [job.pk]
-
-
-def test_a_reserved_job_is_due_already_and_stays_with_the_engine():
-    job = make_job(reserved_until=ago(-60))
-
-    assert not transitions.advance(job.pk, project=job.project, actor=STAFF)
-
-    assert list(Job.objects.reserved()) == [job]
+    assert made_due == [True, False]
+    assert reserve(later, reserved) == [later.pk]
+    assert set(Job.objects.reserved()) == {reserved, later}
 
 
 def test_a_reserved_job_that_is_cancelled_is_not_waited_for():

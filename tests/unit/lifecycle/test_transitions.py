@@ -1,6 +1,6 @@
 """Each transition: every column that it changes, and its event."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -44,61 +44,44 @@ def test_schedule_inserts_the_job_and_its_first_event():
     ]  # fmt: skip
 
 
+def claim(*jobs: Job, now: datetime = T, **options: Any) -> list[Job]:
+    how = {"lease_token": TOKEN, "worker": WORKER, "lease": LEASE, **options}
+    return transitions.claim([job.pk for job in jobs], now=now, **how)
+
+
 def test_claim_gives_a_lease_and_counts_the_attempt():
     job = make_job(attempt=4, crashes=1, failures=2, due_at=T)
     before = row_of(job)
 
-    claimed = transitions.claim([job.pk], lease_token=TOKEN, worker=WORKER, lease=LEASE, now=T)
+    claimed = claim(job)
 
     assert [each.pk for each in claimed] == [job.pk]
-    assert changes_of(job, before) == {
-        "status": "running",
-        "lease_token": TOKEN,
-        "lease_expires_at": T + LEASE,
-        "worker": WORKER.name,
-        "attempt": 5,
-        "started_at": T,
-        "updated_at": T,
-    }
+    lease = {"lease_token": TOKEN, "lease_expires_at": T + LEASE, "worker": WORKER.name}
+    assert changes_of(job, before) == {"status": "running", "attempt": 5, "started_at": T, "updated_at": T, **lease}
     assert events_of(job) == [event(what="claimed", from_status="scheduled", to_status="running", attempt=5)]
 
 
-def test_claim_begins_the_named_jobs_and_keeps_the_first_start():
-    first, second = make_job(started_at=LONG_AGO), make_job()
+def test_claim_takes_only_named_jobs_and_none_twice_by_due_time_begins_some_and_keeps_the_first_start():
+    late, early, tie = make_job(due_at=T), make_job(due_at=T - SECOND, started_at=LONG_AGO), make_job(due_at=T)
+    other, running, gone = make_job(), make_running_job(), Job(pk=10**9)
 
-    transitions.claim([first.pk, second.pk], lease_token=TOKEN, worker=WORKER, lease=LEASE, begun_ids=[first.pk], now=T)
+    claimed = claim(tie, late, early, running, gone, begun_ids=[early.pk])
+    again, of_none = claim(early, lease_token=uuid4()), claim(lease_token=uuid4())
 
-    assert (row_of(first)["begun_at"], row_of(second)["begun_at"]) == (T, None)
-    assert row_of(first)["started_at"] == LONG_AGO
-
-
-def test_claim_returns_jobs_by_due_time():
-    late, early, tie = make_job(due_at=T), make_job(due_at=T - SECOND), make_job(due_at=T)
-
-    claimed = transitions.claim([tie.pk, late.pk, early.pk], lease_token=TOKEN, worker=WORKER, lease=LEASE, now=T)
-
-    assert [job.pk for job in claimed] == [early.pk, late.pk, tie.pk]
-    assert {job.lease_token for job in claimed} == {TOKEN}
-
-
-def test_claim_takes_only_named_jobs_and_none_twice():
-    asked, other, running = make_job(), make_job(), make_running_job()
-
-    transitions.claim([asked.pk, running.pk, 10**9], lease_token=TOKEN, worker=WORKER, lease=LEASE, now=T)
-    again = transitions.claim([asked.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE, now=T)
-    of_none = transitions.claim([], lease_token=uuid4(), worker=WORKER, lease=LEASE, now=T)
-
+    assert claimed == [early, late, tie]
     assert again == of_none == []
+    assert {job.lease_token for job in claimed} == {TOKEN}
+    assert set(Job.objects.filter(lease_token=TOKEN)) == {early, late, tie}
     assert row_of(other)["status"] == "scheduled"
-    assert set(Job.objects.filter(lease_token=TOKEN).values_list("pk", flat=True)) == {asked.pk}
+    assert [(row_of(job)["begun_at"], row_of(job)["started_at"]) for job in (early, late)] == [(T, LONG_AGO), (None, T)]
 
 
 @pytest.mark.parametrize("wait", [timedelta(microseconds=1), timedelta(milliseconds=1), timedelta(days=1)])
 def test_claim_takes_no_job_before_it_is_due(wait: timedelta):
     job = make_job(due_at=T + wait)
 
-    assert transitions.claim([job.pk], lease_token=TOKEN, worker=WORKER, lease=LEASE, now=T) == []
-    assert transitions.claim([job.pk], lease_token=TOKEN, worker=WORKER, lease=LEASE, now=T + wait) == [job]
+    assert claim(job) == []
+    assert claim(job, now=T + wait) == [job]
 
 
 def test_complete_begins_the_next_job_in_the_same_commit():
@@ -111,15 +94,12 @@ def test_complete_begins_the_next_job_in_the_same_commit():
     assert changes_of(following, before) == {"begun_at": T}
 
 
-@pytest.mark.parametrize("finish", ["complete", "fail"])
-def test_a_finish_is_one_statement_where_the_database_can(finish: str):
+@pytest.mark.parametrize(("finish", "texts"), [("complete", {}), ("fail", {"errors": "Broken."})])
+def test_a_finish_is_one_statement_where_the_database_can(finish: str, texts: dict[str, str]):
     job, following = make_running_job(), make_running_job(begun_at=None)
 
     with statements(without=("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")) as sent:
-        if finish == "complete":
-            transitions.complete(fence_of(job), worker=WORKER, then=fence_of(following), now=T)
-        else:
-            transitions.fail(fence_of(job), errors="Broken.", worker=WORKER, then=fence_of(following), now=T)
+        getattr(transitions, finish)(fence_of(job), worker=WORKER, then=fence_of(following), now=T, **texts)
 
     assert len(sent) == (1 if connection.vendor == "postgresql" else 3)
     assert sent[0].lstrip().startswith("WITH changed AS (UPDATE" if connection.vendor == "postgresql" else "UPDATE")
@@ -141,70 +121,51 @@ def test_the_finish_and_the_next_begin_can_fail_independently(lost: str):
 
 ENDED = {"finished_at": T, "updated_at": T, **NO_LEASE}
 # Transitions of a running job: keyword arguments, the columns that change, and the event.
-CHANGES: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
-    "complete": (
-        "complete",
-        {"worker": WORKER},
-        {"status": "completed", **ENDED},
-        {"what": "completed", "to_status": "completed"},
-    ),
+
+
+SCHEDULED = BACK_TO_SCHEDULED
+FAILED = {"status": "failed", **ENDED}
+# Transitions of a running job: keyword arguments, the columns that change, and the event.
+CHANGES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
+    "complete": ("complete", {}, {"status": "completed", **ENDED}, "completed"),
     "fail: integrators read why, staff the detail": (
-        "fail",
-        {"errors": "Broken.", "worker": WORKER, "detail": "Trace\nback"},
-        {"status": "failed", "errors": "Broken.", "failures": 3, **ENDED},
-        {"what": "failed", "to_status": "failed", "note": "Broken.", "detail": "Trace\nback"},
+        "fail", {"errors": "Broken.", "detail": "Trace\nback"},
+        {**FAILED, "errors": "Broken.", "failures": 3}, "failed",
     ),
     "retry later: the start that was asked for stays": (
-        "retry_later",
-        {"wait": SECOND, "errors": "Again.", "worker": WORKER, "detail": "Trace"},
-        {**BACK_TO_SCHEDULED, "failures": 3, "due_at": T + SECOND},
-        {"what": "retrying", "to_status": "scheduled", "note": "Again.", "detail": "Trace"},
+        "retry_later", {"wait": SECOND, "errors": "Again.", "detail": "Trace"},
+        {**SCHEDULED, "failures": 3, "due_at": T + SECOND}, "retrying",
     ),
-    "release: no failure and no crash": (
-        "release",
-        {"worker": WORKER, "note": "The worker shut down."},
-        BACK_TO_SCHEDULED,
-        {"what": "released", "to_status": "scheduled", "note": "The worker shut down."},
-    ),
+    "release: no failure and no crash": ("release", {"note": "The worker shut down."}, SCHEDULED, "released"),
     "release until later": (
-        "release",
-        {"worker": WORKER, "note": "Later.", "wait": 5 * SECOND},
-        {**BACK_TO_SCHEDULED, "due_at": T + 5 * SECOND},
-        {"what": "released", "to_status": "scheduled", "note": "Later."},
+        "release", {"note": "Later.", "wait": 5 * SECOND}, {**SCHEDULED, "due_at": T + 5 * SECOND}, "released",
     ),
     "rescue of a begun job": (
-        "rescue",
-        {"seen": T, "begun": True, "note": "It expired.", "actor": WORKER},
-        {**BACK_TO_SCHEDULED, "crashes": 2},
-        {"what": "rescued", "to_status": "scheduled", "note": "It expired."},
+        "rescue", {"seen": T, "begun": True, "note": "It expired."}, {**SCHEDULED, "crashes": 2}, "rescued",
     ),
     "rescue of a job in a buffer: no crash": (
-        "rescue",
-        {"seen": T, "begun": False, "note": "It expired.", "actor": WORKER},
-        BACK_TO_SCHEDULED,
-        {"what": "rescued", "to_status": "scheduled", "note": "It expired."},
+        "rescue", {"seen": T, "begun": False, "note": "It expired."}, SCHEDULED, "rescued",
     ),
     "give up": (
-        "give_up",
-        {"seen": T, "errors": "Given up.", "actor": WORKER},
-        {"status": "failed", "errors": "Given up.", "crashes": 2, **ENDED},
-        {"what": "failed", "to_status": "failed", "note": "Given up."},
+        "give_up", {"seen": T, "errors": "Given up."}, {**FAILED, "errors": "Given up.", "crashes": 2}, "failed",
     ),
-}
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "arguments", "changes", "told"), CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(("name", "arguments", "changes", "what"), CHANGES.values(), ids=CHANGES)
 def test_a_transition_changes_these_columns_and_no_others(
-    name: str, arguments: dict[str, Any], changes: dict[str, Any], told: dict[str, Any]
+    name: str, arguments: dict[str, Any], changes: dict[str, Any], what: str
 ):
     job = make_running_job(failures=2, crashes=1, lease_expires_at=T)
     before = row_of(job)
+    by = {"actor" if name in ("rescue", "give_up") else "worker": WORKER}
 
-    result = getattr(transitions, name)(fence_of(job), **arguments, now=T)
+    result = getattr(transitions, name)(fence_of(job), **arguments, **by, now=T)
 
+    texts = {"note": arguments.get("errors") or arguments.get("note", ""), "detail": arguments.get("detail", "")}
     assert getattr(result, "won", result) is True
     assert changes_of(job, before) == changes
-    assert events_of(job) == [event(**told)]
+    assert events_of(job) == [event(what=what, to_status=changes["status"], **texts)]
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.RUNNING])

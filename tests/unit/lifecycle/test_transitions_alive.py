@@ -1,6 +1,6 @@
 """The signs of life of a running job: begin, renew, hold and record leave its status and its history alone."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -28,25 +28,25 @@ def test_begin_notes_the_time_and_nothing_else():
 
 
 @pytest.mark.parametrize("transition", [transitions.renew, transitions.prove_fence])
-def test_a_lease_is_extended_and_nothing_else_changes(transition: Any):
-    job = make_running_job(lease_expires_at=T)
+@pytest.mark.parametrize(
+    ("expires_at", "now", "changes"),
+    [
+        (T, T + SECOND, {"lease_expires_at": T + SECOND + LEASE}),
+        (T + timedelta(days=3650), T - LEASE, {}),
+        (T + timedelta(days=3650), clock.NOW, {}),
+    ],
+    ids=["extended", "not shortened", "not shortened by the database's clock"],
+)
+def test_a_lease_is_extended_and_never_shortened_and_nothing_else_changes(
+    transition: Any, expires_at: datetime, now: clock.Moment, changes: dict[str, Any]
+):
+    job = make_running_job(lease_expires_at=expires_at)
     before = row_of(job)
 
-    transition([fence_of(job)] if transition is transitions.renew else fence_of(job), lease=LEASE, now=T + SECOND)
+    transition([fence_of(job)] if transition is transitions.renew else fence_of(job), lease=LEASE, now=now)
 
-    assert changes_of(job, before) == {"lease_expires_at": T + SECOND + LEASE}
+    assert changes_of(job, before) == changes
     assert events_of(job) == []
-
-
-@pytest.mark.parametrize("transition", [transitions.renew, transitions.prove_fence])
-@pytest.mark.parametrize("now", [T - LEASE, clock.NOW], ids=["instant", "the database's"])
-def test_a_lease_is_never_shortened(transition: Any, now: clock.Moment):
-    job = make_running_job(lease_expires_at=T + timedelta(days=3650))
-    before = row_of(job)
-
-    transition([fence_of(job)] if transition is transitions.renew else fence_of(job), lease=SECOND, now=now)
-
-    assert changes_of(job, before) == {}
 
 
 def test_renew_extends_many_leases_of_several_claims_and_no_others():

@@ -1,6 +1,6 @@
 """Staff's steps as transitions: what they change, whom they refuse, and that no worker takes a held job."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -28,40 +28,30 @@ def event(**what_matters: Any) -> dict[str, Any]:
     return {**by_staff, **waiting, **what_matters}
 
 
-@pytest.mark.parametrize("due_at", [LONG_AGO, LATER])
-def test_a_hold_says_since_when_and_leaves_the_due_time(due_at: datetime):
-    job = make_job(due_at=due_at)
+@pytest.mark.parametrize(
+    ("name", "columns", "changes"),
+    [
+        ("hold", {"due_at": LONG_AGO}, {"held_at": T}),
+        ("hold", {"due_at": LATER}, {"held_at": T}),
+        ("resume", {"start_at": T - DAY, "attempt": 2, **HELD}, {"held_at": None, "due_at": T}),
+        ("resume", {"start_at": T, "attempt": 2, **HELD}, {"held_at": None, "due_at": T}),
+        ("resume", {"start_at": T + DAY, "attempt": 2, **HELD}, {"held_at": None, "due_at": T + DAY}),
+        ("run now", {"start_at": T + DAY, "due_at": T + DAY}, {"due_at": T}),
+    ],
+)
+def test_a_hold_leaves_the_due_time_and_a_resumed_job_is_due_at_its_start_or_now(
+    name: str, columns: dict[str, Any], changes: dict[str, Any]
+):
+    (intervention,) = (each for each in INTERVENTIONS if each.name == name)
+    job = make_job(**columns)
     before = row_of(job)
 
-    assert transitions.hold(job.pk, project=job.project, actor=STAFF, reason="They asked.", now=T)
+    assert intervention.apply(job)
 
-    assert changes_of(job, before) == {"held_at": T, "updated_at": T}
-    assert events_of(job) == [event(what="held")]
+    assert changes_of(job, before) == {**changes, "updated_at": T}
+    assert events_of(job) == [event(what=intervention.what.value, attempt=job.attempt)]
     job.refresh_from_db()
-    assert job.is_held
-
-
-@pytest.mark.parametrize(("start_at", "due_at"), [(T - DAY, T), (T, T), (T + DAY, T + DAY)])
-def test_a_resumed_job_is_due_at_its_start_or_now(start_at: datetime, due_at: datetime):
-    job = make_job(start_at=start_at, attempt=2, **HELD)
-    before = row_of(job)
-
-    assert transitions.resume(job.pk, project=job.project, actor=STAFF, reason="They asked.", now=T)
-
-    assert changes_of(job, before) == {"held_at": None, "due_at": due_at, "updated_at": T}
-    assert events_of(job) == [event(what="resumed", attempt=2)]
-    job.refresh_from_db()
-    assert not job.is_held
-
-
-def test_a_job_run_now_is_due_now_and_its_start_stays_what_was_asked_for():
-    job = make_job(start_at=T + DAY, due_at=T + DAY)
-    before = row_of(job)
-
-    assert transitions.advance(job.pk, project=job.project, actor=STAFF, reason="They asked.", now=T)
-
-    assert changes_of(job, before) == {"due_at": T, "updated_at": T}
-    assert events_of(job) == [event(what="advanced")]
+    assert job.is_held == (name == "hold")
 
 
 @pytest.mark.parametrize(("intervention", "columns", "why"), REFUSED, ids=str)
@@ -73,8 +63,7 @@ def test_an_intervention_that_is_refused_changes_nothing(
 
     assert not intervention.apply(job)
 
-    assert changes_of(job, before) == {}
-    assert events_of(job) == []
+    assert (changes_of(job, before), events_of(job)) == ({}, [])
 
 
 @pytest.mark.parametrize("intervention", INTERVENTIONS, ids=str)

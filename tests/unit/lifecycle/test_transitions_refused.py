@@ -1,5 +1,7 @@
 """All transitions from all statuses: which are allowed, and that a refused one changes nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import uuid4
 
@@ -9,7 +11,7 @@ from django.db import connection
 from jobs.db import clock
 from jobs.lifecycle import transitions
 from jobs.lifecycle.statements import Fence
-from jobs.models import JobEvent
+from jobs.models import Job, JobEvent
 from jobs.status import TRANSITIONS as TABLE
 from jobs.status import Status
 from tests.support import transitions as support
@@ -32,7 +34,18 @@ MATRIX = [(transition, status) for transition in TRANSITIONS for status in Statu
 ALLOWED = [(transition, status) for transition, status in MATRIX if status in transition.sources]
 REFUSED = [(transition, status) for transition, status in MATRIX if status not in transition.sources]
 FENCED = [transition for transition in TRANSITIONS if transition.fenced]
+
+
 CHANGING = [transition for transition in TRANSITIONS if transition.what is not None]
+
+
+@contextmanager
+def unchanged(job: Job, *, events: int = 0) -> Iterator[None]:
+    """Check that neither the job's row nor its history changes in the block."""
+    before = row_of(job)
+    yield
+    assert changes_of(job, before) == {}
+    assert len(events_of(job)) == events
 
 
 @pytest.fixture(params=[T, clock.NOW], ids=["an instant", "the database's clock"])
@@ -74,25 +87,19 @@ def test_an_allowed_transition_changes_its_job_and_no_other(transition: Transiti
 @pytest.mark.parametrize(("transition", "status"), REFUSED, ids=str)
 def test_a_transition_from_any_other_status_changes_nothing(transition: Transition, status: Status):
     job = make_job(status=status)
-    before = row_of(job)
 
-    assert not apply_transition(transition, job)
-
-    assert changes_of(job, before) == {}
-    assert events_of(job) == []
+    with unchanged(job):
+        assert not apply_transition(transition, job)
 
 
 @pytest.mark.parametrize("transition", FENCED, ids=str)
 def test_a_worker_without_the_lease_changes_nothing(transition: Transition, now: clock.Moment):
     other, job = make_running_job(), make_running_job()
     assert apply_transition(transition, other)
-    before = row_of(job)
 
-    assert not transition.apply(job, Fence(job_id=job.pk, lease_token=uuid4()))
-    assert not transition.apply(job, Fence(job_id=job.pk, lease_token=fence_of(other).lease_token))
-
-    assert changes_of(job, before) == {}
-    assert events_of(job) == []
+    with unchanged(job):
+        assert not transition.apply(job, Fence(job_id=job.pk, lease_token=uuid4()))
+        assert not transition.apply(job, Fence(job_id=job.pk, lease_token=fence_of(other).lease_token))
 
 
 @pytest.mark.parametrize("transition", CHANGING, ids=str)
@@ -100,37 +107,27 @@ def test_the_second_of_two_like_transitions_is_refused(transition: Transition):
     job = make_job(status=min(transition.sources))
     by = fence_of(job)
     assert transition.apply(job, by)
-    before = row_of(job)
 
-    assert not transition.apply(job, by)
-
-    assert changes_of(job, before) == {}
-    assert len(events_of(job)) == 1
+    with unchanged(job, events=1):
+        assert not transition.apply(job, by)
 
 
 @pytest.mark.parametrize("name", ["rescue", "give_up"])
 def test_a_lease_that_was_renewed_since_it_was_seen_is_not_rescued(name: str):
     job = make_running_job(lease_expires_at=T)
     (transition,) = (each for each in TRANSITIONS if each.name == name)
-    seen_before = make_running_job(lease_expires_at=T)
-    seen_before.pk, seen_before.lease_token = job.pk, job.lease_token
     transitions.renew([fence_of(job)], lease=timedelta(milliseconds=2), now=T)
-    before = row_of(job)
 
-    assert not apply_transition(transition, seen_before)
-
-    assert changes_of(job, before) == {}
-    assert events_of(job) == []
+    with unchanged(job):
+        assert not apply_transition(transition, job)
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.RUNNING])
 def test_another_project_cannot_cancel_the_job(status: Status):
     job = make_job(status=status)
-    before = row_of(job)
 
-    assert not transitions.cancel(job.pk, project=make_project(), actor=INTEGRATOR, now=T)
-
-    assert changes_of(job, before) == {}
+    with unchanged(job):
+        assert not transitions.cancel(job.pk, project=make_project(), actor=INTEGRATOR, now=T)
 
 
 def test_a_deleted_job_has_no_transitions():
