@@ -12,6 +12,8 @@ from jobs.db import clock
 from jobs.models import Job
 from tests.support.concurrency import (
     InThread,
+    execute,
+    one_value,
     other_connection,
     postgresql_only,
     somebody_waits_for_a_lock,
@@ -24,15 +26,6 @@ from tests.support.factories import LONG_AGO, make_job
 A_MILLISECOND = timedelta(milliseconds=1)
 
 pytestmark = pytest.mark.django_db
-
-
-def texts_of(job: Job, *columns: str) -> tuple[str, ...]:
-    """Return what SQLite stores for instants."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(f'CAST({column} AS text)' for column in columns)} FROM jobs_job WHERE id = %s", [job.pk]
-        )
-        return tuple(cursor.fetchone())
 
 
 def written(job: Job, moment: clock.Moment) -> datetime:
@@ -57,7 +50,8 @@ def test_the_clock_is_written_in_one_text_form():
 
     Job.objects.filter(pk=job.pk).update(due_at=clock.NOW, updated_at=clock.after(clock.NOW, timedelta(days=-3)))
 
-    for text in texts_of(job, "due_at", "updated_at"):
+    for column in ("due_at", "updated_at"):
+        text = one_value(f"SELECT CAST({column} AS text) FROM jobs_job")
         assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}000", text)
 
 
@@ -66,9 +60,7 @@ def test_the_clock_is_written_in_one_text_form():
     "text", ["2026-03-01 12:00:00.000000", "2026-03-01 12:00:00.250000", "2026-03-01 12:00:00.999000"]
 )
 def test_the_text_form_sorts_among_the_instants_that_django_writes(text: str):
-    job = make_job()
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE jobs_job SET due_at = %s WHERE id = %s", [text, job.pk])
+    execute(f"UPDATE jobs_job SET due_at = '{text}' WHERE id = {make_job().pk}")
     instant = datetime.fromisoformat(text).replace(tzinfo=UTC)
 
     for wait in (A_MILLISECOND, timedelta(microseconds=1), timedelta(seconds=1)):
@@ -78,21 +70,15 @@ def test_the_text_form_sorts_among_the_instants_that_django_writes(text: str):
 
 
 @pytest.mark.parametrize("fraction", [0, 1, 500_000, 999_999])
-def test_the_clock_compares_right_with_instants_that_django_wrote(fraction: int):
-    whole = datetime.now(UTC).replace(microsecond=fraction)
-    past = make_job(due_at=whole - timedelta(seconds=2))
+def test_the_clock_and_a_handed_in_instant_compare_right_with_instants_that_django_wrote(fraction: int):
+    whole, given = datetime.now(UTC).replace(microsecond=fraction), LONG_AGO.replace(microsecond=fraction)
+    past, present = make_job(due_at=given - timedelta(microseconds=1)), make_job(due_at=given)
+    make_job(due_at=given + timedelta(microseconds=1))
+    recent = make_job(due_at=whole - timedelta(seconds=2))
     make_job(due_at=whole + timedelta(minutes=2))
 
-    assert [job.pk for job in Job.objects.due()] == [past.pk]
-
-
-@pytest.mark.parametrize("fraction", [0, 1, 500_000, 999_999])
-def test_a_handed_in_instant_compares_as_the_clock_does(fraction: int):
-    now = LONG_AGO.replace(microsecond=fraction)
-    past, present = make_job(due_at=now - timedelta(microseconds=1)), make_job(due_at=now)
-    make_job(due_at=now + timedelta(microseconds=1))
-
-    assert [job.pk for job in Job.objects.due(now).order_by("pk")] == [past.pk, present.pk]
+    assert list(Job.objects.due(given).order_by("pk")) == [past, present]
+    assert list(Job.objects.due().filter(due_at__gt=given + A_MILLISECOND)) == [recent]
 
 
 @pytest.mark.parametrize(
@@ -111,16 +97,12 @@ def test_after_is_that_much_later_on_either_clock_and_adds_up(wait: timedelta):
 
 
 def test_the_clock_stands_in_expressions_and_is_written_as_sql_beside_the_orm():
-    job = make_job(due_at=datetime.now(UTC))
+    make_job(due_at=datetime.now(UTC))
     age = ExpressionWrapper(F("due_at"), output_field=DateTimeField())
-
-    assert (
-        Job.objects.annotate(age=age).filter(pk=job.pk, age__lte=clock.after(clock.NOW, timedelta(seconds=1))).exists()
-    )
     sql, params = clock.compiled(LONG_AGO, connection)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM jobs_job WHERE due_at > {sql}", params)
-        assert cursor.fetchone() == (1,)
+
+    assert Job.objects.annotate(age=age).filter(age__lte=clock.after(clock.NOW, timedelta(seconds=1))).exists()
+    assert one_value(f"SELECT count(*) FROM jobs_job WHERE due_at > {sql}", *params) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The kind of each database error; all errors are provoked in a real database."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from jobs.db.errors import ErrorKind, kind_of
 from jobs.models import Organization
 from tests.support.concurrency import (
     InThread,
+    execute,
+    one_value,
     other_connection,
     postgresql_only,
     somebody_waits_for_a_lock,
@@ -38,12 +41,6 @@ def provoked(act: Callable[[], Any]) -> DatabaseError | InterfaceError:
     return caught.value
 
 
-def run(*statements: str) -> None:
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-
-
 def kind_when(act: Callable[[], Any]) -> ErrorKind:
     """Return the kind of the error that ``act`` raises."""
     return kind_of(provoked(act))
@@ -55,22 +52,16 @@ def state_and_kind_when(act: Callable[[], Any]) -> tuple[str | None, ErrorKind]:
     return getattr(error.__cause__, "sqlstate", None), kind_of(error)
 
 
-def backend_of(wrapper: BaseDatabaseWrapper) -> int:
-    with wrapper.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        return int(cursor.fetchone()[0])
-
-
 @postgresql_only
 def test_a_row_that_changed_since_the_snapshot_is_a_conflict():
     job = make_job()
 
     def act() -> None:
         with transaction.atomic(), other_connection() as other:
-            run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM jobs_job")
+            execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM jobs_job")
             with transaction_of(other, f"UPDATE jobs_job SET crashes = 1 WHERE id = {job.pk}"):
                 pass
-            run(f"UPDATE jobs_job SET crashes = 2 WHERE id = {job.pk}")
+            execute(f"UPDATE jobs_job SET crashes = 2 WHERE id = {job.pk}")
 
     assert state_and_kind_when(act) == ("40001", ErrorKind.CONFLICT)
 
@@ -82,15 +73,15 @@ def test_a_deadlock_is_a_conflict():
     def lock_both_from_the_far_end() -> None:
         with transaction.atomic():
             # It waits first and does not look for a deadlock; who waits last finds it and is the victim.
-            run("SET LOCAL deadlock_timeout = '60s'", f"UPDATE jobs_job SET crashes = 1 WHERE id = {second.pk}")
-            run(f"UPDATE jobs_job SET crashes = 1 WHERE id = {first.pk}")
+            execute("SET LOCAL deadlock_timeout = '60s'", f"UPDATE jobs_job SET crashes = 1 WHERE id = {second.pk}")
+            execute(f"UPDATE jobs_job SET crashes = 1 WHERE id = {first.pk}")
 
     def act() -> None:
         with transaction.atomic():
-            run("SET LOCAL deadlock_timeout = '10ms'", f"UPDATE jobs_job SET crashes = 2 WHERE id = {first.pk}")
+            execute("SET LOCAL deadlock_timeout = '10ms'", f"UPDATE jobs_job SET crashes = 2 WHERE id = {first.pk}")
             others.append(InThread(lock_both_from_the_far_end))
             until(somebody_waits_for_a_lock, what="the other transaction meets our lock")
-            run(f"UPDATE jobs_job SET crashes = 2 WHERE id = {second.pk}")
+            execute(f"UPDATE jobs_job SET crashes = 2 WHERE id = {second.pk}")
 
     others: list[InThread[None]] = []
     assert state_and_kind_when(act) == ("40P01", ErrorKind.CONFLICT)
@@ -102,57 +93,59 @@ def test_a_lock_that_is_not_free_in_time_is_a_conflict():
     job = make_job()
 
     with other_connection() as other, transaction_of(other, f"SELECT 1 FROM jobs_job WHERE id = {job.pk} FOR UPDATE"):
-        run("SET lock_timeout = '20ms'")
+        execute("SET lock_timeout = '20ms'")
         update = f"UPDATE jobs_job SET crashes = 1 WHERE id = {job.pk}"
-        assert state_and_kind_when(lambda: run(update)) == ("55P03", ErrorKind.CONFLICT)
+        assert state_and_kind_when(lambda: execute(update)) == ("55P03", ErrorKind.CONFLICT)
 
 
 @postgresql_only
-def test_a_statement_beyond_its_limit_is_too_slow():
-    run("SET statement_timeout = '20ms'")
+@pytest.mark.parametrize(
+    ("setting", "act", "state", "kind"),
+    [
+        ("statement_timeout = '20ms'", lambda: execute("SELECT pg_sleep(20)"), "57014", ErrorKind.TOO_SLOW),
+        ("default_transaction_read_only = on", make_organization, "25006", ErrorKind.OUTAGE),
+    ],
+    ids=["too slow", "read-only"],
+)
+def test_a_limit_of_the_server_is_too_slow_or_an_outage(
+    setting: str, act: Callable[[], Any], state: str, kind: ErrorKind
+):
+    execute(f"SET {setting}")
 
-    assert state_and_kind_when(lambda: run("SELECT pg_sleep(20)")) == ("57014", ErrorKind.TOO_SLOW)
+    assert state_and_kind_when(act) == (state, kind)
 
 
 @postgresql_only
 def test_a_transaction_that_idled_too_long_has_lost_its_connection():
     def act() -> None:
         with transaction.atomic(), other_connection() as other:
-            run("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
-            backend = backend_of(connection)
+            execute("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
+            backend = one_value("SELECT pg_backend_pid()")
             until(lambda: not is_alive(backend, other), what="the server ends the idle transaction")
-            run("SELECT 1")
+            execute("SELECT 1")
 
     assert state_and_kind_when(act) == ("25P03", ErrorKind.OUTAGE)
 
 
 @postgresql_only
 def test_a_connection_that_the_server_ended_is_an_outage_and_so_is_every_use_after_it():
-    backend = backend_of(connection)
+    backend = one_value("SELECT pg_backend_pid()")
     with other_connection() as other:
         with other.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
         until(lambda: not is_alive(backend, other), what="the server ends the session")
 
-    assert state_and_kind_when(lambda: run("SELECT 1")) == ("57P01", ErrorKind.OUTAGE)
-    assert state_and_kind_when(lambda: run("SELECT 1")) == (None, ErrorKind.OUTAGE)
+    assert state_and_kind_when(lambda: execute("SELECT 1")) == ("57P01", ErrorKind.OUTAGE)
+    assert state_and_kind_when(lambda: execute("SELECT 1")) == (None, ErrorKind.OUTAGE)
 
 
-@postgresql_only
-def test_a_server_that_does_not_answer_is_an_outage():
-    def act() -> None:
-        with other_connection() as other:
-            other.settings_dict["HOST"], other.settings_dict["PORT"] = "127.0.0.1", "1"
-            other.ensure_connection()
+def test_a_server_that_does_not_answer_or_a_file_that_cannot_be_opened_is_an_outage(tmp_path: Path):
+    server, file = {"HOST": "127.0.0.1", "PORT": "1"}, {"NAME": str(tmp_path / "gone" / "db.sqlite3")}
 
-    assert kind_when(act) is ErrorKind.OUTAGE
+    with other_connection() as other:
+        other.settings_dict.update(server if connection.vendor == "postgresql" else file)
 
-
-@postgresql_only
-def test_a_read_only_server_is_an_outage():
-    run("SET default_transaction_read_only = on")
-
-    assert state_and_kind_when(make_organization) == ("25006", ErrorKind.OUTAGE)
+        assert kind_when(other.ensure_connection) is ErrorKind.OUTAGE
 
 
 def is_alive(backend: int, other: BaseDatabaseWrapper) -> bool:
@@ -176,8 +169,8 @@ def test_a_connection_that_we_closed_is_an_outage():
     "act",
     [
         lambda: [make_organization(name="Twice") for _ in range(2)],
-        lambda: run("SELECT nonsense FROM nowhere"),
-        lambda: run("INSERT INTO jobs_organization (name) VALUES ('No time')"),
+        lambda: execute("SELECT nonsense FROM nowhere"),
+        lambda: execute("INSERT INTO jobs_organization (name) VALUES ('No time')"),
         lambda: Organization.objects.filter(pk=1).update(name=None),
     ],
     ids=["unique", "syntax", "not null", "null"],
@@ -190,7 +183,7 @@ def test_a_mistake_is_nothing_that_trying_again_could_cure(act: Callable[[], Any
 
 @sqlite_only
 def test_a_sqlite_that_others_write_to_is_a_conflict():
-    run("PRAGMA busy_timeout = 20")
+    execute("PRAGMA busy_timeout = 20")
 
     with other_connection() as other, transaction_of(other):
         assert kind_when(make_organization) is ErrorKind.CONFLICT
@@ -200,13 +193,13 @@ def test_a_sqlite_that_others_write_to_is_a_conflict():
 def test_a_sqlite_transaction_that_read_before_others_wrote_is_a_conflict():
     def act() -> None:
         with other_connection() as other:
-            run("BEGIN DEFERRED", "SELECT count(*) FROM jobs_job")
+            execute("BEGIN DEFERRED", "SELECT count(*) FROM jobs_job")
             with transaction_of(other, "DELETE FROM jobs_worker", "PRAGMA user_version = 1"):
                 pass
             try:
-                run("DELETE FROM jobs_worker")
+                execute("DELETE FROM jobs_worker")
             finally:
-                run("ROLLBACK")
+                execute("ROLLBACK")
 
     assert kind_when(act) is ErrorKind.CONFLICT
 
@@ -214,23 +207,13 @@ def test_a_sqlite_transaction_that_read_before_others_wrote_is_a_conflict():
 @sqlite_only
 @pytest.mark.parametrize("limit", ["max_page_count = 1", "query_only = ON"], ids=["full disk", "read-only"])
 def test_a_sqlite_that_takes_no_writes_is_an_outage(limit: str):
-    run(f"PRAGMA {limit}")  # as few pages as there are already
+    execute(f"PRAGMA {limit}")  # as few pages as there are already
 
     assert kind_when(lambda: [make_job(description="x" * 20_000) for _ in range(50)]) is ErrorKind.OUTAGE
 
 
-@sqlite_only
-def test_a_sqlite_file_that_cannot_be_opened_is_an_outage(tmp_path: Any):
-    def act() -> None:
-        with other_connection() as other:
-            other.settings_dict["NAME"] = str(tmp_path / "gone" / "db.sqlite3")
-            other.ensure_connection()
-
-    assert kind_when(act) is ErrorKind.OUTAGE
-
-
 def test_an_error_is_known_without_django_s_wrapping_and_one_of_no_database_is_other():
-    wrapped = provoked(lambda: run("SELECT nonsense FROM nowhere"))
+    wrapped = provoked(lambda: execute("SELECT nonsense FROM nowhere"))
 
     assert wrapped.__cause__ is not None
     assert kind_of(wrapped.__cause__) is kind_of(wrapped)
