@@ -11,7 +11,7 @@ from jobs.execution.leases import Leases
 from jobs.models import Job, JobEvent
 from jobs.processes.rescuer import Rescuer
 from jobs.status import Status
-from tests.support.concurrency import other_connection, postgresql_only, transaction_of
+from tests.support.concurrency import postgresql_only, somebody_holds
 from tests.support.execution import ago, count_final_events, last_event, make_expired_job
 from tests.support.factories import fence_of, make_running_job
 from tests.support.worker_process import status_of
@@ -30,28 +30,20 @@ def rescuer_after_first_check() -> Rescuer:
     return rescuer
 
 
-def test_a_job_whose_lease_ran_out_is_rescued_at_the_second_check():
+def test_a_job_whose_lease_ran_out_is_rescued_at_the_second_check_unless_that_comes_too_soon():
     job = make_expired_job()
+    rescuer = rescuer_after_first_check()
 
-    rescued = rescuer_after_first_check().rescue(monotonic=SECOND_CHECK)
+    too_soon, meanwhile = rescuer.rescue(monotonic=TOO_SOON), status_of(job)
+    rescued = rescuer.rescue(monotonic=SECOND_CHECK)
 
     job.refresh_from_db()
-    assert rescued == [job.pk]
+    assert (too_soon, meanwhile, rescued) == ([], Status.RUNNING, [job.pk])
     assert (job.status, job.crashes, job.failures, job.worker) == (Status.SCHEDULED, 1, 0, None)
     assert (last_event(job).what, last_event(job).actor) == (JobEvent.What.RESCUED, str(SYSTEM))
 
 
-def test_a_second_check_that_comes_too_soon_rescues_nothing():
-    job = make_expired_job()
-    rescuer = rescuer_after_first_check()
-
-    assert rescuer.rescue(monotonic=TOO_SOON) == []
-
-    assert status_of(job) == Status.RUNNING
-    assert rescuer.rescue(monotonic=SECOND_CHECK) == [job.pk]
-
-
-def test_a_job_whose_lease_lasts_is_left_alone():
+def test_a_job_whose_lease_lasts_is_left_alone_and_only_an_expired_one_calls_for_a_second_check():
     job = make_running_job()
     rescuer = rescuer_after_first_check()
 
@@ -59,32 +51,30 @@ def test_a_job_whose_lease_lasts_is_left_alone():
 
     assert status_of(job) == Status.RUNNING
     assert not rescuer.has_expired()
-
-
-def test_only_an_expired_lease_calls_for_a_second_check():
-    make_running_job()
-    rescuer = rescuer_after_first_check()
-    before = rescuer.has_expired()
     make_expired_job()
-
-    rescuer.rescue(monotonic=START)
-
-    assert (before, rescuer.has_expired()) == (False, True)
+    rescuer.rescue(monotonic=START + 55)
+    assert rescuer.has_expired()
 
 
 @pytest.mark.parametrize(
-    "make_change",
-    [lambda: {"lease_expires_at": ago(1)}, lambda: {"lease_expires_at": ago(-45)}, lambda: {"lease_token": uuid4()}],
-    ids=["renewed and expired again", "renewed", "claimed again"],
+    "change",
+    [
+        lambda job: Job.objects.update(lease_expires_at=ago(1)),
+        lambda job: Job.objects.update(lease_expires_at=ago(-45)),
+        lambda job: Job.objects.update(lease_token=uuid4()),
+        lambda job: cancel_job(job.pk, project=job.project),
+    ],
+    ids=["renewed and expired again", "renewed", "claimed again", "cancelled"],
 )
-def test_any_renewal_or_claim_between_the_checks_saves_the_job(make_change: Any):
+def test_any_renewal_claim_or_cancel_between_the_checks_saves_the_job(change: Any):
     job = make_expired_job()
     rescuer = rescuer_after_first_check()
-    Job.objects.filter(pk=job.pk).update(**make_change())
+    change(job)
+    before = status_of(job)
 
     assert rescuer.rescue(monotonic=SECOND_CHECK) == []
 
-    assert status_of(job) == Status.RUNNING
+    assert status_of(job) == before
 
 
 def test_a_database_error_between_the_checks_saves_the_job():
@@ -150,26 +140,13 @@ def test_of_two_rescuers_one_rescues():
     assert job.events.count() == 1
 
 
-def test_a_cancelled_job_is_not_rescued():
-    job = make_expired_job()
-    rescuer = rescuer_after_first_check()
-    cancel_job(job.pk, project=job.project)
-
-    assert rescuer.rescue(monotonic=SECOND_CHECK) == []
-
-    assert status_of(job) == Status.CANCELLED
-
-
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
 def test_a_job_whose_row_a_chunk_has_locked_is_not_rescued():
     job = make_expired_job()
     rescuer = rescuer_after_first_check()
 
-    with (
-        other_connection() as other,
-        transaction_of(other, f"SELECT 1 FROM jobs_job WHERE id = {job.pk} FOR NO KEY UPDATE"),
-    ):
+    with somebody_holds(job):
         rescued = rescuer.rescue(monotonic=SECOND_CHECK)
 
     assert rescued == []

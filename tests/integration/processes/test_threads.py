@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from types import SimpleNamespace
-from typing import NoReturn
+from unittest.mock import Mock
 
 import pytest
 from django.db import DatabaseError, OperationalError, connections
@@ -19,10 +19,7 @@ CANARY = "canary@example.com"
 
 @pytest.fixture
 def group() -> ThreadGroup:
-    def fail() -> NoReturn:
-        raise AssertionError("no thread crashed")
-
-    return ThreadGroup("w", on_failure=fail)
+    return ThreadGroup("w", on_failure=Mock(side_effect=AssertionError("no thread crashed")))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -47,26 +44,18 @@ def test_a_thread_closes_its_connections_when_its_work_is_done(group: ThreadGrou
 def test_a_thread_that_crashes_is_reported():
     failed = threading.Event()
 
-    def crash() -> NoReturn:
-        raise ZeroDivisionError
-
-    ThreadGroup("w", on_failure=failed.set).start(crash, "once").join(10)
+    ThreadGroup("w", on_failure=failed.set).start(Mock(side_effect=ZeroDivisionError), "once").join(10)
 
     assert failed.is_set()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_repeated_work_is_tried_again_after_an_outage_sooner_than_its_period(group: ThreadGroup):
-    calls = []
-
-    def work() -> None:
-        calls.append(1)
-        if len(calls) < 2:
-            raise OperationalError("away")
+    work = Mock(side_effect=[OperationalError("away"), None])
 
     group.repeat(1_000, work, name="work", at_once=True)
 
-    until(lambda: len(calls) == 2, what="a second call")
+    until(lambda: work.call_count == 2, what="a second call")
     group.ended.set()
 
 
