@@ -20,13 +20,15 @@ def make_entries(count: int) -> list[ClaimedJob]:
     return [ClaimedJob(job=job, lease=lease_of(job), begun=False) for job in jobs]
 
 
-def test_jobs_are_taken_in_the_order_in_which_they_were_put(buffer: ClaimBuffer):
-    entries = make_entries(3)
+def test_jobs_are_taken_in_the_order_in_which_they_were_put_and_closing_returns_the_rest(buffer: ClaimBuffer):
+    entries = make_entries(4)
 
     buffer.put(entries[:2])
     buffer.put(entries[2:])
 
-    assert [buffer.get(), buffer.take(), buffer.get()] == entries
+    assert [buffer.get(), buffer.take(), buffer.get()] == entries[:3]
+    assert buffer.close() == entries[3:]
+    assert buffer.get() is None
 
 
 def test_an_empty_buffer_returns_nothing_to_threads_that_do_not_wait(buffer: ClaimBuffer):
@@ -59,16 +61,6 @@ def test_each_job_goes_to_one_thread(buffer: ClaimBuffer):
 
     got = [entry for thread in threads for entry in thread.result()]
     assert sorted(map(id, got)) == sorted(map(id, entries))
-
-
-def test_closing_returns_the_jobs_that_will_not_be_run_and_ends_the_threads(buffer: ClaimBuffer):
-    entries = make_entries(1)
-    buffer.put(entries)
-
-    left = buffer.close()
-
-    assert left == entries
-    assert buffer.get() is None
 
 
 def test_the_buffer_says_how_long_its_oldest_job_has_waited(buffer: ClaimBuffer):

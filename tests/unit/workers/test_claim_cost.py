@@ -5,13 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from jobs import get_project_model
 from jobs.models import Organization
 from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder
-from tests.support.concurrency import postgresql_only
+from tests.support.concurrency import execute, one_value, postgresql_only, statements
 from tests.support.execution import make_due_jobs
 from tests.support.factories import LONG_AGO, make_project
 
@@ -31,11 +29,10 @@ def make_disabled_organizations(count: int) -> None:
 
 def statement_of_a_claim(part: str) -> str:
     """Search for candidates after ANALYZE; return the statement that contains ``part``."""
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    with CaptureQueriesContext(connection) as captured:
+    execute("ANALYZE")
+    with statements() as sent:
         ClaimOrder().candidates()
-    (found,) = [query["sql"] for query in captured.captured_queries if part in query["sql"]]
+    (found,) = [sql for sql in sent if part in sql]
     return found
 
 
@@ -78,9 +75,7 @@ def test_a_claim_reads_none_of_the_jobs_that_staff_hold():
 
 
 def plan_of(sql: str) -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
-        (answer,) = cursor.fetchone()
+    answer = one_value(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
     return (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
 
 

@@ -52,24 +52,20 @@ def organizations_of(*, claims: int, ends_at_once: bool, threads: int = THREADS)
     return owners
 
 
-@pytest.mark.parametrize("threads", [1, THREADS])
-@pytest.mark.parametrize("ends_at_once", [True, False], ids=["jobs end at once", "jobs last"])
-def test_jobs_of_49_organizations_are_claimed_beside_the_flood_of_one(ends_at_once: bool, threads: int):
-    make_due_jobs(make_project(), 3_000)
+@pytest.mark.parametrize(
+    ("projects", "jobs", "threads", "ends_at_once"),
+    [(150, 10, THREADS, True), *((1, 3_000, threads, ends) for threads in (1, THREADS) for ends in (True, False))],
+)
+def test_jobs_of_49_organizations_are_claimed_beside_the_flood_of_one_in_one_project_or_many(
+    projects: int, jobs: int, threads: int, ends_at_once: bool
+):
+    flooding = make_organization()
+    for _ in range(projects):
+        make_due_jobs(make_project(organization=flooding), jobs)
     for _ in range(49):
         make_due_jobs(make_project(), 2, due_at=LONG_AGO + timedelta(days=1))
 
     assert len(organizations_of(claims=200, ends_at_once=ends_at_once, threads=threads)) == 50
-
-
-def test_they_are_claimed_also_if_the_flood_is_spread_over_many_projects():
-    flooding = make_organization()
-    for _ in range(150):
-        make_due_jobs(make_project(organization=flooding), 10)
-    for _ in range(49):
-        make_due_jobs(make_project(), 1, due_at=LONG_AGO + timedelta(days=1))
-
-    assert len(organizations_of(claims=200, ends_at_once=True)) == 50
 
 
 def test_organizations_with_the_fewest_running_jobs_come_first():

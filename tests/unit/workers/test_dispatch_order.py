@@ -34,19 +34,16 @@ def fill_queue(count: int = MOST_IN_FLIGHT, **columns: Any) -> None:
     make_due_jobs(count, reserved_until=ago(-60), **columns)
 
 
-def test_due_jobs_that_are_not_reserved_are_chosen():
+def test_due_jobs_that_are_not_reserved_are_chosen_unless_paused():
     due, stale = make_job(), make_job(reserved_until=ago(1))
     make_job(reserved_until=ago(-60))
     make_job(due_at=ago(-60))
     make_running_job()
 
-    assert set(chosen_ids()) == {due.pk, stale.pk}
-
-
-def test_a_paused_job_is_not_chosen():
-    make_job()
+    chosen = chosen_ids()
     pause_jobs(reason="Maintenance")
 
+    assert set(chosen) == {due.pk, stale.pk}
     assert chosen_ids() == []
 
 
@@ -58,20 +55,18 @@ def test_an_organization_with_many_jobs_in_the_engine_comes_last():
     assert chosen_ids() == [early.pk, late.pk]
 
 
-def test_a_queue_gets_no_more_jobs_than_it_has_room_for():
-    fill_queue(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH)
-    make_due_jobs(MOST_IN_FLIGHT)
-
-    assert len(chosen_ids()) == ROOM_WORTH_A_SEARCH
-
-
-def test_a_queue_that_is_nearly_full_is_excluded_until_there_is_room_worth_a_search():
-    fill_queue(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH + 1, action="slow")
-    make_due_jobs(3, action="slow")
+@pytest.mark.parametrize(
+    ("missing", "chosen", "excluded"), [(0, ROOM_WORTH_A_SEARCH, []), (1, 0, ["slow"])], ids=["room", "nearly full"]
+)
+def test_a_queue_gets_what_it_has_room_for_and_none_until_there_is_room_worth_a_search(
+    missing: int, chosen: int, excluded: list[str]
+):
+    fill_queue(MOST_IN_FLIGHT - ROOM_WORTH_A_SEARCH + missing, action="slow")
+    make_due_jobs(MOST_IN_FLIGHT, action="slow")
     order = DispatchOrder()
 
-    assert order.choose() == []
-    assert order.excluded_actions == ["slow"]
+    assert len(order.choose()) == chosen
+    assert order.excluded_actions == excluded
 
 
 @pytest.mark.parametrize(("full", "free"), [("slow", "touch"), ("gone", "slow")], ids=["registered", "not registered"])
@@ -142,7 +137,7 @@ def test_jobs_of_projects_beyond_the_window_are_found_beside_reserved_ones():
     ("due_for", "was_reserved", "doublings"),
     [
         (3_000, False, 0),
-        *[(61, True, 1), (125, True, 2), (250, True, 3), (500, True, 4), (50_000, True, MOST_DOUBLINGS)],
+        *((61, True, 1), (125, True, 2), (250, True, 3), (500, True, 4), (50_000, True, MOST_DOUBLINGS)),
     ],
 )
 def test_a_job_is_reserved_for_longer_the_longer_it_has_waited_in_the_engine(
@@ -152,16 +147,19 @@ def test_a_job_is_reserved_for_longer_the_longer_it_has_waited_in_the_engine(
 
     groups = by_doublings(DispatchOrder().choose(), clock.read(jobs_connection()))
 
-    assert {number: [candidate.job_id for candidate in group] for number, group in groups.items()} == {
-        doublings: [job.pk]
-    }
+    found = {number: [candidate.job_id for candidate in group] for number, group in groups.items()}
+    assert found == {doublings: [job.pk]}
 
 
-def test_no_next_job_waits():
+def test_a_job_that_is_due_is_next_at_once_but_none_that_is_paused_held_runs_or_has_ended():
     make_running_job()
     make_job(status=Status.COMPLETED)
     make_job(held_at=ago(60))
 
+    assert next_in() is None
+    make_job()
+    assert next_in() == 0
+    pause_jobs(reason="Maintenance")
     assert next_in() is None
 
 
@@ -171,12 +169,3 @@ def test_the_next_job_becomes_due_or_its_reservation_runs_out(column: str, secon
     make_job(due_at=ago(-90))
 
     assert next_in() == (pytest.approx(seconds, abs=5) if seconds > 0 else 0)
-
-
-def test_a_job_that_is_due_is_next_at_once_but_not_if_it_is_paused():
-    make_job()
-    assert next_in() == 0
-
-    pause_jobs(reason="Maintenance")
-
-    assert next_in() is None

@@ -20,28 +20,22 @@ def make_candidates(count: int, *, action: str = "touch", crashes: int = 0, firs
     ]
 
 
-def test_jobs_of_an_action_of_unknown_duration_are_claimed_for_idle_threads_only(prefetch: PrefetchLimit):
-    candidates = make_candidates(10)
+@pytest.mark.parametrize(
+    ("duration", "idle", "quick", "fewest", "most"),
+    [(None, 3, 4, 3, 3), (0.1, 0, 2, 18, 20), (0.000_01, 4, 4, MOST_AT_ONCE, MOST_AT_ONCE)],
+    ids=["unknown: for idle threads only", "short: a second of every quick thread", "very short: up to the limit"],
+)
+def test_jobs_are_claimed_ahead_by_what_is_known_of_their_duration(
+    prefetch: PrefetchLimit, duration: float | None, idle: int, quick: int, fewest: int, most: int
+):
+    candidates = make_candidates(600)
+    if duration:
+        prefetch.learn("touch", duration)
 
-    chosen = prefetch.choose(candidates, idle=3, quick=4, has_leases=False)
+    chosen = prefetch.choose(candidates, idle=idle, quick=quick, has_leases=not idle)
 
-    assert chosen == candidates[:3]
-
-
-def test_short_jobs_are_claimed_ahead_for_one_second_of_every_quick_thread(prefetch: PrefetchLimit):
-    prefetch.learn("touch", 0.1)
-
-    chosen = prefetch.choose(make_candidates(90), idle=0, quick=2, has_leases=True)
-
-    assert 18 <= len(chosen) <= 20
-
-
-def test_a_claim_takes_no_more_than_the_limit_however_short_the_jobs_are(prefetch: PrefetchLimit):
-    prefetch.learn("touch", 0.000_01)
-
-    chosen = prefetch.choose(make_candidates(600), idle=4, quick=4, has_leases=False)
-
-    assert len(chosen) == MOST_AT_ONCE
+    assert chosen == candidates[: len(chosen)]
+    assert fewest <= len(chosen) <= most
 
 
 def test_one_long_job_ends_the_claiming_ahead_at_once_and_short_ones_restore_it_slowly(prefetch: PrefetchLimit):
