@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import pytest
@@ -17,7 +18,8 @@ Answer = TypeVar("Answer")
 PATIENCE_SECONDS: Final = 20
 
 postgresql_only: Final = pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="SQLite has no locks of single rows, no levels of isolation, no SQLSTATE"
+    connection.vendor != "postgresql",
+    reason="SQLite has no locks of single rows, no levels of isolation, no SQLSTATE, no EXPLAIN (ANALYZE, BUFFERS)",
 )
 sqlite_only: Final = pytest.mark.skipif(
     connection.vendor != "sqlite", reason="PostgreSQL has no lock of the whole database"
@@ -64,12 +66,10 @@ def transaction_of(other: BaseDatabaseWrapper, *statements: str) -> Iterator[Non
 
 
 @contextmanager
-def somebody_holds(job: Any) -> Iterator[None]:
-    """Lock the job's row (SQLite: the database) from another connection; nothing of it is changed."""
-    with (
-        other_connection() as other,
-        transaction_of(other, f"UPDATE jobs_job SET crashes = crashes WHERE id = {job.pk}"),
-    ):
+def somebody_holds(*jobs: Any) -> Iterator[None]:
+    """Lock the jobs' rows (SQLite: the database) from another connection; nothing of them is changed."""
+    lock = f"UPDATE jobs_job SET crashes = crashes WHERE id IN ({', '.join(str(job.pk) for job in jobs)})"
+    with other_connection() as other, transaction_of(other, lock):
         yield
 
 
@@ -98,6 +98,28 @@ class InThread(Generic[Answer]):
         if self._error is not None:
             raise self._error
         return self._answer  # type: ignore[return-value]
+
+
+def at_once(*works: Callable[[], Any], catch: tuple[type[Exception], ...] = ()) -> list[Any]:
+    """Run the works at the same time, each on its own connection; return each one's answer, or error of ``catch``."""
+    start = threading.Barrier(len(works), timeout=PATIENCE_SECONDS)
+
+    def run(work: Callable[[], Any]) -> Any:
+        start.wait()
+        try:
+            return work()
+        except catch as error:
+            return error
+
+    threads = [InThread(partial(run, work)) for work in works]
+    return [thread.result(patience=60) for thread in threads]
+
+
+def blocked(work: Callable[[], Answer]) -> InThread[Answer]:
+    """Start ``work`` on a connection of its own, and return once it waits for a lock (PostgreSQL)."""
+    thread = InThread(work)
+    until(somebody_waits_for_a_lock, what="the work meets a lock")
+    return thread
 
 
 def somebody_waits_for_a_lock() -> bool:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from jobs import get_project_model
 from jobs.actors import Actor
 from jobs.lifecycle.statements import Fence
-from jobs.models import Job, Organization
+from jobs.models import Job, Organization, Worker
 from jobs.services.tenants.api_keys import NewKey, create_api_key
 from jobs.status import Status
 
@@ -51,6 +51,13 @@ def make_job(*, status: Status = Status.SCHEDULED, **columns: Any) -> Job:
     if "project" not in values and "project_id" not in values:
         values["project"] = make_project()
     return Job.objects.create(status=status.value, **values)
+
+
+def make_worker(name: str = "host:1:aaaa", *, beat: float = 0, **columns: Any) -> Worker:
+    """Insert a worker that began an hour ago, and whose last heartbeat was ``beat`` seconds ago."""
+    now = timezone.now()
+    times = {"started_at": now - timedelta(hours=1), "beat_at": now - timedelta(seconds=beat)}
+    return Worker.objects.create(name=name, **{**times, **columns})
 
 
 def make_running_job(**columns: Any) -> Job:

@@ -1,6 +1,7 @@
 """Every transition of a job as one callable, for tests that go through all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -115,6 +116,14 @@ def row_of(job: Job) -> dict[str, Any]:
 def changes_of(job: Job, before: dict[str, Any]) -> dict[str, Any]:
     """Return the columns that changed since ``before``, with their new values."""
     return {column: value for column, value in row_of(job).items() if value != before[column]}
+
+
+@contextmanager
+def unchanged(*jobs: Job) -> Iterator[None]:
+    """Check that the block changes no column of the jobs and records no event of them."""
+    before = [(row_of(job), events_of(job)) for job in jobs]
+    yield
+    assert [(row_of(job), events_of(job)) for job in jobs] == before
 
 
 def events_of(job: Job) -> list[dict[str, Any]]:
