@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -50,8 +50,15 @@ def cancel(job: Job) -> Cancelled:
     return Cancelled(won=True, lines=lines_of(job))
 
 
-def race(jobs: list[Job], work: Callable[[Job], Any], *, spread: float = 0.003) -> list[tuple[Any, Cancelled]]:
-    """For each job start ``work`` and a cancel at the same time, each on its own connection; return what both said."""
+def race(
+    work: Callable[[Job], Any], *, spread: float = 0.003, status: Status = Status.RUNNING, **columns: Any
+) -> Iterator[tuple[Job, Any, Cancelled]]:
+    """For each of many jobs start ``work`` and a cancel at the same time; yield the job, and what both said.
+
+    After a cancel that won, nothing was written.
+    """
+    project = make_project()
+    jobs = [make_job(project=project, status=status, **columns) for _ in range(RACES)]
     start = threading.Barrier(2, timeout=PATIENCE_SECONDS)
 
     def run_all(one: Callable[[Job], Any]) -> list[Any]:
@@ -63,7 +70,9 @@ def race(jobs: list[Job], work: Callable[[Job], Any], *, spread: float = 0.003) 
         return answers
 
     racers = [InThread(lambda one=one: run_all(one)) for one in (work, cancel)]
-    return list(zip(*(racer.result(patience=100) for racer in racers), strict=True))
+    for job, answer, cancelled in zip(jobs, *(racer.result(patience=100) for racer in racers), strict=True):
+        check_nothing_after_cancel(job, cancelled)
+        yield job, answer, cancelled
 
 
 def check_nothing_after_cancel(job: Job, cancelled: Cancelled) -> None:
@@ -99,25 +108,13 @@ def run(job: Job) -> Outcome:
 
 
 def test_a_cancel_against_a_claim():
-    project = make_project()
-    jobs = [make_job(project=project) for _ in range(RACES)]
-
-    answers = race(jobs, claim_and_write)
-
-    for job, (claimed, cancelled) in zip(jobs, answers, strict=True):
-        check_nothing_after_cancel(job, cancelled)
+    for job, claimed, cancelled in race(claim_and_write, status=Status.SCHEDULED):
         assert cancelled.won
         assert job.attempt == int(claimed)
 
 
 def test_a_cancel_against_chunks():
-    project = make_project()
-    jobs = [make_running_job(project=project) for _ in range(RACES)]
-
-    answers = race(jobs, write_until_stopped, spread=0.02)
-
-    for job, (_, cancelled) in zip(jobs, answers, strict=True):
-        check_nothing_after_cancel(job, cancelled)
+    for _, _, cancelled in race(write_until_stopped, spread=0.02):
         assert cancelled.won
     assert Ledger.objects.exists()
 
@@ -132,24 +129,12 @@ def test_a_cancel_against_chunks():
     ],
 )
 def test_a_cancel_against_a_finish(action: str, end: Outcome):
-    project = make_project()
-    jobs = [make_running_job(project=project, action=action) for _ in range(RACES)]
-
-    answers = race(jobs, run, spread=0.006)
-
-    for job, (outcome, cancelled) in zip(jobs, answers, strict=True):
-        check_nothing_after_cancel(job, cancelled)
+    for _, outcome, cancelled in race(run, spread=0.006, action=action):
         assert outcome is (Outcome.CANCELLED if cancelled.won else end)
 
 
 def test_a_cancel_against_a_failure_that_would_be_tried_again():
-    project = make_project()
-    jobs = [make_running_job(project=project, action="was_removed") for _ in range(RACES)]
-
-    answers = race(jobs, run)
-
-    for job, (outcome, cancelled) in zip(jobs, answers, strict=True):
-        check_nothing_after_cancel(job, cancelled)
+    for _, outcome, cancelled in race(run, action="was_removed"):
         assert cancelled.won
         assert outcome in (Outcome.CANCELLED, Outcome.RETRYING)
 

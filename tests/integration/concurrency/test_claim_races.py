@@ -14,7 +14,7 @@ from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from jobs.status import Status
 from jobs.workers.claim_order import ClaimOrder
-from tests.support.concurrency import InThread
+from tests.support.concurrency import at_once
 from tests.support.execution import ago
 from tests.support.factories import WORKER, fence_of, make_job, make_project, make_running_job
 
@@ -47,8 +47,7 @@ def test_two_who_claim_never_get_the_same_job():
     projects = [make_project() for _ in range(3)]
     jobs = [make_job(project=projects[number % 3]) for number in range(JOBS)]
 
-    threads = [InThread(claim_all) for _ in range(4)]
-    got = [claimed for thread in threads for claimed in thread.result()]
+    got = [claimed for answer in at_once(*[claim_all] * 4) for claimed in answer]
 
     assert Counter(got) == {(job.pk, 1): 1 for job in jobs}
     assert JobEvent.objects.filter(what=JobEvent.What.CLAIMED).count() == JOBS
@@ -67,8 +66,7 @@ def test_two_who_rescue_the_same_jobs_rescue_each_once():
                 )
         return rescued
 
-    threads = [InThread(rescue_all) for _ in range(2)]
-    rescued = sum(thread.result() for thread in threads)
+    rescued = sum(at_once(rescue_all, rescue_all))
 
     assert rescued <= len(jobs)
     assert rescued == Job.objects.filter(status=Status.SCHEDULED, crashes=1).count()

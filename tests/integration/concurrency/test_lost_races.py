@@ -10,16 +10,19 @@ from jobs.db.connection import engine_transaction, limited_transaction
 from jobs.lifecycle import transitions
 from jobs.lifecycle.statements import Fence
 from jobs.models import Job
-from tests.support.concurrency import (
-    InThread,
-    other_connection,
-    postgresql_only,
-    somebody_holds,
-    somebody_waits_for_a_lock,
-    until,
-)
+from tests.support.concurrency import InThread, blocked, other_connection, postgresql_only, somebody_holds
 from tests.support.factories import WORKER, fence_of, make_job, make_running_job
-from tests.support.transitions import LEASE, TRANSITIONS, T, Transition, apply_transition, changes_of, events_of, row_of
+from tests.support.transitions import (
+    LEASE,
+    TRANSITIONS,
+    T,
+    Transition,
+    apply_transition,
+    changes_of,
+    events_of,
+    row_of,
+    unchanged,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,8 +53,7 @@ def test_who_comes_second_changes_nothing(winner: Transition):
             assert winner.apply(job, by)
             after_the_first = row_of(job)
             if connection.vendor == "postgresql":
-                second = InThread(partial(in_transaction, loser, job, by))
-                until(somebody_waits_for_a_lock, what=f"{loser} meets the lock of {winner}")
+                second = blocked(partial(in_transaction, loser, job, by))
         if connection.vendor != "postgresql":  # one writer at a time: the second begins where the first has ended
             second = InThread(partial(in_transaction, loser, job, by))
 
@@ -69,11 +71,9 @@ def test_who_waited_for_one_that_rolled_back_moves_the_job(transition: Transitio
         with other.cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.execute(f"UPDATE jobs_job SET crashes = 5 WHERE id = {job.pk}")
-        waiting = InThread(lambda: in_transaction(transition, job, fence_of(job)))
-        until(somebody_waits_for_a_lock, what="the move meets the lock")
-    moved = waiting.result()
+        waiting = blocked(lambda: in_transaction(transition, job, fence_of(job)))
 
-    assert moved
+    assert waiting.result()
     assert (row_of(job)["status"], row_of(job)["crashes"]) == (transition.target, 0)
 
 
@@ -81,14 +81,9 @@ def test_who_waited_for_one_that_rolled_back_moves_the_job(transition: Transitio
 @pytest.mark.parametrize("transition", PASSERS, ids=str)
 def test_a_row_that_somebody_holds_is_passed_over_without_waiting(transition: Transition):
     job = make_job(status=min(transition.sources))
-    before = row_of(job)
 
-    with somebody_holds(job), limited_transaction():
-        moved = apply_transition(transition, job)
-
-    assert not moved
-    assert changes_of(job, before) == {}
-    assert events_of(job) == []
+    with unchanged(job), somebody_holds(job), limited_transaction():
+        assert not apply_transition(transition, job)
 
 
 @postgresql_only

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +19,15 @@ from jobs.services.commands.idempotency import IdempotentRequest, Scheduled
 from jobs.services.commands.schedule import NewJob, request_job
 from jobs.services.commands.schedule_batch import request_jobs
 from tests.support.api_client import Api
-from tests.support.concurrency import PATIENCE_SECONDS, InThread, postgresql_only, somebody_waits_for_a_lock, until
+from tests.support.concurrency import (
+    PATIENCE_SECONDS,
+    InThread,
+    at_once,
+    blocked,
+    postgresql_only,
+    somebody_waits_for_a_lock,
+    until,
+)
 from tests.support.factories import make_key, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,18 +36,6 @@ THREADS = 8
 ROUNDS = 4
 REQUEST = IdempotentRequest(digest="d" * 64, body="b" * 64)
 OTHER_BODY = IdempotentRequest(digest=REQUEST.digest, body="c" * 64)
-
-
-def at_once(works: list[Callable[[], Any]]) -> list[Any]:
-    """Run all at the same time, each on a connection of its own; return their answers, or the errors they met."""
-    start = threading.Barrier(len(works), timeout=PATIENCE_SECONDS)
-
-    def run(work: Callable[[], Any]) -> Any:
-        start.wait()
-        return work()
-
-    threads = [InThread(lambda work=work: run(work)) for work in works]
-    return [thread.result(patience=60) for thread in threads]
 
 
 def request(project: Any, action: str = "touch", *, idempotent: IdempotentRequest = REQUEST) -> Scheduled:
@@ -64,7 +61,7 @@ def test_one_request_sent_by_many_creates_one_job_and_all_are_told_of_it(action:
         return answer.status_code, "Idempotent-Replayed" in answer, answer.json()["data"]["jobId"]
 
     for number in range(ROUNDS):
-        answers = at_once([lambda key=f"key-{number}": post(key) for _ in range(THREADS)])
+        answers = at_once(*[partial(post, f"key-{number}")] * THREADS)
 
         job = Job.objects.latest("pk")
         assert Counter(answers) == {(201, False, job.pk): 1, (201, True, job.pk): THREADS - 1}
@@ -75,7 +72,7 @@ def test_one_batch_sent_by_many_creates_its_jobs_once():
     project = make_project()
     references = [f"user-{number}" for number in range(50)]
 
-    answers = at_once([lambda: request_batch(project, references, idempotent=REQUEST) for _ in range(THREADS)])
+    answers = at_once(*[partial(request_batch, project, references, idempotent=REQUEST)] * THREADS)
 
     assert Counter(answer.replayed for answer in answers) == {False: 1, True: THREADS - 1}
     for answer in answers:
@@ -86,31 +83,20 @@ def test_one_batch_sent_by_many_creates_its_jobs_once():
 
 @postgresql_only
 @pytest.mark.parametrize("action", ["touch", "touch_once"])
-def test_a_repeated_request_waits_for_the_first_and_gets_its_job(action: str):
+@pytest.mark.parametrize("commits", [True, False])
+def test_a_repeated_request_waits_for_the_first_and_gets_its_job_if_it_commits(action: str, commits: bool):
     project = make_project()
 
     with transaction.atomic():
         first = request(project, action)
-        again = InThread(lambda: request(project, action))
-        until(somebody_waits_for_a_lock, what="the second insert meets the first")
+        again = blocked(lambda: request(project, action))
+        transaction.set_rollback(not commits)
 
-    assert again.result() == Scheduled(jobs=[first.jobs[0]], replayed=True)
-
-
-@postgresql_only
-@pytest.mark.parametrize("action", ["touch", "touch_once"])
-def test_a_repeated_request_creates_the_job_if_the_first_rolls_back(action: str):
-    project = make_project()
-
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
-        request(project, action)
-        again = InThread(lambda: request(project, action))
-        until(somebody_waits_for_a_lock, what="the second insert meets the first")
-        raise ZeroDivisionError
-
-    created = again.result()
-    assert not created.replayed
-    assert list(Job.objects.all()) == list(created.jobs)
+    answer = again.result()
+    assert answer.replayed is commits
+    assert list(Job.objects.all()) == list(answer.jobs)
+    if commits:
+        assert answer == Scheduled(jobs=[first.jobs[0]], replayed=True)
 
 
 @postgresql_only
@@ -119,8 +105,7 @@ def test_another_request_under_the_key_waits_for_the_first_and_is_refused():
 
     with transaction.atomic():
         request(project)
-        other = InThread(lambda: request(project, idempotent=OTHER_BODY))
-        until(somebody_waits_for_a_lock, what="the second insert meets the first")
+        other = blocked(lambda: request(project, idempotent=OTHER_BODY))
 
     with pytest.raises(IdempotencyKeyReused):
         other.result()
@@ -164,7 +149,7 @@ def test_of_batches_that_want_the_same_jobs_in_other_orders_one_wins_and_none_is
         return "won"
 
     for _ in range(ROUNDS):
-        answers = at_once([lambda number=number: create(number) for number in range(THREADS)])
+        answers = at_once(*(partial(create, number) for number in range(THREADS)))
 
         assert Counter(answers) == {"won": 1, "told of 100": THREADS - 1}
         assert Job.objects.count() == JobEvent.objects.count() == 100
@@ -175,30 +160,17 @@ def test_of_batches_that_want_the_same_jobs_in_other_orders_one_wins_and_none_is
 def test_a_batch_and_single_jobs_for_the_same_references():
     project = make_project()
     references = [f"user-{number}" for number in range(THREADS)]
+    one = partial(schedule_job, "touch_once", project=project)
+    works = [partial(request_batch, project, references), *(partial(one, reference_id=each) for each in references)]
 
-    def one(reference: str) -> str:
-        try:
-            schedule_job("touch_once", project=project, reference_id=reference)
-        except ActiveJobExists:
-            return "told"
-        return "won"
+    met = at_once(*(partial(error_of, work) for work in works))
 
-    def batch() -> str:
-        try:
-            request_batch(project, references)
-        except BatchConflict:
-            return "told"
-        return "won"
-
-    answers = at_once([batch, *(lambda reference=reference: one(reference) for reference in references)])
-
-    assert set(answers[1:]) == ({"told"} if answers[0] == "won" else {"won"})
+    assert met in ([None, *[ActiveJobExists] * THREADS], [BatchConflict, *[None] * THREADS])
     assert Job.objects.count() == len(references)
 
 
 @postgresql_only
 def test_a_deadlock_with_the_host_s_own_inserts_is_a_typed_error_and_creates_nothing():
-    """The host inserts in an order of its own; whoever of the two is chosen to fail is told that it may try again."""
     project = make_project()
 
     batch_met, host_met = meet_the_host(project, first="b", second="a")
