@@ -126,26 +126,21 @@ def test_lists_are_read_in_order_and_due_jobs_without_a_filter(many_jobs: list[A
     assert "Filter" not in due  # held jobs are not in the index
 
 
-def test_the_model_has_these_indexes_and_no_other():
-    assert {index.name: columns_of(index) for index in Job._meta.indexes} == COLUMNS_OF
-
-
 def columns_of(index: Index) -> list[str]:
     """Return the columns, and what is computed of them."""
     return index.fields or [re.sub(r"(?:F|Value)\((\w+)\)", r"\1", str(part)) for part in index.expressions]
 
 
-def test_the_table_has_the_model_s_indexes_and_no_other():
+def test_the_model_and_the_table_have_these_indexes_and_no_other():
     with connection.cursor() as cursor:
         found = connection.introspection.get_constraints(cursor, "jobs_job")
 
+    assert {index.name: columns_of(index) for index in Job._meta.indexes} == COLUMNS_OF
     indexes = {name for name, what in found.items() if what["index"] and not what["primary_key"] and not what["unique"]}
     assert indexes == set(COLUMNS_OF)
     assert {name for name, what in found.items() if what["unique"] and not what["primary_key"]} == {
-        "jobs_job_one_active",
-        "jobs_job_one_of_call",
-        "jobs_job_one_retry",
-    }
+        "jobs_job_one_active", "jobs_job_one_of_call", "jobs_job_one_retry",
+    }  # fmt: skip
 
 
 def test_a_column_that_beats_or_progress_write_is_in_the_index_of_leases_alone():

@@ -1,12 +1,14 @@
-"""``request_jobs`` and ``request_job`` when the conflicting row is gone before it could be named."""
+"""Requests and creators of jobs when the conflicting row is gone before it could be named."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
+from jobs import schedule_job
 from jobs.actors import SYSTEM
-from jobs.exceptions import Busy, InvalidField
+from jobs.exceptions import Busy, ConcurrentChange, InvalidField
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent, JobQuerySet
 from jobs.services.commands.idempotency import IdempotentRequest, Scheduled
@@ -15,6 +17,9 @@ from jobs.services.commands.schedule_batch import request_jobs
 from jobs.status import Status
 from tests.support.concurrency import unique_violation
 from tests.support.factories import make_job, make_project
+
+pytestmark = pytest.mark.django_db
+
 
 REQUEST = IdempotentRequest(digest="d" * 64, body="b" * 64)
 
@@ -26,7 +31,6 @@ def request(
     return request_jobs(lambda: new_jobs, project=project, actor=SYSTEM, request=idempotent)
 
 
-@pytest.mark.django_db
 def test_when_the_conflicting_job_has_just_ended_the_whole_batch_is_tried_again(monkeypatch: pytest.MonkeyPatch):
     active = make_job(action="touch_once", reference_id="b", unique_key="b")
     original = JobQuerySet.active
@@ -73,7 +77,21 @@ def test_after_three_tries_an_idempotent_request_gets_busy(in_vain: list[Any], a
     assert len(in_vain) == 6
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("within", "error"),
+    [(transaction.atomic, ConcurrentChange), (nullcontext, Busy)],
+    ids=["in a host's transaction", "elsewhere"],
+)
+def test_after_three_tries_a_creator_gets_an_error(within: Any, error: type[Exception], in_vain: list[Any]):
+    project = make_project()
+
+    with pytest.raises(error), within():
+        schedule_job("touch_once", project=project, reference_id="a")
+
+    assert len(in_vain) == 3
+
+
 def test_another_violated_constraint_is_no_conflict(monkeypatch: pytest.MonkeyPatch):
     tries = []
 
@@ -89,7 +107,6 @@ def test_another_violated_constraint_is_no_conflict(monkeypatch: pytest.MonkeyPa
     assert len(tries) == 1
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("size", [0, 1001])
 def test_a_batch_is_one_to_a_thousand_jobs(size: int):
     with pytest.raises(InvalidField, match="jobs: must be 1 to 1,000 jobs"):

@@ -1,7 +1,6 @@
 """``schedule_job`` beside the host's transactions, concurrent inserts and idle workers."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -9,21 +8,20 @@ from django.db import connection, transaction
 
 from jobs import schedule_job
 from jobs.exceptions import ActiveJobExists, Busy, ConcurrentChange
-from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
 from tests.support.concurrency import (
     InThread,
+    blocked,
     one_value,
     other_connection,
     postgresql_only,
-    somebody_waits_for_a_lock,
     sqlite_only,
     statements,
     transaction_of,
-    unique_violation,
-    until,
 )
 from tests.support.factories import make_project
+
+pytestmark = pytest.mark.django_db
 
 
 def schedule(action: str = "touch", *, project: Any = None, **what_matters: Any) -> Job:
@@ -43,24 +41,6 @@ def run(*sql: str) -> None:
             cursor.execute(statement)
 
 
-@pytest.mark.parametrize("within_host", [False, True])
-@pytest.mark.django_db(transaction=True)
-def test_after_three_tries_the_error_says_that_nothing_changed(monkeypatch: pytest.MonkeyPatch, within_host: bool):
-    project, tries = make_project(), []
-
-    def meet_one_that_is_never_seen(jobs: list[Job], **_: Any) -> None:
-        tries.append(jobs)
-        raise unique_violation()
-
-    monkeypatch.setattr(transitions, "schedule_many", meet_one_that_is_never_seen)
-
-    host_s = transaction.atomic() if within_host else nullcontext()
-    with pytest.raises(ConcurrentChange if within_host else Busy), host_s:
-        schedule("touch_once", project=project)
-
-    assert len(tries) == 3
-
-
 @postgresql_only
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("commits", [True, False])
@@ -69,8 +49,7 @@ def test_a_creator_waits_for_an_uncommitted_insert_and_is_refused_only_if_it_com
 
     with transaction.atomic():
         first = schedule("touch_once", project=project)
-        rival = InThread(lambda: schedule("touch_once", project=project))
-        until(somebody_waits_for_a_lock, what="the second insert meets the first")
+        rival = blocked(lambda: schedule("touch_once", project=project))
         transaction.set_rollback(not commits)
 
     if commits:
@@ -119,7 +98,6 @@ def test_a_database_locked_for_too_long_is_a_typed_error(fresh_connection: None)
         schedule(project=project)
 
 
-@pytest.mark.django_db
 def test_a_rollback_of_the_host_removes_the_job():
     project = make_project()
 
@@ -131,7 +109,6 @@ def test_a_rollback_of_the_host_removes_the_job():
     assert not JobEvent.objects.exists()
 
 
-@pytest.mark.django_db
 def test_an_error_leaves_the_host_s_transaction_usable():
     with transaction.atomic():
         first = schedule("touch_once")
@@ -142,7 +119,6 @@ def test_an_error_leaves_the_host_s_transaction_usable():
     assert set(Job.objects.all()) == {first, second}
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize(("action", "notifications"), [("touch", 1), ("touch_in_an_hour", 0), ("touch_at_midnight", 0)])
 def test_idle_workers_are_notified_only_of_due_jobs(action: str, notifications: int):
     project = make_project()
@@ -154,7 +130,6 @@ def test_idle_workers_are_notified_only_of_due_jobs(action: str, notifications: 
     assert len(notified) == (notifications if connection.vendor == "postgresql" else 0)
 
 
-@pytest.mark.django_db
 def test_scheduling_costs_the_clock_and_two_inserts():
     project = make_project()
 
