@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models import ProtectedError
 from django.db.models.signals import pre_delete
-from django.test.utils import CaptureQueriesContext, override_settings
+from django.test import override_settings
 from django.utils import timezone
 
 from jobs.exceptions import InvalidField
@@ -16,8 +15,11 @@ from jobs.models import Job, JobEvent
 from jobs.services.commands import prune
 from jobs.services.commands.prune import count_to_delete, count_to_redact, delete_jobs, pruned_before, redact_jobs
 from jobs.status import Status
-from tests.support.concurrency import other_connection, postgresql_only
+from tests.support.concurrency import other_connection, postgresql_only, somebody_holds, statements
+from tests.support.execution import make_due_jobs
 from tests.support.factories import LONG_AGO, make_job, make_project
+from tests.support.plans import analyze, plan_of
+from tests.support.transitions import row_of
 
 pytestmark = pytest.mark.django_db
 
@@ -41,10 +43,6 @@ def make_old_job(status: Status = Status.COMPLETED, **what_matters: Any) -> Job:
     words = {"note": PERSONAL, "detail": PERSONAL, "request_id": PERSONAL, "actor": "key:jsk_3fG7a2Qx"}
     JobEvent.objects.create(job=job, at=LONG_AGO, what="scheduled", to_status=status.value, attempt=0, **words)
     return job
-
-
-def row_of(job: Job) -> dict[str, Any]:
-    return Job.objects.filter(pk=job.pk).values().get()
 
 
 @pytest.mark.parametrize("status", FINAL)
@@ -74,24 +72,17 @@ def test_an_active_job_is_neither_redacted_nor_deleted_however_old(status: Statu
     assert row_of(job) == before
 
 
-def test_a_job_that_ended_later_is_not_redacted():
+def test_one_run_redacts_in_batches_all_jobs_that_ended_before_and_a_second_run_none():
     young = make_old_job(finished_at=BEFORE)
-    old = make_old_job(finished_at=BEFORE - timedelta(microseconds=1))
-
-    redact_jobs(BEFORE)
-
-    assert (row_of(young)["reference_id"], row_of(old)["reference_id"]) == (PERSONAL, "")
-
-
-def test_one_run_does_all_batches_and_a_second_run_nothing():
-    project = make_project()
-    for _ in range(7):
-        make_old_job(project=project)
+    old = make_old_job(finished_at=BEFORE - timedelta(microseconds=1), project=young.project)
+    for _ in range(6):
+        make_old_job(project=young.project)
 
     first, second = redact_jobs(BEFORE, batch_size=3), redact_jobs(BEFORE, batch_size=3)
 
     assert (first.done, first.events) == (7, 7)
     assert (second.done, second.events) == (0, 0)
+    assert (row_of(young)["reference_id"], row_of(old)["reference_id"]) == (PERSONAL, "")
 
 
 def test_a_run_after_one_that_was_cut_short_does_the_rest(monkeypatch: pytest.MonkeyPatch):
@@ -113,11 +104,9 @@ def test_a_run_after_one_that_was_cut_short_does_the_rest(monkeypatch: pytest.Mo
 @postgresql_only
 def test_a_locked_row_is_left_to_the_next_run():
     locked, free = make_old_job(), make_old_job()
-    with other_connection() as other, other.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute("SELECT 1 FROM jobs_job WHERE id = %s FOR UPDATE", [locked.pk])
+
+    with somebody_holds(locked):
         beside_a_lock = redact_jobs(BEFORE)
-        cursor.execute("COMMIT")
 
     assert beside_a_lock.done == 1
     assert (row_of(locked)["reference_id"], row_of(free)["reference_id"]) == (PERSONAL, "")
@@ -146,20 +135,13 @@ def test_jobs_to_redact_are_found_by_their_index_however_many_are_redacted():
     ended = {"project": make_project(), "status": "completed", "finished_at": LONG_AGO, **rows}
     Job.objects.bulk_create([Job(reference_id="", **ended) for _ in range(5_000)], batch_size=1_000)
     make_old_job()
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    with CaptureQueriesContext(connection) as captured:
+    analyze()
+
+    with statements() as sent:
         redact_jobs(BEFORE)
-    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
 
-    searches = [
-        query["sql"] for query in captured.captured_queries if "ORDER BY" in query["sql"] and "LIMIT" in query["sql"]
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(f"{explain} {searches[0].replace('%', '%%')}", ())
-        plan = "\n".join(str(row) for row in cursor.fetchall())
-
-    assert "jobs_job_to_redact" in plan
+    searches = [sql for sql in sent if "ORDER BY" in sql and "LIMIT" in sql]
+    assert "jobs_job_to_redact" in plan_of(searches[0])
 
 
 @pytest.mark.parametrize("status", FINAL)
@@ -191,21 +173,16 @@ def test_redacted_jobs_are_deleted_and_younger_ones_are_not():
 def test_deleting_skips_old_jobs_that_stay_and_ends_at_younger_ones(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(prune, "ROWS_PER_QUERY", 2)
     project = make_project()
-    for _ in range(5):
-        make_job(project=project)
+    make_due_jobs(5, project=project)
     old = make_old_job(project=project)
-    for _ in range(6):
-        make_job(project=project, created_at=BEFORE)
+    make_due_jobs(6, project=project, created_at=BEFORE)
 
-    with CaptureQueriesContext(connection) as captured:
+    with statements() as sent:
         pruned = delete_jobs(BEFORE)
 
-    queries = [
-        query for query in captured.captured_queries if '"created_at"' in query["sql"] and "LIMIT 2" in query["sql"]
-    ]
     assert pruned.done == 1
     assert not Job.objects.filter(pk=old.pk).exists()
-    assert len(queries) == 4
+    assert len([sql for sql in sent if '"created_at"' in sql and "LIMIT 2" in sql]) == 4
 
 
 def test_a_younger_retry_of_a_deleted_job_stays():
