@@ -21,10 +21,10 @@ from jobs.stats.rollup import BUCKET, KEEP, SLOTS, Counts, percentile, roll_up
 from jobs.status import Status
 from jobs.workers.dispatcher import JobDispatcher
 from jobs.workers.worker import JobWorker
-from tests.support.concurrency import InThread, until
+from tests.support.concurrency import at_once, until
 from tests.support.ended_jobs import make_ended
 from tests.support.factories import make_job, make_project
-from tests.support.plans import plans_on_jobs
+from tests.support.plans import analyze, plans_on_jobs
 from tests.support.worker_process import worker_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,9 +97,6 @@ def make_random_jobs(count: int, *, seed: int = 5) -> None:
     Job.objects.bulk_create(jobs)
 
 
-# ---------------------------------------------------------------- what is counted
-
-
 def test_the_rows_are_what_one_would_count_by_hand():
     make_random_jobs(2_000)
     make_job()
@@ -146,9 +143,7 @@ def test_several_who_count_at_once_write_each_row_once(monkeypatch: pytest.Monke
     monkeypatch.setattr(rollup, "MOST_SECONDS_A_SWEEP", 20)
     make_random_jobs(500)
 
-    threads = [InThread(lambda: roll_up(now=NOW)) for _ in range(4)]
-    for thread in threads:
-        thread.result()
+    at_once(*[lambda: roll_up(now=NOW)] * 4)
 
     assert counted() == naive_counts(Job.objects.filter(finished_at__lt=NOW.replace(minute=0)))
 
@@ -165,9 +160,6 @@ def test_one_who_comes_late_leaves_the_first_row(monkeypatch: pytest.MonkeyPatch
     roll_up(now=NOW)
 
     assert counted() == before
-
-
-# ---------------------------------------------------------------- how much, how far
 
 
 def test_what_was_missed_is_made_up_for_a_few_buckets_at_a_time(monkeypatch: pytest.MonkeyPatch):
@@ -215,17 +207,13 @@ def test_rows_are_forgotten_after_eight_days():
 
 def test_jobs_are_found_by_their_index_and_no_others_are_read():
     make_random_jobs(3_000)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    analyze()
     with CaptureQueriesContext(connection) as captured:
         roll_up(now=NOW)
 
     plans = plans_on_jobs(captured)
     assert plans
     assert not [plan for plan in plans if "jobs_job_to_redact" not in plan]
-
-
-# ---------------------------------------------------------------- who counts
 
 
 def test_a_worker_counts_while_it_sweeps():
@@ -254,9 +242,6 @@ def test_trouble_with_the_figures_is_no_trouble_of_the_sweep(
 
     assert not Worker.objects.filter(pk=old.pk).exists()
     assert "database trouble: DatabaseError" in caplog.text
-
-
-# ---------------------------------------------------------------- percentiles
 
 
 def slots_of(*milliseconds: float) -> list[int]:

@@ -1,8 +1,8 @@
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from jobs.exceptions import ApiKeyNotFound, InvalidField
@@ -18,6 +18,7 @@ from jobs.services.tenants.api_keys import (
     revoke_api_key,
 )
 from jobs.services.tenants.projects import public_id_of
+from tests.support.concurrency import other_connection, transaction_of
 from tests.support.factories import make_key, make_organization, make_project
 
 
@@ -28,6 +29,7 @@ def test_a_key_has_190_random_bits_and_a_checksum():
     assert all(re.fullmatch(r"jsk_[0-9A-Za-z]{38}", secret) for secret in secrets)
     assert all(is_well_formed(secret) for secret in secrets)
     assert len(BASE62) ** 32 > 2**190
+    assert all(len(checksum(body)) == 6 for body in ("", "a" * 32, "z" * 32))
 
 
 def test_a_single_wrong_character_is_noticed():
@@ -43,10 +45,6 @@ def test_a_text_that_is_no_key_has_no_hash(text: str):
     assert not is_well_formed(text)
     with pytest.raises(ValueError, match="not an API key"):
         hash_secret(text)
-
-
-def test_a_checksum_is_six_characters():
-    assert all(len(checksum(body)) == 6 for body in ("", "a" * 32, "z" * 32))
 
 
 @pytest.mark.django_db
@@ -86,24 +84,15 @@ def test_a_text_that_is_no_project_key_finds_no_project(project_key: str):
 
 
 @pytest.mark.django_db
-def test_a_project_of_another_organization_is_not_found():
-    made = make_key()
-
-    access = find_access(made.secret, project_key=make_project().key)
-
-    assert access is not None
-    assert access.project is None
-
-
-@pytest.mark.django_db
-def test_a_key_of_a_project_opens_that_project_only():
+def test_a_key_opens_the_projects_of_its_organization_or_the_one_it_is_bound_to():
     project = make_project()
-    other = make_project(organization=project.organization)
-    made = make_key(organization=project.organization, project=project)
+    other, foreign = make_project(organization=project.organization), make_project()
+    free = make_key(organization=project.organization)
+    bound = make_key(organization=project.organization, project=project)
 
-    opened = [find_access(made.secret, project_key=each.key) for each in (project, other)]
-
-    assert [access.project for access in opened if access] == [project, None]
+    for made, expected in ((free, [project, other, None]), (bound, [project, None, None])):
+        opened = [find_access(made.secret, project_key=each.key) for each in (project, other, foreign)]
+        assert [access.project for access in opened if access] == expected
 
 
 @pytest.mark.django_db
@@ -134,16 +123,11 @@ def test_use_is_recorded_at_most_once_a_minute():
 @pytest.mark.django_db(transaction=True)
 def test_use_is_not_recorded_while_the_database_is_busy():
     made = make_key()
-    other = connection.copy(alias="other")
 
-    with other.cursor() as cursor:
-        cursor.execute("BEGIN" if connection.vendor == "postgresql" else "BEGIN IMMEDIATE")
-        cursor.execute("UPDATE jobs_apikey SET name = 'x'")
+    with other_connection() as other, transaction_of(other, "UPDATE jobs_apikey SET name = 'x'"):
         begun = timezone.now()
         access = find_access(made.secret, project_key="x")
         waited = timezone.now() - begun
-        cursor.execute("ROLLBACK")
-    other.close()
 
     assert access is not None
     assert waited < timedelta(seconds=1)
@@ -151,17 +135,16 @@ def test_use_is_not_recorded_while_the_database_is_busy():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("scopes", [[], ["write"], ["read", "READ"]])
-def test_a_key_needs_scopes_that_exist(scopes: list[str]):
-    with pytest.raises(InvalidField, match="^scopes: "):
-        make_key(scopes=scopes)
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(days=-1), timedelta(days=36_501)])
-def test_a_lifetime_has_bounds(lifetime: timedelta):
-    with pytest.raises(InvalidField, match="^lifetime: "):
-        make_key(lifetime=lifetime)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("scopes", scopes) for scopes in ([], ["write"], ["read", "READ"])),
+        *(("lifetime", timedelta(days=days)) for days in (0, -1, 36_501)),
+    ],
+)
+def test_a_key_needs_scopes_that_exist_and_a_lifetime_within_bounds(field: str, value: Any):
+    with pytest.raises(InvalidField, match=f"^{field}: "):
+        make_key(**{field: value})
 
 
 @pytest.mark.django_db

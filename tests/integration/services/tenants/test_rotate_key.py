@@ -47,56 +47,35 @@ def test_the_new_key_opens_what_the_old_one_does():
 
 
 def test_the_old_key_works_within_the_overlap_and_not_afterwards():
-    old = make_key()
+    old, ended = make_key(), make_key()
 
     rotate_api_key(old.key.prefix, overlap=DAY)
+    new = rotate_api_key(ended.key.prefix, overlap=timedelta(0))
 
-    assert opens(old.secret)
+    assert [opens(old.secret), opens(ended.secret), opens(new.secret)] == [True, False, True]
     assert seconds_until(expiry_of(old)) == pytest.approx(DAY.total_seconds(), abs=60)
     ApiKey.objects.filter(pk=old.key.pk).update(expires_at=timezone.now())
     assert not opens(old.secret)
 
 
-def test_without_an_overlap_the_old_key_ends_at_once():
-    old = make_key()
-
-    new = rotate_api_key(old.key.prefix, overlap=timedelta(0))
-
-    assert [opens(old.secret), opens(new.secret)] == [False, True]
-
-
-def test_an_old_key_that_expires_sooner_keeps_its_expiry():
+def test_a_new_key_has_the_lifetime_of_the_old_one_which_keeps_an_expiry_within_the_overlap():
     old = make_key(lifetime=timedelta(hours=1))
     before = expiry_of(old)
 
-    rotate_api_key(old.key.prefix, overlap=DAY)
-
-    assert expiry_of(old) == before
-
-
-def test_a_new_key_has_the_lifetime_that_the_old_one_had():
-    old = make_key(lifetime=timedelta(days=30))
-
     new = rotate_api_key(old.key.prefix, overlap=DAY)
 
-    assert seconds_until(expiry_of(new)) == pytest.approx(timedelta(days=30).total_seconds(), abs=60)
-
-
-def revoke(made: Any) -> None:
-    revoke_api_key(made.key.prefix)
-
-
-def expire(made: Any) -> None:
-    ApiKey.objects.filter(pk=made.key.pk).update(expires_at=timezone.now())
-
-
-def replace(made: Any) -> None:
-    rotate_api_key(made.key.prefix, overlap=DAY)
+    assert expiry_of(old) == before
+    assert seconds_until(expiry_of(new)) == pytest.approx(3600, abs=60)
 
 
 @pytest.mark.parametrize(
     ("spoil", "told"),
-    [(revoke, "is revoked or expired"), (expire, "is revoked or expired"), (replace, "replaces already")],
+    [
+        (lambda made: revoke_api_key(made.key.prefix), "is revoked or expired"),
+        (lambda made: ApiKey.objects.filter(pk=made.key.pk).update(expires_at=timezone.now()), "is revoked or expired"),
+        (lambda made: rotate_api_key(made.key.prefix, overlap=DAY), "replaces already"),
+    ],
+    ids=["revoked", "expired", "replaced"],
 )
 def test_a_key_that_ended_or_was_replaced_is_refused_and_nothing_created(spoil, told: str):
     old = make_key()
