@@ -1,6 +1,5 @@
 """The job ``change_jobs``: it changes all matching jobs, no others, none twice, and counts why it skips some."""
 
-from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -27,7 +26,7 @@ def staff_project() -> Any:
     return make_project()
 
 
-def test_all_matching_jobs_are_cancelled_and_counted(staff_project: Any):
+def test_all_matching_jobs_are_cancelled_and_counted_and_have_an_event(staff_project: Any):
     project = make_project()
     matching = [make_job(project=project), make_running_job(project=project), make_job(project=project)]
     unmatched = [make_job(), make_running_job(), make_job(project=project, status=Status.COMPLETED)]
@@ -40,6 +39,8 @@ def test_all_matching_jobs_are_cancelled_and_counted(staff_project: Any):
     assert [now[each.pk] for each in unmatched] == ["scheduled", "running", "completed"]
     assert counts_of(job) == {"cancelled": 3}
     assert (job.progress_done, job.progress_total) == (3, 3)
+    events = JobEvent.objects.filter(job__in=matching).values_list("actor", "request_id", "note")
+    assert list(events) == [("staff:7", "r-1", "the region is down")] * 3
 
 
 def test_a_job_that_was_created_after_the_confirmation_is_not_changed(staff_project: Any):
@@ -49,15 +50,6 @@ def test_a_job_that_was_created_after_the_confirmation_is_not_changed(staff_proj
     run(job)
 
     assert statuses() == {late.pk: "scheduled", job.pk: "completed"}
-
-
-def test_each_changed_job_has_an_event_with_staff_request_and_reason(staff_project: Any):
-    cancelled = make_job()
-
-    run(request(staff_project))
-
-    event = JobEvent.objects.get(job=cancelled)
-    assert (event.actor, event.request_id, event.note) == ("staff:7", "r-1", "the region is down")
 
 
 @pytest.mark.parametrize(
@@ -131,46 +123,28 @@ def test_a_second_attempt_continues_and_neither_changes_nor_counts_a_job_twice(
         assert Job.objects.filter(retry_of__in=ids).count() == 35
 
 
-def between_search_and_change(monkeypatch: pytest.MonkeyPatch, write: Callable[[], Any]) -> None:
+def test_jobs_that_end_begin_or_vanish_before_their_change_are_skipped_with_the_cause(
+    staff_project: Any, monkeypatch: pytest.MonkeyPatch
+):
+    ends, begins, gone, stays = (make_job() for _ in range(4))
+    lease = {"lease_token": uuid4(), "lease_expires_at": LONG_AGO, "worker": "host:1:bbbb"}
+    job = request(staff_project, status="scheduled")
     matching = bulk_run._Run._matching
+
+    def write() -> None:
+        Job.objects.filter(pk=ends.pk).update(status="completed", finished_at=LONG_AGO)
+        Job.objects.filter(pk=begins.pk).update(status="running", **lease)
+        Job.objects.filter(pk=gone.pk).delete()
 
     def write_first(self: Any, ids: Any) -> Any:
         self._job._engine(write)
         return matching(self, ids)
 
     monkeypatch.setattr(bulk_run._Run, "_matching", write_first)
-
-
-def test_jobs_that_end_or_vanish_before_their_change_are_skipped_with_the_cause(
-    staff_project: Any, monkeypatch: pytest.MonkeyPatch
-):
-    ends, gone, stays = make_job(), make_job(), make_job()
-    job = request(staff_project)
-
-    def write() -> None:
-        Job.objects.filter(pk=ends.pk).update(status="completed", finished_at=LONG_AGO)
-        Job.objects.filter(pk=gone.pk).delete()
-
-    between_search_and_change(monkeypatch, write)
     job = run(job)
 
-    assert counts_of(job) == {"cancelled": 1, "skipped: completed": 1, "skipped: gone": 1}
-    assert statuses()[stays.pk] == "cancelled"
-    assert statuses()[ends.pk] == "completed"
-
-
-def test_a_job_that_begins_before_its_change_and_matches_no_more_is_skipped(
-    staff_project: Any, monkeypatch: pytest.MonkeyPatch
-):
-    begins = make_job()
-    lease = {"lease_token": uuid4(), "lease_expires_at": LONG_AGO, "worker": "host:1:bbbb"}
-    job = request(staff_project, status="scheduled")
-
-    between_search_and_change(monkeypatch, lambda: Job.objects.filter(pk=begins.pk).update(status="running", **lease))
-    job = run(job)
-
-    assert statuses()[begins.pk] == "running"
-    assert counts_of(job) == {"skipped: running": 1}
+    assert counts_of(job) == {"cancelled": 1, "skipped: completed": 1, "skipped: running": 1, "skipped: gone": 1}
+    assert [statuses()[each.pk] for each in (stays, ends, begins)] == ["cancelled", "completed", "running"]
 
 
 def test_run_now_makes_waiting_jobs_due_and_skips_due_and_held_ones(staff_project: Any):

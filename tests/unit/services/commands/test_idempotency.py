@@ -1,11 +1,11 @@
 """How an idempotent request is identified and its jobs are found again."""
 
 import pytest
-from django.db import connection
 
 from jobs.models import Job
 from jobs.services.commands.idempotency import find_replay, identify_request
 from tests.support.factories import LONG_AGO, make_job, make_key, make_project
+from tests.support.plans import analyze
 
 pytestmark = pytest.mark.django_db
 
@@ -50,8 +50,7 @@ def test_the_search_uses_the_constraint_s_index():
         Job(**columns, reference_id=f"{n}", call_digest=f"{n:064}" if n % 2 else None, call_body="b", call_index=0)
         for n in range(4000)
     )
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    analyze()
 
     found = Job.objects.in_project(project).filter(call_digest=f"{77:064}").order_by("call_index")
     plan = found.explain()

@@ -73,11 +73,15 @@ def test_events_and_attempts_are_in_the_order_in_which_they_happened():
     assert (history.attempts[0].ended_at, history.is_cut) == (end.at, False)
 
 
-def test_a_running_attempt_has_no_end():
+def test_an_attempt_has_no_end_until_a_cancel_ends_it():
     job = claimed(make_job())
+    while_it_runs, (attempt,) = outcomes_of(job), history_of(job).attempts
 
-    assert outcomes_of(job) == [(1, "running", None)]
-    assert history_of(job).attempts[0].ended_at is None
+    cancel_job(job.pk, project=job.project)
+
+    assert while_it_runs == [(1, "running", None)]
+    assert attempt.ended_at is None
+    assert outcomes_of(job) == [(1, "cancelled", None)]
 
 
 def test_each_failed_attempt_has_its_own_error():
@@ -102,13 +106,6 @@ def test_a_released_attempt_has_no_error_and_a_later_cancel_does_not_end_it():
     assert public_note(history_of(job).events[1]) == "The worker shut down."
 
 
-def test_a_cancel_ends_a_running_attempt():
-    job = claimed(make_job())
-    cancel_job(job.pk, project=job.project)
-
-    assert outcomes_of(job) == [(1, "cancelled", None)]
-
-
 def test_a_lost_attempt_does_not_name_its_worker():
     job = make_expired_job(attempt=1)
     add_event(job, "claimed")
@@ -123,12 +120,10 @@ def test_a_lost_attempt_does_not_name_its_worker():
     assert outcomes_of(job) == [(1, "lost", public_note(rescued))]
 
 
+@pytest.mark.parametrize("what", ["cancelled", "held", "resumed", "advanced"])
 @pytest.mark.parametrize(("actor", "shown"), [(KEY, "Asked for."), (STAFF, None), (SYSTEM, None)])
-def test_the_reason_of_a_cancel_is_public_only_if_a_key_gave_it(actor: Actor, shown: str | None):
-    job = make_job()
-    cancel_job(job.pk, project=job.project, actor=actor, reason="Asked for.")
-
-    assert public_note(job.events.get()) == shown
+def test_the_reason_of_an_intervention_is_public_if_a_key_gave_it(what: str, actor: Actor, shown: str | None):
+    assert public_note(add_event(make_running_job(), what, actor=actor, note="Asked for.")) == shown
 
 
 def test_actors_are_public_by_kind_and_keys_by_their_prefix():

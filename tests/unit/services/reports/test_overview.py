@@ -4,19 +4,19 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
-from django.db import connection
 
 from jobs.db import clock
 from jobs.db.connection import jobs_connection
-from jobs.models import Statistic, Worker
+from jobs.models import Statistic
 from jobs.services.reports import overview as reads
 from jobs.services.reports.overview import SPANS, Overview, get_overview
 from jobs.stats import rollup
 from jobs.status import Status
 from tests.support.concurrency import statements
 from tests.support.ended_jobs import make_ended
-from tests.support.factories import make_job, make_project, make_running_job
-from tests.support.plans import fill_table
+from tests.support.execution import make_due_jobs
+from tests.support.factories import make_job, make_project, make_running_job, make_worker
+from tests.support.plans import analyze, fill_table, plan_of
 
 pytestmark = pytest.mark.django_db
 
@@ -114,35 +114,28 @@ def test_of_too_many_uncounted_jobs_the_newest_are_counted(now: datetime, monkey
 
 def test_jobs_are_counted_by_status_up_to_one_above_the_bound(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reads, "MOST_COUNTED", 2)
-    project = make_project()
-    for _ in range(4):
-        make_job(project=project)
-    make_running_job(project=project)
+    make_running_job(project=make_due_jobs(4)[0].project)
 
     counts = report().by_status
 
     assert counts == {**dict.fromkeys(Status, 0), Status.SCHEDULED: 3, Status.RUNNING: 1}
 
 
-def test_workers_are_listed_with_their_claimed_jobs(now: datetime):
-    Worker.objects.create(name="alive", started_at=now, beat_at=now)
-    Worker.objects.create(name="silent", started_at=now, beat_at=now - 2 * timedelta(minutes=1))
-    job = make_running_job(worker="alive", begun_at=None)
+def test_workers_are_listed_with_their_claimed_jobs_also_one_without_a_heartbeat():
+    make_worker("alive")
+    make_worker("silent", beat=120)
+    job, forgotten = make_running_job(worker="alive", begun_at=None), make_running_job(worker="forgotten")
 
-    workers = report().workers
+    workers = {worker.name: worker for worker in report().workers}
 
-    assert [(worker.name, worker.is_alive) for worker in workers] == [("alive", True), ("silent", False)]
-    assert [(held.job_id, held.begun_at) for held in workers[0].jobs] == [(job.pk, None)]
-    assert workers[1].jobs == []
-
-
-def test_a_worker_without_a_heartbeat_is_listed_for_its_jobs():
-    job = make_running_job(worker="forgotten")
-
-    (worker,) = report().workers
-
-    assert (worker.name, worker.beat_seconds, worker.is_alive) == ("forgotten", None, False)
-    assert [held.job_id for held in worker.jobs] == [job.pk]
+    assert {name: worker.is_alive for name, worker in workers.items()} == {
+        "alive": True, "silent": False, "forgotten": False,
+    }  # fmt: skip
+    assert list(workers) == ["alive", "silent", "forgotten"]
+    assert [(held.job_id, held.begun_at) for held in workers["alive"].jobs] == [(job.pk, None)]
+    assert workers["silent"].jobs == []
+    assert [held.job_id for held in workers["forgotten"].jobs] == [forgotten.pk]
+    assert workers["forgotten"].beat_seconds is None
 
 
 def test_running_jobs_are_read_up_to_a_bound(monkeypatch: pytest.MonkeyPatch):
@@ -174,29 +167,17 @@ def test_the_latest_failures_come_first_with_the_first_line_of_their_errors(now:
     assert {failure.project for failure in failures} == {str(project)}
 
 
-def plans_of(executed: list[str]) -> list[str]:
-    explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
-    plans = []
-    for sql in executed:
-        if '"jobs_job"' in sql:
-            with connection.cursor() as cursor:
-                cursor.execute(f"{explain} {sql.replace('%', '%%')}", ())
-                plans.append(sql + "\n" + "\n".join(str(row) for row in cursor.fetchall()))
-    return plans
-
-
 def test_no_query_reads_the_table_of_jobs(now: datetime, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reads, "MOST_COUNTED", 100)
     fill_table()
     roll_up_all()
     make_ended(now)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    analyze()
 
     with statements() as executed:
         report("7d")
 
-    plans = plans_of(executed)
+    plans = [plan_of(sql) for sql in executed if '"jobs_job"' in sql]
     assert len(plans) >= 10
     assert not [plan for plan in plans if "Seq Scan on jobs_job" in plan or "SCAN jobs_job" in unindexed(plan)]
 

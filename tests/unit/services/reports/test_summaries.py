@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.services.reports import summaries
 from jobs.services.reports.summaries import newest_failures, summarize_organization, summarize_project
 from jobs.status import Status
+from tests.support.concurrency import statements
+from tests.support.execution import make_due_jobs
 from tests.support.factories import LONG_AGO, make_job, make_organization, make_project
 
 pytestmark = pytest.mark.django_db
@@ -29,9 +29,7 @@ def test_jobs_of_the_project_are_counted_by_status():
 
 def test_a_count_ends_one_above_its_bound(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(summaries, "MOST_COUNTED", 2)
-    project = make_project()
-    for _ in range(5):
-        make_job(project=project)
+    project = make_due_jobs(5)[0].project
 
     assert summarize_project(project).counts[Status.SCHEDULED] == 3
 
@@ -56,24 +54,18 @@ def test_a_project_without_jobs_has_an_empty_summary():
     assert (summary.late_id, summary.late_since, summary.failed_id) == (None, None, None)
 
 
-def test_the_newest_failure_is_named_and_the_newest_few_are_listed():
+def test_the_newest_failure_is_named_and_the_newest_few_are_listed_without_parameters_and_description():
     project = make_project()
     failed = [make_job(project=project, status=Status.FAILED) for _ in range(summaries.MOST_FAILURES + 1)]
     make_job(status=Status.FAILED)
 
+    with statements() as sent:
+        listed = list(newest_failures(project))
+
     assert summarize_project(project).failed_id == failed[-1].pk
-    assert [job.pk for job in newest_failures(project)] == [job.pk for job in failed[:0:-1]]
-
-
-def test_failures_are_read_without_parameters_and_description():
-    project = make_project()
-    make_job(project=project, status=Status.FAILED)
-
-    with CaptureQueriesContext(connection) as queries:
-        newest_failures(project)
-
-    assert "parameters" not in queries[0]["sql"]
-    assert "description" not in queries[0]["sql"]
+    assert [job.pk for job in listed] == [job.pk for job in failed[:0:-1]]
+    assert "parameters" not in sent[0]
+    assert "description" not in sent[0]
 
 
 def test_an_organization_is_summarized_by_project_in_one_query():
@@ -82,14 +74,14 @@ def test_an_organization_is_summarized_by_project_in_one_query():
     make_job(project=projects[0])
     make_job(project=make_project())
 
-    with CaptureQueriesContext(connection) as queries:
+    with statements() as sent:
         summary = summarize_organization(organization)
 
     told = {each.project.pk: each.counts[Status.SCHEDULED] for each in summary.projects}
     assert told == {projects[0].pk: 1, projects[1].pk: 0}
     assert not summary.is_cut
     # Beside the settings of the planner.
-    assert len([query for query in queries if "jobs_job" in query["sql"]]) == 1
+    assert len([sql for sql in sent if "jobs_job" in sql]) == 1
 
 
 def test_an_organization_with_many_projects_is_cut(monkeypatch: pytest.MonkeyPatch):
@@ -104,11 +96,11 @@ def test_an_organization_with_many_projects_is_cut(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_count_has_a_limit():
-    with CaptureQueriesContext(connection) as queries:
+    with statements() as sent:
         summarize_project(make_project())
         summarize_organization(make_organization())
 
-    counting = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+    counting = [sql for sql in sent if "COUNT(" in sql]
     assert len(counting) == 2
     for sql in counting:
         assert sql.count("COUNT(") == sql.count(f"LIMIT {summaries.MOST_COUNTED + 1}") == len(Status)

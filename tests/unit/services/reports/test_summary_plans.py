@@ -11,15 +11,11 @@ from jobs.models import Job
 from jobs.services.reports import summaries
 from jobs.services.reports.summaries import newest_failures, summarize_organization, summarize_project
 from jobs.services.search.planner import index_scans_only
+from tests.support.concurrency import postgresql_only
 from tests.support.factories import make_job, make_organization, make_project
 from tests.support.long_list import insert_long_past, nodes_of, rows_read, rows_removed
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.skipif(
-        connection.vendor != "postgresql", reason="SQLite has no EXPLAIN (ANALYZE, BUFFERS), and gets plain queries"
-    ),
-]
+pytestmark = [pytest.mark.django_db, postgresql_only]
 
 ROWS: Final = 100_000
 # Of five statuses, and of the few rows that are named.

@@ -9,7 +9,7 @@ from jobs.models import Job, Pause, Worker
 from jobs.services.reports.wait_reasons import Wait, WaitReason, explain_wait
 from jobs.services.search.jobs import get_job_and_time
 from jobs.status import Status
-from tests.support.execution import run_attempt
+from tests.support.execution import run_attempt, stumble
 from tests.support.factories import LONG_AGO, make_job, make_project
 
 pytestmark = pytest.mark.django_db
@@ -32,27 +32,20 @@ def test_a_job_that_runs_or_has_ended_does_not_wait(status: Status):
     assert explain_wait(make_job(status=status), now=NOW) is None
 
 
-def test_a_job_that_was_never_claimed_waits_for_its_start_time():
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_a_job_that_was_never_claimed_waits_for_its_start_time_whatever_is_paused(is_paused: bool):
     job = make_job(due_at=NOW + timedelta(seconds=1))
+    if is_paused:
+        make_pause()
 
     assert explain_wait(job, now=NOW) == Wait(reason=WaitReason.START_TIME, until=job.due_at)
 
 
 def test_a_job_whose_attempt_failed_waits_for_its_retry():
-    def break_down(_: Any) -> None:
-        raise ValueError
-
-    _, job = run_attempt(break_down)
+    _, job = run_attempt(stumble)
     _, now = get_job_and_time(job.pk, project=job.project)
 
     assert explain_wait(job, now=now) == Wait(reason=WaitReason.RETRY, until=job.due_at)
-
-
-def test_before_a_job_is_due_neither_a_pause_nor_missing_workers_are_the_reason():
-    make_pause()
-    job = make_job(due_at=NOW + timedelta(hours=1))
-
-    assert explain_wait(job, now=NOW) == Wait(reason=WaitReason.START_TIME, until=job.due_at)
 
 
 @pytest.mark.parametrize("scope", ["everything", "its action", "its project", "both"])
@@ -102,9 +95,7 @@ WORKER, ENGINE, DISPATCHER = Worker.Kind.WORKER, Worker.Kind.ENGINE, Worker.Kind
         ([(ENGINE, 1), (DISPATCHER, 500)], WaitReason.WORKER, 500),
     ],
 )
-def test_a_due_job_waits_for_a_worker_that_is_alive_or_for_its_turn(
-    beats: list[tuple[Worker.Kind, float]], reason: WaitReason, age: float | None
-):
+def test_a_due_job_waits_for_a_living_worker_or_for_its_turn(beats: list[Any], reason: WaitReason, age: float | None):
     for kind, seconds in beats:
         make_worker(beat=seconds, kind=kind)
     since = None if age is None else NOW - timedelta(seconds=age)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from jobs import get_job, list_jobs
 from jobs.db import clock
@@ -13,6 +12,7 @@ from jobs.exceptions import JobNotFound
 from jobs.services.search.jobs import get_job_and_time
 from jobs.status import Status
 from tests.support.concurrency import statements
+from tests.support.execution import make_due_jobs
 from tests.support.factories import make_job, make_project
 
 pytestmark = pytest.mark.django_db
@@ -43,29 +43,21 @@ def test_an_id_that_no_job_has_is_not_found(job_id: int):
     assert unknown.value.job_id == job_id
 
 
-def test_the_database_s_time_is_read_in_the_same_statement():
-    job = make_job()
-    before = clock.read(connection)
-
-    with statements() as made:
-        found, looked_at = get_job_and_time(job.pk, project=job.project)
-
-    assert found == job
-    assert before <= looked_at <= clock.read(connection)
-    assert len(made) == 1
-
-
-def test_getting_a_job_takes_one_statement_and_an_impossible_one_none():
+def test_getting_a_job_takes_one_statement_also_with_the_database_s_time_and_an_impossible_one_none():
     job = make_job()
     project = job.project
+    before = clock.read(connection)
 
     with statements() as sent:
         get_job(job.pk, project=project)
+    with statements() as sent_with_time:
+        found, looked_at = get_job_and_time(job.pk, project=project)
     with statements() as sent_for_impossible, pytest.raises(JobNotFound):
         get_job(0, project=project)
 
-    assert len(sent) == 1
-    assert sent_for_impossible == []
+    assert (len(sent), len(sent_with_time), len(sent_for_impossible)) == (1, 1, 0)
+    assert found == job
+    assert before <= looked_at <= clock.read(connection)
 
 
 def test_the_list_is_the_project_s_own_newest_first():
@@ -78,16 +70,14 @@ def test_the_list_is_the_project_s_own_newest_first():
 
 @pytest.mark.parametrize("count", [1, 30])
 def test_a_list_takes_one_statement_however_long_it_is_and_none_until_it_is_read(count: int):
-    project = make_project()
-    for _ in range(count):
-        make_job(project=project)
+    project = make_due_jobs(count)[0].project
 
-    with CaptureQueriesContext(connection) as before:
+    with statements() as before:
         jobs = list_jobs(project=project).filter(status=Status.SCHEDULED)[:50]
     with statements() as sent:
         read = [(job.pk, job.description, job.project_id) for job in jobs]
 
-    assert len(before) == 0
+    assert before == []
     assert len(read) == count
     assert len(sent) == 1
     assert "COUNT" not in sent[0].upper()

@@ -16,6 +16,9 @@ from jobs.status import Status
 from tests.support.concurrency import statements
 from tests.support.factories import LONG_AGO, make_job, make_project
 
+pytestmark = pytest.mark.django_db
+
+
 ROWS: Final = 240
 MINUTE: Final = timedelta(minutes=1)
 ORDERS: Final = [ListOrder(by_start=start, descending=down) for start in (False, True) for down in (False, True)]
@@ -98,7 +101,6 @@ def model_of(jobs: list[Job], query: ListQuery) -> list[int]:
     return [job.pk for job in found]
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
 @pytest.mark.parametrize("what", QUERIES)
 def test_pages_by_number_are_slices_of_the_model(jobs: list[Job], what: str, order: ListOrder):
@@ -122,7 +124,6 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(api_sql, "BLOCK", "id >> 3")
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
 @pytest.mark.parametrize("what", QUERIES)
 def test_pages_by_position_are_the_whole_list_of_the_model(blocks: None, jobs: list[Job], what: str, order: ListOrder):
@@ -148,7 +149,6 @@ def all_pages(query: ListQuery, project: Any, *, limit: int) -> list[int]:
     raise AssertionError
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("what", QUERIES)
 def test_a_page_takes_one_statement_and_counts_nothing(jobs: list[Job], what: str):
     project = jobs[0].project
@@ -161,7 +161,6 @@ def test_a_page_takes_one_statement_and_counts_nothing(jobs: list[Job], what: st
         assert "COUNT(" not in sent[0].upper()
 
 
-@pytest.mark.django_db
 def test_a_page_where_no_table_reaches_takes_no_statement(jobs: list[Job]):
     with statements() as sent:
         page = list_page(ListQuery(), project=jobs[0].project, limit=200, offset=2**62 + 1)

@@ -3,12 +3,12 @@
 from typing import Any, Final
 
 import pytest
-from django.db import connection
 
 from jobs.models import Job
 from jobs.services.search import api_pages
 from jobs.services.search.api_query import ListOrder, ListQuery, Position
 from jobs.status import Status
+from tests.support.concurrency import postgresql_only
 from tests.support.long_list import (
     ROWS,
     at,
@@ -23,12 +23,7 @@ from tests.support.long_list import (
 
 __all__ = ["project"]  # a fixture
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.skipif(
-        connection.vendor != "postgresql", reason="SQLite has no EXPLAIN (ANALYZE, BUFFERS), and gets plain queries"
-    ),
-]
+pytestmark = [pytest.mark.django_db, postgresql_only]
 
 # Blocks of 8 kB for the first page: the root, the branches and some leaves of an index, and the rows.
 FEW: Final = 450

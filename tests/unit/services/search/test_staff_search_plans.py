@@ -12,16 +12,12 @@ from jobs.models import Job
 from jobs.services.search import facets, staff_search
 from jobs.services.search.planner import index_scans_only
 from jobs.services.search.staff_filter import JobFilter
+from tests.support.concurrency import postgresql_only
 from tests.support.long_list import BEGAN, ROWS, blocks_read, explained, indexes_scanned, nodes_of, project
 
 __all__ = ["project"]  # a fixture
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.skipif(
-        connection.vendor != "postgresql", reason="SQLite has no EXPLAIN (ANALYZE, BUFFERS), and gets plain queries"
-    ),
-]
+pytestmark = [pytest.mark.django_db, postgresql_only]
 
 PAGE: Final = 51
 COUNTED: Final = 10_001

@@ -25,17 +25,13 @@ def test_a_setting_that_names_no_model_is_named(label: str):
 
 
 @pytest.mark.django_db
-def test_projects_are_found_by_key_within_their_organization():
+def test_projects_are_found_by_key_within_their_organization_and_have_an_integer_as_public_id():
     project = make_project()
 
     assert get_project(project.key, organization=project.organization) == project
+    assert isinstance(public_id_of(project), int)
     with pytest.raises(ProjectNotFound):
         get_project(project.key, organization=make_organization())
-
-
-@pytest.mark.django_db
-def test_the_public_id_is_an_integer():
-    assert isinstance(public_id_of(make_project()), int)
 
 
 @pytest.mark.django_db

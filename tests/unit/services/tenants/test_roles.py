@@ -45,27 +45,21 @@ def test_made_again_nothing_changes():
     assert {name: permissions_of(name) for name in ROLES} == before
 
 
-def test_what_a_role_lacks_is_given_and_what_a_host_added_stays():
+def test_what_a_role_lacks_is_given_and_what_a_host_added_stays_unless_exactly_the_role_is_asked_for():
     make_roles(exact=False)
     group = Group.objects.get(name="support viewer")
     group.permissions.remove(Permission.objects.get(codename="view_job"))
     group.permissions.add(Permission.objects.get(codename="add_job"))
 
     viewer, *others = make_roles(exact=False)
+    both = permissions_of("support viewer")
+    exactly, *_ = make_roles(exact=True)
 
     assert (viewer.is_new, viewer.given, viewer.taken) == (False, ["jobs.view_job"], [])
     assert not any(change.given for change in others)
-    assert {"jobs.view_job", "jobs.add_job"} <= permissions_of("support viewer")
-
-
-def test_exactly_their_role_is_left_to_them_if_asked_for():
-    make_roles(exact=False)
-    Group.objects.get(name="key manager").permissions.add(Permission.objects.get(codename="add_job"))
-
-    *_, keys = make_roles(exact=True)
-
-    assert keys.taken == ["jobs.add_job"]
-    assert "jobs.add_job" not in permissions_of("key manager")
+    assert {"jobs.view_job", "jobs.add_job"} <= both
+    assert (exactly.given, exactly.taken) == ([], ["jobs.add_job"])
+    assert permissions_of("support viewer") == both - {"jobs.add_job"}
 
 
 def test_a_database_without_the_permissions_is_told_and_no_group_made():
