@@ -49,19 +49,10 @@ def test_the_fixtures_and_the_documented_test_of_an_action_work(tmp_path: Path):
         "    headers = {'Authorization': f'Bearer {jobs_api_key}'}\n"
         "    assert client.get(f'/public/{jobs_project.key}/jobs', headers=headers).status_code == 200\n"
     )
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-q",
-        "--rootdir",
-        str(tmp_path),
-    ]
-    command += ["-c", "pyproject.toml", "--ds", "tests.settings", str(tmp_path)]
+    options = (
+        f"-p no:cacheprovider -p no:xdist -q -c pyproject.toml --ds tests.settings --rootdir {tmp_path} {tmp_path}"
+    )
+    command = [sys.executable, "-m", "pytest", *options.split()]
 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
 

@@ -1,5 +1,6 @@
 """``run_due_jobs`` in a test's own transaction."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,10 +14,18 @@ from jobs.services.commands.pauses import pause_jobs
 from jobs.services.tenants.projects import disable_organization
 from jobs.status import Status
 from jobs.testing import make_job, make_project, run_due_jobs
-from tests.support.execution import registered_action, write_in_chunk
+from tests.support.execution import refuse, registered_action, stumble, write_in_chunk
 from tests.support.hostapp.models import Ledger, Visit
 
 pytestmark = pytest.mark.django_db
+
+
+def run_one(handler: Callable[[JobContext], Any], **options: Any) -> Job:
+    """Run a job of an action with ``handler``; return the job as it is then."""
+    with registered_action(handler, **options) as name:
+        make_job(name)
+        (ran,) = run_due_jobs()
+    return ran
 
 
 def test_an_action_erases_within_the_test_s_transaction():
@@ -68,28 +77,20 @@ def test_what_is_not_due_waits_unless_the_test_says_what_time_it_is():
 
 
 def test_a_failing_action_is_retried_only_when_that_is_due():
-    def fail(job: JobContext) -> None:
-        raise ValueError("no")
-
-    with registered_action(fail, max_attempts=2, backoff=timedelta(minutes=1)) as name:
+    with registered_action(stumble, max_attempts=2, backoff=timedelta(minutes=1)) as name:
         make_job(name)
         (waiting,) = run_due_jobs()
         (failed,) = run_due_jobs(at=timezone.now() + timedelta(hours=1))
 
     assert (waiting.status, waiting.failures) == (Status.SCHEDULED, 1)
     assert (failed.status, failed.failures) == (Status.FAILED, 2)
-    assert "ValueError: no" in failed.events.last().detail
+    assert "ValueError" in failed.events.last().detail
 
 
 def test_a_failure_with_words_is_told_as_it_is():
-    def refuse(job: JobContext) -> None:
-        raise JobFailed("There is no such user.")
+    ran = run_one(refuse)
 
-    with registered_action(refuse) as name:
-        make_job(name)
-        (ran,) = run_due_jobs()
-
-    assert (ran.status, ran.errors) == (Status.FAILED, "There is no such user.")
+    assert (ran.status, ran.errors) == (Status.FAILED, "No.")
 
 
 def test_what_a_failing_chunk_wrote_is_not_kept():
@@ -99,17 +100,13 @@ def test_what_a_failing_chunk_wrote_is_not_kept():
             Ledger.objects.create(job_id=job.id)
             raise JobFailed("Stop.")
 
-    with registered_action(break_off) as name:
-        make_job(name)
-        run_due_jobs()
+    run_one(break_off)
 
     assert Ledger.objects.count() == 1
 
 
 def test_writes_outside_a_chunk_are_refused_as_a_worker_refuses_them():
-    with registered_action(lambda job: Ledger.objects.create(job_id=job.id)) as name:
-        make_job(name)
-        (ran,) = run_due_jobs()
+    ran = run_one(lambda job: Ledger.objects.create(job_id=job.id))
 
     assert "WriteOutsideChunk" in ran.events.last().detail
     assert not Ledger.objects.exists()
@@ -156,9 +153,7 @@ def test_within_a_transaction_of_the_host_s_own_it_refuses():
 
 @pytest.mark.django_db(transaction=True)
 def test_it_also_works_where_tests_commit():
-    with registered_action(write_in_chunk) as name:
-        make_job(name)
-        (ran,) = run_due_jobs()
+    ran = run_one(write_in_chunk)
 
     assert ran.status == Status.COMPLETED
     assert Ledger.objects.get().job_id == ran.pk

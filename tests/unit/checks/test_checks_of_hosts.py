@@ -8,7 +8,6 @@ import pytest
 from django.db import connection, models
 from django.test import override_settings
 from django.test.utils import isolate_apps
-from django.utils import timezone
 
 from jobs.checks import projects
 from jobs.middleware import JsonErrors
@@ -16,9 +15,9 @@ from jobs.models import Job, Organization, Worker
 from jobs.status import Status
 from tests.support.checks import messages_of
 from tests.support.concurrency import postgresql_only, sqlite_only
-from tests.support.factories import make_job
+from tests.support.factories import make_job, make_worker
 
-pytestmark = pytest.mark.uses_database
+pytestmark = pytest.mark.django_db
 
 OURS: Final = "jobs.middleware.JsonErrors"
 CACHES: Final = "django.core.cache.backends"
@@ -57,9 +56,7 @@ def test_sqlite_without_a_write_ahead_log_is_warned_of(
 
 @sqlite_only
 @pytest.mark.parametrize(("mode", "is_warned_of"), [("WAL", False), ("DELETE", True)])
-def test_a_file_in_wal_mode_needs_no_option(
-    mode: str, is_warned_of: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+def test_a_wal_file_needs_no_option(mode: str, is_warned_of: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     path = tmp_path / "host.sqlite3"
     file = connection.Database.connect(path)
     file.execute(f"PRAGMA journal_mode={mode}")
@@ -77,32 +74,22 @@ def test_postgresql_is_not_asked_for_wal():
     assert messages_of("jobs.W003") == []
 
 
-def a_worker(kind: Worker.Kind = Worker.Kind.WORKER) -> None:
-    Worker.objects.create(name="host:1:aaaa", kind=kind, started_at=timezone.now(), beat_at=timezone.now())
-
-
-@pytest.mark.django_db
-def test_before_deployment_a_host_without_any_worker_is_warned_of():
-    make_job(status=Status.SCHEDULED)
+@pytest.mark.parametrize(
+    "make", [make_job, lambda: make_worker(kind=Worker.Kind.DISPATCHER)], ids=["a waiting job", "a dispatcher"]
+)
+def test_before_deployment_a_host_without_any_worker_is_warned_of(make: Callable[[], object]):
+    make()
 
     (message,) = messages_of("jobs.W004", deploy=True, databases=DEFAULT)
 
     assert "jobworker" in message.hint
 
 
-@pytest.mark.django_db
-def test_a_dispatcher_is_no_worker():
-    a_worker(Worker.Kind.DISPATCHER)
-
-    assert len(messages_of("jobs.W004", deploy=True, databases=DEFAULT)) == 1
-
-
-@pytest.mark.django_db
 @pytest.mark.parametrize(
     "sign",
     [
-        a_worker,
-        lambda: a_worker(Worker.Kind.ENGINE),
+        make_worker,
+        lambda: make_worker(kind=Worker.Kind.ENGINE),
         lambda: make_job(status=Status.RUNNING),
         lambda: make_job(status=Status.COMPLETED),
         lambda: make_job(status=Status.FAILED),
@@ -115,18 +102,15 @@ def test_a_listed_worker_or_a_job_that_was_begun_shows_that_workers_run(sign: Ca
     assert messages_of("jobs.W004", deploy=True, databases=DEFAULT) == []
 
 
-@pytest.mark.django_db
 def test_no_worker_is_needed_in_development_or_without_a_database():
     assert messages_of("jobs.W004", databases=DEFAULT) == []
     assert messages_of("jobs.W004", deploy=True) == []
 
 
-@pytest.mark.django_db
 def test_the_project_model_that_was_migrated_passes():
     assert messages_of("jobs.E008", databases=DEFAULT) == []
 
 
-@pytest.mark.django_db
 @isolate_apps("tests.support.hostapp")
 def test_a_project_model_changed_after_the_first_migrate_is_refused(monkeypatch: pytest.MonkeyPatch):
     class Store(models.Model):  # noqa: DJ008 – never shown
@@ -146,7 +130,6 @@ def test_a_project_model_changed_after_the_first_migrate_is_refused(monkeypatch:
     assert "migrate jobs zero" in message.hint
 
 
-@pytest.mark.django_db
 def test_before_the_first_migrate_no_missing_table_is_queried(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(type(connection.introspection), "table_names", lambda *_, **__: ["django_migrations"])
 
@@ -201,8 +184,7 @@ def test_before_deployment_a_cache_that_loses_counts_is_warned_of(backend: str, 
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
-    [("delete_user_data", ""), ("no_such_action", "no registered action"), ("touch", "not public")],
+    ("name", "told"), [("delete_user_data", ""), ("no_such_action", "no registered action"), ("touch", "not public")]
 )
 def test_an_erase_action_that_integrators_cannot_reach_is_refused(name: str, told: str):
     with override_settings(JOBS={"USER_ERASE_ACTION": name}):

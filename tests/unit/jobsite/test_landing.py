@@ -6,29 +6,33 @@ from pathlib import Path
 import pytest
 from django.contrib.staticfiles import finders
 from django.db import DatabaseError, connection
+from django.template.loader import render_to_string
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from jobs.status import Status
 from jobsite import views
+from tests.support.execution import make_due_jobs
 from tests.support.factories import make_job, make_project
 from tests.support.source import ROOT
 
-pytestmark = pytest.mark.uses_database
+pytestmark = pytest.mark.django_db
 
 PAGES = sorted(path.name for path in (ROOT / "templates").glob("???.html"))
 
 
-@pytest.mark.django_db
-def test_the_landing_page_says_how_to_call_the_api(client: Client):
+def test_the_landing_page_says_how_to_call_the_api_and_names_no_project_and_no_person(client: Client):
+    job = make_job(status=Status.RUNNING)
+
     page = client.get("/").content.decode()
 
     assert "BASE=http://testserver/public/YOUR_PROJECT_KEY" in page
     assert "Authorization: Bearer" in page
     assert 'href="/admin/"' in page
+    assert job.project.key not in page
+    assert job.reference_id not in page
 
 
-@pytest.mark.django_db
 @override_settings(DEMO_PROJECT_KEY="3sWXSsqHgSKnE87YkNJK")
 def test_in_the_demo_the_landing_page_names_its_project(client: Client):
     page = client.get("/").content.decode()
@@ -37,7 +41,6 @@ def test_in_the_demo_the_landing_page_names_its_project(client: Client):
     assert 'href="/public/3sWXSsqHgSKnE87YkNJK/jobs"' in page
 
 
-@pytest.mark.django_db
 def test_the_landing_page_counts_the_jobs_in_two_queries(client: Client):
     project = make_project()
     for status in (*Status, Status.FAILED):
@@ -51,12 +54,9 @@ def test_the_landing_page_counts_the_jobs_in_two_queries(client: Client):
     assert re.search(r"<dt>workers</dt><dd>0</dd>", page)
 
 
-@pytest.mark.django_db
 def test_counting_stops_early(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(views, "COUNTED", 3)
-    project = make_project()
-    for _ in range(4):
-        make_job(project=project)
+    make_due_jobs(4)
 
     page = client.get("/").content.decode()
 
@@ -76,17 +76,6 @@ def test_the_landing_page_stays_up_without_its_database(client: Client, monkeypa
     assert "Right now" not in answer.content.decode()
 
 
-@pytest.mark.django_db
-def test_the_landing_page_names_no_project_and_no_person(client: Client):
-    job = make_job(status=Status.RUNNING)
-
-    page = client.get("/").content.decode()
-
-    assert job.project.key not in page
-    assert job.reference_id not in page
-
-
-@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/", "/admin/login/", "/no-such-page"])
 def test_every_page_forbids_foreign_and_inline_content(client: Client, path: str):
     policy = client.get(path).headers["Content-Security-Policy"]
@@ -128,8 +117,6 @@ def test_an_unknown_page_looks_like_the_site(client: Client):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_pages_of_errors_need_no_context(name: str):
-    from django.template.loader import render_to_string
-
     assert "To the start page" in render_to_string(name)
 
 

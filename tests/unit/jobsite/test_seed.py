@@ -30,24 +30,15 @@ def test_the_plan_adds_up_and_names_whom_the_demo_needs(total: int):
 
 
 @pytest.mark.django_db
-def test_seeding_is_done_once():
+def test_seeding_is_done_once_and_every_session_has_the_page_it_shows_and_some_a_click():
     project = make_project()
 
     first, second = seed(project, total=TOTAL), seed(project, total=TOTAL)
 
     assert (first, second) == (True, False)
-    assert Session.objects.filter(project=project).count() == sum(plan(TOTAL).values())
-
-
-@pytest.mark.django_db
-def test_every_session_has_the_page_it_shows_and_some_a_click():
-    project = make_project()
-
-    seed(project, total=TOTAL)
-
     sessions = Session.objects.filter(project=project)
     events = SessionEvent.objects.filter(session__in=sessions)
-    assert events.filter(kind="page").count() == sessions.count()
+    assert events.filter(kind="page").count() == sessions.count() == sum(plan(TOTAL).values())
     assert events.filter(kind="click").count() == sessions.filter(page__in=BUTTONS).count() > 0
     assert all(event.payload == {"path": event.session.page} for event in events.filter(kind="page")[:50])
 
