@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, connections
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 
@@ -138,9 +138,9 @@ def statements(*, without: tuple[str, ...] = ()) -> Iterator[list[str]]:
     found += [query["sql"] for query in captured.captured_queries if not query["sql"].startswith(without)]
 
 
-def lost_connection() -> OperationalError:
+def lost_connection(kind: type[DatabaseError] | type[InterfaceError] = OperationalError) -> Exception:
     """Return what Django raises when the connection to the database is gone."""
-    error = OperationalError("the connection is closed")
+    error = kind("the connection is closed")
     error.__cause__ = connection.Database.OperationalError("the connection is closed")
     if connection.vendor == "sqlite":
         error.__cause__.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN  # type: ignore[attr-defined]

@@ -1,10 +1,12 @@
 """Makes an empty database on the server of the test run, for processes that do not use the test database."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from django.db import connection
@@ -27,6 +29,22 @@ def empty_database(directory: Path) -> Iterator[str]:
 
 
 run = partial(run_python, PYTHONWARNINGS="error")
+
+
+def run_json(*arguments: str, **further: str) -> Any:
+    """Run Python as ``run`` does to a good end; return what its last line says in JSON."""
+    done = run(*arguments, **further)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def host_migrations(directory: Path, settings: str) -> Path:
+    """Make the module ``host_settings`` and an empty package ``host_migrations``; return the package."""
+    (directory / "host_settings.py").write_text(settings)
+    package = directory / "host_migrations"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    return package
 
 
 def run_tests(*paths: str, settings: str) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 
 from jobs.models import Job
 from jobs.status import Status
 from tests.support.api_client import Api, assert_error
+from tests.support.concurrency import lost_connection
 from tests.support.factories import make_key, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,20 +35,10 @@ def answers_lost(kind: type[Exception]) -> Iterator[None]:
 
     def commit_and_lose(self: Any) -> None:
         commit(self)
-        raise outage(kind)
+        raise lost_connection(kind)
 
     with patch.object(wrapper, "_commit", commit_and_lose):
         yield
-
-
-def outage(kind: type[Exception]) -> Exception:
-    """Return what Django raises when the connection is gone; on SQLite, when the disk is."""
-    cause = connection.Database.OperationalError("gone")
-    if connection.vendor == "sqlite":
-        cause.sqlite_errorcode = 10
-    error = kind("gone")
-    error.__cause__ = cause
-    return error
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -67,7 +58,7 @@ def test_after_a_lost_commit_of_a_create_or_a_cancel_the_outcome_is_unknown(api:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_outage_before_the_commit_has_changed_nothing(api: Api, kind: type[Exception]):
-    with patch("jobs.services.commands.insert.transitions.schedule_many", side_effect=outage(kind)):
+    with patch("jobs.services.commands.insert.transitions.schedule_many", side_effect=lost_connection(kind)):
         response = api.post("/jobs", WANTED)
 
     assert not Job.objects.exists()

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -14,6 +13,7 @@ from celery.app.defaults import SETTING_KEYS
 from django.core.management import call_command
 
 from jobs.actions import DEFAULT_QUEUE
+from tests.support import environments
 from tests.support.deployment import ROOT, clean_environment
 from tests.support.host_projects import only
 
@@ -90,12 +90,7 @@ def add(shop: Path, settings: str) -> None:
 def run(shop: Path, *arguments: str) -> str:
     """Run this Python in the project, with only its own settings and warnings as errors; return what it printed."""
     strict = {"PYTHONWARNINGS": "error", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, *arguments]
-    done = subprocess.run(
-        command, cwd=shop, env=clean_environment(**strict), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return environments.run([sys.executable, *arguments], cwd=shop, env=clean_environment(**strict))
 
 
 def test_these_tests_run_all_code_and_commands_of_the_page():

@@ -1,7 +1,6 @@
 """A typed client, generated from the OpenAPI document, passes ``mypy --strict`` and works on a live server."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from jobs.api.openapi import DOCUMENT
 from jobs.models import Job
+from tests.support import environments
 from tests.support.http_server import Site
 
 # What an integrator writes.
@@ -53,28 +53,23 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("client")
     config = directory / "config.yml"
     config.write_text("package_name_override: jobs_client\nproject_name_override: jobs-client\npost_hooks: []\n")
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(DOCUMENT)]
-    command += ["--output-path", str(directory / "out"), "--config", str(config), "--meta", "none", "--overwrite"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "WARNING" not in done.stdout.upper(), done.stdout
+    command = ["-m", "openapi_python_client", "generate", "--path", str(DOCUMENT), "--config", str(config)]
+    printed = run(directory, *command, "--output-path", "out", "--meta", "none", "--overwrite")
+    assert "WARNING" not in printed.upper(), printed
     (directory / "out").rename(directory / "jobs_client")
     (directory / "program.py").write_text(PROGRAM)
     return directory
 
 
+def run(directory: Path, *arguments: str) -> str:
+    return environments.run([sys.executable, *arguments], cwd=directory, env={**os.environ, "NO_PROXY": "*"})
+
+
 def test_the_client_and_a_program_that_uses_it_are_typed_strictly(client: Path):
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(client / "cache"), "program.py"]
-    command += ["jobs_client"]
-
-    done = subprocess.run(command, cwd=client, capture_output=True, text=True)
-
-    assert done.returncode == 0, done.stdout
+    run(client, "-m", "mypy", "--strict", "--cache-dir", str(client / "cache"), "program.py", "jobs_client")
 
 
 def test_the_client_works_on_a_live_server(client: Path, site: Site):
-    command = [sys.executable, "program.py", site.address, site.project_key, site.secret]
-    done = subprocess.run(command, cwd=client, capture_output=True, text=True, env={**os.environ, "NO_PROXY": "*"})
+    run(client, "program.py", site.address, site.project_key, site.secret)
 
-    assert done.returncode == 0, done.stdout + done.stderr
     assert Job.objects.get().status == "cancelled"

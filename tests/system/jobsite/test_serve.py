@@ -7,14 +7,13 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.support.source import ROOT
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for orphans in /proc")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for orphans in /proc")
 
 LAST_LINE = "Ctrl-C stops everything."
 
@@ -53,29 +52,10 @@ def read_until_ready(demo: subprocess.Popen[str]) -> str:
 
 def descendants_of(pid: int) -> dict[int, str]:
     """Return the processes below ``pid`` with their command lines."""
-    found: dict[int, str] = {}
-    more = {pid}
-    while more:
-        more = {child for child, parent in parents().items() if parent in more}
-        found |= {child: Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ") for child in more}
-    return found
-
-
-def parents() -> dict[int, int]:
-    """Return each process's parent, as proc(5) has it: the second word after the name in brackets."""
-    stats = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            stats[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    return stats
-
-
-def lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for path in lists for child in path.read_text().split()]
+    found = {child: Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ") for child in children}
+    return {each: line for below in (found, *map(descendants_of, children)) for each, line in below.items()}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -91,7 +71,7 @@ def test_the_demo_serves_and_ends_with_everything_it_started(demo: subprocess.Po
     assert "Erased means" in page
     assert len(started) >= 3, "a worker, gunicorn and its child"
     assert demo.returncode == 0, rest
-    assert not [pid for pid in started if lives(pid)]
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
     assert "Traceback" not in text + rest
     assert rest.rstrip().endswith("Stopped.")
 
@@ -106,4 +86,4 @@ def test_when_the_worker_ends_by_itself_so_does_the_demo(demo: subprocess.Popen[
 
     assert demo.returncode == 1
     assert "the worker ended by itself with status -9" in rest
-    assert not [pid for pid in started if lives(pid)]
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.empty_database import empty_database, run
+from tests.support.empty_database import empty_database, host_migrations, run
 from tests.support.source import ROOT
 
 pytestmark = pytest.mark.uses_database
@@ -83,10 +83,7 @@ print(json.dumps([[job.project.organization.name, job.project.key] for job in jo
 
 
 def test_projects_that_are_there_already_get_an_organization_and_a_key(tmp_path: Path):
-    package = tmp_path / "host_migrations"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (tmp_path / "host_settings.py").write_text(SETTINGS)
+    package = host_migrations(tmp_path, SETTINGS)
 
     def do(*arguments: str) -> str:
         variables = {"DATABASE_URL": url, "PYTHONPATH": f"{ROOT}:{tmp_path}"}

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.empty_database import empty_database, run
+from tests.support.empty_database import empty_database, run_json
 
 pytestmark = pytest.mark.uses_database
 
@@ -45,10 +45,7 @@ def old_job(**columns: Any) -> dict[str, Any]:
 
 
 def migrate(url: str, target: str, *, batch: int = 0, new: Any = ()) -> list[dict[str, Any]]:
-    arguments = json.dumps([target, batch, list(new)])
-    done = run("-c", STEP, arguments, settings="tests.settings", DATABASE_URL=url)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_json("-c", STEP, json.dumps([target, batch, list(new)]), settings="tests.settings", DATABASE_URL=url)
 
 
 def receipt_of(*positions: tuple[str, int]) -> dict[str, Any]:

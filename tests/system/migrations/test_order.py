@@ -1,11 +1,10 @@
 """Which migration waits for which."""
 
-import json
 from typing import Final
 
 import pytest
 
-from tests.support.empty_database import run
+from tests.support.empty_database import run_json
 
 pytestmark = pytest.mark.uses_database
 
@@ -27,6 +26,6 @@ print(json.dumps([".".join(key) for key in MigrationLoader(None).graph.forwards_
     ],
 )
 def test_jobs_are_created_after_the_hosts_project(settings: str, creates_project: str):
-    plan = json.loads(run("-c", PLAN, settings=settings).stdout)
+    plan = run_json("-c", PLAN, settings=settings)
 
     assert plan.index("jobs.0001_organization") <= plan.index(creates_project) < plan.index("jobs.0002_jobs")

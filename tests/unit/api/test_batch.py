@@ -104,10 +104,15 @@ def test_an_internal_action_does_not_exist_here_either(api: Api, action: str):
     assert refused(api, body) == (400, "unknown_action", {"field": "jobs[1].action"})
 
 
+def make_active(api: Api, reference_id: str, **further: Any) -> Job:
+    unique = {"action": "touch_publicly_once", "reference_id": reference_id, "unique_key": reference_id}
+    return make_job(**{"project": api.project, **unique, **further})
+
+
 def test_every_conflict_is_named_also_those_within_the_batch(api: Api):
     active = make_active(api, "a")
     make_active(api, "ended", status=Status.COMPLETED)
-    make_job(project=make_project(), action="touch_publicly_once", reference_id="b", unique_key="b")
+    make_active(api, "b", project=make_project())
 
     body = {"jobs": [once("b"), once("a"), member("a"), once("b"), once("a"), once("ended"), member("a"), once("b")]}
 
@@ -119,12 +124,6 @@ def test_every_conflict_is_named_also_those_within_the_batch(api: Api):
         {"index": 4, "jobId": active.pk},
         {"index": 7, "sameAs": 0},
     ]
-
-
-def make_active(api: Api, reference_id: str, **further: Any) -> Job:
-    return make_job(
-        project=api.project, action="touch_publicly_once", reference_id=reference_id, unique_key=reference_id, **further
-    )
 
 
 def test_a_thousand_conflicts_are_named(api: Api):
@@ -162,11 +161,10 @@ def test_a_mebibyte_is_accepted_and_one_byte_more_is_not(api: Api):
 def test_other_methods_than_post_are_refused(api: Api, method: str):
     response = api.call(method, "/jobs/batch")
 
-    assert response.status_code == 405
-    assert response["Allow"] == "POST"
+    assert (response.status_code, response["Allow"]) == (405, "POST")
 
 
-def test_the_key_is_checked_before_the_method_and_the_project_before_the_body(api: Api):
+def test_checks_come_in_the_documented_order_and_similar_paths_are_ids_of_jobs(api: Api):
     foreign = Api(project=make_project(), secret=api.secret)
     nobody = Api(project=api.project, secret="wrong")
 
@@ -174,9 +172,5 @@ def test_the_key_is_checked_before_the_method_and_the_project_before_the_body(ap
     assert foreign.get("/jobs/batch").status_code == 405
     assert foreign.post("/jobs/batch", b"x", content_type="text/plain").status_code == 404
     assert api.post("/jobs/batch", b"x" * 2_000_000, content_type="text/plain").status_code == 415
-
-
-def test_similar_paths_are_ids_of_jobs(api: Api):
-    for path in ("/jobs/Batch", "/jobs/batch1", "/jobs/batch%00"):
-        assert api.get(path).status_code == 400
+    assert [api.get(f"/jobs/{name}").status_code for name in ("Batch", "batch1", "batch%00")] == [400] * 3
     assert api.post("/jobs/batch/", {"jobs": [member("x")]}).status_code == 404

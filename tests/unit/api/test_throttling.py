@@ -212,7 +212,8 @@ def test_with_redis_exactly_the_limit_passes_over_several_processes():
     except redis.exceptions.ConnectionError:
         missing = "there is no Redis on 127.0.0.1:6379, and no other cache here is shared by processes"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
-    command = [sys.executable, "-m", "tests.support.api_costs", f"test:{secrets.token_hex(8)}"]
+    module = "tests.support.api_costs"
+    command = [sys.executable, "-m", "tests.support.django_program", module, f"test:{secrets.token_hex(8)}"]
 
     processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     counts = [int(process.communicate(timeout=60)[0]) for process in processes]
