@@ -250,10 +250,8 @@ class ForeignDatabase(ActionMisused):
 
     code = "foreign_database"
 
-    def __init__(self, store: str, *, alias: str, jobs_alias: str) -> None:
-        super().__init__(
-            f"{store!r} lives in database {alias!r}, jobs in {jobs_alias!r}; one transaction cannot span both"
-        )
+    def __init__(self, store: str, *, alias: str, home: str) -> None:
+        super().__init__(f"{store!r} lives in database {alias!r}, jobs in {home!r}; one transaction cannot span both")
 
 
 class JobFailed(JobsError):

@@ -5,11 +5,13 @@ The task carries the job's id alone and may come late, twice or never: the claim
 Celery's ``autodiscover_tasks`` imports every module of this name.
 """
 
+from functools import cache
 from typing import Any
+
+from django.core.signals import setting_changed
 
 from . import conf
 from .actions import DEFAULT_QUEUE, find_action
-from .engines import engine_process
 
 
 class HandOverFailed(Exception):
@@ -30,6 +32,8 @@ def __getattr__(name: str) -> Any:
 
 def _run_job(job_id: int) -> None:
     """Run the job if it is due and no other worker has claimed it; otherwise do nothing."""
+    from .engines import engine_process  # only where jobs run: web processes load this module, too
+
     engine_process.current().run(job_id)
 
 
@@ -78,10 +82,18 @@ def _backend(alias: str) -> Any:
     return compat.task_backends[alias]
 
 
+@cache
 def _as_task(alias: str, queue: str, priority: int = 0) -> Any:
     from .engines import compat
 
     return compat.task(backend=alias, queue_name=queue, priority=priority)(_run_job)
+
+
+def _forget_tasks(**_: Any) -> None:
+    _as_task.cache_clear()
+
+
+setting_changed.connect(_forget_tasks, dispatch_uid="jobs.tasks")
 
 
 def _some_queue(alias: str) -> str:

@@ -1,4 +1,7 @@
-"""Rows of jobs as the engine would have left them: a past, and a lost worker, cannot be scheduled."""
+"""Rows of jobs as the engine would have left them: a past, and a lost worker, cannot be scheduled.
+
+Only example data writes these rows by hand; a host leaves them to the verbs of ``jobs``.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,11 +20,11 @@ def make_job(user: str, *, status: Status, **columns: Any) -> Job:
     return Job(status=status.value, **names, **columns)
 
 
-def make_receipt(status: Status, *, found: int, done: int, at: datetime) -> dict[str, Any]:
+def make_receipt(status: Status, *, events: int, at: datetime, sessions: int = 0, done: int = 0) -> dict[str, Any]:
     """Return what was found and done; of a job that completed also the check that nothing is left."""
     if status is not Status.COMPLETED:
-        return {"stores": {"events": {"found": found, "done": done, "left": None}}}
-    stores = {"events": found, "sessions": found // 3}
+        return {"stores": {"events": {"found": events, "done": done, "left": None}}}
+    stores = {"events": events, "sessions": sessions}
     return {
         "stores": {store: {"found": number, "done": number, "left": 0} for store, number in stores.items()},
         "verified_at": at.isoformat(),

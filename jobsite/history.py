@@ -24,7 +24,7 @@ TRACEBACK: Final = """Traceback (most recent call last):
     action.run(context)
   File "jobsite/job_actions.py", line 19, in delete_user_data
     job.erase("events", SessionEvent.objects.filter(session__in=sessions))
-  File "jobs/execution/chunks.py", line 88, in erase
+  File "jobs/execution/context.py", line 145, in erase
     deleted = delete(keys)
 django.db.utils.OperationalError: could not extend file: No space left on device"""
 NO_SPACE: Final = "The job failed for an internal reason (reference 5f0c21d9)."
@@ -96,7 +96,7 @@ def _ended_job(chance: random.Random, project: Any, at: datetime) -> tuple[Job, 
         progress_done=done,
         progress_total=found,
         progress_at=at,
-        receipt=make_receipt(status, found=found, done=done, at=at),
+        receipt=make_receipt(status, events=found, sessions=found // 3, done=done, at=at),
     )
     reason = chance.choice(REASONS) if status is Status.CANCELLED else ""
     detail = TRACEBACK if status is Status.FAILED and not has_rows_left else ""

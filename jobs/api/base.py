@@ -70,20 +70,20 @@ class ApiViewSet(GenericViewSet[Any]):
         return cast("Caller", self.request.auth)
 
     def get_authenticators(self) -> list[Any]:
-        return self._policies("authentication")
+        return [policy() for policy in self._policy_classes("authentication")]
 
     def get_permissions(self) -> list[Any]:
-        return self._policies("permission")
+        return [policy() for policy in self._policy_classes("permission")]
 
     def get_throttles(self) -> list[Any]:
-        return self._policies("throttle")
+        return [policy() for policy in self._policy_classes("throttle")]
 
-    def _policies(self, kind: str) -> list[Any]:
-        classes = getattr(self, f"{kind}_classes")
+    def _policy_classes(self, kind: str) -> tuple[Any, ...]:
+        classes: tuple[Any, ...] = tuple(getattr(self, f"{kind}_classes"))
         replacement = getattr(conf.current(), kind)
-        if replacement and classes is getattr(ApiViewSet, f"{kind}_classes"):
+        if replacement and classes == getattr(ApiViewSet, f"{kind}_classes"):
             classes = (import_string(replacement),)
-        return [policy() for policy in classes]
+        return classes
 
     def get_authenticate_header(self, request: Any) -> str:
         return super().get_authenticate_header(request) or CHALLENGE  # a 401 needs one (RFC 9110 §15.5.2)
@@ -98,9 +98,9 @@ class ApiViewSet(GenericViewSet[Any]):
         if not is_known or self.caller.organization.disabled_at:
             raise NotAuthenticated
         # Counted here and not in `check_throttles`, so that requests refused for their method or scope count too.
-        for throttle in self.get_throttles():
-            if isinstance(throttle, CallerThrottle):
-                self.quota = throttle.count(self.caller.identity)
+        for throttle in self._policy_classes("throttle"):
+            if issubclass(throttle, CallerThrottle):
+                self.quota = throttle().count(self.caller.identity)
 
     def check_permissions(self, request: Request) -> None:
         """Refuse a method that does not exist here before its scope is checked."""

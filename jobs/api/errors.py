@@ -19,6 +19,10 @@ logger = logging.getLogger(__name__)
 
 STATUSES: Final = INTERNAL_STATUSES | {code: entry.status for code, entry in ERROR_CODES.items()}
 
+OURS: Final = {
+    kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, exceptions.JobsError)
+}
+
 SECONDS_TO_RETRY: Final = {ErrorKind.CONFLICT: 1, ErrorKind.TOO_SLOW: 1, ErrorKind.OUTAGE: 5}
 """``Retry-After`` by the kind of database error; any other kind is a mistake of ours, a 500."""
 
@@ -54,8 +58,11 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def find_status(kind: type[exceptions.JobsError]) -> int | None:
-    """Return the status for an error of ours: that of its code, or of the nearest base class whose code has one."""
-    codes = [base.code for base in kind.__mro__ if issubclass(base, exceptions.JobsError)]
+    """Return the status for an error of ours: that of its code, or of the nearest base class whose code has one.
+
+    A class of the host's counts as its base of ours: its own code may be one of the API's by chance.
+    """
+    codes = [base.code for base in kind.__mro__ if base in OURS]
     return next((STATUSES[code] for code in codes if code in STATUSES), None)
 
 

@@ -18,6 +18,7 @@ class Delivery:
         self.done = threading.Event()
         self.job: Job | None = None
         self.lease: Lease | None = None
+        self.is_stuck = False  # its thread does not come back from the action
         self._stopping = threading.Event()
 
     def set_claimed(self, job: Job, lease: Lease) -> None:

@@ -98,7 +98,7 @@ class EngineProcess(Process):
                 self._thread_group.report(error)
             finally:
                 # Evaluated once: a thread that counts as idle must wait for its next delivery.
-                is_free = not delivery.is_lost and sys.exc_info()[0] is None
+                is_free = not delivery.is_stuck and sys.exc_info()[0] is None
                 if is_free:
                     self._idle_threads.release()
                 if self._thread_group.ended.is_set():
@@ -182,6 +182,7 @@ class EngineProcess(Process):
     def _give_thread_back(self, delivery: Delivery) -> None:
         """Let the engine's thread go on. Ours stays stuck, and can write nothing any more."""
         logger.error("worker=%s has a stuck thread; restart the process to be rid of it", self.name)
+        delivery.is_stuck = True
         delivery.done.set()
 
     def _end_for_restart(self) -> None:

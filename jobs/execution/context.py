@@ -227,7 +227,7 @@ class JobContext:
             raise ActionMisused(f"erase({store!r}, …) takes a plain queryset: no slice, distinct, union or values()")
         alias = _alias_of(rows)
         if alias != jobs_connection().alias:
-            raise ForeignDatabase(store, alias=alias, jobs_alias=jobs_connection().alias)
+            raise ForeignDatabase(store, alias=alias, home=jobs_connection().alias)
         return rows.using(alias)
 
     def _record(self, chunk: Chunk) -> None:

@@ -172,7 +172,7 @@ class CommandProcess(Process):
     def _exit_if_late(self) -> None:
         """End the process if it cannot end by itself, because a database or a broker does not answer."""
         if self._stop_at is not None and time.monotonic() - self._stop_at > EXIT_AT_THE_LATEST_SECONDS:
-            logger.error("worker=%s could not end in time; the leases of its jobs run out", self.name)
+            logger.error("worker=%s could not end in time; %d jobs are not released", self.name, len(self._releases))
             os._exit(EXIT_FOR_SUPERVISOR)
 
     def _end_for_restart(self) -> None:

@@ -23,7 +23,7 @@ from ..status import Status
 SECOND_CHECK_AFTER_BEAT: Final = timedelta(seconds=1)
 
 
-Lease = tuple[int, UUID | None, datetime | None]
+SeenLease = tuple[int, UUID | None, datetime | None]
 """A job's id, and the token and expiry of its lease: a renewal or a new claim makes another."""
 
 
@@ -37,8 +37,8 @@ class Rescuer:
 
     def __init__(self) -> None:
         # By the monotonic clock: when a check saw the lease first, and when one saw first that it had run out.
-        self._seen: dict[Lease, float] = {}
-        self._expired: dict[Lease, float] = {}
+        self._seen: dict[SeenLease, float] = {}
+        self._expired: dict[SeenLease, float] = {}
 
     def reset(self) -> None:
         """Discard what was observed: while the database was away, nobody could renew."""

@@ -30,7 +30,8 @@ def with_engine(**backend: Any) -> Any:
 def test_without_an_engine_the_task_is_a_plain_function_and_nothing_is_imported_for_it():
     program = (
         "import sys, django; django.setup(); from jobs import tasks; "
-        "print(type(tasks.run_job).__name__, [n for n in sys.modules if n.startswith(('django_tasks.b', 'celery'))])"
+        "others = ('django_tasks.b', 'celery', 'jobs.engines.engine_process'); "
+        "print(type(tasks.run_job).__name__, [n for n in sys.modules if n.startswith(others)])"
     )
 
     done = run_python("-c", program, settings="jobsite.settings", DATABASE_URL="sqlite:///:memory:")
@@ -42,7 +43,9 @@ def test_without_an_engine_the_task_is_a_plain_function_and_nothing_is_imported_
 def test_the_task_follows_the_settings():
     with with_engine(QUEUES=["slow", "fast"]):
         task = import_string("jobs.tasks.run_job")
+        again = import_string("jobs.tasks.run_job")
 
+    assert task is again
     assert (task.module_path, task.queue_name) == ("jobs.tasks.run_job", "fast")
     assert not hasattr(import_string("jobs.tasks.run_job"), "queue_name")
 

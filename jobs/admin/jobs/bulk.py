@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 # A response must come before the web server's timeout; each busy job may take JOBS["CANCEL_WAIT_SECONDS"].
 BULK_SECONDS: Final = 15
 CONFIRM_WITHIN_SECONDS: Final = 3600
-SALT: Final = "jobs.admin.jobs.bulk"
+SALT: Final = "jobs.admin.bulk"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db import Error
 
 from ...services.commands.pauses import scope_of
-from ...services.reports.health import Bounds, Health, Heartbeat, JobAge, check_health
+from ...services.reports.health import Bounds, Health, JobAge, LastHeartbeat, check_health
 from ..base import JobsCommand, to_second
 
 BEYOND_BOUNDS: Final = 1
@@ -74,7 +74,7 @@ def _result(health: Health, bounds: Bounds, problems: list[str]) -> dict[str, An
     }
 
 
-def _beat(beat: Heartbeat) -> dict[str, Any]:
+def _beat(beat: LastHeartbeat) -> dict[str, Any]:
     return {"startedAt": to_second(beat.started_at), "beatAge": beat.seconds}
 
 

@@ -43,7 +43,7 @@ class JobAge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heartbeat:
+class LastHeartbeat:
     """A process, and the seconds since its last heartbeat."""
 
     worker: str
@@ -93,9 +93,9 @@ class Health:
     """All, also of workers that died a moment ago."""
     unrescued: int
     """Those that a living worker would have rescued by now."""
-    dispatchers: Sequence[Heartbeat]
+    dispatchers: Sequence[LastHeartbeat]
     """Processes that hand jobs to an engine; the latest heartbeats first, at most ``MOST_WORKERS``."""
-    workers: Sequence[Heartbeat]
+    workers: Sequence[LastHeartbeat]
     """Processes that run jobs, also those of an engine. The latest heartbeats first, at most ``MOST_WORKERS``; without
     those that ended orderly."""
     failures: int
@@ -174,12 +174,12 @@ def _first(jobs: JobQuerySet, since: str, now: datetime) -> JobAge | None:
     return None if row is None else JobAge(job_id=row[0], action=row[1], seconds=_seconds(now - row[2]))
 
 
-def _heartbeats(which: Q, now: datetime) -> list[Heartbeat]:
+def _heartbeats(which: Q, now: datetime) -> list[LastHeartbeat]:
     latest = Worker.objects.using(jobs_connection().alias).filter(which).order_by("-beat_at")[:MOST_WORKERS]
-    return [Heartbeat(worker=w.name, started_at=w.started_at, seconds=_seconds(now - w.beat_at)) for w in latest]
+    return [LastHeartbeat(worker=w.name, started_at=w.started_at, seconds=_seconds(now - w.beat_at)) for w in latest]
 
 
-def _alive(beats: Sequence[Heartbeat], bounds: Bounds) -> int:
+def _alive(beats: Sequence[LastHeartbeat], bounds: Bounds) -> int:
     return sum(beat.seconds <= bounds.max_beat_age for beat in beats)
 
 

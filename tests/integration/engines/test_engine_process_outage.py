@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NoReturn
@@ -138,11 +139,17 @@ def test_a_job_whose_outcome_cannot_be_written_is_released_and_the_process_works
         with monkeypatch.context() as patched:
             patched.setattr(runner, "run", fail)
             deliver(job)
+            threads = run_threads()
         until(lambda: Job.objects.filter(pk=job.pk, status=Status.SCHEDULED).exists(), what="the job to be released")
         following = [deliver(make_job(action=name)) for _ in range(3)]
 
     assert [job.status for job in following] == [Status.COMPLETED] * 3
     assert Job.objects.get(pk=job.pk).crashes == 0
+    assert run_threads() == threads != set()  # the thread, and with it its connection, is used again
+
+
+def run_threads() -> set[int | None]:
+    return {thread.ident for thread in threading.enumerate() if thread.name == "jobs-run"}
 
 
 def claims_that_wait() -> int:

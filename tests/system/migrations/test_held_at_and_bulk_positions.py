@@ -1,4 +1,4 @@
-"""0015 and 0016: a database of the release before keeps its holds, and the positions of its bulk changes."""
+"""0015 to 0018: a database of the release before keeps its holds, and the positions of its bulk changes."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ from django.db.migrations.executor import MigrationExecutor
 target, batch, new = json.loads(sys.argv[1])
 if batch:
     from importlib import import_module
-    import_module("jobs.migrations.0016_fill_held_at_and_bulk_positions").BATCH = batch
+    import_module("jobs.migrations.0017_fill_held_at_and_bulk_positions").BATCH = batch
 call_command("migrate", "jobs", target, verbosity=0)
 state = MigrationExecutor(connection).loader.project_state(("jobs", target)).apps
 Job = state.get_model("jobs", "Job")
@@ -69,7 +69,7 @@ def test_holds_and_positions_move_into_their_columns_and_back(tmp_path: Path):
 
     with empty_database(tmp_path) as url:
         before = migrate(url, BEFORE, new=old)
-        after = migrate(url, "0016_fill_held_at_and_bulk_positions", batch=2)
+        after = migrate(url, "0017_fill_held_at_and_bulk_positions", batch=2)
         back = migrate(url, BEFORE, batch=2)
 
     assert [(job["held_at"], job["due_at"]) for job in after[:4]] == [

@@ -17,6 +17,12 @@ class Broken(Exception):
     """An unexpected error."""
 
 
+class HostForbidden(JobsError):
+    """An error of the host's, whose code is one of the API's."""
+
+    code = "forbidden"
+
+
 def answer_when(error: Exception, api: Api, place: str = "views.get_job_and_time"):
     """Return the answer to a GET in which a function of the API's raises."""
     api.client.raise_request_exception = False
@@ -26,7 +32,14 @@ def answer_when(error: Exception, api: Api, place: str = "views.get_job_and_time
 
 @pytest.mark.parametrize("debug", [True, False])
 @pytest.mark.parametrize(
-    "error", [Broken("secret"), exceptions.ActionMisused("x"), exceptions.JobFailed("x"), JobsError("x")]
+    "error",
+    [
+        Broken("secret"),
+        exceptions.ActionMisused("x"),
+        exceptions.JobFailed("x"),
+        JobsError("x"),
+        HostForbidden("secret"),
+    ],
 )
 def test_an_unexpected_error_is_a_500_in_json_and_is_logged_and_signalled(
     api: Api, error: Exception, debug: bool, caplog: pytest.LogCaptureFixture

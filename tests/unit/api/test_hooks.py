@@ -161,6 +161,16 @@ def test_a_throttle_class_replaces_the_limit_of_requests(api: Api, monkeypatch: 
     assert second.headers["Retry-After"] == "7"
 
 
+@override_settings(JOBS={"THROTTLE": f"{HOOKS}.OneAtMost"})
+def test_a_throttle_class_is_not_made_for_a_request_without_the_scope(api: Api, monkeypatch: pytest.MonkeyPatch):
+    secret = make_key(organization=api.project.organization, scopes=["cancel"]).secret
+    monkeypatch.setattr(OneAtMost, "__init__", lambda throttle: pytest.fail("made"), raising=False)
+
+    response = Api(project=api.project, secret=secret).get("/jobs")
+
+    assert_error(response, 403, "missing_scope")
+
+
 @override_settings(JOBS={"FIND_PROJECT": f"{HOOKS}.by_name"})
 def test_a_function_may_find_projects_by_something_else_than_their_key(api: Api):
     api.project.name = "web-shop"

@@ -50,6 +50,6 @@ def batches(apps: Any, schema_editor: Any) -> Iterator[Any]:
 
 class Migration(migrations.Migration):
     atomic = False  # each statement commits by itself, so that no lock is kept for the whole table
-    dependencies = [("jobs", "0015_held_at_and_bulk_positions")]
+    dependencies = [("jobs", "0016_waiting_indexes")]
 
     operations = [migrations.RunPython(fill, empty)]
