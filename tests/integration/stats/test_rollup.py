@@ -121,14 +121,19 @@ def test_a_bucket_is_counted_once_it_has_been_over_for_a_minute():
     assert counted()[bucket].completed == 1
 
 
-def test_what_is_counted_stays_and_counting_again_does_nothing():
+def test_what_is_counted_stays_for_those_who_count_again_or_come_late(monkeypatch: pytest.MonkeyPatch):
     make_ended(NOW - 10 * MINUTE)
+    begin = rollup.next_bucket(NOW)
     roll_up(now=NOW)
     before = counted()
-
     make_ended(NOW - 10 * MINUTE)
 
-    assert roll_up(now=NOW) == 0
+    again = roll_up(now=NOW)
+    # Another had asked what to count before the first wrote it.
+    monkeypatch.setattr(rollup, "next_bucket", lambda now: begin)
+    roll_up(now=NOW)
+
+    assert again == 0
     assert counted() == before
 
 
@@ -148,39 +153,18 @@ def test_several_who_count_at_once_write_each_row_once(monkeypatch: pytest.Monke
     assert counted() == naive_counts(Job.objects.filter(finished_at__lt=NOW.replace(minute=0)))
 
 
-def test_one_who_comes_late_leaves_the_first_row(monkeypatch: pytest.MonkeyPatch):
-    make_ended(NOW - 10 * MINUTE)
-    begin = rollup.next_bucket(NOW)
-    roll_up(now=NOW)
-    before = counted()
-    make_ended(NOW - 10 * MINUTE)
-
-    # It had asked what to count before the other wrote it.
-    monkeypatch.setattr(rollup, "next_bucket", lambda now: begin)
-    roll_up(now=NOW)
-
-    assert counted() == before
-
-
-def test_what_was_missed_is_made_up_for_a_few_buckets_at_a_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rollup, "MOST_BUCKETS_A_SWEEP", 3)
-    for number in range(8):
+@pytest.mark.parametrize(
+    ("bound", "value", "rows"), [("MOST_BUCKETS_A_SWEEP", 3, [3, 3, 2, 0]), ("MOST_SECONDS_A_SWEEP", 0, [1, 1, 1, 0])]
+)
+def test_what_was_missed_is_made_up_for_a_few_buckets_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, bound: str, value: int, rows: list[int]
+):
+    monkeypatch.setattr(rollup, bound, value)
+    for number in range(sum(rows)):
         make_ended(NOW - 6 * MINUTE - number * timedelta(hours=20))
 
-    rows = []
-    while written := roll_up(now=NOW):
-        rows.append(written)
-
-    assert rows == [3, 3, 2]
-    assert sum(counts.completed for counts in counted().values()) == 8
-
-
-def test_a_sweep_that_took_long_goes_on_the_next_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rollup, "MOST_SECONDS_A_SWEEP", 0)
-    for number in range(3):
-        make_ended(NOW - 6 * MINUTE - number * timedelta(hours=1))
-
-    assert [roll_up(now=NOW) for _ in range(4)] == [1, 1, 1, 0]
+    assert [roll_up(now=NOW) for _ in rows] == rows
+    assert sum(counts.completed for counts in counted().values()) == sum(rows)
 
 
 def test_nothing_older_than_a_week_is_made_up_for():

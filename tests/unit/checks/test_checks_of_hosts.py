@@ -33,40 +33,34 @@ NO_CLASS: Final = "neither a class nor callable"
 
 @sqlite_only
 @pytest.mark.parametrize(
-    ("command", "is_warned_of"),
+    ("command", "mode", "is_warned_of"),
     [
-        ("PRAGMA journal_mode=WAL;", False),
-        ("PRAGMA foreign_keys=ON; pragma JOURNAL_MODE = 'wal'", False),
-        ("PRAGMA journal_mode(WAL)", False),
-        ("PRAGMA journal_mode=DELETE;", True),
-        (None, True),
+        ("PRAGMA journal_mode=WAL;", None, False),
+        ("PRAGMA foreign_keys=ON; pragma JOURNAL_MODE = 'wal'", None, False),
+        ("PRAGMA journal_mode(WAL)", None, False),
+        ("PRAGMA journal_mode=DELETE;", None, True),
+        (None, "WAL", False),
+        (None, "DELETE", True),
+        (None, None, True),
     ],
 )
-def test_sqlite_without_a_write_ahead_log_is_warned_of(
-    command: str | None, is_warned_of: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_sqlite_without_a_write_ahead_log_as_option_or_in_its_file_is_warned_of(
+    command: str | None, mode: str | None, is_warned_of: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"init_command": command})
-    monkeypatch.setitem(connection.settings_dict, "NAME", str(tmp_path / "none.sqlite3"))
+    path = tmp_path / "host.sqlite3"
+    if mode:
+        file = connection.Database.connect(path)
+        file.execute(f"PRAGMA journal_mode={mode}")
+        file.execute("CREATE TABLE something (id)")
+        file.commit()
+        file.close()
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {} if mode else {"init_command": command})
+    monkeypatch.setitem(connection.settings_dict, "NAME", str(path))
 
     messages = messages_of("jobs.W003")
 
     assert bool(messages) == is_warned_of
     assert all("journal_mode=WAL" in message.hint for message in messages)
-
-
-@sqlite_only
-@pytest.mark.parametrize(("mode", "is_warned_of"), [("WAL", False), ("DELETE", True)])
-def test_a_wal_file_needs_no_option(mode: str, is_warned_of: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    path = tmp_path / "host.sqlite3"
-    file = connection.Database.connect(path)
-    file.execute(f"PRAGMA journal_mode={mode}")
-    file.execute("CREATE TABLE something (id)")
-    file.commit()
-    file.close()
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
-    monkeypatch.setitem(connection.settings_dict, "NAME", path)
-
-    assert bool(messages_of("jobs.W003")) == is_warned_of
 
 
 @postgresql_only

@@ -32,24 +32,22 @@ def refusal_of(job: Job) -> StepRefused:
     return refused.value
 
 
-def test_a_retry_is_a_new_job_with_the_same_request():
-    failed = make_failed(
-        action="touch_with",
-        reference_id="Shekar@example.com ",
-        description="As they called it",
-        parameters={"note": "n", "share": 0.5},
-        attempt=3,
-        failures=3,
-        progress_done=9,
-        receipt={"stores": {}},
-    )
-    started = clock.read(connection)
+def test_a_retry_is_a_new_job_with_the_same_request_and_the_failed_one_is_unchanged():
+    columns = {
+        "project": make_project(),
+        "action": "touch_with",
+        "reference_id": "Shekar@example.com ",
+        "description": "As they called it",
+        "parameters": {"note": "n", "share": 0.5},
+    }
+    failed = make_failed(**columns, attempt=3, failures=3, progress_done=9, receipt={"stores": {}})
+    before, started = row_of(failed), clock.read(connection)
 
     new = retry(failed)
 
-    row = row_of(new)
-    for same in ("project_id", "action", "reference_id", "description", "parameters"):
-        assert row[same] == getattr(failed, same)
+    assert changes_of(failed, before) == {}
+    row, stored = row_of(new), Job.objects.get(pk=new.pk)
+    assert {name: getattr(stored, name) for name in columns} == columns
     assert (row["status"], row["retry_of_id"], row["unique_key"]) == ("scheduled", failed.pk, None)
     assert started <= row["created_at"] == row["start_at"] == row["due_at"] <= clock.read(connection)
     for fresh in ("updated_at", "errors", "started_at", "finished_at", "worker", "call_digest", "progress_total"):
@@ -59,19 +57,17 @@ def test_a_retry_is_a_new_job_with_the_same_request():
     assert row["receipt"] == {}
 
 
-def test_the_failed_job_is_unchanged_and_its_event_names_the_new_one_to_staff_alone():
+def test_the_events_of_both_jobs_of_a_retry_name_staff_and_are_without_a_note_for_integrators():
     failed = make_failed(attempt=3)
-    before = row_of(failed)
 
     new = retry(failed)
 
-    assert changes_of(failed, before) == {}
-    (of_new,), (of_failed,) = events_of(new), events_of(failed)
-    assert (of_new["what"], of_new["from_status"], of_new["to_status"]) == ("scheduled", "", "scheduled")
-    assert (of_failed["what"], of_failed["from_status"], of_failed["to_status"]) == ("retried", "failed", "failed")
-    assert (of_new["note"], of_failed["note"]) == ("They asked.", f"Job {new.pk} tries it again.")
-    assert {(e["actor"], e["request_id"]) for e in (of_new, of_failed)} == {("staff:7", "request-7")}
-    assert (of_new["attempt"], of_failed["attempt"]) == (0, 3)
+    columns = ("what", "from_status", "to_status", "attempt", "actor", "request_id", "note")
+    told = [tuple(event[column] for column in columns) for job in (new, failed) for event in events_of(job)]
+    assert told == [
+        ("scheduled", "", "scheduled", 0, "staff:7", "request-7", "They asked."),
+        ("retried", "failed", "failed", 3, "staff:7", "request-7", f"Job {new.pk} tries it again."),
+    ]
     assert [public_note(event) for job in (new, failed) for event in job.events.all()] == [None, None]
 
 
