@@ -128,16 +128,8 @@ KEYS: Final = [
     *with_header(401, "PUT", "Authorization", "Bearer x"),
     *with_header(401, POST, "Authorization", "Bearer x", body=VALID),
     Odd(method=GET, target=JOBS, status=401, headers={"Authorization": None, "X-Api-Key": "{secret}"}),
-    *with_header(
-        200,
-        GET,
-        "Authorization",
-        "bearer {secret}",
-        "BEARER {secret}",
-        "bEaReR {secret}",
-        "Bearer   {secret}",
-        "Bearer {secret}  ",
-    ),
+    *with_header(200, GET, "Authorization", *(f"{word} {{secret}}" for word in ("bearer", "BEARER", "bEaReR"))),
+    *with_header(200, GET, "Authorization", "Bearer   {secret}", "Bearer {secret}  "),
 ]
 
 

@@ -12,7 +12,6 @@ from jobs.models import Job
 from jobs.status import Status
 from tests.support.api_client import Api, assert_error
 from tests.support.concurrency import lost_connection
-from tests.support.factories import make_key, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KINDS = [OperationalError, InterfaceError]
@@ -20,9 +19,7 @@ WANTED = {"action": "touch_publicly", "referenceId": "shekar@example.com"}
 
 
 @pytest.fixture
-def api() -> Api:
-    project = make_project()
-    api = Api(project=project, secret=make_key(organization=project.organization).secret)
+def api(api: Api) -> Api:
     assert api.get("/jobs").status_code == 200  # notes the use of the key: a commit of its own, once a minute
     return api
 

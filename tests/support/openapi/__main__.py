@@ -1,12 +1,11 @@
 """Write the OpenAPI document and the table in ``docs/errors.md``: ``make openapi``, after a change of the API."""
 
 import os
-import sys
 
 import django
 
 
-def main() -> int:
+def main() -> None:
     """Generate and write; warnings of the generator end it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
@@ -18,8 +17,7 @@ def main() -> int:
     PAGE.write_text(updated_page())
     for path in (DOCUMENT, PAGE):
         print(f"{path.name}: {path.stat().st_size:,} bytes")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -63,28 +63,24 @@ def status_of_list(key: str, authorization: str) -> int:
     return Client().get(f"/public/{key}/jobs", headers={"Authorization": authorization}).status_code
 
 
-def test_a_login_of_the_host_opens_the_api(shop_token: Any, monkeypatch: pytest.MonkeyPatch):
-    load("access", "shop/login.py", monkeypatch)
+def test_a_login_of_the_host_opens_the_api_also_beside_api_keys(
+    api: Api, shop_token: Any, monkeypatch: pytest.MonkeyPatch
+):
+    login = load("access", "shop/login.py", monkeypatch)
     body = {"action": "touch_publicly", "referenceId": "x"}
+    jobs = f"/public/{shop_token.key}/jobs"
 
     with override_settings(**settings_of("access", "settings.py: login")):
-        jobs = f"/public/{shop_token.key}/jobs"
         made = Client().post(jobs, body, content_type="application/json", headers={"Authorization": "Token good"})
         refused = Client().get(jobs)
-
-    assert (made.status_code, refused.status_code) == (201, 401)
-    assert refused.headers["WWW-Authenticate"] == "Token"
-    assert Job.objects.get().events.get().actor == "user:7"
-
-
-def test_a_login_and_api_keys_are_accepted_together(api: Api, shop_token: Any, monkeypatch: pytest.MonkeyPatch):
-    login = load("access", "shop/login.py", monkeypatch)
     load("access", "shop/both.py", monkeypatch, login=login)
-
     with override_settings(JOBS={"AUTHENTICATION": "shop.both.KeyOrLogin"}):
         by_token = status_of_list(shop_token.key, "Token good")
         by_key, by_neither = (status_of_list(api.project.key, f"Bearer {key}") for key in (api.secret, "jsk_x"))
 
+    assert (made.status_code, refused.status_code) == (201, 401)
+    assert refused.headers["WWW-Authenticate"] == "Token"
+    assert Job.objects.get().events.get().actor == "user:7"
     assert (by_token, by_key, by_neither) == (200, 200, 401)
 
 
