@@ -14,6 +14,7 @@ from jobs.services.search import facets, staff_search
 from jobs.status import Status
 from tests.support.admin_client import client_of, created_ago, list_of, listed, make_staff, text_of, url
 from tests.support.concurrency import statements
+from tests.support.execution import ANA
 from tests.support.factories import make_job, make_project
 
 STAFF_MAY: Final = ("view_job",)
@@ -33,11 +34,16 @@ def test_filter_by_creation_and_first_claim(client: Client, value: str, hours: i
     assert listed(client, started=value) == [wanted.pk]
 
 
-def test_filter_by_two_attempts_or_more_or_by_project(client: Client):
-    once, twice = make_job(attempt=1), make_job(attempt=2)
+def test_filter_by_two_attempts_or_more_by_project_or_by_a_job_s_reference_without_naming_it(client: Client):
+    once, twice, other = make_job(reference_id=ANA), make_job(attempt=2, reference_id=ANA), make_job()
+
+    html = text_of(list_of(client, same_as=once.pk))
 
     assert listed(client, attempts="2") == [twice.pk]
-    assert listed(client, project=str(once.project_id)) == [once.pk]
+    assert listed(client, project=str(other.project_id)) == [other.pk]
+    assert listed(client, same_as=once.pk) == [twice.pk, once.pk]
+    assert "as of job" in html
+    assert ANA not in html
 
 
 def test_late_jobs_are_ordered_by_how_late_they_are(client: Client):
@@ -46,17 +52,6 @@ def test_late_jobs_are_ordered_by_how_late_they_are(client: Client):
     make_job(status=Status.FAILED, **created_ago(minutes=9))
 
     assert listed(client, late="1") == [later.pk, late.pk]
-
-
-def test_filter_by_a_job_s_reference_without_naming_it(client: Client):
-    first, second = make_job(reference_id="a@example.com"), make_job(reference_id="a@example.com")
-    make_job(reference_id="b@example.com")
-
-    html = text_of(list_of(client, same_as=first.pk))
-
-    assert listed(client, same_as=first.pk) == [second.pk, first.pk]
-    assert "as of job" in html
-    assert "a@example.com" not in html
 
 
 @pytest.mark.parametrize("name", ["created", "started", "attempts", "late", "project", "same_as", "status", "action"])

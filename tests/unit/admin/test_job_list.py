@@ -1,15 +1,21 @@
-"""The jobs list: columns, search, filters, pages and queries."""
+"""The jobs list: columns, badges, search, filters, pages and queries."""
 
+import re
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from jobs.admin import JobAdmin
 from jobs.admin.base import display
 from jobs.admin.jobs import change_list
+from jobs.models import Job, Worker
+from jobs.services.commands.pauses import pause_jobs
+from jobs.services.tenants.projects import disable_organization
 from jobs.status import Status
-from tests.support.admin_client import listed, text_of, url
+from tests.support.admin_client import created_ago, list_of, listed, text_of, url, with_permissions
 from tests.support.concurrency import statements
 from tests.support.execution import make_due_jobs
 from tests.support.factories import LONG_AGO, make_job
@@ -51,21 +57,16 @@ def test_status_is_a_word_with_a_mark_and_a_filter_for_every_status(client: Clie
         assert listed(client, status=status.value) == [job.pk]
 
 
-def test_search_finds_exact_references_over_all_projects(client: Client):
+def test_search_finds_exact_references_over_all_projects_and_a_number_is_an_id_or_a_reference(client: Client):
     names = ("a@example.com", "a@example.com", "aa@example.com", " spaced ")
-    first, second, _, spaced = (make_job(reference_id=name) for name in names)
+    first, second, by_id, spaced = (make_job(reference_id=name) for name in names)
+    by_reference = make_job(reference_id=str(by_id.pk))
 
     assert listed(client, q=" a@example.com") == [second.pk, first.pk]
     assert listed(client, q=" spaced ") == [spaced.pk]
     assert listed(client, q="a@example") == listed(client, q="A@example.com") == []
-
-
-def test_a_number_is_an_id_or_a_reference(client: Client):
-    by_id = make_job()
-    by_reference, other = make_job(reference_id=str(by_id.pk)), make_job()
-
     assert listed(client, q=str(by_id.pk)) == [by_reference.pk, by_id.pk]
-    assert listed(client, q=str(other.pk)) == [other.pk]
+    assert listed(client, q=str(spaced.pk)) == [spaced.pk]
 
 
 @pytest.mark.parametrize(
@@ -102,20 +103,15 @@ def test_a_search_for_nul_is_refused(client: Client):
     assert "Null characters are not allowed." in text_of(response)
 
 
-@pytest.mark.parametrize("action", ["touch_once", "a_former_action"])
-def test_filter_by_an_action_registered_or_not(client: Client, action: str):
-    make_job(action="touch")
-    wanted = make_job(action=action)
-
-    assert listed(client, action=action) == [wanted.pk]
-
-
-def test_filters_and_search_go_together(client: Client):
+def test_filters_and_search_go_together_and_an_action_need_not_be_registered(client: Client):
     wanted = make_job(status=Status.FAILED, reference_id="a")
     make_job(reference_id="a")
     make_job(status=Status.FAILED, reference_id="b")
+    registered, former = make_job(action="touch_once"), make_job(action="a_former_action")
 
     assert listed(client, status="failed", action="touch", q="a") == [wanted.pk]
+    assert listed(client, action="touch_once") == [registered.pk]
+    assert listed(client, action="a_former_action") == [former.pk]
 
 
 def test_the_filters_offer_the_statuses_and_the_registered_actions(client: Client):
@@ -181,3 +177,63 @@ def test_a_page_number_out_of_range_is_no_error(client: Client, page: str):
     make_due_jobs(2)
 
     assert client.get(url("job_changelist"), {"p": page}).status_code in (200, 302)
+
+
+def beat() -> None:
+    Worker.objects.create(name="host:1:aaaa", started_at=timezone.now(), beat_at=timezone.now())
+
+
+def badges_of(client: Client) -> list[str]:
+    return re.findall(r'<span class="jobs-badge[^"]*">([^<]*)</span>', text_of(list_of(client)))
+
+
+def test_a_badge_says_why_a_job_waits(client: Client):
+    beat()
+    make_job(**created_ago(minutes=4.2))
+    make_job(**created_ago(minutes=12.2))
+    make_job(**{**created_ago(minutes=1), "due_at": timezone.now() + timedelta(minutes=3.5)}, attempt=1)
+    make_job(**{**created_ago(minutes=1), "due_at": timezone.now() + timedelta(minutes=3)})
+
+    assert badges_of(client) == ["next attempt in 3 min", "late, waiting 12 min", "waiting 4 min"]
+
+
+def test_a_badge_says_what_keeps_a_due_job_from_running(client: Client):
+    _, disabled, _ = (make_job(action=name, **created_ago(minutes=9.2)) for name in ("touch_once", "touch", "touch"))
+    pause_jobs(reason="rest", action="touch_once")
+    disable_organization(disabled.project.organization.name)
+
+    whys = ("no worker", "organization disabled", "paused")
+    assert badges_of(client) == [f"{why}, waiting 9 min" for why in whys]
+
+
+def test_an_age_is_short_and_has_the_instant_as_tooltip(client: Client):
+    job = make_job(**created_ago(days=3, hours=2))
+
+    html = text_of(list_of(client))
+
+    assert f'title="{job.created_at:%Y-%m-%d %H:%M:%S} UTC">3 d ago</time>' in html
+
+
+def test_a_reference_is_masked_without_its_permission():
+    make_job(reference_id="shekar@example.com", description="Delete shekar@example.com")
+
+    html = text_of(list_of(with_permissions("view_job"), q="shekar@example.com"))
+
+    assert "s•••••" in html
+    assert "shekar@" not in html.replace('value="shekar@example.com"', "").replace("q=shekar", "")
+
+
+def test_the_list_respects_a_hosts_own_queryset(client: Client, monkeypatch: pytest.MonkeyPatch):
+    mine, _ = make_job(), make_job()
+    monkeypatch.setattr(JobAdmin, "get_queryset", lambda *_: Job.objects.filter(pk=mine.pk), raising=False)
+
+    page = list_of(client)
+
+    assert [job.pk for job in page.context["cl"].result_list] == [mine.pk]
+    assert page.context["cl"].result_count == 1
+
+
+def test_autocompletion_finds_a_job_by_its_reference():
+    job, _ = make_job(reference_id="a"), make_job()
+
+    assert list(change_list.search(Job.objects.all(), "a")) == [job]
