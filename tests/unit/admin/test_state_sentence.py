@@ -124,33 +124,23 @@ def running(**columns: Any) -> Job:
     return Job(**{"status": Status.RUNNING.value, "attempt": 1, **lease, **times, **columns})
 
 
-def test_the_rate_covers_the_attempt_and_gives_the_end():
-    pace = pace_of(running(progress_done=50, progress_total=200), now=LONG_AGO + timedelta(seconds=100))
-
-    assert pace is not None
-    assert (pace.per_second, pace.ends_at) == (0.5, LONG_AGO + timedelta(seconds=400))
-
-
-def test_from_the_second_attempt_on_the_rate_counts_from_the_first_claim():
-    job = running(progress_done=50, attempt=2, begun_at=LONG_AGO + timedelta(seconds=90))
-
-    pace = pace_of(job, now=LONG_AGO + timedelta(seconds=100))
-
-    assert pace is not None
-    assert (pace.per_second, pace.ends_at) == (0.5, None)
-
-
 @pytest.mark.parametrize(
-    "columns",
+    ("columns", "pace"),
     [
-        {"progress_done": 0},
-        {"progress_done": 5, "begun_at": None},
-        {"progress_done": 5, "begun_at": LONG_AGO + timedelta(seconds=99.5)},
-        {"progress_done": 5, "status": "completed"},
+        ({"progress_done": 50, "progress_total": 200}, (0.5, LONG_AGO + timedelta(seconds=400))),
+        # From the second attempt on the rate counts from the first claim.
+        ({"progress_done": 50, "attempt": 2, "begun_at": LONG_AGO + timedelta(seconds=90)}, (0.5, None)),
+        # Without progress or time there is no rate.
+        ({"progress_done": 0}, None),
+        ({"progress_done": 5, "begun_at": None}, None),
+        ({"progress_done": 5, "begun_at": LONG_AGO + timedelta(seconds=99.5)}, None),
+        ({"progress_done": 5, "status": "completed"}, None),
     ],
 )
-def test_without_progress_or_time_there_is_no_rate(columns: dict[str, Any]):
-    assert pace_of(running(**columns), now=LONG_AGO + timedelta(seconds=100)) is None
+def test_the_rate_covers_the_attempt_and_gives_the_end(columns: dict[str, Any], pace: Any):
+    found = pace_of(running(**columns), now=LONG_AGO + timedelta(seconds=100))
+
+    assert (found and (found.per_second, found.ends_at)) == pace
 
 
 @pytest.mark.parametrize("total", [None, 5, 4, 10**18])

@@ -4,15 +4,14 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from jobs.admin.jobs import timeline
 from jobs.models import Job
 from jobs.services.reports import history
 from jobs.status import Status
 from tests.support.admin_client import add_event, make_staff, page_of, queries_of, url, with_permissions
+from tests.support.concurrency import statements
 from tests.support.factories import LONG_AGO, make_job
 
 STAFF_MAY: Final = ("view_job", "view_reference")
@@ -134,39 +133,29 @@ def test_a_traceback_is_not_read_without_its_permission(client: Client):
     job = make_job(status=Status.FAILED)
     add_attempt(job, 1, "failed", detail="Traceback: a@example.com")
 
-    with CaptureQueriesContext(connection) as queries:
+    with statements() as sent:
         html = page_of(client, job, "?attempt=1")
 
     assert "raceback" not in html
-    assert not any('"detail"' in query["sql"] for query in queries)
+    assert not any('"detail"' in sql for sql in sent)
 
 
-def test_the_newest_traceback_is_folded_and_an_older_one_can_be_chosen():
+def test_the_newest_traceback_is_folded_and_cut_and_any_can_be_chosen_in_full():
     client = with_permissions("view_job", "view_job_detail", "view_reference")
     job = make_job(status=Status.FAILED)
     add_attempt(job, 1, detail="Traceback of the first")
-    add_attempt(job, 2, detail="Traceback of the second")
+    add_attempt(job, 2, detail="the beginning" + "x" * 6_000 + "the end")
     add_attempt(job, 3, "released")
 
-    newest, chosen = page_of(client, job), page_of(client, job, "?attempt=1")
+    newest, first, second = (page_of(client, job, query) for query in ("", "?attempt=1", "?attempt=2"))
 
     assert '<details id="jobs-traceback"><summary>Traceback of attempt 2</summary>' in newest
-    assert "Traceback of the second" in newest
-    assert "Traceback of the first" not in newest
-    assert '<details id="jobs-traceback" open><summary>Traceback of attempt 1</summary>' in chosen
-    assert "Traceback of the first" in chosen
-    assert [number for number in (1, 2, 3) if f'href="?attempt={number}#jobs-traceback"' in newest] == [1, 2]
-
-
-def test_a_long_traceback_is_cut_unless_it_was_chosen():
-    client = with_permissions("view_job", "view_job_detail", "view_reference")
-    job = make_job(status=Status.FAILED)
-    add_attempt(job, 1, "failed", detail="the beginning" + "x" * 6_000 + "the end")
-
-    newest, chosen = page_of(client, job), page_of(client, job, "?attempt=1")
-
     assert ("the beginning" in newest, "the end" in newest, "Only the end" in newest) == (False, True, True)
-    assert ("the beginning" in chosen, "the end" in chosen, "Only the end" in chosen) == (True, True, False)
+    assert "Traceback of the first" not in newest
+    assert [number for number in (1, 2, 3) if f'href="?attempt={number}#jobs-traceback"' in newest] == [1, 2]
+    assert '<details id="jobs-traceback" open><summary>Traceback of attempt 1</summary>' in first
+    assert "Traceback of the first" in first
+    assert ("the beginning" in second, "the end" in second, "Only the end" in second) == (True, True, False)
 
 
 @pytest.mark.parametrize(("attempt", "shown"), [("7", None), ("abc", 1), ("9" * 40, 1)])
