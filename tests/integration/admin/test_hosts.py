@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Final
 
 import pytest
 from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.urls import path
 
 from jobs.admin import (
@@ -71,47 +72,39 @@ def rows() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("site", SITES)
-def test_all_pages_work_on_a_host_s_own_admin_site(site: str, rows: dict[str, Any]):
+@pytest.fixture
+def client() -> Iterator[Client]:
+    """A superuser's browser in which the addresses are those of the host's sites."""
     with override_settings(ROOT_URLCONF=URLS):
-        client = client_of(make_staff(superuser=True))
-        pages = [f"/{site}/{model}/{page}" for model, pk in rows.items() for page in ("", "add/", f"{pk}/change/")]
-        pages += [f"/{site}/{model}/{pk}/history/" for model, pk in rows.items()]
+        yield client_of(make_staff(superuser=True))
 
-        answers = {page: client.get(page) for page in pages}
+
+@pytest.mark.parametrize("site", SITES)
+def test_all_pages_work_on_a_host_s_own_admin_site_and_its_project_page_shows_jobs(
+    site: str, client: Client, rows: dict[str, Any]
+):
+    pages = [f"/{site}/{model}/{page}" for model, pk in rows.items() for page in ("", "add/", f"{pk}/change/")]
+    pages += [f"/{site}/{model}/{pk}/history/" for model, pk in rows.items()]
+
+    answers = {page: client.get(page) for page in pages}
 
     assert {page: answer.status_code for page, answer in answers.items()} == dict.fromkeys(pages, 200)
     for answer in answers.values():
         assert 'href="/admin/' not in text_of(answer)
         assert f'href="/{site}/' in text_of(answer)
-
-
-@pytest.mark.parametrize("site", SITES)
-def test_a_host_s_project_page_shows_its_jobs(site: str, rows: dict[str, Any]):
     model, pk = list(rows.items())[-1]
-    with override_settings(ROOT_URLCONF=URLS):
-        html = text_of(client_of(make_staff(superuser=True)).get(f"/{site}/{model}/{pk}/change/"))
-
-    assert f'href="/{site}/jobs/job/?project={pk}&amp;status=running">1</a>' in html
+    running = f'href="/{site}/jobs/job/?project={pk}&amp;status=running">1</a>'
+    assert running in text_of(answers[f"/{site}/{model}/{pk}/change/"])
 
 
 @pytest.mark.parametrize("site", SITES)
-@pytest.mark.parametrize("model", ["jobs/job", "jobs/apikey", "jobs/pause"])
-def test_buttons_lead_back_to_the_same_site(site: str, model: str, rows: dict[str, Any]):
-    button = {"jobs/job": "cancel", "jobs/apikey": "revoke", "jobs/pause": "resume"}[model]
-    with override_settings(ROOT_URLCONF=URLS):
-        answer = client_of(make_staff(superuser=True)).post(f"/{site}/{model}/{rows[model]}/{button}/")
+def test_buttons_lead_back_to_the_same_site_and_nobody_edits_a_job(site: str, client: Client, rows: dict[str, Any]):
+    for page in ("change", "delete"):
+        assert client.post(f"/{site}/jobs/job/{rows['jobs/job']}/{page}/").status_code == 403
 
-    assert answer.url.startswith(f"/{site}/{model}/")
-
-
-@pytest.mark.parametrize("site", SITES)
-def test_nobody_edits_a_job_on_a_host_s_site(site: str, rows: dict[str, Any]):
-    with override_settings(ROOT_URLCONF=URLS):
-        client = client_of(make_staff(superuser=True))
-        answers = [client.post(f"/{site}/jobs/job/{rows['jobs/job']}/{page}/") for page in ("change", "delete")]
-
-    assert [answer.status_code for answer in answers] == [403, 403]
+    for model, button in {"jobs/job": "cancel", "jobs/apikey": "revoke", "jobs/pause": "resume"}.items():
+        answer = client.post(f"/{site}/{model}/{rows[model]}/{button}/")
+        assert answer.url.startswith(f"/{site}/{model}/")
 
 
 @pytest.mark.parametrize("mixin", OURS.values())
