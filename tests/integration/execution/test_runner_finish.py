@@ -1,12 +1,12 @@
-"""Recording an outcome when the database is away, slow to answer, or somebody else was first."""
+"""Recording an outcome when the database is away, slow, read-only or full, or somebody else was first."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 from unittest.mock import Mock
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs import JobContext, cancel_job
@@ -22,6 +22,7 @@ from tests.support.execution import (
     last_event,
     lease_of,
     make_visits,
+    no_next_job,
     refuse,
     run_attempt,
     stop,
@@ -46,9 +47,6 @@ ENDS = {
     "release": (stop, Outcome.RELEASED, Status.SCHEDULED),
 }
 each_end = pytest.mark.parametrize(("action", "outcome", "status"), ENDS.values(), ids=ENDS.keys())
-
-
-# ---------------------------------------------------------------- a cancel between the last chunk and the finish
 
 
 @on_own_connections
@@ -86,9 +84,6 @@ def test_a_finish_after_the_lease_passed_on_changes_nothing():
     assert ran.outcome is Outcome.LOST
     assert (job.status, job.attempt) == (Status.RUNNING, 2)
     assert not job.events.exists()
-
-
-# ---------------------------------------------------------------- a database that goes away
 
 
 @on_own_connections
@@ -161,9 +156,6 @@ def test_the_next_job_is_begun_once_when_the_reply_was_lost(replies_lost: list[s
     assert then.call_count == 2
 
 
-# ---------------------------------------------------------------- whose fault it was
-
-
 def with_sqlstate(state: str) -> DatabaseError:
     error = DatabaseError(state)
     error.__cause__ = Exception(state)
@@ -220,3 +212,66 @@ def test_an_integrity_error_that_is_swallowed_in_a_chunk_fails_the_chunk():
     assert ran.outcome is Outcome.RETRYING
     assert not Ledger.objects.exists()
     assert job.progress_done == 0
+
+
+def meet_a_database_that_takes_no_writes(context: JobContext) -> None:
+    is_sqlite = connection.vendor == "sqlite"
+    try:
+        with context.chunk(), connection.cursor() as cursor:
+            cursor.execute("PRAGMA query_only = 1" if is_sqlite else "SET TRANSACTION READ ONLY")
+            cursor.execute("UPDATE jobs_job SET reference_id = 'never'")
+    finally:
+        if is_sqlite:
+            connection.connection.execute("PRAGMA query_only = 0")
+
+
+@on_own_connections
+@pytest.mark.parametrize(
+    ("attempt", "outcome", "failures"), [(1, Outcome.RELEASED, 0), (11, Outcome.RETRYING, 1)], ids=["once", "always"]
+)
+def test_an_attempt_that_meets_a_read_only_database_is_released_and_counts_nothing_but_not_for_ever(
+    attempt: int, outcome: Outcome, failures: int
+):
+    job = make_running_job(action="trial", attempt=attempt)
+
+    ran, job = run_attempt(meet_a_database_that_takes_no_writes, job)
+
+    assert ran.outcome is outcome
+    assert (job.status, job.failures, job.crashes) == (Status.SCHEDULED, failures, 0)
+
+
+def lose_the_connection(context: JobContext) -> NoReturn:
+    connection.close()
+    raise lost_connection()
+
+
+@pytest.fixture
+def _no_outcome_can_be_written(monkeypatch: pytest.MonkeyPatch, settings: Any):
+    settings.JOBS = {"BEAT_SECONDS": 0.1, "LEASE_SECONDS": 0.4}
+    for outcome in ("complete", "fail", "retry_later", "release"):
+        monkeypatch.setattr(runner.transitions, outcome, Mock(side_effect=lost_connection()))
+
+
+@on_own_connections
+@pytest.mark.usefixtures("_no_outcome_can_be_written")
+@pytest.mark.parametrize("end", [write_in_chunk, refuse, stumble, lose_the_connection, stop])
+def test_however_an_attempt_ends_an_outcome_that_cannot_be_written_for_a_whole_lease_is_left_to_the_rescuer(
+    end: Callable[[JobContext], None],
+):
+    job = make_running_job(action="trial")
+
+    with pytest.raises(OperationalError):
+        run_attempt(end, job)
+
+    assert Job.objects.get(pk=job.pk).status == Status.RUNNING
+
+
+@on_own_connections
+@pytest.mark.usefixtures("_no_outcome_can_be_written")
+def test_so_it_is_where_no_action_ran():
+    unknown, overdue = make_running_job(action="gone"), make_running_job()
+
+    with pytest.raises(OperationalError):
+        runner.run(unknown, lease=lease_of(unknown), worker=WORKER, then=no_next_job)
+    with pytest.raises(OperationalError):
+        runner.lose_attempt(overdue, lease=lease_of(overdue), worker=WORKER)
