@@ -25,11 +25,10 @@ def read_again(context: JobContext) -> Job:
     return Job.objects.get(pk=context.id)
 
 
-# ---------------------------------------------------------------- counts with effects
-
-
-def test_a_chunk_stores_its_counts_with_its_effects():
-    context = make_context()
+def test_a_chunk_stores_its_counts_with_its_effects_on_top_of_what_another_attempt_has_counted():
+    job = make_running_job()
+    write_in_chunk(make_context(job))
+    context = make_context(job)
 
     with context.chunk() as chunk:
         Ledger.objects.create(job_id=context.id)
@@ -37,11 +36,10 @@ def test_a_chunk_stores_its_counts_with_its_effects():
         chunk.add("lines", 4)
         chunk.add("pages", 1)
 
-    job = read_again(context)
-    assert Ledger.objects.count() == 1
-    assert (job.progress_done, job.progress_total) == (8, None)
-    assert job.receipt["stores"]["lines"]["done"] == 7
-    assert job.receipt["stores"]["pages"]["done"] == 1
+    job.refresh_from_db()
+    assert Ledger.objects.count() == 2
+    assert (job.progress_done, job.progress_total) == (9, None)
+    assert {store: counts["done"] for store, counts in job.receipt["stores"].items()} == {"lines": 8, "pages": 1}
     assert job.progress_at is not None
 
 
@@ -58,17 +56,6 @@ def test_a_chunk_that_raises_keeps_nothing_and_leaves_the_context_usable():
     assert (job.progress_done, job.receipt) == (0, {})
     write_in_chunk(context)
     assert Ledger.objects.count() == 1
-
-
-def test_chunks_add_up_what_another_attempt_has_counted():
-    job = make_running_job()
-    write_in_chunk(make_context(job))
-
-    write_in_chunk(make_context(job))
-
-    job.refresh_from_db()
-    assert job.progress_done == 2
-    assert job.receipt["stores"]["lines"]["done"] == 2
 
 
 @pytest.mark.parametrize("count", [-1, 1.5, True, "3", None])
@@ -110,9 +97,6 @@ def test_expect_says_how_much_is_left_from_now_on_and_the_total_is_never_less_th
     assert (job.progress_done, job.progress_total) == (before + after, total)
 
 
-# ---------------------------------------------------------------- a job that is no longer ours
-
-
 def test_a_chunk_of_a_cancelled_job_keeps_nothing_and_says_so_even_to_an_action_that_swallows_every_exception():
     job = make_running_job()
     context = make_context(job)
@@ -136,20 +120,20 @@ def test_a_chunk_of_a_cancelled_job_keeps_nothing_and_says_so_even_to_an_action_
     assert isinstance(context.stopped, JobCancelled)
 
 
-def be_rescued(job: Job, lease: Lease) -> None:
+def be_rescued(job: Job) -> None:
     transitions.rescue(fence_of(job), seen=job.lease_expires_at, begun=True, note="", actor=SYSTEM)
 
 
-def be_claimed_by_another(job: Job, lease: Lease) -> None:
-    Job.objects.filter(pk=job.pk).update(lease_token="11111111-1111-4111-8111-111111111111")
-
-
-def miss_the_deadline(job: Job, lease: Lease) -> None:
-    lease.lost.set()
-
-
-@pytest.mark.parametrize("lose", [be_rescued, be_claimed_by_another, miss_the_deadline])
-def test_a_chunk_without_the_lease_keeps_nothing_and_says_so_ever_after(lose: Callable[[Job, Lease], None]):
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda job, lease: be_rescued(job),
+        lambda job, lease: Job.objects.filter(pk=job.pk).update(lease_token="11111111-1111-4111-8111-111111111111"),
+        lambda job, lease: lease.lost.set(),
+    ],
+    ids=["rescued", "claimed by another", "past the deadline"],
+)
+def test_a_chunk_without_the_lease_keeps_nothing_and_says_so_ever_after(lose: Callable[[Job, Lease], Any]):
     job = make_running_job()
     lease = lease_of(job)
     context = JobContext(job, lease=lease)
@@ -174,9 +158,6 @@ def test_the_first_chunk_after_the_worker_was_told_to_stop_releases_the_job():
             write_in_chunk(context)
 
     assert Ledger.objects.count() == 1
-
-
-# ---------------------------------------------------------------- where chunks may stand
 
 
 def test_chunks_do_not_nest():

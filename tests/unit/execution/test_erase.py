@@ -35,9 +35,6 @@ def erase_visits(context: JobContext) -> None:
     context.erase("visits", visits_of(ANA))
 
 
-# ---------------------------------------------------------------- all of them, and nobody else's
-
-
 @pytest.mark.parametrize("count", [0, 1, 999, 1_000, 1_001, 25_000])
 def test_every_row_is_erased_and_told_in_the_receipt(count: int):
     make_visits(ANA, count)
@@ -46,8 +43,7 @@ def test_every_row_is_erased_and_told_in_the_receipt(count: int):
     ran, job = run_attempt(erase_visits)
 
     assert ran.outcome is Outcome.COMPLETED
-    assert not visits_of(ANA).exists()
-    assert visits_of(BEN).count() == 7
+    assert (visits_of(ANA).count(), visits_of(BEN).count()) == (0, 7)
     assert job.receipt["stores"] == {"visits": {"found": count, "done": count, "left": 0}}
     assert (job.progress_done, job.progress_total) == (count, count)
 
@@ -134,8 +130,6 @@ def test_a_row_that_changes_owner_after_it_was_counted_survives():
     assert Job.objects.get(pk=context.id).receipt["stores"]["visits"]["done"] == 2
 
 
-# ---------------------------------------------------------------- what cannot be erased in chunks
-
 UNFIT = {
     "sliced": lambda: Visit.objects.all()[:3],
     "distinct": lambda: Visit.objects.distinct(),
@@ -156,9 +150,6 @@ def test_a_queryset_that_cannot_be_deleted_is_refused_and_an_ordered_one_is_eras
     make_context().erase("visits", Visit.objects.order_by("-owner"))
 
     assert (left, Visit.objects.count()) == (5, 0)
-
-
-# ---------------------------------------------------------------- cost
 
 
 def test_a_chunk_costs_a_fixed_number_of_statements():

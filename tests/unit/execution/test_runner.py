@@ -41,9 +41,6 @@ def leak(job: JobContext) -> NoReturn:
     raise ValueError(f"Key (email)=({CANARY}) already exists.")
 
 
-# ---------------------------------------------------------------- it returns
-
-
 def test_an_action_that_returns_completes_its_job():
     ran, job = run_attempt(do_nothing)
 
@@ -77,9 +74,6 @@ def test_the_next_job_begins_in_the_commit_that_ends_this_one_unless_it_was_lost
     following.refresh_from_db()
     assert ran == runner.AttemptResult(outcome=Outcome.COMPLETED, next_begun=not is_lost)
     assert (following.begun_at is None) == is_lost
-
-
-# ---------------------------------------------------------------- it raises
 
 
 def test_an_action_that_raises_is_tried_again_after_its_backoff():
@@ -179,9 +173,6 @@ def test_an_action_that_raises_a_stop_of_its_own_does_not_leave_the_job_running(
     assert (job.status, job.lease_token) == (Status.SCHEDULED, None)
 
 
-# ---------------------------------------------------------------- it is unknown, or never comes back
-
-
 def test_a_job_whose_action_is_gone_waits_for_a_worker_that_knows_it_and_then_fails():
     job = make_running_job(action="was_removed")
 
@@ -220,9 +211,6 @@ def test_an_action_that_comes_back_after_its_deadline_changes_nothing():
     assert ran.outcome is Outcome.LOST
     assert (job.status, job.failures) == (Status.SCHEDULED, 1)
     assert not Ledger.objects.exists()
-
-
-# ---------------------------------------------------------------- it verifies
 
 
 def run_while_rows_come(rounds: int, **options: Any) -> tuple[runner.AttemptResult, Job, int]:
