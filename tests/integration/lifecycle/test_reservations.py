@@ -98,9 +98,6 @@ def test_a_released_job_may_be_dispatched_at_once():
     assert list(Job.objects.due().unreserved()) == [job]
 
 
-# ---------------------------------------------------------------- what staff do meanwhile
-
-
 def test_a_job_that_is_held_and_resumed_may_be_dispatched_at_once():
     job = make_job(reserved_until=ago(-60))
     named = {"project": job.project, "actor": STAFF}

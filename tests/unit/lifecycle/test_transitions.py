@@ -1,4 +1,4 @@
-"""Each transition: every column that it changes, and its event."""
+"""Each transition: every column that it changes, and its event; signs of life change neither status nor history."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
+from jobs.db import clock
 from jobs.lifecycle import transitions
 from jobs.models import Job
 from jobs.status import Status
@@ -84,16 +85,6 @@ def test_claim_takes_no_job_before_it_is_due(wait: timedelta):
     assert claim(job, now=T + wait) == [job]
 
 
-def test_complete_begins_the_next_job_in_the_same_commit():
-    job, following = make_running_job(), make_running_job(begun_at=None)
-    before = row_of(following)
-
-    finish = transitions.complete(fence_of(job), worker=WORKER, then=fence_of(following), now=T)
-
-    assert (finish.won, finish.next_begun) == (True, True)
-    assert changes_of(following, before) == {"begun_at": T}
-
-
 @pytest.mark.parametrize(("finish", "texts"), [("complete", {}), ("fail", {"errors": "Broken."})])
 def test_a_finish_is_one_statement_where_the_database_can(finish: str, texts: dict[str, str]):
     job, following = make_running_job(), make_running_job(begun_at=None)
@@ -105,10 +96,10 @@ def test_a_finish_is_one_statement_where_the_database_can(finish: str, texts: di
     assert sent[0].lstrip().startswith("WITH changed AS (UPDATE" if connection.vendor == "postgresql" else "UPDATE")
 
 
-@pytest.mark.parametrize("lost", ["this", "next"])
-def test_the_finish_and_the_next_begin_can_fail_independently(lost: str):
+@pytest.mark.parametrize("lost", ["none", "this", "next"])
+def test_complete_begins_the_next_job_in_the_same_commit_and_either_can_fail_independently(lost: str):
     job, following = make_running_job(), make_running_job(begun_at=None)
-    wrong = uuid4()
+    before, wrong = row_of(following), uuid4()
     this = transitions.Fence(job_id=job.pk, lease_token=wrong) if lost == "this" else fence_of(job)
     then = transitions.Fence(job_id=following.pk, lease_token=wrong) if lost == "next" else fence_of(following)
 
@@ -116,7 +107,7 @@ def test_the_finish_and_the_next_begin_can_fail_independently(lost: str):
 
     assert (finish.won, finish.next_begun) == (lost != "this", lost != "next")
     assert row_of(job)["status"] == ("running" if lost == "this" else "completed")
-    assert row_of(following)["begun_at"] == (None if lost == "next" else T)
+    assert changes_of(following, before) == ({} if lost == "next" else {"begun_at": T})
 
 
 ENDED = {"finished_at": T, "updated_at": T, **NO_LEASE}
@@ -180,3 +171,61 @@ def test_cancel_ends_a_job_that_waits_or_runs(status: Status):
     told = event(what="cancelled", from_status=status.value, to_status="cancelled", attempt=job.attempt, **by_key)
     assert changes_of(job, before) == {"status": "cancelled", "finished_at": T, "updated_at": T, **lease}
     assert events_of(job) == [told]
+
+
+def test_begin_notes_the_time_and_nothing_else():
+    job = make_running_job(begun_at=None)
+    before = row_of(job)
+
+    assert transitions.begin(fence_of(job), now=T)
+
+    assert changes_of(job, before) == {"begun_at": T}
+    assert events_of(job) == []
+
+
+@pytest.mark.parametrize("transition", [transitions.renew, transitions.prove_fence])
+@pytest.mark.parametrize(
+    ("expires_at", "now", "changes"),
+    [
+        (T, T + SECOND, {"lease_expires_at": T + SECOND + LEASE}),
+        (T + timedelta(days=3650), T - LEASE, {}),
+        (T + timedelta(days=3650), clock.NOW, {}),
+    ],
+    ids=["extended", "not shortened", "not shortened by the database's clock"],
+)
+def test_a_lease_is_extended_and_never_shortened_and_nothing_else_changes(
+    transition: Any, expires_at: datetime, now: clock.Moment, changes: dict[str, Any]
+):
+    job = make_running_job(lease_expires_at=expires_at)
+    before = row_of(job)
+
+    transition([fence_of(job)] if transition is transitions.renew else fence_of(job), lease=LEASE, now=now)
+
+    assert changes_of(job, before) == changes
+    assert events_of(job) == []
+
+
+def test_renew_extends_many_leases_of_several_claims_and_no_others():
+    mine = [make_running_job(lease_expires_at=T) for _ in range(3)]
+    lost, foreign = make_running_job(lease_expires_at=T), make_running_job(lease_expires_at=T)
+    stale = transitions.Fence(job_id=lost.pk, lease_token=uuid4())
+
+    transitions.renew([*map(fence_of, mine), stale], lease=LEASE, now=T)
+
+    assert {row_of(job)["lease_expires_at"] for job in mine} == {T + LEASE}
+    assert {row_of(job)["lease_expires_at"] for job in (lost, foreign)} == {T}
+
+
+def test_record_stores_progress_and_receipt_and_extends_the_lease():
+    job = make_running_job(lease_expires_at=LONG_AGO)
+    before, started = row_of(job), clock.read(connection)
+    receipt = {"stores": {"events": {"found": 9, "done": 3, "left": 6}}}
+
+    assert transitions.record(fence_of(job), receipt=receipt, done=3, total=9, lease=LEASE)
+
+    changes = changes_of(job, before)
+    progress_at, expires_at = changes.pop("progress_at"), changes.pop("lease_expires_at")
+    assert changes == {"receipt": receipt, "progress_done": 3, "progress_total": 9}
+    assert started <= progress_at <= clock.read(connection)
+    assert abs(expires_at - progress_at - LEASE) < timedelta(milliseconds=20)
+    assert events_of(job) == []

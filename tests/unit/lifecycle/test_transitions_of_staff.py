@@ -80,26 +80,17 @@ def test_an_intervention_is_not_taken_for_another_project_nor_twice_nor_with_oth
 
 
 @pytest.mark.parametrize("intervention", INTERVENTIONS, ids=str)
-def test_an_intervention_is_told_by_the_database_s_clock(intervention: Intervention):
+def test_an_intervention_starts_with_its_write_and_is_told_by_the_database_s_clock(intervention: Intervention):
     job = intervention.make()
     started = clock.read(connection)
 
-    assert intervention.apply(job, now=clock.NOW)
-
-    row, (told,) = row_of(job), events_of(job)
-    assert started <= row["updated_at"] <= told["at"] <= clock.read(connection)
-    changed = row["held_at"] or row["due_at"]
-    assert started <= changed <= told["at"]
-
-
-@pytest.mark.parametrize("intervention", INTERVENTIONS, ids=str)
-def test_an_intervention_starts_with_its_write(intervention: Intervention):
-    job = intervention.make()
-
     with statements(without=("SAVEPOINT", "RELEASE")) as sent:
-        intervention.apply(job)
+        assert intervention.apply(job, now=clock.NOW)
 
     assert len(sent) == 1 if connection.vendor == "postgresql" else sent[0].startswith("UPDATE")
+    row, (told,) = row_of(job), events_of(job)
+    assert started <= row["updated_at"] <= told["at"] <= clock.read(connection)
+    assert started <= (row["held_at"] or row["due_at"]) <= told["at"]
 
 
 def test_no_worker_claims_or_waits_for_a_held_job_until_it_is_resumed():
@@ -125,9 +116,6 @@ def test_held_and_waiting_jobs_are_told_apart():
     assert (held.is_held, due.is_held, late.is_held, ended.is_held) == (True, False, False, False)
 
 
-# ---------------------------------------------------------------- many at once
-
-
 def test_of_many_those_that_wait_or_run_are_cancelled():
     jobs = {status: make_job(status=status) for status in Status}
     held, other = make_job(**HELD), make_job()
@@ -143,6 +131,7 @@ def test_of_many_those_that_wait_or_run_are_cancelled():
     assert events_of(running) == [event(what="cancelled", from_status="running", to_status="cancelled", attempt=1)]
     assert events_of(held) == [event(what="cancelled", to_status="cancelled")]
     assert row_of(held)["held_at"] is None
+    assert transitions.cancel_many([], actor=STAFF) == []
     assert JobEvent.objects.count() == 3
 
 
@@ -157,15 +146,8 @@ def test_of_many_those_that_wait_for_an_instant_are_made_due():
     assert moved == [late.pk, later.pk]
     assert {row_of(job)["due_at"] for job in (late, later)} == {T}
     assert events_of(late) == events_of(later) == [event(what="advanced")]
+    assert transitions.advance_many([], actor=STAFF) == []
     assert JobEvent.objects.count() == 2
-
-
-@pytest.mark.parametrize("many", [transitions.cancel_many, transitions.advance_many])
-def test_of_none_none_is_moved(many: Any):
-    job = make_job(due_at=LATER)
-
-    assert many([], actor=STAFF) == []
-    assert row_of(job)["status"] == "scheduled"
 
 
 def test_a_retry_is_told_in_the_events_of_both_and_the_failed_row_stays():
