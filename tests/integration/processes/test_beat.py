@@ -24,23 +24,17 @@ def leases_of(*jobs: Job) -> Leases:
     return leases
 
 
-def test_a_beat_extends_every_lease_of_the_process():
-    jobs = [make_running_job(lease_expires_at=ago(-5)) for _ in range(3)]
-
-    leases_of(*jobs).renew()
-
-    expiries = Job.objects.values_list("lease_expires_at", flat=True)
-    assert all(40 < (expiry - timezone.now()).total_seconds() < 50 for expiry in expiries)
-
-
-def test_a_beat_does_not_extend_the_lease_of_an_action_past_its_deadline():
-    leases = leases_of(make_expired_job())
-    (lease,) = leases.all()
-    lease.deadline, lease.progressed = timedelta(seconds=1), lease.progressed - 2
+def test_a_beat_extends_every_lease_of_the_process_but_that_of_an_action_past_its_deadline():
+    leases = leases_of(*(make_running_job(lease_expires_at=ago(-5)) for _ in range(3)))
+    overdue = leases.add(fence_of(make_expired_job()))
+    overdue.deadline, overdue.progressed = timedelta(seconds=1), overdue.progressed - 2
 
     leases.renew()
 
-    assert Job.objects.expired().count() == 1
+    assert Job.objects.expired().get().pk == overdue.fence.job_id
+    expiries = Job.objects.exclude(pk=overdue.fence.job_id).values_list("lease_expires_at", flat=True)
+    assert len(expiries) == 3
+    assert all(40 < (expiry - timezone.now()).total_seconds() < 50 for expiry in expiries)
 
 
 def test_a_lease_has_no_deadline_until_its_action_is_entered():
@@ -67,23 +61,16 @@ def heartbeat() -> Heartbeat:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_process_that_beats_has_one_row_until_it_leaves(heartbeat: Heartbeat):
+def test_a_process_that_beats_has_one_row_until_it_leaves_and_no_later_beat_inserts_one(heartbeat: Heartbeat):
     heartbeat.beat()
     heartbeat.beat()
     rows_before = Worker.objects.count()
 
     heartbeat.leave()
-
-    assert (rows_before, Worker.objects.count()) == (1, 0)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_beat_after_the_end_inserts_no_row(heartbeat: Heartbeat):
-    heartbeat.leave()
-
+    rows_after = Worker.objects.count()
     heartbeat.beat()
 
-    assert not Worker.objects.exists()
+    assert (rows_before, rows_after, Worker.objects.count()) == (1, 0, 0)
 
 
 @pytest.mark.django_db(transaction=True)

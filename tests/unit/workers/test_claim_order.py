@@ -77,21 +77,15 @@ def test_organizations_with_the_fewest_running_jobs_come_first():
     assert ids_of(ClaimOrder()) == [third, second, first]
 
 
-def test_an_organizations_projects_share_its_turn():
+def test_projects_share_their_organization_s_turn_and_the_longest_due_comes_first_and_then_the_lowest_id():
     big = make_organization()
-    mine = [make_job(project=make_project(organization=big)).pk for _ in range(3)]
-    other = make_job(project=make_project(), due_at=LONG_AGO + timedelta(hours=1)).pk
-
-    assert ids_of(ClaimOrder()) == [mine[0], other, *mine[1:]]
-
-
-def test_among_equals_the_longest_due_comes_first_and_then_the_lowest_id():
-    project = make_project()
     later, sooner, same = (
-        make_job(project=project, due_at=LONG_AGO + timedelta(seconds=wait)).pk for wait in (5, 0, 0)
+        make_job(project=make_project(organization=big), due_at=LONG_AGO + timedelta(seconds=wait)).pk
+        for wait in (5, 0, 0)
     )
+    other = make_job(due_at=LONG_AGO + timedelta(hours=1)).pk
 
-    assert ids_of(ClaimOrder()) == [sooner, same, later]
+    assert ids_of(ClaimOrder()) == [sooner, other, same, later]
 
 
 def test_a_job_that_is_not_due_or_not_waiting_is_no_candidate():
