@@ -28,11 +28,6 @@ def log_in(page: Page, address: str, password: str) -> None:
     page.wait_for_selector("#result_list")
 
 
-def show_list(page: Page, address: str) -> None:
-    """Open the list of jobs."""
-    page.goto(f"{address}{JOBS}")
-
-
 def show_job(page: Page, address: str) -> None:
     """Open the newest job that is a retry which failed: it has a history, and a traceback."""
     page.goto(f"{address}{JOBS}?status=failed")
@@ -51,12 +46,12 @@ def show_bulk(page: Page, address: str) -> None:
     page.wait_for_selector(".jobs-bulk-facts")
 
 
-def show_overview(page: Page, address: str) -> None:
-    """Open the overview."""
-    page.goto(f"{address}{JOBS}overview/")
-
-
-PAGES: Final = {"list": show_list, "job": show_job, "bulk": show_bulk, "overview": show_overview}
+PAGES: Final = {
+    "list": lambda page, address: page.goto(f"{address}{JOBS}"),
+    "job": show_job,
+    "bulk": show_bulk,
+    "overview": lambda page, address: page.goto(f"{address}{JOBS}overview/"),
+}
 
 
 def take(address: str, password: str, chromium: str) -> None:
