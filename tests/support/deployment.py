@@ -28,9 +28,6 @@ def clean_environment(**further: str) -> dict[str, str]:
     return {**rest, **further}
 
 
-# ---------------------------------------------------------------- environment files
-
-
 def variables_in(path: Path, *, commented: bool = False) -> dict[str, str]:
     """Return what an environment file sets; with ``commented``, also the lines that are commented out."""
     mark = "(?:# )?" if commented else ""
@@ -57,9 +54,6 @@ def interpolated(text: str, given: dict[str, str]) -> str:
     return OFFERED.sub(value, text)
 
 
-# ---------------------------------------------------------------- units
-
-
 def lines_of(unit: Path) -> list[tuple[str, str]]:
     """Return the settings of a unit, in order; a key may occur more than once."""
     return re.findall(r"^([A-Za-z]+)=(.*)$", unit.read_text(), re.MULTILINE)
@@ -69,9 +63,6 @@ def setting_of(unit: Path, name: str) -> str:
     """Return a setting that a unit has exactly once."""
     (value,) = [value for key, value in lines_of(unit) if key == name]
     return value
-
-
-# ---------------------------------------------------------------- the image
 
 
 @dataclass(kw_only=True)
@@ -117,9 +108,6 @@ def exec_form(said: str) -> list[str]:
     words = json.loads(said[start:])
     assert isinstance(words, list)
     return [str(word) for word in words]
-
-
-# ---------------------------------------------------------------- command lines
 
 
 def command_lines() -> dict[str, list[str]]:

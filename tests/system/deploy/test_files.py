@@ -41,9 +41,6 @@ SERVICES: Final = [unit for unit in UNITS if unit.suffix == ".service"]
 MOST_EXPOSED: Final = 2.0
 
 
-# ---------------------------------------------------------------- the environment
-
-
 def test_the_settings_document_what_the_site_reads():
     read = {
         call.args[0].value
@@ -92,9 +89,6 @@ def test_no_file_contains_a_secret():
         assert word not in ("ENV", "ARG") or not re.search(r"SECRET|PASSWORD|DATABASE_URL", said)
 
 
-# ---------------------------------------------------------------- commands
-
-
 @pytest.mark.parametrize("line", [line for line in map(" ".join, command_lines().values()) if "manage.py" in line])
 def test_every_command_and_its_options_exist(line: str):
     name, *options = line.partition("manage.py ")[2].partition(";")[0].split()
@@ -113,9 +107,6 @@ def test_compose_and_systemd_both_start_every_kind_of_process():
     others = ("gunicorn --config python:jobsite.gunicorn_conf", "celery --app jobsite worker")
     for what in (*others, *(f"manage.py {name}" for name in ours)):
         assert len([where for where, line in lines.items() if what in line]) == 2, what
-
-
-# ---------------------------------------------------------------- compose
 
 
 @pytest.mark.parametrize("name", apps())
@@ -179,9 +170,6 @@ def test_configuration_and_page_show_the_same_log_format_for_nginx():
     assert told == re.findall(r"^((?:map|log_format) .*)$", block, re.MULTILINE)
 
 
-# ---------------------------------------------------------------- the image
-
-
 def test_the_image_runs_as_a_user_that_is_not_root():
     user = stages()[-1].last("USER")
     words = [word for word, _ in stages()[-1].instructions]
@@ -207,9 +195,6 @@ def test_the_builder_sees_what_it_copies_and_nothing_else():
 
     assert copied == shown
     assert all((ROOT / source).exists() for source in copied)
-
-
-# ---------------------------------------------------------------- systemd
 
 
 @pytest.fixture

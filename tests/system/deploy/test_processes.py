@@ -100,9 +100,6 @@ def get(port: int, path: str, *headers: str, host: str = HOST) -> Answer:
     return request(port, path, *headers, host=host)
 
 
-# ---------------------------------------------------------------- what serves
-
-
 @pytest.mark.parametrize("where", ["Dockerfile", "jobs-web.service"])
 def test_the_site_is_served_with_production_settings(where: str):
     port = free_port()
@@ -149,9 +146,6 @@ def test_systemd_is_told_when_the_site_is_ready(tmp_path: Path):
             told = listener.recv(4096)
 
     assert b"READY=1" in told.splitlines()
-
-
-# ---------------------------------------------------------------- what works
 
 
 @pytest.mark.parametrize("where", ["compose worker", "jobs-worker@.service"])
