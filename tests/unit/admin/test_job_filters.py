@@ -86,15 +86,6 @@ def test_a_project_is_completed_where_the_admin_can_search_them():
     assert str(other) not in html
 
 
-def test_the_list_has_no_inline_script_and_no_inline_style(client: Client):
-    make_job(progress_done=1, progress_total=3)
-
-    html = text_of(list_of(client, project=str(make_project().pk), _facets="True"))
-
-    assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*type=\"application/json\")", html)
-    assert not re.search(r"\sstyle=|<style|\son[a-z]+=", html.partition('id="main"')[2] or html)
-
-
 def test_a_partial_search_says_where_it_ended_and_links_to_the_rest(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(staff_search, "WINDOW", 2)
     jobs = [make_job(attempt=2) for _ in range(3)]

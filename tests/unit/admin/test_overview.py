@@ -36,11 +36,6 @@ def make_worker(beat_at: datetime, **columns: Any) -> None:
 RIGHT_TO_LEFT: Final = "\u202egnol"
 
 
-def test_the_overview_allows_get_and_head_only(client: Client):
-    assert client.post(url("job_overview")).status_code == 405
-    assert client.head(url("job_overview")).status_code == 200
-
-
 def test_list_and_job_page_link_to_the_overview_and_its_breadcrumbs_end_with_its_name(client: Client):
     for page in (url("job_changelist"), url("job_change", make_job().pk)):
         assert f'href="{url("job_overview")}"' in text_of(client.get(page))
@@ -149,24 +144,21 @@ def test_counts_by_status_are_bounded(client: Client, monkeypatch: pytest.Monkey
     assert "3+ ○ scheduled 3 ▶ running 0 ✓ completed" in words_of(page_of(client))
 
 
-def test_the_oldest_paused_job_is_listed_apart(client: Client, now: datetime):
+def test_the_oldest_paused_job_is_listed_apart_and_jobs_of_a_disabled_organization_count_as_paused(
+    client: Client, now: datetime
+):
+    disabled = make_job(due_at=now - 20 * MINUTE)
+    disable_organization(disabled.project.organization.name)
+    words = words_of(page_of(client))
     paused = make_job(due_at=now - 90 * MINUTE)
     pause_jobs(reason="The index is rebuilt", action="touch")
 
-    words = words_of(page_of(client))
+    with_pause = words_of(page_of(client))
 
-    assert f"Oldest job that is due but paused {paused.pk} touch , overdue for 1 h 30 min" in words
-    assert "jobs of action touch The index is rebuilt" in words
-
-
-def test_jobs_of_a_disabled_organization_count_as_paused(client: Client, now: datetime):
-    job = make_job(due_at=now - 20 * MINUTE)
-    disable_organization(job.project.organization.name)
-
-    words = words_of(page_of(client))
-
-    assert f"paused {job.pk}" in words
+    assert f"paused {disabled.pk}" in words
     assert "should have started" not in words
+    assert f"Oldest job that is due but paused {paused.pk} touch , overdue for 1 h 30 min" in with_pause
+    assert "jobs of action touch The index is rebuilt" in with_pause
 
 
 def test_workers_are_listed_with_their_jobs(client: Client, now: datetime):
@@ -251,9 +243,12 @@ def test_the_overview_takes_the_same_number_of_queries_for_any_data(client: Clie
     assert len(many) <= 25
 
 
-def test_the_overview_is_small_and_not_cached(client: Client, now: datetime):
+def test_the_overview_is_small_and_not_cached_and_allows_get_and_head_only(client: Client, now: datetime):
     make_history(now)
 
     response = client.get(url("job_overview"), {"span": "7d"})
+
     assert "no-store" in response["Cache-Control"]
     assert len(response.content) < 100_000
+    assert client.head(url("job_overview")).status_code == 200
+    assert client.post(url("job_overview")).status_code == 405

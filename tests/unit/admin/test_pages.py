@@ -33,7 +33,7 @@ def every_page(client: Client) -> dict[str, Any]:
     addresses = [url(f"{model}_changelist") for model in rows]
     addresses += [url(f"{model}_{page}", pk) for model, pk in rows.items() for page in ("change", "history")]
     addresses += [url(f"{model}_add") for model in rows]
-    addresses += [url("job_overview")]
+    addresses += [url("job_overview"), f"{url('job_changelist')}?_facets=True&project={project.pk}"]
     pages = {address: client.get(address) for address in addresses}
     form = {"organization": project.organization_id, "project": "", "name": "", "scopes": ["read"], "lifetime_days": ""}
     tick = {"action": "revoke_selected", "index": 0, "_selected_action": [key.pk]}
