@@ -68,13 +68,15 @@ def test_a_row_that_somebody_holds_is_passed_over():
         assert reserve(busy, free) == [free.pk]
 
 
-def test_a_reservation_is_taken_back():
+def test_a_reservation_is_taken_back_and_a_released_job_may_be_dispatched_at_once():
     job, other = make_job(reserved_until=ago(-60)), make_job(reserved_until=ago(-60))
+    released = make_running_job(due_at=LONG_AGO)
 
     with transaction.atomic():
         reservations.unreserve([job.pk])
+    transitions.release(fence_of(released), worker=WORKER, note="The worker shut down.")
 
-    assert list(Job.objects.unreserved()) == [job]
+    assert set(Job.objects.due().unreserved()) == {job, released}
     assert list(Job.objects.reserved()) == [other]
 
 
@@ -89,13 +91,6 @@ def test_one_job_is_claimed_and_begun_and_its_reservation_ends_as_in_a_claim_of_
     assert job.begun_at is not None
     assert [(event.what, event.from_status) for event in job.events.all()] == [("claimed", "scheduled")]
     assert set(Job.objects.values_list("reserved_until", flat=True)) == {None}
-
-
-def test_a_released_job_may_be_dispatched_at_once():
-    job = make_running_job(due_at=LONG_AGO)
-    transitions.release(fence_of(job), worker=WORKER, note="The worker shut down.")
-
-    assert list(Job.objects.due().unreserved()) == [job]
 
 
 def test_a_job_that_is_held_and_resumed_may_be_dispatched_at_once():
