@@ -31,21 +31,15 @@ def claim_one(job: Job) -> bool:
     return transitions.claim_one(job.pk, lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45)) is not None
 
 
-def test_due_jobs_are_reserved_and_nothing_else_of_them_changes():
-    job = make_job()
+def test_due_jobs_are_reserved_again_once_that_has_run_out_and_nothing_else_of_them_changes():
+    job, fresh, stale = make_job(), make_job(reserved_until=ago(-5)), make_job(reserved_until=ago(5))
     before = row_of(job)
 
-    assert reserve(job) == [job.pk]
+    assert reserve(job, fresh, stale) == [job.pk, stale.pk]
 
     (reserved_until,) = changes_of(job, before).values()
     assert 50 < (reserved_until - timezone.now()).total_seconds() < 70
     assert not job.events.exists()
-
-
-def test_what_is_reserved_is_not_reserved_again_until_that_has_run_out():
-    fresh, stale = make_job(reserved_until=ago(-5)), make_job(reserved_until=ago(5))
-
-    assert reserve(fresh, stale) == [stale.pk]
 
 
 NOT_SCHEDULED = [{"status": status} for status in Status if status is not Status.SCHEDULED]

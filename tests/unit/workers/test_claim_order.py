@@ -14,6 +14,7 @@ from jobs.lifecycle import transitions
 from jobs.models import Job
 from jobs.status import Status
 from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder, seconds_to_next
+from tests.support.concurrency import execute
 from tests.support.factories import LONG_AGO, WORKER, make_job, make_organization, make_project, make_running_job
 from tests.support.plans import plans_on_jobs, scans
 
@@ -133,8 +134,7 @@ def test_the_search_beyond_the_window_starts_again_after_the_last_project():
 def test_the_hot_queries_use_their_indexes():
     for _ in range(30):
         make_due_jobs(make_project(), 200)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    execute("ANALYZE")
     with CaptureQueriesContext(connection) as captured:
         ClaimOrder().candidates()
         seconds_to_next()
