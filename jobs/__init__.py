@@ -37,28 +37,24 @@ __all__ = [
 ]
 
 _MODULES: Final = {
-    "action": "actions",
-    "JobContext": "execution.context",
-    "JobCancelled": "exceptions",
-    "JobFailed": "exceptions",
-    "Status": "status",
-    "cancel_job": "services.commands.cancel",
-    "create_api_key": "services.tenants.api_keys",
-    "create_project": "services.tenants.projects",
-    "get_job": "services.search.jobs",
-    "get_project_model": "services.tenants.projects",
-    "hold_job": "services.commands.interventions",
-    "list_jobs": "services.search.jobs",
-    "resume_job": "services.commands.interventions",
-    "revoke_api_key": "services.tenants.api_keys",
-    "schedule_job": "services.commands.schedule",
+    "actions": ("action",),
+    "exceptions": ("JobCancelled", "JobFailed"),
+    "execution.context": ("JobContext",),
+    "services.commands.cancel": ("cancel_job",),
+    "services.commands.interventions": ("hold_job", "resume_job"),
+    "services.commands.schedule": ("schedule_job",),
+    "services.search.jobs": ("get_job", "list_jobs"),
+    "services.tenants.api_keys": ("create_api_key", "revoke_api_key"),
+    "services.tenants.projects": ("create_project", "get_project_model"),
+    "status": ("Status",),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

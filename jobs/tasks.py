@@ -89,11 +89,7 @@ def _as_task(alias: str, queue: str, priority: int = 0) -> Any:
     return compat.task(backend=alias, queue_name=queue, priority=priority)(_run_job)
 
 
-def _forget_tasks(**_: Any) -> None:
-    _as_task.cache_clear()
-
-
-setting_changed.connect(_forget_tasks, dispatch_uid="jobs.tasks")
+setting_changed.connect(lambda **_: _as_task.cache_clear(), weak=False, dispatch_uid="jobs.tasks")
 
 
 def _some_queue(alias: str) -> str:

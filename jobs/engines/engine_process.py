@@ -123,7 +123,7 @@ class EngineProcess(Process):
 
     def _run_claimed(self, job: Job, lease: Lease) -> None:
         try:
-            runner.run(job, lease=lease, worker=self.actor, then=_nothing)
+            runner.run(job, lease=lease, worker=self.actor)
             self._leases.drop(lease)
         except Error as error:
             self._thread_group.report(error)
@@ -243,7 +243,3 @@ def _forget_in_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_in_fork)
-
-
-def _nothing() -> None:
-    """Begin no job together with the end of another: the engine delivers them one by one."""

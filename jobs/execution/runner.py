@@ -69,7 +69,7 @@ class AttemptResult:
     next_begun: bool = False
 
 
-def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | None]) -> AttemptResult:
+def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | None] = lambda: None) -> AttemptResult:
     """Run a claimed and begun job and record the outcome; never raises what the action raised.
 
     ``then`` returns the worker's next job, which begins in the commit that ends this

@@ -36,7 +36,7 @@ def run_due_jobs(*, at: datetime | None = None) -> list[Job]:
         ran[job.pk] = None
         lease = Lease(fence=Fence(job_id=job.pk, lease_token=job.lease_token or uuid4()))
         with jobs_connection().execute_wrapper(_as_if_committed):
-            runner.run(job, lease=lease, worker=TESTER, then=_nothing)
+            runner.run(job, lease=lease, worker=TESTER)
     found = Job.objects.in_bulk(list(ran))
     return [found[job_id] for job_id in ran if job_id in found]
 
@@ -83,7 +83,3 @@ def _as_if_committed(execute: Callable[..., Any], sql: Any, params: Any, many: b
 
 def _is_savepoint(sql: object) -> bool:
     return str(sql).startswith(("SAVEPOINT ", "RELEASE ", "ROLLBACK "))
-
-
-def _nothing() -> None:
-    return None

@@ -11,7 +11,7 @@ from jobs.models import Job
 from jobs.services.commands import bulk_change
 from jobs.services.commands.bulk_change import BulkChange, Change
 from jobs.services.search.staff_filter import JobFilter
-from tests.support.execution import lease_of, no_next_job
+from tests.support.execution import lease_of
 from tests.support.factories import LONG_AGO, WORKER
 
 
@@ -39,7 +39,7 @@ def run(job: Job) -> Job:
         (claimed,) = transitions.claim(
             [job.pk], lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45), begun_ids=[job.pk]
         )
-    runner.run(claimed, lease=lease_of(claimed), worker=WORKER, then=no_next_job)
+    runner.run(claimed, lease=lease_of(claimed), worker=WORKER)
     job.refresh_from_db()
     return job
 

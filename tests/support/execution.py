@@ -12,7 +12,6 @@ from django.utils import timezone
 from jobs import JobContext, JobFailed, actions
 from jobs.execution import runner
 from jobs.execution.leases import Lease
-from jobs.lifecycle.statements import Fence
 from jobs.models import Job
 from jobs.status import Status
 from jobs.tasks import HandOverFailed
@@ -118,17 +117,13 @@ def stop(context: JobContext) -> None:
     write_in_chunk(context)
 
 
-def no_next_job() -> Fence | None:
-    return None
-
-
 def run_attempt(
     handler: Handler, job: Job | None = None, lease: Lease | None = None, **options: Any
 ) -> tuple[runner.AttemptResult, Job]:
     """Run one attempt of ``handler``; return the runner's answer and the row afterwards."""
     job = job or make_running_job(action="trial")
     with registered_action(handler, name=job.action, **options):
-        ran = runner.run(job, lease=lease or lease_of(job), worker=WORKER, then=no_next_job)
+        ran = runner.run(job, lease=lease or lease_of(job), worker=WORKER)
     job.refresh_from_db()
     return ran, job
 

@@ -1,7 +1,6 @@
 """The form that adds a job, through the service that serves integrators' requests."""
 
 import json
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -86,11 +85,14 @@ class NewJobForm(ServiceForm):
 
     def call_service(self) -> Job:
         given = self.cleaned_data
+        start_at = given["start_at"]
+        if start_at is not None and timezone.is_naive(start_at):  # the host has ``USE_TZ = False``
+            start_at = timezone.make_aware(start_at)
         return schedule_job(
             given["action"],
             project=given["project"],
             reference_id=given["reference_id"],
-            start_at=_aware(given["start_at"]),
+            start_at=start_at,
             description=given["description"] or None,
             parameters=given["parameters"],
             actor=self.actor,
@@ -130,8 +132,3 @@ class AddJobMixin(ServiceFormMixin, ReadOnlyMixin):
         """Show the new job; the message names it by its id only, as it may be shown on another page."""
         self.message_user(request, translated("Job %(job)s is scheduled.") % {"job": obj.pk}, messages.SUCCESS)
         return self.to_page_of(obj) if self.has_view_permission(request, obj) else self.to_list(request)
-
-
-def _aware(start_at: datetime | None) -> datetime | None:
-    """Return the instant as an aware one, also where the host has ``USE_TZ = False``."""
-    return timezone.make_aware(start_at) if start_at is not None and timezone.is_naive(start_at) else start_at

@@ -130,7 +130,8 @@ class Health:
             return f"dispatchers alive: 0 with a beat in the last {bounds.max_beat_age:g} s, 1 wanted"
         if problem is HealthProblem.UNRESCUED:
             return f"expired leases that nobody rescued: {self.unrescued}, {bounds.max_expired} allowed"
-        return f"failures in the last hour: {_capped(self.failures)}, {bounds.max_failures} allowed"
+        failures = f"more than {MOST_COUNTED}" if self.failures > MOST_COUNTED else self.failures
+        return f"failures in the last hour: {failures}, {bounds.max_failures} allowed"
 
     def alive(self, bounds: Bounds) -> int:
         """Return how many workers sent a heartbeat within ``bounds.max_beat_age``."""
@@ -186,10 +187,6 @@ def _alive(beats: Sequence[LastHeartbeat], bounds: Bounds) -> int:
 def _seconds(duration: timedelta) -> float:
     # The row may be a moment younger than the time that was read before it.
     return max(0.0, round(duration.total_seconds(), 1))
-
-
-def _capped(count: int) -> str:
-    return f"more than {MOST_COUNTED}" if count > MOST_COUNTED else str(count)
 
 
 def is_ready() -> bool:

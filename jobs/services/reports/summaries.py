@@ -81,7 +81,7 @@ def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
         jobs_late_since=Subquery(late.values("due_at")[:1]),
         jobs_late_id=Subquery(late.values("pk")[:1]),
         jobs_failed_id=Subquery(_newest(jobs, Status.FAILED).values("pk")[:1]),
-        **{_column(status): _Count(_at_most(_newest(jobs, status))) for status in Status},
+        **{_column(status): _Count(_newest(jobs, status).values("pk")[: MOST_COUNTED + 1]) for status in Status},
     )
     with index_scans_only():
         found = list(rows)
@@ -100,10 +100,6 @@ def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
 def _newest(jobs: JobQuerySet, status: Status) -> JobQuerySet:
     pinned = jobs.filter(status__gte=status, status__lte=status)
     return pinned.order_by("-project_id", "-status", "-pk")
-
-
-def _at_most(jobs: JobQuerySet) -> models.QuerySet[Any]:
-    return jobs.values("pk")[: MOST_COUNTED + 1]
 
 
 def _column(status: Status) -> str:

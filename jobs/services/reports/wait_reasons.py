@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, cast
 
-from django.db.models import QuerySet, Subquery
+from django.db.models import Subquery
 
 from ...db.connection import jobs_connection
 from ...models import Job, Pause, Worker
@@ -95,17 +95,13 @@ def _covers(action: str | None, project: Any, job: Job) -> bool:
 def _disabled_and_last_beat(jobs: Collection[Job]) -> tuple[dict[Any, datetime], datetime | None]:
     """Return, in one query, since when organizations are disabled, by project, and the last heartbeat."""
     rows = cast("Any", get_project_model())._base_manager.using(jobs_connection().alias)
-    beats = [_last_beat_of(kind) for kind in Worker.Kind]
+    beats = [Worker.objects.filter(kind=kind).order_by("-beat_at").values("beat_at")[:1] for kind in Worker.Kind]
     projects = rows.filter(pk__in={job.project_id for job in jobs})
     found = list(projects.values_list("pk", "organization__disabled_at", *[Subquery(beat) for beat in beats]))
     disabled = {project: disabled_at for project, disabled_at, *_ in found if disabled_at is not None}
     # A job that is not stored yet may be of a project that is not stored, either.
     beaten = found[0][2:] if found else [beat.values_list("beat_at", flat=True).first() for beat in beats]
     return disabled, _last_beat(dict(zip(Worker.Kind, beaten, strict=True)))
-
-
-def _last_beat_of(kind: Worker.Kind) -> QuerySet[Worker, Any]:
-    return Worker.objects.filter(kind=kind).order_by("-beat_at").values("beat_at")[:1]
 
 
 def _last_beat(beats: dict[Worker.Kind, datetime | None]) -> datetime | None:

@@ -21,7 +21,7 @@ from jobs.lifecycle import transitions
 from jobs.models import Job
 from jobs.status import Status
 from tests.support.concurrency import PATIENCE_SECONDS, InThread, somebody_waits_for_a_lock, until
-from tests.support.execution import count_final_events, lease_of, make_context, no_next_job, run_attempt, write_in_chunk
+from tests.support.execution import count_final_events, lease_of, make_context, run_attempt, write_in_chunk
 from tests.support.factories import WORKER, make_job, make_project, make_running_job
 from tests.support.hostapp.models import Ledger
 
@@ -104,7 +104,7 @@ def write_until_stopped(job: Job) -> None:
 
 
 def run(job: Job) -> Outcome:
-    return runner.run(job, lease=lease_of(job), worker=WORKER, then=no_next_job).outcome
+    return runner.run(job, lease=lease_of(job), worker=WORKER).outcome
 
 
 def test_a_cancel_against_a_claim():

@@ -22,7 +22,6 @@ from tests.support.execution import (
     last_event,
     lease_of,
     make_visits,
-    no_next_job,
     refuse,
     run_attempt,
     stop,
@@ -272,6 +271,6 @@ def test_so_it_is_where_no_action_ran():
     unknown, overdue = make_running_job(action="gone"), make_running_job()
 
     with pytest.raises(OperationalError):
-        runner.run(unknown, lease=lease_of(unknown), worker=WORKER, then=no_next_job)
+        runner.run(unknown, lease=lease_of(unknown), worker=WORKER)
     with pytest.raises(OperationalError):
         runner.lose_attempt(overdue, lease=lease_of(overdue), worker=WORKER)

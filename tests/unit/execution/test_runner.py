@@ -20,7 +20,6 @@ from tests.support.execution import (
     last_event,
     lease_of,
     make_visits,
-    no_next_job,
     run_attempt,
     write_as_another_process,
     write_in_chunk,
@@ -177,7 +176,7 @@ def test_a_job_whose_action_is_gone_waits_for_a_worker_that_knows_it_and_then_fa
     job = make_running_job(action="was_removed")
 
     for _ in range(3):
-        runner.run(job, lease=lease_of(job), worker=WORKER, then=no_next_job)
+        runner.run(job, lease=lease_of(job), worker=WORKER)
         job.refresh_from_db()
         if job.status == Status.SCHEDULED:
             job = claim_again(job)
