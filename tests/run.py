@@ -23,8 +23,9 @@ from tests.support.postgres import NoServer, Server, end_cleanly_on_sigterm, pos
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 INTERRUPTED: Final = 130
-# Many tests wait for processes that they start, so there are more of pytest's processes than of the machine's.
-PROCESSES: Final = str((os.cpu_count() or 2) + 1)
+# For each database. Both together are twice the processors, as many tests wait for processes that they start; with
+# more, tests of workers come too late for the times that these promise.
+PROCESSES: Final = str(os.cpu_count() or 2)
 PYTEST: Final = ("-m", "pytest", "-p", "tests.support.progress", "--dist", "worksteal", "-n", PROCESSES)
 
 # The settings that jobsite reads; the caller's own may not steer a suite that is to mean the same everywhere.
