@@ -1,7 +1,7 @@
-"""Every change of a job's status or lease, each one guarded UPDATE with the event beside it.
+"""Every change of a job's status or lease, and of its hold and due time: one guarded UPDATE each.
 
 The guard names the job, the status it must have and, for its worker, the lease token;
-the number of rows that matched says who won a race. Callers open the transaction
+the number of rows that matched says who won a race. The event is written beside it. Callers open the transaction
 (``engine_statement``, ``engine_transaction`` or ``service_transaction``). ``now`` is the
 database's clock; tests pass an instant.
 """

@@ -1,6 +1,5 @@
 """The periodic work of a process: rescue jobs of dead workers, delete the rows of these, keep the statistics."""
 
-import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -14,8 +13,6 @@ from ..stats import rollup
 from ..stats.block_counts import BlockCounter
 from .rescuer import SECOND_CHECK_AFTER_BEAT, Rescuer
 from .threads import ThreadGroup
-
-logger = logging.getLogger(__name__)
 
 DELETE_WORKERS_AFTER: Final = timedelta(days=1)
 
@@ -43,8 +40,6 @@ class Maintenance:
         except Error:
             self._rescuer.reset()
             raise
-        for job_id in rescued:
-            logger.warning("job=%s rescued from a worker that is gone", job_id)
         if rescued:
             self._on_rescue()
         Worker.objects.filter(beat_at__lt=Now() - DELETE_WORKERS_AFTER).delete()

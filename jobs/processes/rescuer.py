@@ -4,6 +4,7 @@ An expired lease does not prove that: when the database was away, or its clock j
 live workers have run out as well. So a rescue takes two checks, between which a live worker renews.
 """
 
+import logging
 import time
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,6 +20,8 @@ from ..lifecycle.finished import send_job_finished
 from ..lifecycle.statements import Fence
 from ..models import Job
 from ..status import Status
+
+logger = logging.getLogger(__name__)
 
 SECOND_CHECK_AFTER_BEAT: Final = timedelta(seconds=1)
 
@@ -89,5 +92,8 @@ def _rescue(job: Job) -> bool:
             won = transitions.rescue(fence, seen=seen, begun=begun, note=note, actor=SYSTEM)
         failpoints.reach("rescue.half_way")
     if won and gives_up:
+        logger.warning("job=%s failed after too many crashes", job.pk)
         send_job_finished(job.pk, Status.FAILED)
+    elif won:
+        logger.warning("job=%s rescued from a worker that is gone", job.pk)
     return won

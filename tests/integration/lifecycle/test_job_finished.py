@@ -75,7 +75,7 @@ def test_a_cancel_is_told_when_the_host_s_transaction_commits(heard: list[Any]):
     assert heard == [(job.pk, Status.CANCELLED, True)]
 
 
-def test_a_job_that_is_given_up_is_told(heard: list[Any]):
+def test_a_job_that_is_given_up_is_told_and_logged(heard: list[Any], caplog: pytest.LogCaptureFixture):
     job = make_expired_job(crashes=2)
     rescuer = Rescuer()
 
@@ -83,6 +83,7 @@ def test_a_job_that_is_given_up_is_told(heard: list[Any]):
     rescuer.rescue(monotonic=1000 + timedelta(minutes=5).total_seconds())
 
     assert heard == [(job.pk, Status.FAILED, True)]
+    assert caplog.messages == [f"job={job.pk} failed after too many crashes"]
 
 
 def test_a_receiver_that_raises_harms_neither_the_job_nor_other_receivers(

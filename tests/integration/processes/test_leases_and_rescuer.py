@@ -30,7 +30,9 @@ def rescuer_after_first_check() -> Rescuer:
     return rescuer
 
 
-def test_a_job_whose_lease_ran_out_is_rescued_at_the_second_check_unless_that_comes_too_soon():
+def test_a_job_whose_lease_ran_out_is_rescued_at_the_second_check_unless_that_comes_too_soon(
+    caplog: pytest.LogCaptureFixture,
+):
     job = make_expired_job()
     rescuer = rescuer_after_first_check()
 
@@ -41,6 +43,7 @@ def test_a_job_whose_lease_ran_out_is_rescued_at_the_second_check_unless_that_co
     assert (too_soon, meanwhile, rescued) == ([], Status.RUNNING, [job.pk])
     assert (job.status, job.crashes, job.failures, job.worker) == (Status.SCHEDULED, 1, 0, None)
     assert (last_event(job).what, last_event(job).actor) == (JobEvent.What.RESCUED, str(SYSTEM))
+    assert caplog.messages == [f"job={job.pk} rescued from a worker that is gone"]
 
 
 def test_a_job_whose_lease_lasts_is_left_alone_and_only_an_expired_one_calls_for_a_second_check():

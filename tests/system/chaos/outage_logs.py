@@ -11,7 +11,12 @@ ROUNDING_SECONDS: Final = 0.05
 LINE: Final = re.compile(r"(?P<at>\S+)Z (?P<level>[A-Z]+) (?P<logger>\S+) (?P<text>.*)")
 ABOUT_THE_OUTAGE: Final = "database trouble"
 # The others are a line a job, and true: its lease had run out.
-EXPECTED: Final = (ABOUT_THE_OUTAGE, "is no longer this worker's", "rescued from a worker that is gone")
+EXPECTED: Final = (
+    ABOUT_THE_OUTAGE,
+    "is no longer this worker's",
+    "rescued from a worker that is gone",
+    "failed after too many crashes",
+)
 
 
 def trouble_lines(log: str) -> list[datetime]:
