@@ -1,4 +1,4 @@
-"""The admin of pauses of an action or a project: list, add and resume, as ``pausejobs`` and ``resumejobs`` do."""
+"""The admin of pauses of an action or a project: list, add and lift, as ``pausejobs`` and ``resumejobs`` do."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
@@ -104,7 +104,7 @@ class PauseAdminMixin(ServiceFormMixin, ReadOnlyMixin):
             None,
             {
                 "fields": ("action", "project", "reason"),
-                "description": _("No further job of these is started until they are resumed. Running jobs go on."),
+                "description": _("No further job of these is started until the pause is lifted. Running jobs go on."),
             },
         ),
     )
@@ -128,7 +128,7 @@ class PauseAdminMixin(ServiceFormMixin, ReadOnlyMixin):
         return super().get_form(request, obj, change, **ours, **kwargs)
 
     def has_resume_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may resume what is paused (``jobs.delete_pause``)."""
+        """Whether this user may lift pauses (``jobs.delete_pause``)."""
         return self.has_permission_to("delete", request)
 
     def button_urls(self) -> list[URLPattern]:
@@ -149,13 +149,13 @@ class PauseAdminMixin(ServiceFormMixin, ReadOnlyMixin):
         self.message_user(request, words, messages.SUCCESS)
         return self.to_list(request)
 
-    @admin.action(permissions=["resume"], description=_("Resume selected"))
+    @admin.action(permissions=["resume"], description=_("Lift selected pauses"))
     def resume_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for pause in Pause.objects.filter(pk__in=selected_ids(request)).select_related("project").order_by("pk"):
             self._resume(request, pause)
 
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Resume what one pause covers, and show the list."""
+        """Lift one pause, and show the list."""
         pause = self.get_row(request, object_id, may=self.has_resume_permission(request))
         if request.method != "POST":
             return self.to_page_of(pause)
@@ -165,11 +165,11 @@ class PauseAdminMixin(ServiceFormMixin, ReadOnlyMixin):
     def _resume(self, request: HttpRequest, pause: Pause) -> None:
         named = {"scope": scope_words(pause)}
         if not resume_jobs(action=pause.action, project=pause.project):
-            words = translated("Somebody else has resumed %(scope)s just now.") % named
+            words = translated("Somebody else has lifted the pause of %(scope)s just now.") % named
             self.message_user(request, words, messages.WARNING)
             return
-        self.log_change(request, pause, translated("Resumed %(scope)s.") % named)
-        words = translated("Resumed %(scope)s. What another pause covers stays paused.") % named
+        self.log_change(request, pause, translated("Lifted the pause of %(scope)s.") % named)
+        words = translated("Lifted the pause of %(scope)s. What another pause covers stays paused.") % named
         self.message_user(request, words, messages.SUCCESS)
 
 

@@ -141,7 +141,7 @@ def test_a_user_who_may_not_view_pauses_is_led_to_the_index():
     assert Pause.objects.exists()
 
 
-def test_the_button_resumes(client: Client, user: Any):
+def test_the_button_lifts_the_pause(client: Client, user: Any):
     made, other = make_pause(), make_pause(action="erase")
     page = text_of(client.get(url("pause_change", made.pk)))
 
@@ -150,12 +150,14 @@ def test_the_button_resumes(client: Client, user: Any):
     assert f'action="{url("pause_resume", made.pk)}"' in page
     assert list(Pause.objects.all()) == [other]
     assert response.url == url("pause_changelist")
-    assert messages_of(response) == ["Resumed jobs of action touch. What another pause covers stays paused."]
+    assert messages_of(response) == [
+        "Lifted the pause of jobs of action touch. What another pause covers stays paused."
+    ]
     entry = LogEntry.objects.get()
-    assert (entry.user_id, entry.get_change_message()) == (user.pk, "Resumed jobs of action touch.")
+    assert (entry.user_id, entry.get_change_message()) == (user.pk, "Lifted the pause of jobs of action touch.")
 
 
-def test_the_list_action_resumes_what_is_ticked(client: Client):
+def test_the_list_action_lifts_the_pauses_that_are_ticked(client: Client):
     made = [make_pause(action=name) for name in ("a", "b", "c")]
     chosen = {"action": "resume_selected", "index": 0, "_selected_action": [each.pk for each in made[:2]]}
 
@@ -170,5 +172,5 @@ def test_a_pause_that_somebody_else_lifted_is_reported_and_not_logged(client: Cl
 
     response = client.post(url("pause_resume", made.pk))
 
-    assert messages_of(response) == ["Somebody else has resumed jobs of action touch just now."]
+    assert messages_of(response) == ["Somebody else has lifted the pause of jobs of action touch just now."]
     assert not LogEntry.objects.exists()
