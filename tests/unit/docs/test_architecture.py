@@ -19,8 +19,8 @@ def names_in(body: list[ast.stmt], prefix: str = "") -> set[str]:
     return found.union(*(names_in(node.body, f"{node.name}.") for node in body if isinstance(node, ast.ClassDef)))
 
 
-def test_the_page_describes_five_trips():
-    assert len(re.findall(r"^## Trip \d: ", PAGE, re.MULTILINE)) == 5
+def test_the_page_describes_five_operations():
+    assert len(re.findall(r"^## Operation \d: ", PAGE, re.MULTILINE)) == 5
     assert len(PLACES) == len(re.findall(r"^\d+\. ", PAGE, re.MULTILINE)) + 1  # one is in a sentence
 
 
