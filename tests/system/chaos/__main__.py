@@ -25,7 +25,6 @@ COUNTS: Final = {
 
 
 def main() -> int:
-    """Run what was asked for; return 0 if every promise was kept."""
     chosen = parse_arguments()
     end_cleanly_on_sigterm()
     results = []
@@ -69,7 +68,6 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def run_part(server: Server | None, part: str, count: int, seed: int) -> dict[str, Any]:
-    """Run one part on a new database: of ``server``, or else in a file."""
     began = time.monotonic()
     with ExitStack() as stack:
         if server:

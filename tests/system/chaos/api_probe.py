@@ -61,7 +61,6 @@ class ApiProbe(threading.Thread):
         self._state = [state]  # a new object: two outages of one kind are two states
 
     def run(self) -> None:
-        """Call until :meth:`end`."""
         while not self._ended.wait(PACE_SECONDS):
             self._call("GET")
             self._create()
@@ -71,7 +70,6 @@ class ApiProbe(threading.Thread):
         self.join()
 
     def count_answers(self, state: str) -> dict[str, int]:
-        """Count the answers that came in ``state``, by method and status."""
         counts = Counter(f"{call.method} {call.status}" for call in self.calls if call.state == state)
         return dict(sorted(counts.items()))
 

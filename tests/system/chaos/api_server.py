@@ -29,7 +29,6 @@ class ApiServer(Process):
 
     @property
     def worker_pids(self) -> list[int]:
-        """The processes that answer calls."""
         return sorted(int(path.name) for path in self._pids.iterdir())
 
     def check_alive(self) -> None:

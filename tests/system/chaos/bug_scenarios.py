@@ -30,7 +30,6 @@ class Scenario:
         self._log = CallLog(cluster.calls / "scenario")
 
     def create(self, action: str, items: int, **options: Any) -> Job:
-        """Create a job that is to remove so many items."""
         intent = uuid4().hex
         Item.objects.bulk_create([Item(owner=intent) for _ in range(items)])
         self._log.write("create", intent=intent, items=items)
@@ -47,11 +46,9 @@ class Scenario:
         self._log.write("seen_after_cancel", job=job.pk, effects=effects, left=left)
 
     def await_hit(self, place: str) -> int:
-        """Wait until a process has met the fault at ``place``; return its id."""
         return int(until(lambda: self.cluster.find_hit(place), seconds=PATIENCE_SECONDS, what=place))
 
     def await_end(self, *processes: Process) -> None:
-        """Wait until these processes have ended by themselves."""
         for process in processes:
             process.wait(PATIENCE_SECONDS)
 

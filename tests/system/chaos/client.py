@@ -58,11 +58,7 @@ class Api:
         self._keys = keys
 
     def call(self, method: str, project: Any, path: str, body: dict[str, Any] | None = None) -> Answer:
-        """Make one call.
-
-        Raises:
-            Malformed: the answer is not as the API's answers are.
-        """
+        """Make one call; an answer that is not as the API's answers are is :class:`Malformed`."""
         headers = {"Authorization": f"Bearer {self._keys[project.key]}", "Content-Type": "application/json"}
         sent = None if body is None else json.dumps(body)
         line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS)

@@ -49,10 +49,6 @@ class Worker(Process):
         """Whether it lives and has started up; one that is killed while it imports proves nothing."""
         return self.is_alive and self.ready_text in self.log
 
-    @property
-    def is_busy(self) -> bool:
-        return bool(claims_of(self.pids))
-
 
 class Cluster:
     """Processes on one database. Every process started and every fault that happens is recorded for the checker."""
@@ -146,7 +142,6 @@ class Cluster:
         self._record_fault("client kill", pid=client.pid)
 
     def kill_server_process(self) -> None:
-        """Kill one of the processes that answer calls, whatever it does."""
         if self.server is not None and (pids := self.server.worker_pids):
             pid = self.random.choice(pids)
             os.kill(pid, signal.SIGKILL)
@@ -179,7 +174,6 @@ class Cluster:
         return None
 
     def let_go_on(self) -> None:
-        """Let the processes go on that were told to wait."""
         (self._control / GO).touch()
 
     def wake(self, pid: int, *, since: datetime) -> None:

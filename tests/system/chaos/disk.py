@@ -23,7 +23,6 @@ class SmallDisk:
         self.path = path
 
     def fill(self) -> None:
-        """Write a file until no block is free."""
         file = os.open(self.path / BALLAST, os.O_WRONLY | os.O_CREAT)
         try:
             for size in (MEGABYTE, 4096):
@@ -34,7 +33,6 @@ class SmallDisk:
             os.close(file)
 
     def empty(self) -> None:
-        """Remove that file."""
         (self.path / BALLAST).unlink(missing_ok=True)
 
 

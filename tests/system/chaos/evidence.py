@@ -61,7 +61,6 @@ class Evidence:
 
 
 def gather(calls: Path, finals_seen: dict[int, dict[str, Any]], faults: list[Fault], lives: list[Lifetime]) -> Evidence:
-    """Read the database and the call logs as they are now."""
     events: dict[int, list[dict[str, Any]]] = {}
     columns = ("job_id", "at", "what", "to_status", "attempt", "actor", "note")
     for event in JobEvent.objects.order_by("id").values(*columns):
@@ -80,6 +79,5 @@ def gather(calls: Path, finals_seen: dict[int, dict[str, Any]], faults: list[Fau
 
 
 def claims_of(pids: list[int]) -> Claims:
-    """Return the claims that these processes have now."""
     running = Job.objects.filter(status="running").values_list("pk", "attempt", "worker") if pids else ()
     return tuple((pk, attempt) for pk, attempt, worker in running if int(worker.split(":")[1]) in pids)

@@ -79,11 +79,7 @@ class HostClock:
 
 
 def find_library() -> Path:
-    """Return libfaketime's shared library, from the package of that name.
-
-    Raises:
-        NoFakeClock: it is not there.
-    """
+    """Return libfaketime's shared library, from the package of that name."""
     found = importlib.util.find_spec("libfaketime")  # without running it
     places = list(found.submodule_search_locations or ()) if found else []
     path = Path(*places[:1], "vendor", "libfaketime", "src", "libfaketime.so.1")

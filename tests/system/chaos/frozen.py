@@ -19,19 +19,16 @@ def await_stop(pid: int) -> None:
     If one had it, nobody could write until the process wakes: a known limit, and not what a freeze is to show.
     """
     while True:
-        until(lambda: has_stopped(pid), seconds=STOP_SECONDS, what="a process to stop")
+        # Whether all of its threads have stopped since this was last true.
+        until(
+            lambda: os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG), seconds=STOP_SECONDS, what="a process to stop"
+        )
         if connection.vendor != "sqlite" or is_writable():
             return
         os.kill(pid, signal.SIGCONT)
 
 
-def has_stopped(pid: int) -> bool:
-    """Whether all threads of a process have stopped since this was last true."""
-    return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG) is not None
-
-
 def is_writable() -> bool:
-    """Whether SQLite's write lock can be had."""
     own = sqlite3.connect(connection.settings_dict["NAME"], timeout=LOCK_SECONDS, isolation_level=None)
     try:
         own.execute("BEGIN IMMEDIATE")

@@ -31,7 +31,6 @@ def consume(job: JobContext) -> None:
 
 @action("consume_verified", description="Consume {reference_id}", public=True, **PATIENT)
 def consume_verified(job: JobContext) -> None:
-    """Consume, and verify that no item is left."""
     consume(job)
     job.verify("items", Item.objects.filter(owner=job.reference_id))
 

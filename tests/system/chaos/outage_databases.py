@@ -37,8 +37,6 @@ Outages = dict[str, tuple[Callable[[], AbstractContextManager[None]], tuple[floa
 
 
 class OutageDatabase:
-    """A database at ``url``, and the outages that it can have here."""
-
     def __init__(self, url: str, outages: Outages, needing_disk: Outages, no_disk: str) -> None:
         self.url = url
         self.outages = outages if no_disk else {**outages, **needing_disk}

@@ -16,7 +16,6 @@ HEAD: Final = (
 
 
 def write_table(results: list[dict[str, Any]]) -> None:
-    """Replace what stands between the markers."""
     before, rest = PAGE.read_text().split(BEGIN)
     _, after = rest.split(END)
     lines = "\n".join([*HEAD, *map(row, results)])
@@ -40,7 +39,6 @@ def row(result: dict[str, Any]) -> str:
 
 
 def faults_of(result: dict[str, Any]) -> str:
-    """Return how many faults of each kind were injected, and what was left out."""
     if "races" in result:
         return f"{result['races']:,} races"
     injected = [f"{count:,} {kind}" for kind, count in sorted(result.get("faults", {}).items())]

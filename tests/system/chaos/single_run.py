@@ -24,7 +24,6 @@ KINDS: Final = ("kills", "matrix", "freezes", "races", "outages", "celery", "sce
 
 
 def run_in_process(database_url: str, kind: str, *options: str) -> dict[str, Any]:
-    """Run in a new process, print what it prints, and return its result."""
     command = [sys.executable, "-m", "tests.system.chaos.single_run", kind, *options]
     environment = {**os.environ, "DATABASE_URL": database_url}
     last = ""
@@ -42,7 +41,6 @@ def run_in_process(database_url: str, kind: str, *options: str) -> dict[str, Any
 
 
 def main() -> int:
-    """Run once; return 0 if nothing was found."""
     parser = argparse.ArgumentParser(prog="tests.system.chaos.single_run", description=__doc__)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--count", type=int, default=1)
@@ -70,7 +68,6 @@ def main() -> int:
 
 
 def run(chosen: argparse.Namespace, directory: Path, database: OutageDatabase | None) -> dict[str, Any]:
-    """Run what was asked for."""
     # They need the apps.
     from tests.system.chaos import bug_scenarios, cancel_races, celery_kills, outage_run, worker_faults, wrong_clocks
 

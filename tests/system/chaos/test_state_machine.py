@@ -28,8 +28,6 @@ EXAMPLES, STEPS = 25, 40
 
 @dataclass
 class Model:
-    """The expected state of a job."""
-
     reference: str
     status: str = "scheduled"
     is_due: bool = True

@@ -11,7 +11,7 @@ from jobs.models import Job
 from tests.support.concurrency import TimedOut, until
 from tests.system.chaos.checker import Verdict, percentiles
 from tests.system.chaos.cluster import READY_SECONDS, Cluster, now, running_cluster
-from tests.system.chaos.evidence import Claims
+from tests.system.chaos.evidence import Claims, claims_of
 from tests.system.chaos.faults import PLACES
 
 WORKERS: Final = 4
@@ -71,7 +71,7 @@ def is_hit(cluster: Cluster, place: str) -> bool:
         return True
     keep_load(cluster)
     if place == "rescue.half_way" and not Job.objects.expired().exists() and cluster.random.random() < 0.02:
-        busy = [worker for worker in cluster.workers if worker.is_busy]
+        busy = [worker for worker in cluster.workers if claims_of(worker.pids)]
         if busy:
             cluster.kill(cluster.random.choice(busy))
     return False
@@ -114,7 +114,6 @@ def await_load(cluster: Cluster) -> None:
 
 
 def are_taken_over(claims: Claims) -> bool:
-    """Whether none of these attempts is the current one any more."""
     return not any(Job.objects.filter(pk=pk, attempt=attempt, status="running").exists() for pk, attempt in claims)
 
 
