@@ -25,8 +25,6 @@ AIM_PICK_UP_MS: Final = {"PostgreSQL": 10, "SQLite": 150}
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
-
     rounds: int = 3
     jobs: int = 6_000
     samples: int = 60
@@ -37,7 +35,6 @@ QUICK: Final = Size(rounds=3, jobs=1_000, samples=20, rows=50_000)
 
 
 def main() -> int:
-    """Measure what was asked for; return the exit status."""
     parser = parser_of("tests.benchmarks", __doc__)
     parser.add_argument("--only", default="a,b,c,d", help="comma list of what to measure (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="fewer jobs, samples and rows")
@@ -53,7 +50,6 @@ def main() -> int:
 
 
 def run(sections: set[str], size: Size, postgresql: str, sqlite: str) -> None:
-    """Measure and print, section by section."""
     migrate(postgresql)
     migrate(sqlite)
     table = Table("", ("jobs", 12), ("raw", 12), ("ratio", 8))
@@ -73,7 +69,6 @@ def run(sections: set[str], size: Size, postgresql: str, sqlite: str) -> None:
 
 
 def print_rates(table: Table, threads: int, size: Size, url: str) -> None:
-    """Measure and print section a for a number of threads."""
     raw, ours = [], []
     for _ in range(size.rounds):
         raw.append(measure("raw_rate", url, jobs=size.jobs, threads=threads))
@@ -82,7 +77,6 @@ def print_rates(table: Table, threads: int, size: Size, url: str) -> None:
 
 
 def print_pick_up(table: Table, database: str, size: Size, url: str) -> None:
-    """Measure and print section b for a database."""
     waits = measure("pick_up", url, samples=size.samples)
     p99 = quantiles(waits, n=100, method="inclusive")[98]
     missed = above(median(waits), AIM_PICK_UP_MS[database], " ms at p50")
@@ -91,7 +85,6 @@ def print_pick_up(table: Table, database: str, size: Size, url: str) -> None:
 
 
 def print_erase(table: Table, size: Size, url: str) -> None:
-    """Measure and print section c."""
     raw, ours = [], []
     for _ in range(size.rounds):
         raw.append(measure("raw_delete", url, rows=size.rows))

@@ -25,18 +25,20 @@ AIM_JOB_KIB: Final = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One page: the milliseconds of each round, its queries and its size."""
-
     times: list[float]
     queries: int
     kib: float
 
 
 def run(_: str, project: Any, rows: int) -> None:
-    """Measure and print, section by section."""
+    from django.contrib.auth import get_user_model
+    from django.test import Client
+    from django.urls import reverse
+
     from jobs.models import Job
 
-    client = logged_in()
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("benchmarks"))
     first_id, last_id = (Job.objects.order_by(order).values_list("pk", flat=True)[0] for order in ("pk", "-pk"))
     table = Table("page", ("ms", 8), ("worst", 8), ("queries", 9), ("KiB", 6), width=58, last=" aim")
     for query in queries(project, rows, first_id, last_id):
@@ -46,7 +48,10 @@ def run(_: str, project: Any, rows: int) -> None:
         for what, value, aim in (("queries", measured.queries, AIM_JOB_QUERIES), ("KiB", measured.kib, AIM_JOB_KIB)):
             table.row("", "", "", "", f"{value:.0f}", remark=f" {aim} {what} {'kept' if value <= aim else 'MISSED'}")
     fill_statistics()
-    print_overview(table, client)
+    for span in ("1h", "24h", "7d"):
+        print_page(
+            table, client, f"overview, {span}", f"{reverse('admin:jobs_job_overview')}?span={span}", AIM_OVERVIEW_MS
+        )
 
 
 def queries(project: Any, rows: int, first_id: int, last_id: int) -> list[str]:
@@ -100,18 +105,7 @@ def fill_statistics() -> None:
     )
 
 
-def logged_in() -> Any:
-    """Return a test client in which a superuser has logged in."""
-    from django.contrib.auth import get_user_model
-    from django.test import Client
-
-    client = Client()
-    client.force_login(get_user_model().objects.create_superuser("benchmarks"))
-    return client
-
-
 def print_page(table: Table, client: Any, name: str, path: str, aim_ms: int) -> Measured:
-    """Measure a page and print what it took."""
     measured = measure(client, path)
     middle, kib = median(measured.times), f"{measured.kib:.0f}"
     remark = f" {aim_ms} ms {'kept' if middle <= aim_ms else 'MISSED'}"
@@ -120,11 +114,7 @@ def print_page(table: Table, client: Any, name: str, path: str, aim_ms: int) -> 
 
 
 def measure(client: Any, path: str) -> Measured:
-    """Get a page ``ROUNDS`` times, after once that is not counted.
-
-    Raises:
-        MeasureFailed: the answer is no success.
-    """
+    """Get a page ``ROUNDS`` times, after once that is not counted; it must be there."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -141,15 +131,6 @@ def timed(client: Any, path: str) -> float:
     begun = time.perf_counter()
     client.get(path)
     return (time.perf_counter() - begun) * 1000
-
-
-def print_overview(table: Table, client: Any) -> None:
-    """Measure the overview over each span."""
-    from django.urls import reverse
-
-    path = reverse("admin:jobs_job_overview")
-    for span in ("1h", "24h", "7d"):
-        print_page(table, client, f"overview, {span}", f"{path}?span={span}", AIM_OVERVIEW_MS)
 
 
 if __name__ == "__main__":

@@ -14,14 +14,12 @@ from tests.benchmarks.models import BareJob
 
 @task
 def work(pk: int) -> None:
-    """Make the two updates."""
     if BareJob.objects.filter(pk=pk, status="scheduled").update(status="running", started_at=timezone.now()):
         BareJob.objects.filter(pk=pk, status="running").update(status="completed", finished_at=timezone.now())
 
 
 @task
 def say(sample: int) -> None:
-    """Write down when it began."""
     tell(f"{sample} {time.monotonic_ns()}")
 
 

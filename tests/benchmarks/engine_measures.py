@@ -88,11 +88,7 @@ def bare_pick_up(*, samples: int) -> list[float]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until ``condition`` is true, asking rarely, as each time costs the database what is measured.
-
-    Raises:
-        MeasureFailed: it never was.
-    """
+    """Wait until ``condition`` is true, asking rarely, as each time costs the database what is measured."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > deadline:

@@ -24,8 +24,6 @@ measure_engine: Final = partial(measure, module="tests.benchmarks.engine_measure
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
-
     rounds: int = 3
     jobs: int = 1_000
     samples: int = 30
@@ -37,7 +35,6 @@ ENGINES: Final = {"embedded": (1, 4), "tasks_db": (1, 2), "celery": (1, 2)}
 
 
 def main() -> int:
-    """Measure what can be measured here; return the exit status."""
     parser = parser_of("tests.benchmarks.engines", __doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, jobs and samples")
     parser.add_argument("--only", default=",".join(ENGINES), help="comma list (default: %(default)s)")
@@ -55,7 +52,6 @@ def main() -> int:
 
 
 def run(wanted: list[str], size: Size, url: str) -> None:
-    """Measure and print, engine by engine."""
     os.environ["BENCHMARK_ENGINE"] = "embedded"
     migrate(url, settings=SETTINGS)
     table = Table("", ("jobs", 12), ("bare", 12), ("ratio", 8))
@@ -77,7 +73,6 @@ def missing(engine: str) -> str:
 
 
 def print_rates(table: Table, engine: str, count: int, size: Size, url: str) -> None:
-    """Measure and print the rates of an engine with so many processes or threads."""
     ours, bare = [], []
     for _ in range(size.rounds):
         if engine == "embedded":
@@ -89,7 +84,6 @@ def print_rates(table: Table, engine: str, count: int, size: Size, url: str) -> 
 
 
 def print_pick_up(table: Table, engine: str, size: Size, url: str) -> None:
-    """Measure and print how long an idle engine takes to begin a job."""
     ours = measure_engine("jobs_pick_up", url, samples=size.samples)
     bare = [] if engine == "embedded" else measure_engine("bare_pick_up", url, samples=size.samples)
     table.row(

@@ -32,18 +32,12 @@ REQUEST: Final = (("request ms", 12), ("ratio", 8))
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Calls a WSGI callable as a server would, for one project and key."""
-
     application: Callable[..., Any]
     project_key: str
     secret: str
 
     def get(self, path: str) -> float:
-        """Ask for ``/jobs…``; return the milliseconds.
-
-        Raises:
-            MeasureFailed: the answer is no success.
-        """
+        """Ask for ``/jobs…``, which must succeed; return the milliseconds."""
         where, _, query = path.partition("?")
         status: list[str] = []
         environ = {
@@ -63,7 +57,6 @@ class Caller:
 
 
 def run(url: str, project: Any, rows: int) -> None:
-    """Measure and print, section by section."""
     from jobs.models import Job
     from jobs.services.tenants.api_keys import create_api_key
     from jobsite.wsgi import application
@@ -84,7 +77,6 @@ def run(url: str, project: Any, rows: int) -> None:
 
 
 def print_counting() -> None:
-    """Count the blocks of ids, as a worker's maintenance does bit by bit."""
     from jobs.stats.block_counts import BlockCounter
 
     counter, begun, blocks = BlockCounter(), time.monotonic(), 0
@@ -122,7 +114,6 @@ def first_pages(rows: int) -> dict[str, str]:
 
 
 def print_first_pages(ours: Caller, project: Any, rows: int) -> None:
-    """Measure first pages beside the first page without a filter, as requests and as SQL alone."""
     table = Table("first page of 50", *REQUEST, ("SQL ms", 10), ("ratio", 8))
     base = statement_of("", project)
     for name, query in first_pages(rows).items():

@@ -35,11 +35,7 @@ def worker_rate(*, jobs: int, threads: int) -> float:
 
 
 def completed(jobs: int) -> tuple[Any, datetime]:
-    """Return the completed jobs, and the instant of the last finish.
-
-    Raises:
-        MeasureFailed: not all ``jobs`` were completed at the first attempt.
-    """
+    """Return the completed jobs, and the instant of the last finish; all must have needed one attempt."""
     done = Job.objects.filter(status="completed", attempt=1)
     if done.count() != jobs:
         raise MeasureFailed(f"{done.count()} of {jobs} jobs were completed at once")
@@ -47,7 +43,6 @@ def completed(jobs: int) -> tuple[Any, datetime]:
 
 
 def raw_rate(*, jobs: int, threads: int) -> float:
-    """Return the rows per second of the hand-written loop."""
     return raw.rate(os.environ["DATABASE_URL"], jobs=jobs, threads=threads)
 
 

@@ -46,27 +46,16 @@ def worker_command(*options: str, threads: int) -> list[str]:
 
 
 def drain(*, threads: int) -> None:
-    """Let a worker run all jobs that are due.
-
-    Raises:
-        MeasureFailed: it did not end well.
-    """
+    """Let a worker run all jobs that are due."""
     with running(worker_command("--drain", threads=threads)) as (worker,):
         if worker.wait(MEASURE_SECONDS):
             raise MeasureFailed(worker.log)
 
 
 def measure(name: str, database_url: str, *, module: str = MEASURES, settings: str = SETTINGS, **arguments: Any) -> Any:
-    """Run one measure on a database; return what it printed.
-
-    Raises:
-        MeasureFailed: it failed.
-    """
+    """Run one measure on a database; return what it printed."""
     command = ("-m", "tests.support.django_program", module, name, json.dumps(arguments))
-    done = run_python(*command, settings=settings, timeout=MEASURE_SECONDS, DATABASE_URL=database_url)
-    if done.returncode:
-        raise MeasureFailed(done.stdout + done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(_run_to_end(*command, settings=settings, database_url=database_url).splitlines()[-1])
 
 
 def print_measure(measures: Mapping[str, Callable[..., Any]]) -> None:
@@ -75,12 +64,11 @@ def print_measure(measures: Mapping[str, Callable[..., Any]]) -> None:
 
 
 def migrate(database_url: str, *, settings: str = SETTINGS) -> None:
-    """Create all tables.
+    _run_to_end("manage.py", "migrate", "--run-syncdb", "--verbosity=0", settings=settings, database_url=database_url)
 
-    Raises:
-        MeasureFailed: it failed.
-    """
-    command = ("manage.py", "migrate", "--run-syncdb", "--verbosity=0")
-    done = run_python(*command, settings=settings, DATABASE_URL=database_url)
+
+def _run_to_end(*command: str, settings: str, database_url: str) -> str:
+    done = run_python(*command, settings=settings, timeout=MEASURE_SECONDS, DATABASE_URL=database_url)
     if done.returncode:
         raise MeasureFailed(done.stdout + done.stderr)
+    return done.stdout

@@ -41,7 +41,6 @@ def run_on_postgresql(database: str, run: Callable[[str], None]) -> int:
 
 
 def print_facts(server: Server) -> None:
-    """Print the machine and the versions that the figures are of."""
     cores, load = os.cpu_count() or 1, os.getloadavg()[0]
     versions = f"Python {platform.python_version()}, Django {django.get_version()}, psycopg {psycopg.__version__}"
     print(f"{cores} cores ({platform.machine()}), {versions}, {server}, SQLite {sqlite3.sqlite_version}")
@@ -100,5 +99,4 @@ class Table:
 
 
 def above(value: float, aim: float, unit: str = "") -> str:
-    """Return a remark if the value is above the aim."""
     return "" if value <= aim else f"ABOVE THE AIM of {aim:g}{unit}"

@@ -20,7 +20,6 @@ FILL: Final = """
 
 
 def make_project() -> Any:
-    """Return the one project of the benchmarks."""
     organization, _ = Organization.objects.get_or_create(name="Benchmarks")
     project, _ = get_project_model()._default_manager.get_or_create(organization=organization, name="Benchmarks")
     return project
@@ -46,7 +45,6 @@ def fill_visits(table: str, *, user: str, count: int) -> None:
 
 
 def empty(*tables: str) -> None:
-    """Remove all rows."""
     if connection.vendor == "postgresql":
         execute(f"TRUNCATE {', '.join(tables)} CASCADE")
     else:
@@ -55,6 +53,5 @@ def empty(*tables: str) -> None:
 
 
 def execute(sql: str, *params: Any) -> None:
-    """Run one statement."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params or None)

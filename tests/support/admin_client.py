@@ -31,7 +31,6 @@ def make_staff(*codenames: str, superuser: bool = False) -> Any:
 
 
 def client_of(user: Any | None, **how: Any) -> Client:
-    """Return a browser in which ``user`` has logged in, or nobody."""
     client = Client(**how)
     if user is not None:
         client.force_login(user)
@@ -52,12 +51,10 @@ def text_of(response: Any) -> str:
 
 
 def messages_of(response: Any) -> list[str]:
-    """Return the messages that the next page will show."""
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 
 def queries_of(client: Client, *addresses: str) -> list[str]:
-    """Return the SQL statements by which these pages are made."""
     with CaptureQueriesContext(connection) as captured:
         for address in addresses:
             assert client.get(address).status_code == 200, address
@@ -65,19 +62,16 @@ def queries_of(client: Client, *addresses: str) -> list[str]:
 
 
 def list_of(client: Client, **query: Any) -> Any:
-    """Return the response with the list of jobs; the query is that of its address."""
     response = client.get(url("job_changelist"), query)
     assert response.status_code == 200, response
     return response
 
 
 def listed(client: Client, **query: Any) -> list[int]:
-    """Return the ids of the jobs in the list, in its order."""
     return [job.pk for job in list_of(client, **query).context["cl"].result_list]
 
 
 def page_of(client: Client, job: Any, query: str = "") -> str:
-    """Return a job's page as it is sent."""
     response = client.get(url("job_change", job.pk) + query)
     assert response.status_code == 200
     return text_of(response)

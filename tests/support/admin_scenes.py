@@ -24,8 +24,6 @@ MANY: Final = 60  # more than a page of the list
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """The rows: a job for each status, one that is held, and a pause."""
-
     jobs: dict[str, Job]
     pause: Pause
 
@@ -51,7 +49,6 @@ def make_scene() -> Scene:
 
 
 def paths(scene: Scene, site: Site) -> list[str]:
-    """Return the addresses of all pages."""
     names = ("job", "apikey", "organization", "project", "pause")
     lists = [reverse(f"admin:jobs_{name}_changelist") for name in names]
     jobs, overview = lists[0], reverse("admin:jobs_job_overview")
@@ -81,7 +78,6 @@ def tour(visitor: Visit, scene: Scene, site: Site) -> Iterator[str]:
 
 
 def bulk_tour(visitor: Visit) -> Iterator[str]:
-    """Make bulk changes of ticked jobs and of all that match."""
     page, jobs = visitor.page, reverse("admin:jobs_job_changelist")
     visitor.open(f"{jobs}?status=scheduled")
     page.locator("#result_list tbody input[name=_selected_action]").first.check()
@@ -103,7 +99,6 @@ def bulk_tour(visitor: Visit) -> Iterator[str]:
 
 
 def intervention_tour(visitor: Visit, scene: Scene) -> Iterator[str]:
-    """Retry a job; disable an organization."""
     failed = scene.jobs["failed"]
     visitor.open(reverse("admin:jobs_job_change", args=[failed.pk]))
     visitor.page.click("summary:has-text('Retry this job')")
@@ -117,7 +112,6 @@ def intervention_tour(visitor: Visit, scene: Scene) -> Iterator[str]:
 
 
 def key_tour(visitor: Visit, site: Site) -> Iterator[str]:
-    """Replace a key, then revoke all keys."""
     visitor.open(reverse("admin:jobs_apikey_change", args=[site.key_id]))
     visitor.page.click("summary:has-text('Replace this key')")
     visitor.press("button:has-text('Replace the key')")

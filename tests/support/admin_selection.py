@@ -39,7 +39,6 @@ def changeable(change: str, **columns: Any) -> Job:
 
 
 def requested_change() -> BulkChange:
-    """Return what the job that changes others was asked for."""
     return BulkChange.from_parameters(Job.objects.get(action="change_jobs").parameters)
 
 

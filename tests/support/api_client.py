@@ -35,7 +35,6 @@ class Api:
 
 
 def ids_of(response: Any) -> list[int]:
-    """Return the ids of the jobs in a list."""
     return [job["jobId"] for job in response.json()["data"]]
 
 

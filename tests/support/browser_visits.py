@@ -24,7 +24,6 @@ class Visit:
     complaints: list[str]
 
     def open(self, path: str) -> None:
-        """Open a page, which must answer with 200."""
         answer = self.page.goto(f"{self.address}{path}")
         assert answer is not None
         assert answer.status == 200, (path, answer.status)
@@ -45,9 +44,18 @@ class Visit:
         raise AssertionError(f"no key leads to {selector}")
 
     def enter(self) -> None:
-        """Press Enter, which opens another page."""
         with self.page.expect_navigation():
             self.page.keyboard.press("Enter")
+
+
+def complaints_of(page: Page, address: str) -> list[str]:
+    """Return a list that grows by each message of the console, each dialog and each request to somebody else."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(f"{page.url}: {message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: error: {error}"))
+    page.on("dialog", lambda dialog: (complaints.append(f"{page.url}: dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda request: request.url.startswith(address) or complaints.append(f"asked {request.url}"))
+    return complaints
 
 
 def visit(browser: Browser, address: str, **how: Any) -> Visit:
@@ -57,12 +65,7 @@ def visit(browser: Browser, address: str, **how: Any) -> Visit:
         users.objects.create_superuser(STAFF, password=PASSWORD)
     context = browser.new_context(**how)
     page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(f"{page.url}: {message.type}: {message.text}"))
-    page.on("pageerror", lambda error: complaints.append(f"{page.url}: error: {error}"))
-    page.on("dialog", lambda dialog: (complaints.append(f"{page.url}: dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("request", lambda request: request.url.startswith(address) or complaints.append(f"asked {request.url}"))
-    visitor = Visit(context=context, page=page, address=address, complaints=complaints)
+    visitor = Visit(context=context, page=page, address=address, complaints=complaints_of(page, address))
     visitor.open("/admin/login/")
     page.fill("#id_username", STAFF)
     page.fill("#id_password", PASSWORD)

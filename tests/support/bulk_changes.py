@@ -28,12 +28,10 @@ def make_bulk_change(change: Change = Change.CANCEL, **wanted: Any) -> BulkChang
 
 
 def request(staff_project: Any, change: Change = Change.CANCEL, **wanted: Any) -> Job:
-    """Return the scheduled job ``change_jobs`` for a bulk change."""
     return bulk_change.request_change(make_bulk_change(change, **wanted), project=staff_project)
 
 
 def run(job: Job) -> Job:
-    """Run one attempt of the job ``change_jobs``; return the row afterwards."""
     Job.objects.filter(pk=job.pk).update(due_at=LONG_AGO)
     with engine_transaction():
         (claimed,) = transitions.claim(
@@ -45,7 +43,6 @@ def run(job: Job) -> Job:
 
 
 def counts_of(job: Job) -> dict[str, int]:
-    """Return the counts of the receipt."""
     return {store: entry["done"] for store, entry in job.receipt["stores"].items() if entry.get("done")}
 
 

@@ -9,12 +9,10 @@ from django.core.management import CommandError, call_command
 
 
 def run(*words: str) -> str:
-    """Run a command; return what it prints on stdout."""
     return run_with_status(*words)[0]
 
 
 def run_with_status(*words: str) -> tuple[str, int]:
-    """Run a command; return what it prints on stdout, and its exit status."""
     output = StringIO()
     try:
         call_command(*words, stdout=output, stderr=StringIO())
@@ -32,7 +30,6 @@ def run_json(*words: str) -> dict[str, Any]:
 
 
 def error_of(*words: str) -> str:
-    """Run a command that fails; return its error."""
     with pytest.raises(CommandError) as caught:
         run(*words)
     return str(caught.value)

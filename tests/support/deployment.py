@@ -74,7 +74,6 @@ class Stage:
     instructions: list[tuple[str, str]] = field(default_factory=list)
 
     def last(self, word: str) -> str:
-        """Return what the last instruction of this kind says."""
         return [said for found, said in self.instructions if found == word][-1]
 
     def listed(self, word: str) -> list[str]:
@@ -83,7 +82,6 @@ class Stage:
 
 
 def stages() -> list[Stage]:
-    """Return the stages of the Dockerfile."""
     text = re.sub(r"^#.*\n", "", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
     found: list[Stage] = []
     for line in text.replace("\\\n", " ").splitlines():
@@ -97,11 +95,7 @@ def stages() -> list[Stage]:
 
 
 def exec_form(said: str) -> list[str]:
-    """Return the list in an instruction in exec form, behind options and ``CMD``.
-
-    Raises:
-        ValueError: it is in shell form.
-    """
+    """Return the list in an instruction in exec form, behind options and ``CMD``; shell form is an error."""
     start = said.find("[")
     if start < 0:
         raise ValueError(f"not in exec form: {said}")

@@ -38,7 +38,6 @@ def snippets(page: str) -> dict[str, str]:
 
 
 def snippet(page: str, title: str) -> str:
-    """Return one of them."""
     return snippets(page)[title]
 
 
@@ -85,6 +84,5 @@ def commands() -> list[tuple[str, str]]:
 
 
 def links(path: Path) -> list[str]:
-    """Return the targets of a page's relative links."""
     targets = re.findall(r"\]\(([^)\s]+)\)", path.read_text())
     return [target for target in targets if "://" not in target and not target.startswith("#")]

@@ -48,11 +48,7 @@ def host_migrations(directory: Path, settings: str) -> Path:
 
 
 def run_tests(*paths: str, settings: str) -> None:
-    """Run tests with other settings, on a test database of their own; fail if one of them does.
-
-    Raises:
-        AssertionError: a test failed, or none was found.
-    """
+    """Run tests with other settings, on a test database of their own; fail if one of them does, or none is found."""
     # tests.run drops all databases with this prefix.
     name = f"{TEST_RUN}_{settings.rpartition('_')[2]}_{uuid4().hex[:6]}"
     options = ["-q", "-p", "no:cacheprovider", "--maxfail=10", f"--ds={settings}"]

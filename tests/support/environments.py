@@ -31,7 +31,6 @@ def required_python(pair: Pair) -> str:
 
 
 def make_environment(directory: Path, *, python: str, packages: list[str]) -> Path:
-    """Make a virtual environment with ``packages``; return its Python."""
     run([python, "-m", "venv", str(directory)], cwd=directory.parent)
     made = directory / "bin" / "python"
     install(made, packages)
@@ -39,7 +38,6 @@ def make_environment(directory: Path, *, python: str, packages: list[str]) -> Pa
 
 
 def install(python: Path, packages: list[str]) -> None:
-    """Install packages with pip."""
     options = ["--quiet", "--disable-pip-version-check", "--no-warn-script-location"]
     run([str(python), "-m", "pip", "install", *options, *packages], cwd=python.parent)
 

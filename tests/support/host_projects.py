@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -20,13 +21,11 @@ ACTION: Final = re.findall(r"```python\n(# shop/job_actions.py.*?)```", README, 
 
 
 def only(pattern: str, text: str = INTERVENTIONS) -> str:
-    """Return the only match of ``pattern``."""
     (found,) = re.findall(pattern, text, re.DOTALL)
     return str(found)
 
 
 def build_wheel(directory: Path) -> Path:
-    """Build the wheel; return its path."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
     run(command, cwd=ROOT, env=dict(os.environ))
     (wheel,) = directory.glob("*.whl")
@@ -34,12 +33,10 @@ def build_wheel(directory: Path) -> Path:
 
 
 def sqlite_database(directory: Path) -> dict[str, Any]:
-    """Return what a host on SQLite has in ``DATABASES``."""
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(directory / "host.sqlite3")}
 
 
 def postgresql_database(url: str) -> dict[str, Any]:
-    """Return what a host on PostgreSQL has in ``DATABASES``."""
     parts = urlsplit(url)
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -62,16 +59,13 @@ class Host:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of its processes."""
         strict = {"PYTHONWARNINGS": "error", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(self.directory)}
         return {**CLEAN, **strict, "HOST_DATABASE": json.dumps(self.database)}
 
     def manage(self, *arguments: str) -> str:
-        """Run ``manage.py``; return what it printed."""
         return self.run("manage.py", *arguments)
 
     def run(self, *arguments: str) -> str:
-        """Run the host's Python; return what it printed."""
         return run([str(self.python), *arguments], cwd=self.directory, env=self.environment)
 
     def console(self) -> str:
@@ -79,11 +73,10 @@ class Host:
         lines = only(r"```console\n(.*?)```").splitlines()
         commands = [line.split("manage.py ")[1] for line in lines if line.strip()]
         assert [command.split()[0] for command in commands] == ["createproject", "createapikey"]
-        return "".join(self.manage(*map(str, _words(command))) for command in commands)
+        return "".join(self.manage(*shlex.split(command)) for command in commands)
 
 
 def copy_host(name: str, directory: Path, *, python: Path, database: dict[str, Any]) -> Host:
-    """Copy a host project and apply the README to it."""
     target = directory / name
     shutil.copytree(HOSTS / name, target, ignore=shutil.ignore_patterns("__pycache__"))
     for program in ("contract.py", "people.py", "staff.py"):
@@ -111,7 +104,3 @@ def _follow_readme(host: Host) -> None:
 
 def _append(path: Path, lines: list[str]) -> None:
     path.write_text("\n".join([path.read_text().rstrip(), "", *lines, ""]))
-
-
-def _words(command: str) -> list[str]:
-    return [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', command)]

@@ -42,7 +42,6 @@ class Answer:
 
 
 def database_url() -> str:
-    """Return the address of the test database, which another process can open."""
     database = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{Path(database['NAME']).resolve()}"
@@ -77,17 +76,12 @@ def running_server(log: IO[bytes] | None = None) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens at."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def wait_until_it_answers(port: int, server: "subprocess.Popen[bytes]") -> None:
-    """Wait until a server takes connections.
-
-    Raises:
-        RuntimeError: it has ended, or does not in ``START_SECONDS``.
-    """
+    """Wait until a server takes connections, ``START_SECONDS`` at most."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.poll() is None:
         try:
@@ -102,7 +96,6 @@ def wait_until_it_answers(port: int, server: "subprocess.Popen[bytes]") -> None:
 def request(
     port: int, path: str, *headers: str, method: str = "GET", host: str = "localhost", body: str = ""
 ) -> "Answer":
-    """Send one request over a connection of its own; return the answer."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers]
     lines += [f"Content-Length: {len(body)}", "", body]
     return send(port, "\r\n".join(lines).encode())

@@ -12,8 +12,6 @@ from typing import Final
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A Python and a Django that go together."""
-
     python: str
     django: str
     """What pip is asked for."""

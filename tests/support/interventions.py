@@ -24,7 +24,6 @@ def make_failed(**columns: Any) -> Job:
 
 
 def retry(job: Job, **named: Any) -> Job:
-    """Retry a failed job as staff do."""
     return retry_job(job.pk, project=job.project, **{"actor": STAFF, "reason": "They asked.", **named})
 
 
@@ -43,11 +42,9 @@ class Intervention:
         return self.name
 
     def make(self, **what_matters: Any) -> Job:
-        """Insert a job for which it is possible."""
         return make_job(**{**self.columns, **what_matters})
 
     def apply(self, job: Job, **named: Any) -> bool:
-        """Apply the transition."""
         return self.transition(
             job.pk, **{"project": job.project, "actor": STAFF, "reason": "They asked.", "now": T, **named}
         )

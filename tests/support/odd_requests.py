@@ -24,7 +24,6 @@ class Odd:
     body: bytes = b""
 
     def __str__(self) -> str:
-        """Return a name for the test."""
         headers = " ".join(f"{name}={value}" for name, value in self.headers.items())
         return f"{self.status} {self.method} {self.target} {headers} {self.body!r}"[:90]
 

@@ -20,7 +20,6 @@ JOBS: Final = "/admin/jobs/job/"
 
 
 def log_in(page: Page, address: str, password: str) -> None:
-    """Log in as the demo's staff."""
     page.goto(f"{address}/admin/login/?next={JOBS}")
     page.fill("#id_username", "admin")
     page.fill("#id_password", password)
@@ -55,7 +54,6 @@ PAGES: Final = {
 
 
 def take(address: str, password: str, chromium: str) -> None:
-    """Take all of them."""
     schemes: list[Literal["light", "dark"]] = ["light", "dark"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])

@@ -19,7 +19,6 @@ _SCAN = re.compile("Seq Scan on jobs_job|SCAN jobs_job(?! USING INDEX jobs_job_w
 
 
 def plans_on_jobs(captured: CaptureQueriesContext) -> list[str]:
-    """Return the plans of those statements that name the table of jobs."""
     return [plan_of(query["sql"]) for query in list(captured.captured_queries) if _ON_JOBS.search(query["sql"])]
 
 
@@ -37,7 +36,6 @@ def plan_of(sql: str) -> str:
 
 
 def scans(plans: Iterable[str]) -> list[str]:
-    """Return those plans that read the whole table of jobs."""
     return [plan for plan in plans if _SCAN.search(plan)]
 
 
@@ -54,6 +52,5 @@ def fill_table() -> None:
 
 
 def analyze() -> None:
-    """Bring the planner's statistics up to date."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")

@@ -37,7 +37,6 @@ class Server:
         return f"PostgreSQL {self.version}, {self.origin}"
 
     def url_of(self, database: str) -> str:
-        """Return the URL of another database on the same server."""
         return urlsplit(self.url)._replace(path=f"/{quote(database)}").geturl()
 
     @contextmanager

@@ -33,7 +33,6 @@ class Process:
 
     @property
     def log(self) -> str:
-        """What it has printed so far."""
         return self.log_path.read_text(errors="replace")
 
     @property
@@ -49,11 +48,7 @@ class Process:
         self._popen.send_signal(signum)
 
     def wait(self, seconds: float = EXIT_SECONDS) -> int:
-        """Wait for its end; return its exit status.
-
-        Raises:
-            subprocess.TimeoutExpired: it has not ended after so many seconds.
-        """
+        """Wait for its end, so many seconds at most; return its exit status."""
         return self._popen.wait(seconds)
 
     def stop(self) -> int:
@@ -62,7 +57,6 @@ class Process:
         return self.wait()
 
     def kill(self) -> None:
-        """Send SIGKILL, unless it has ended."""
         self._popen.kill()
         self._popen.wait()
 

@@ -40,9 +40,7 @@ class Progress:
             self._print(f"{self._ended} of {self._total} tests, {self._failed} failed")
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Say that the run is over."""
-        status = exitstatus if isinstance(exitstatus, int) else int(exitstatus)
-        self._print(f"{self._ended} of {self._total} tests, {self._failed} failed; exit status {status}")
+        self._print(f"{self._ended} of {self._total} tests, {self._failed} failed; exit status {int(exitstatus)}")
 
     def _print(self, text: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
@@ -50,7 +48,6 @@ class Progress:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that names a run."""
     parser.addoption("--progress", metavar="NAME", help="print on standard error how far the run called NAME is")
 
 

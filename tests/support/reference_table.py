@@ -27,7 +27,6 @@ def project() -> Any:
 
 @pytest.fixture
 def theirs() -> str:
-    """The reference service's table, in the jobs' own database."""
     return create_table("reference_jobs")
 
 

@@ -55,7 +55,6 @@ class Shell:
         return printed
 
     def close(self) -> None:
-        """End the shell and all that runs in it."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

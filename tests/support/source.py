@@ -12,8 +12,6 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Source:
-    """A Python file below the root of the project."""
-
     path: Path
 
     def __str__(self) -> str:
@@ -27,7 +25,6 @@ class Source:
 
     @property
     def package(self) -> str:
-        """The package that its relative imports start from."""
         return self.module if self.path.name == "__init__.py" else self.module.rpartition(".")[0]
 
     @cached_property
@@ -38,18 +35,15 @@ class Source:
     def tree(self) -> ast.Module:
         return ast.parse(self.text, filename=str(self))
 
+    @cached_property
     def imports(self) -> list["Import"]:
-        """Return the imports that happen when the code runs, also those inside functions."""
-        return self._imports
+        """The imports that happen when the code runs, also those inside functions."""
+        return list(self._imports_in(_run(self.tree)))
 
     @cached_property
     def all_imports(self) -> list["Import"]:
         """The same, and those under ``if TYPE_CHECKING:``."""
         return list(self._imports_in(ast.walk(self.tree)))
-
-    @cached_property
-    def _imports(self) -> list["Import"]:
-        return list(self._imports_in(_run(self.tree)))
 
     def _imports_in(self, nodes: Iterable[ast.AST]) -> Iterator["Import"]:
         for node in nodes:

@@ -7,8 +7,6 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 
 class Staff:
-    """One who has logged in at ``address``."""
-
     def __init__(self, address: str, name: str, password: str) -> None:
         self._address = address
         self._opener = build_opener(HTTPCookieProcessor(CookieJar()))
@@ -18,6 +16,5 @@ class Staff:
         assert 'name="password"' not in shown, "the login was refused"
 
     def read(self, path: str, form: bytes | None = None) -> str:
-        """Return the text of a page, which must be there."""
         with self._opener.open(f"{self._address}{path}", data=form, timeout=60) as answer:
             return str(answer.read().decode())

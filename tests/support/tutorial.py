@@ -77,7 +77,6 @@ Step = File | Console | Visit
 
 
 def steps_of(page: str) -> list[Step]:
-    """Return the steps of the page, in order."""
     found: list[Step] = []
     end = 0
     for block in BLOCK.finditer(page):
@@ -109,7 +108,10 @@ def _visits(prose: str) -> Iterator[Visit]:
 def difference(expected: str, printed: str) -> str:
     """Return the difference between the page and what was printed; empty: there is none."""
     wanted, found = (_masked(text).rstrip("\n") + "\n" for text in (expected, printed))
-    lines = ["(?:.*\n)*?" if line == "…\n" else _pattern(line) for line in wanted.splitlines(keepends=True)]
+    lines = [
+        "(?:.*\n)*?" if line == "…\n" else ".*".join(map(re.escape, line.split("…")))
+        for line in wanted.splitlines(keepends=True)
+    ]
     if re.fullmatch("".join(lines), found):
         return ""
     return "".join(difflib.ndiff(wanted.splitlines(keepends=True), found.splitlines(keepends=True)))
@@ -121,14 +123,8 @@ def _masked(text: str) -> str:
     return text
 
 
-def _pattern(line: str) -> str:
-    return ".*".join(map(re.escape, line.split("…")))
-
-
 @dataclass(kw_only=True)
 class Reader:
-    """Follows the page in an empty folder."""
-
     folder: Path
     page: str
     wheel: Path
@@ -138,11 +134,7 @@ class Reader:
     keys: dict[str, str] = field(default_factory=dict)
 
     def read(self) -> None:
-        """Follow the whole page.
-
-        Raises:
-            AssertionError: something differs from the page.
-        """
+        """Follow the whole page, and fail where something differs from it."""
         self.shells.append(Shell(self.folder, self.env))
         for step in steps_of(self.page):
             match step:
@@ -162,7 +154,6 @@ class Reader:
         return run([str(self.folder / ".venv/bin/python"), "-c", question], cwd=self.folder, env=self.env).strip()
 
     def close(self) -> None:
-        """End all shells and what runs in them."""
         for shell in self.shells:
             shell.close()
 
@@ -191,7 +182,6 @@ class Reader:
         assert not differs, f"$ {command}\n{differs}"
 
     def _own(self, text: str) -> str:
-        """Return the page's text with this reader's values in it."""
         text = re.sub(r"\b8000\b", str(self.port), text).replace(
             "pip install django-jobsite", f"pip install {self.wheel}"
         )

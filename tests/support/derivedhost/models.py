@@ -6,8 +6,6 @@ from jobs.models import AbstractProject
 
 
 class Region(models.Model):
-    """A region that projects refer to."""
-
     name = models.CharField(max_length=50)
 
     def __str__(self) -> str:
@@ -15,6 +13,4 @@ class Region(models.Model):
 
 
 class Project(AbstractProject):
-    """This host's project."""
-
     region = models.ForeignKey(Region, null=True, on_delete=models.SET_NULL)

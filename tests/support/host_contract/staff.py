@@ -26,7 +26,6 @@ def open_page(client: Client, page: str, *args: Any) -> None:
 
 
 def open_all_pages(client: Client) -> None:
-    """Open the lists, the forms, the overview, and the pages of each row."""
     for page in ("job", "apikey", "organization", "pause"):
         open_page(client, f"{page}_changelist")
         open_page(client, f"{page}_add")

@@ -48,15 +48,11 @@ class OfficeHours(HasScope):
 
 
 class Everybody(BasePermission):
-    """Needs no scope."""
-
     def has_permission(self, request: Request, view: Any) -> bool:
         return True
 
 
 class OneAtMost(BaseThrottle):
-    """Allows one request of each organization."""
-
     seen: set[int] = set()
 
     def allow_request(self, request: Request, view: Any) -> bool:

@@ -14,7 +14,6 @@ A_MOMENT = 0.01
 
 @action("note", description="Note {reference_id}")
 def note(job: JobContext) -> None:
-    """Insert one row into the ledger."""
     with job.chunk() as chunk:
         Ledger.objects.create(job_id=job.id)
         chunk.add("lines", 1)
@@ -22,25 +21,21 @@ def note(job: JobContext) -> None:
 
 @action("note_soon", description="Note {reference_id} before others", priority=60)
 def note_soon(job: JobContext) -> None:
-    """Insert one row, with a higher priority."""
     note(job)
 
 
 @action("note_late", description="Note {reference_id} after others", priority=-60)
 def note_late(job: JobContext) -> None:
-    """Insert one row, with a lower priority."""
     note(job)
 
 
 @action("note_elsewhere", description="Note {reference_id} on other machines", queue="elsewhere")
 def note_elsewhere(job: JobContext) -> None:
-    """Insert one row, in another queue."""
     note(job)
 
 
 @action("note_for_ever", description="Note {reference_id}, again and again")
 def note_for_ever(job: JobContext) -> NoReturn:
-    """Insert one row a chunk until something ends the job."""
     while True:
         note(job)
         time.sleep(A_MOMENT)
@@ -48,7 +43,6 @@ def note_for_ever(job: JobContext) -> NoReturn:
 
 @action("erase_visits", description="Erase the visits of {reference_id}")
 def erase_visits(job: JobContext) -> None:
-    """Erase a user's visits as fast as possible."""
     job.erase("visits", Visit.objects.filter(owner=job.reference_id))
 
 

@@ -14,8 +14,6 @@ class Recording(models.Model):
 
 
 class Click(models.Model):
-    """A row of a recording."""
-
     recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="clicks")
 
     def __str__(self) -> str:
@@ -23,8 +21,6 @@ class Click(models.Model):
 
 
 class Visit(models.Model):
-    """A user's row that no other refers to."""
-
     owner = models.CharField(max_length=256, db_index=True)
 
     def __str__(self) -> str:

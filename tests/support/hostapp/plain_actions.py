@@ -28,14 +28,10 @@ def touch_in_an_hour(job: JobContext) -> None:
 
 
 class RangeSerializer(serializers.Serializer):
-    """A part of a larger parameter."""
-
     least = serializers.IntegerField()
 
 
 class TouchSerializer(serializers.Serializer):
-    """What ``touch_with`` takes."""
-
     note = serializers.CharField(trim_whitespace=False)
     share = serializers.FloatField(required=False)
     ranges = RangeSerializer(many=True, required=False)

@@ -6,7 +6,6 @@ import django
 
 
 def main() -> None:
-    """Generate and write; warnings of the generator end it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     from jobs.api.openapi import DOCUMENT  # not before the apps are loaded

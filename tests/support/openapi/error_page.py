@@ -11,7 +11,6 @@ _ROWS: Final = re.compile(r"(?:^\| `.*\n)+", re.MULTILINE)
 
 
 def updated_page() -> str:
-    """Return the text of the page with its rows made anew."""
     rows = "".join(
         f"| `{code}` | {entry.status} | {entry.cause} | {entry.cure} | {entry.details or '–'} |\n"
         for code, entry in ERROR_CODES.items()

@@ -65,11 +65,7 @@ COMPONENTS: Final = {
 
 
 def generate() -> dict[str, Any]:
-    """Return the document, paths without a prefix.
-
-    Raises:
-        RuntimeError: drf-spectacular has warnings, which it prints.
-    """
+    """Return the document, paths without a prefix; warnings of drf-spectacular are printed, and an error."""
     GENERATOR_STATS.reset()
     options = {**OPTIONS, "VERSION": version("django-jobsite")}
     with override_settings(REST_FRAMEWORK={"DEFAULT_SCHEMA_CLASS": SCHEMA_CLASS}), patched_settings(options):
@@ -83,7 +79,6 @@ def generate() -> dict[str, Any]:
 
 
 def as_text() -> str:
-    """Return the document as it is committed."""
     return json.dumps(generate(), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -92,7 +87,6 @@ class JobsSchema(AutoSchema):
 
     @property
     def operation(self) -> Operation:
-        """The entry of this endpoint."""
         path = self.path
         for ours, theirs in NAMES.items():
             path = path.replace(ours, theirs)
@@ -115,7 +109,6 @@ class JobsSchema(AutoSchema):
         return [{SECURITY: []}]
 
     def get_override_parameters(self) -> list[Any]:
-        """Return parameters and headers of answers, with those of every endpoint."""
         of_path = [PROJECT_KEY] if "{project_key}" in self.path else []
         every = OpenApiParameter(
             "X-Request-Id", str, OpenApiParameter.HEADER, response=True, description="The id of this request."
@@ -129,7 +122,6 @@ class JobsSchema(AutoSchema):
         return self.operation.request
 
     def get_response_serializers(self) -> Any:
-        """Return the answers by status; errors list their codes."""
         answers: dict[int, Any] = {
             status: OpenApiResponse(body, sentence, examples=self._examples(status))
             for status, body, sentence in self.operation.success

@@ -45,7 +45,6 @@ class Operation:
 
 
 def query(name: str, kind: Any, description: str, **further: Any) -> OpenApiParameter:
-    """Return an optional query parameter."""
     return OpenApiParameter(name, kind, OpenApiParameter.QUERY, description=description, **further)
 
 
@@ -91,7 +90,6 @@ REASON: Final = query(
 
 
 def header_of(status: int, name: str, kind: Any, description: str) -> OpenApiParameter:
-    """Return a header of answers with ``status``."""
     return OpenApiParameter(name, kind, IN_HEADER, response=[status], description=description)
 
 

@@ -14,8 +14,6 @@ def make_public_id() -> int:
 
 
 class Workspace(models.Model):
-    """The host's project."""
-
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     public_id = models.BigIntegerField(unique=True, default=make_public_id)
     organization = models.ForeignKey("jobs.Organization", on_delete=models.PROTECT, related_name="workspaces")

@@ -1,14 +1,14 @@
 """The documentation page in a real browser, under the site's strict policy: it works, and asks nobody else."""
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.support.http_server import Site
 
 OPERATION = ".opblock"
 
 
-def open_everything(page: Page, site: Site) -> list[str]:
-    """Open the page and every operation on it, try one; return what the browser complained of."""
+def test_the_page_works_under_a_strict_policy_and_makes_no_outside_request(site: Site, browser: Browser):
+    page = browser.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
@@ -25,12 +25,6 @@ def open_everything(page: Page, site: Site) -> list[str]:
     page.fill("#operations-Jobs-listJobs [data-param-name=projectKey] input", site.project_key)
     page.click("#operations-Jobs-listJobs .execute")
     page.wait_for_selector("#operations-Jobs-listJobs .live-responses-table .response-col_status")
-    return complaints
-
-
-def test_the_page_works_under_a_strict_policy_and_makes_no_outside_request(site: Site, browser: Browser):
-    page = browser.new_page()
-    complaints = open_everything(page, site)
     policy = page.evaluate("fetch(location).then(answer => answer.headers.get('content-security-policy'))")
     status = page.inner_text("#operations-Jobs-listJobs .live-responses-table tbody .response-col_status")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
-from tests.support.browser_visits import violations
+from tests.support.browser_visits import complaints_of, violations
 from tests.support.environments import run
 from tests.support.host_projects import ROOT
 
@@ -24,15 +24,12 @@ PAGES: Final = ("index.html", "tutorial.html", "reference/settings.html")
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves files, and writes no log."""
-
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 – the name is the base class's
         return
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site as ``make docs`` builds it."""
     directory = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(directory)]
     run(command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
@@ -41,22 +38,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def address(built: Path) -> Iterator[str]:
-    """Where the site is served."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(built))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
-
-
-def complaints_of(page: Page, address: str) -> list[str]:
-    """Return a list that grows by each message of the console and each request to somebody else."""
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(f"{page.url}: {message.type}: {message.text}"))
-    page.on("pageerror", lambda error: complaints.append(f"{page.url}: error: {error}"))
-    page.on("request", lambda request: request.url.startswith(address) or complaints.append(f"asked {request.url}"))
-    return complaints
 
 
 def test_every_page_shows_itself_without_a_complaint(built: Path, address: str, browser: Browser):

@@ -176,7 +176,7 @@ def assert_none_imports(files: Iterable[Source], is_wrong: Callable[[Import], bo
     wrong = [
         f"{source}:{found.line} imports {found.origin}.{found.name}"
         for source in files
-        for found in source.imports()
+        for found in source.imports
         if is_wrong(found)
     ]
 

@@ -29,7 +29,7 @@ def test_only_conf_reads_the_settings():
 
 def settings_read_by(source: Source) -> Iterator[tuple[str, int]]:
     """Give the settings that are read; ``?`` if the object is used in a way that hides which."""
-    is_imported = any((found.origin, found.name) == ("django.conf", "settings") for found in source.imports())
+    is_imported = any((found.origin, found.name) == ("django.conf", "settings") for found in source.imports)
     nodes = list(ast.walk(source.tree))
     plain = set()
     for node in nodes:

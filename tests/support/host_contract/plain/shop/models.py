@@ -4,8 +4,6 @@ from django.db import models
 
 
 class Session(models.Model):
-    """A visit of one of the shop's users."""
-
     project = models.ForeignKey("jobs.Project", on_delete=models.CASCADE)
     user_id = models.CharField(max_length=200, db_index=True)
 
@@ -14,8 +12,6 @@ class Session(models.Model):
 
 
 class SessionEvent(models.Model):
-    """A click in it."""
-
     session = models.ForeignKey(Session, on_delete=models.CASCADE)
 
     def __str__(self) -> str:

@@ -21,8 +21,6 @@ class Customer(AbstractUser):
 
 
 class Project(models.Model):
-    """The host's project: a shop."""
-
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     public_id = models.BigIntegerField(unique=True, default=make_public_id)
     organization = models.ForeignKey("jobs.Organization", on_delete=models.PROTECT)
@@ -34,8 +32,6 @@ class Project(models.Model):
 
 
 class Session(models.Model):
-    """A visit of one of the shop's users."""
-
     project = models.ForeignKey(Project, on_delete=models.CASCADE)
     user_id = models.CharField(max_length=200, db_index=True)
 
@@ -44,8 +40,6 @@ class Session(models.Model):
 
 
 class SessionEvent(models.Model):
-    """A click in it."""
-
     session = models.ForeignKey(Session, on_delete=models.CASCADE)
 
     def __str__(self) -> str:
