@@ -118,7 +118,6 @@ def test_a_job_that_reaches_no_chunk_is_taken_from_a_process_that_failed(monkeyp
 
 @pytest.fixture(autouse=True)
 def _note_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Note the threads that thread groups start in the test."""
     start: Any = ThreadGroup.start
 
     def note(self: ThreadGroup, work: Any, name: str) -> threading.Thread:

@@ -32,7 +32,6 @@ class Time:
         monkeypatch.setattr(dispatcher.wake, "wait", self._sleep)
 
     def run(self, seconds: float) -> None:
-        """Run the dispatcher for ``seconds`` of this time."""
         self.end = self.now + seconds
         self._dispatcher.run()
 

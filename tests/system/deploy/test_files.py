@@ -53,26 +53,17 @@ def test_the_settings_document_what_the_site_reads():
     assert read == DOCUMENTED
 
 
-def test_every_variable_that_is_set_is_one_that_is_read():
+def test_the_examples_show_all_variables_that_production_may_set_and_no_other():
     in_compose = {name for app in apps().values() for name in app["environment"]}
-    in_example = set(variables_in(DEPLOY / "compose.env.example", commented=True))
+    asked = {found["name"] for found in OFFERED.finditer((DEPLOY / "compose.yaml").read_text())}
+    for_compose = set(variables_in(DEPLOY / "compose.env.example", commented=True))
+    for_systemd = set(variables_in(DEPLOY / "systemd" / "jobs.env.example", commented=True))
 
     assert in_compose <= DOCUMENTED | GUNICORNS
-    assert in_example - COMPOSES <= in_compose
-
-
-def test_the_example_for_systemd_shows_all_that_production_may_set():
-    shown = set(variables_in(DEPLOY / "systemd" / "jobs.env.example", commented=True))
-
-    assert shown == DOCUMENTED - FOR_DEVELOPMENT | GUNICORNS
-
-
-def test_what_compose_asks_for_is_in_its_example():
-    asked = {found["name"] for found in OFFERED.finditer((DEPLOY / "compose.yaml").read_text())}
-    shown = set(variables_in(DEPLOY / "compose.env.example", commented=True))
-
-    assert asked - shown == set()
-    assert shown - asked == {"COMPOSE_PROFILES"}
+    assert for_compose - COMPOSES <= in_compose
+    assert asked - for_compose == set()
+    assert for_compose - asked == {"COMPOSE_PROFILES"}
+    assert for_systemd == DOCUMENTED - FOR_DEVELOPMENT | GUNICORNS
 
 
 def test_no_file_contains_a_secret():
@@ -131,13 +122,11 @@ def test_services_wait_for_the_migrations():
     assert "healthcheck" in COMPOSE["services"]["db"]
 
 
-def test_only_the_site_has_a_health_check():
-    assert [name for name, app in apps().items() if not app.get("healthcheck", {}).get("disable")] == ["web"]
-
-
-def test_only_the_site_has_a_port_and_on_the_loopback_address():
+def test_only_the_site_has_a_health_check_and_a_port_which_is_on_the_loopback_address():
+    checked = [name for name, app in apps().items() if not app.get("healthcheck", {}).get("disable")]
     ports = {name: service["ports"] for name, service in COMPOSE["services"].items() if "ports" in service}
 
+    assert checked == ["web"]
     assert ports == {"web": ["127.0.0.1:8000:8000"]}
 
 
@@ -170,15 +159,12 @@ def test_configuration_and_page_show_the_same_log_format_for_nginx():
     assert told == re.findall(r"^((?:map|log_format) .*)$", block, re.MULTILINE)
 
 
-def test_the_image_runs_as_a_user_that_is_not_root():
+def test_the_image_runs_as_a_user_that_is_not_root_and_needs_no_shell():
     user = stages()[-1].last("USER")
     words = [word for word, _ in stages()[-1].instructions]
 
     assert re.fullmatch(r"[1-9][0-9]{4}:[1-9][0-9]{4}", user)
     assert not {"RUN", "COPY", "ADD"} & set(words[words.index("USER") :])
-
-
-def test_the_image_starts_and_checks_without_a_shell():
     assert stages()[-1].listed("CMD")[0] == "gunicorn"
     assert "/livez" in stages()[-1].listed("HEALTHCHECK")[-1]
 

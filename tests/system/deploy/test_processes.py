@@ -88,7 +88,6 @@ def running(where: str, *words: str, port: int = 0, **further: str) -> Iterator[
 
 
 def ends_within(process: "subprocess.Popen[bytes]", seconds: float) -> int:
-    """Tell the process to end; return its exit status."""
     begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
     status = process.wait(timeout=seconds + LATE_SECONDS)

@@ -6,8 +6,6 @@ import pytest
 
 from tests.system.engines.engines import ENGINES, CelerySolo, Engine, check_available, closing_engine
 
-WITH_DISPATCHER = [engine for engine in ENGINES if engine.has_dispatcher]
-
 
 @pytest.fixture(params=[*ENGINES, CelerySolo], ids=lambda engine: engine.__name__)
 def any_engine(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Engine]:
@@ -17,7 +15,7 @@ def any_engine(request: pytest.FixtureRequest, transactional_db: None) -> Iterat
         yield engine
 
 
-@pytest.fixture(params=WITH_DISPATCHER, ids=lambda engine: engine.name)
+@pytest.fixture(params=[engine for engine in ENGINES if engine.has_dispatcher], ids=lambda engine: engine.name)
 def engine(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Engine]:
     """Every engine in turn that has a dispatcher."""
     check_available(request.param)

@@ -38,10 +38,8 @@ def until_reserved(*jobs: Job) -> None:
 
 
 def until_running(job: Job) -> None:
-    """Wait until the job's action has written some rows."""
     wait_for(lambda: count_written(job) > 2, what="the job to run")
 
 
 def count_written(job: Job) -> int:
-    """Count the rows that the job's action has written into the ledger."""
     return Ledger.objects.filter(job_id=job.pk).count()

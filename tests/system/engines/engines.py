@@ -23,8 +23,6 @@ QUEUES: Final = ("default", "elsewhere")
 
 
 class Engine:
-    """One engine, and the programs that a test starts of it."""
-
     name: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
     # Whether a dispatcher sends jobs, so that a delivery can be lost or doubled.
@@ -40,7 +38,6 @@ class Engine:
         return f"the package {', '.join(lacking)}" if lacking else ""
 
     def start_dispatcher(self) -> Program:
-        """Start a dispatcher, and wait until it dispatches."""
         dispatcher = self.programs.start("dispatcher", "-W", "error", "manage.py", "jobdispatcher")
         dispatcher.await_line("started dispatching")
         return dispatcher
@@ -139,7 +136,6 @@ class Celery(Engine):
 
     @classmethod
     def delete_queues(cls, prefix: str) -> None:
-        """Delete the queues of a test from the broker."""
         with cls._queues(prefix) as queues:
             for queue in queues:
                 queue.delete()

@@ -18,10 +18,7 @@ def wait_for(condition: Callable[[], Any], *, what: str) -> Any:
 
 
 class Program(Process):
-    """One dispatcher or worker."""
-
     def await_line(self, text: str) -> None:
-        """Wait until it has printed ``text``."""
         wait_for(lambda: text in self.log or not self.is_alive, what=f"{self.log_path.name} to print {text!r}")
         assert text in self.log, f"{self.log_path.name} ended:\n{self.log}"
 
@@ -35,14 +32,12 @@ class Programs:
         self._directory = tempfile.TemporaryDirectory(prefix=f"jobs-{engine}-")
 
     def start(self, name: str, *command: str) -> Program:
-        """Start ``python …``."""
         log_path = Path(self._directory.name, f"{name}-{len(self.all)}.log")
         program = Program(*command, log_path=log_path, environment=self.environment)
         self.all.append(program)
         return program
 
     def run(self, *command: str) -> str:
-        """Run ``python …`` to its end and return what it printed; it must succeed."""
         environment = {**self.environment, "LOG_LEVEL": "ERROR"}
         done = run_python(*command, settings=environment.pop("DJANGO_SETTINGS_MODULE"), timeout=60, **environment)
         assert done.returncode == 0, done.stdout + done.stderr

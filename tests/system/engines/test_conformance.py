@@ -226,7 +226,5 @@ def test_the_table_of_workers_has_both_kinds_of_process(engine: Engine):
     engine.start()
     until_completed(schedule())
 
-    def kinds() -> bool:
-        return set(Worker.objects.values_list("kind", flat=True)) == {"dispatcher", "engine"}
-
-    assert wait_for(kinds, what="both to beat")
+    kinds = Worker.objects.values_list("kind", flat=True)
+    wait_for(lambda: set(kinds.all()) == {"dispatcher", "engine"}, what="both to beat")

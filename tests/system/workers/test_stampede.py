@@ -14,7 +14,7 @@ from jobs.db import clock
 from jobs.models import Job, Worker
 from tests.support.concurrency import until
 from tests.support.factories import make_key, make_project
-from tests.support.http_server import running_server, send
+from tests.support.http_server import request, running_server
 from tests.support.processes import Process
 from tests.support.worker_process import worker_process
 
@@ -44,19 +44,11 @@ class Caller:
     seconds: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        secret = make_key(organization=self.project.organization).secret
-        lines = (
-            f"GET /public/{self.project.key}/jobs?limit=200 HTTP/1.1",
-            "Host: 127.0.0.1",
-            f"Authorization: Bearer {secret}",
-            "Connection: close",
-        )
-        self._request = "".join(f"{line}\r\n" for line in (*lines, "")).encode()
+        self._login = f"Authorization: Bearer {make_key(organization=self.project.organization).secret}"
 
     def call(self) -> None:
-        """Request the list once; note the answer and how long it took."""
         begun = time.monotonic()
-        answer = send(self.port, self._request)
+        answer = request(self.port, f"/public/{self.project.key}/jobs?limit=200", self._login)
         self.seconds.append(time.monotonic() - begun)
         self.statuses.append(answer.status)
         if answer.status == 200:
