@@ -35,11 +35,7 @@ def variables_in(path: Path, *, commented: bool = False) -> dict[str, str]:
 
 
 def interpolated(text: str, given: dict[str, str]) -> str:
-    """Fill in ``${NAME}``, ``${NAME:?}``, ``${NAME:-default}`` and ``${NAME:+where it is given}`` as Compose does.
-
-    Raises:
-        KeyError: one without a default is not given, or empty.
-    """
+    """Fill in ``${NAME}``, ``${NAME:?}``, ``${NAME:-default}`` and ``${NAME:+where it is given}`` as Compose does."""
 
     def value(found: re.Match[str]) -> str:
         name = found["name"]

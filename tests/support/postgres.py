@@ -60,11 +60,7 @@ class Server:
 
 @contextmanager
 def postgres_server() -> Iterator[Server]:
-    """Yield a server for tests.
-
-    Raises:
-        NoServer: ``TEST_DATABASE_URL`` names one that cannot be used, or there is none at all.
-    """
+    """Yield a server for tests, or raise :class:`NoServer`: none can be used, or not the one that was named."""
     wanted = os.environ.get("TEST_POSTGRES", "")
     if wanted not in ("", "wheel"):
         raise NoServer(f"TEST_POSTGRES is {wanted!r}; it can only be 'wheel'")

@@ -47,11 +47,7 @@ def set_writable(*files: Path, writable: bool) -> None:
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[SmallDisk]:
-    """Mount a new disk in a namespace that only this process and its children see; it ends with them.
-
-    Raises:
-        NoDisk: the process is not root on Linux, or the machine lacks a program.
-    """
+    """Mount a new disk in a namespace that only this process and its children see; it ends with them."""
     if os.geteuid() != 0:
         raise NoDisk("only root may mount a disk")
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
