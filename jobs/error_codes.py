@@ -29,7 +29,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "bad_request": ErrorCode(
         status=400,
         sentence="the request cannot be understood",
-        cause="The request is not such that it could be understood: its Host, its path or its form.",
+        cause="The Host header, the path or the form of the request is invalid.",
         cure="Send the address and the headers as documented.",
     ),
     "invalid_field": ErrorCode(
@@ -53,7 +53,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         status=401,
         sentence="a valid API key is required: 'Authorization: Bearer {YOUR_ORGANIZATION_API_KEY}'",
         cause="There is no API key, or it is malformed, unknown, expired or revoked, or its organization is disabled.",
-        cure="Send `Authorization: Bearer` with a valid key. Which of these it is, is not told.",
+        cure="Send `Authorization: Bearer` with a valid key. The answer does not say which of these applies.",
     ),
     "forbidden": ErrorCode(
         status=403,
@@ -96,7 +96,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     ),
     "batch_conflict": ErrorCode(
         status=409,
-        cause="Jobs of a batch are of a unique action and have a job already, or stand in the batch twice.",
+        cause="For a job of a unique action, a job for the same reference waits or runs, or is in the batch as well.",
         cure="Leave out the jobs that `conflicts` lists and send the rest; nothing was created.",
         details="`conflicts`: for each, `index` and either `jobId` (waits or runs) or `sameAs` (an index before it)",
     ),
@@ -137,7 +137,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     ),
     "busy": ErrorCode(
         status=503,
-        cause="A running step of the job, or another request, was in the way for too long. Nothing was changed.",
+        cause="An open chunk of the job, or another request, was in the way for too long. Nothing was changed.",
         cure="Try again after as many seconds as `Retry-After` says.",
     ),
     "concurrent_change": ErrorCode(

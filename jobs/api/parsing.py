@@ -193,7 +193,7 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
-MAX_BYTES: Final = 256
+MAX_USER_ID_BYTES: Final = 256
 # Django keeps a byte that is not UTF-8 as its percent escape, which an id could also contain literally.
 _ESCAPED_BYTE: Final = re.compile(r"%[89A-Fa-f][0-9A-Fa-f]")
 
@@ -213,7 +213,7 @@ def parse_user_id(user_id: str, *, request: HttpRequest) -> str:
         raise InvalidField("userId", "must not start or end with '/', nor contain '//' or a segment '.' or '..'")
     if not _is_as_sent(user_id, request):
         raise InvalidField("userId", "must be UTF-8, every other byte percent-encoded")
-    check_text("userId", user_id, max_bytes=MAX_BYTES)
+    check_text("userId", user_id, max_bytes=MAX_USER_ID_BYTES)
     return user_id
 
 

@@ -27,8 +27,8 @@ LIMITS_MS: Final = {
 }
 READ_COMMITTED: Final = "read committed"
 
-# SQLite: the pause after a chunk, outside the transaction. A waiting writer tries every 100 ms and must find the lock
-# free once.
+# Between two tries, a writer that waits for SQLite's lock sleeps at most 25 ms in the first 0.1 s, and 100 ms after
+# that. A pause after each chunk, longer than that sleep, lets it find the lock free.
 SLOW_CHUNK_SECONDS: Final = 0.1
 PAUSE_SECONDS: Final = 0.03
 PAUSE_AFTER_SLOW_SECONDS: Final = 0.11
@@ -67,11 +67,11 @@ def supports_notify(connection: BaseDatabaseWrapper) -> bool:
     return connection.features.has_select_for_update_skip_locked and driver(connection).__name__.startswith("psycopg")
 
 
-def engine_transaction() -> AbstractContextManager[BaseDatabaseWrapper]:
-    """A transaction of the engine's own: outermost, READ COMMITTED.
+def outermost_transaction() -> AbstractContextManager[BaseDatabaseWrapper]:
+    """Open an outermost READ COMMITTED transaction on the jobs' database.
 
     Raises:
-        RuntimeError: inside ``atomic()``, where a commit would not be one.
+        RuntimeError: inside ``atomic()``, where the block would only release a savepoint.
     """
     return _outermost({})
 
@@ -79,7 +79,7 @@ def engine_transaction() -> AbstractContextManager[BaseDatabaseWrapper]:
 def limited_transaction(
     *, lock_timeout_ms: int = LIMITS_MS["lock_timeout"]
 ) -> AbstractContextManager[BaseDatabaseWrapper]:
-    """The same, with limits for statements, pauses and lock waits, each of them shorter than a lease."""
+    """Open an outermost transaction whose statements, idle pauses and lock waits have limits shorter than a lease."""
     return _outermost({**_limits_within_a_lease(), "lock_timeout": lock_timeout_ms})
 
 
@@ -93,23 +93,23 @@ def _outermost(limits: dict[str, int]) -> Iterator[BaseDatabaseWrapper]:
 
 
 @contextmanager
-def engine_statement() -> Iterator[BaseDatabaseWrapper]:
-    """Commit one transition: a single statement needs no BEGIN, so on PostgreSQL it costs one round trip.
+def single_statement() -> Iterator[BaseDatabaseWrapper]:
+    """Let the block commit one statement: without BEGIN it costs one round trip on PostgreSQL.
 
     Raises:
-        RuntimeError: inside ``atomic()``, where the transition would not be committed.
+        RuntimeError: inside ``atomic()``, where the statement would not be committed.
     """
     connection = jobs_connection()
     if supports_row_locks(connection) and not connection.in_atomic_block and _is_read_committed(connection):
         yield connection
     else:
-        with engine_transaction():
+        with outermost_transaction():
             yield connection
 
 
 @contextmanager
 def service_transaction(*, wait_seconds: float | None = None) -> Iterator[BaseDatabaseWrapper]:
-    """A transaction that may be inside the host's own; no lock is waited for longer than ``wait_seconds``."""
+    """Open a transaction, also inside one of the host; no wait for a lock is longer than ``wait_seconds``."""
     connection = jobs_connection()
     outermost = not connection.in_atomic_block
     limits = {} if wait_seconds is None else {"lock_timeout": round(wait_seconds * 1000)}
@@ -182,9 +182,9 @@ def _prepare(connection: BaseDatabaseWrapper, limits: dict[str, int]) -> None:
     _set_local(connection, {name: _shorter(limit, session.limits_ms[name]) for name, limit in limits.items()})
 
 
-def _shorter(limit: int, host_s: int) -> str:
+def _shorter(limit: int, host_limit: int) -> str:
     """Return the shorter of two limits in milliseconds; the host's 0 means no limit."""
-    return str(min(limit, host_s or limit))
+    return str(min(limit, host_limit or limit))
 
 
 def _read_session(connection: BaseDatabaseWrapper) -> _Session:

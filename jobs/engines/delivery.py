@@ -18,7 +18,7 @@ class Delivery:
         self.done = threading.Event()
         self.job: Job | None = None
         self.lease: Lease | None = None
-        self.is_stuck = False  # its thread does not come back from the action
+        self.is_stuck = False  # the action is overdue, so its thread may never return
         self._stopping = threading.Event()
 
     def set_claimed(self, job: Job, lease: Lease) -> None:
@@ -34,18 +34,18 @@ class Delivery:
             self.lease.stopping = self._stopping
 
     @property
-    def is_lost(self) -> bool:
-        """Whether the job was taken from its thread: the action is stuck, or the job is to be released."""
-        return self.lease is not None and self.lease.lost.is_set()
+    def is_given_up(self) -> bool:
+        """Whether this process gives the job up: its action is overdue, or the job is queued for release."""
+        return self.lease is not None and self.lease.given_up.is_set()
 
 
 @contextlib.contextmanager
 def calling_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` at SIGTERM and SIGINT, before the engine's own handlers; on other threads than the main one, never.
+    """Call ``stop`` at SIGTERM and SIGINT, before the engine's own handlers; do nothing outside the main thread.
 
     A signal that the engine does not handle keeps its effect.
     """
-    if threading.current_thread() is not threading.main_thread():  # Python allows it nowhere else
+    if threading.current_thread() is not threading.main_thread():  # Python sets handlers nowhere else
         yield
         return
     before = {signum: signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)}

@@ -24,7 +24,7 @@ from django.db import Error
 from .. import conf
 from ..db import failpoints
 from ..db.backoff import backoff
-from ..db.connection import engine_statement, limited_transaction
+from ..db.connection import limited_transaction, single_statement
 from ..db.errors import ErrorKind, kind_of
 from ..execution import runner
 from ..execution.leases import Lease
@@ -129,7 +129,7 @@ class EngineProcess(Process):
             self._thread_group.report(error)
             self._releases.add([lease], NO_DATABASE)
         except BaseException:
-            # Not the job's fault, unless it happens each time. Then its lease runs out, and the rescue counts a crash.
+            # Probably not the job's fault, so release it. Later let the lease run out: the rescuer counts a crash.
             if job.attempt <= runner.ATTEMPTS_FORGIVEN:
                 self._releases.add([lease], THREAD_FAILED)
             else:
@@ -167,7 +167,7 @@ class EngineProcess(Process):
             with limited_transaction():
                 reservations.unreserve([job_id])
             return None
-        with engine_statement():
+        with single_statement():
             return transitions.claim_one(job_id, lease_token=token, worker=self.actor, lease=conf.current().lease)
 
     def _watch(self) -> None:
@@ -192,7 +192,7 @@ class EngineProcess(Process):
             self._leases.stopping.set()
             logger.error("worker=%s ends after an unexpected error and releases its jobs", self.name)
             until = time.monotonic() + NEXT_CHUNK_SECONDS
-            while any(not delivery.is_lost for delivery in list(self._running)) and time.monotonic() < until:
+            while any(not delivery.is_given_up for delivery in list(self._running)) and time.monotonic() < until:
                 time.sleep(WATCH_SECONDS)
             self._releases.add_all(THREAD_FAILED)
             while not self._try_release():

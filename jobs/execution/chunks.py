@@ -11,7 +11,7 @@ from ..db import clock
 from ..db.connection import jobs_connection, supports_row_locks
 from ..exceptions import ActionMisused
 
-# What a chunk aims at; a waiting cancel is promised twice that.
+# The target duration of a chunk: a cancel may wait for it.
 AIM_SECONDS: Final = 0.1
 AIM_SECONDS_ONE_WRITER: Final = 0.03
 FIRST_BATCH: Final = 500
@@ -50,7 +50,7 @@ class BatchSize:
         one_writer = not supports_row_locks(jobs_connection())
         aim, most = (AIM_SECONDS_ONE_WRITER, BIGGEST_BATCH_ONE_WRITER) if one_writer else (AIM_SECONDS, BIGGEST_BATCH)
         if seconds > aim:
-            # Below the smallest batch, the time goes into finding the rows: fewer at once would take longer in all.
+            # Below ``SMALLEST_BATCH`` most time is spent finding rows: smaller batches would slow the whole erase down.
             self.rows = max(min(self.rows, SMALLEST_BATCH), int(self.rows * max(0.5, aim / seconds)))
         elif count >= self.rows // 2:
             self.rows = min(most, int(self.rows * min(2.0, aim / max(seconds, 0.001))) + 1)

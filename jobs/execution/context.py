@@ -106,7 +106,7 @@ class JobContext:
         with chunk_turn():
             begun = time.monotonic()
             with limited_transaction():
-                if not self._engine(transitions.prove_fence, self._lease.fence, lease=conf.current().lease):
+                if not self._unguarded(transitions.prove_fence, self._lease.fence, lease=conf.current().lease):
                     raise self._stop(None)
                 self._may_write = True
                 try:
@@ -152,7 +152,7 @@ class JobContext:
     def verify(self, store: str, rows: QuerySet[Any]) -> None:
         """Let the job complete only if none of ``rows`` exists in the transaction that completes it.
 
-        If others have added rows, the action runs again, five times in all.
+        If rows were added meanwhile, the action runs again, five times in all.
         """
         self._check_not_stopped()
         self._verifications[store] = rows.using(_alias_of(rows))
@@ -170,7 +170,7 @@ class JobContext:
                 stack.enter_context(connections[alias].execute_wrapper(self._refuse_stray_writes))
             yield
 
-    def finish_verified(self) -> bool:
+    def verify_and_record(self) -> bool:
         """Verify in the transaction that completes the job, and write the result into the receipt.
 
         False: the lease is lost, or the job has ended.
@@ -204,8 +204,8 @@ class JobContext:
     # ------------------------------------------------------------ inside
 
     def _erase_some(self, store: str, rows: QuerySet[Any]) -> int | None:
-        """Delete one batch and return how many rows; None: there is none. After a conflict, try half the batch."""
-        for attempt in range(CONFLICTS_IN_A_ROW):
+        """Delete one batch and return how many rows; None: no row is left. After a conflict, try half the batch."""
+        for failures in range(CONFLICTS_IN_A_ROW):
             size = self.batch_size
             try:
                 with self.chunk() as chunk:
@@ -213,10 +213,10 @@ class JobContext:
                     deleted = _delete(rows, keys) if keys else 0
                     chunk.add(store, deleted)
             except Error as error:
-                if kind_of(error) not in (ErrorKind.CONFLICT, ErrorKind.TOO_SLOW) or attempt == CONFLICTS_IN_A_ROW - 1:
+                if kind_of(error) not in (ErrorKind.CONFLICT, ErrorKind.TOO_SLOW) or failures == CONFLICTS_IN_A_ROW - 1:
                     raise
                 self._batch.halve(size)
-                time.sleep(backoff(attempt, first=0.05))
+                time.sleep(backoff(failures, first=0.05))
             else:
                 return deleted if keys else None
         raise AssertionError("unreachable")
@@ -240,14 +240,14 @@ class JobContext:
         elif total is not None:
             total = max(total, done)
         lease = conf.current().lease
-        self._engine(transitions.record, self._lease.fence, receipt=receipt, done=done, total=total, lease=lease)
+        self._unguarded(transitions.record, self._lease.fence, receipt=receipt, done=done, total=total, lease=lease)
 
     def _row(self) -> tuple[dict[str, Any], int, int | None]:
         receipt, done, total = Job.objects.values_list("receipt", "progress_done", "progress_total").get(pk=self.id)
         return receipt, done, total
 
-    def _engine(self, transition: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a transition of the engine's own, with the guard off."""
+    def _unguarded(self, transition: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a transition, whose writes the guard must not refuse."""
         before, self._may_write = self._may_write, True
         try:
             return transition(*args, **kwargs)
@@ -267,7 +267,7 @@ class JobContext:
     def _check_not_stopped(self) -> None:
         if self._stopped is not None:
             raise self._stopped
-        if self._lease.lost.is_set():
+        if self._lease.given_up.is_set():
             raise self._stop(LeaseLost(self.id))
 
     def _stop(self, why: JobStopped | None) -> JobStopped:
@@ -282,8 +282,8 @@ class JobContext:
 def _locked_keys(rows: QuerySet[Any], size: int) -> list[Any]:
     """Return the keys of up to ``size`` rows, locked where rows have locks, so that they still match when deleted.
 
-    In no order, as sorting would read all matching rows for every chunk. Keys that were
-    found in one query before would have to be matched again: quadratic without statistics.
+    Without ORDER BY, because sorting would read all matching rows for every chunk. Keys are not collected
+    in advance: each chunk would have to match them again, which is quadratic without table statistics.
     """
     return [row.pk for row in rows.order_by().select_related(None).only("pk").select_for_update(of=("self",))[:size]]
 

@@ -24,8 +24,8 @@ class Lease:
     deadline: timedelta | None = None
     progressed: float = field(default_factory=time.monotonic)
     stopping: threading.Event = field(default_factory=threading.Event)
-    # Set when the deadline has passed: the attempt is lost, and nobody waits for its thread.
-    lost: threading.Event = field(default_factory=threading.Event)
+    # Set when this process gives the job up: overdue, or queued for release. Its action can open no chunk any more.
+    given_up: threading.Event = field(default_factory=threading.Event)
 
     def note_progress(self) -> None:
         """Start the deadline anew."""
@@ -54,7 +54,7 @@ class Leases:
         return lease
 
     def drop(self, lease: Lease) -> None:
-        """Renew a lease no longer; a later lease on the same job stays."""
+        """Stop renewing a lease; a later lease on the same job stays."""
         with self._lock:
             if self._by_job.get(lease.fence.job_id) is lease:
                 del self._by_job[lease.fence.job_id]

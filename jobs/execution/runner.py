@@ -19,7 +19,7 @@ from ..actions import DEFAULT_BACKOFF, Action, find_action, max_attempts_of
 from ..actors import Actor
 from ..db import failpoints
 from ..db.backoff import backoff
-from ..db.connection import engine_statement, limited_transaction, reconnect
+from ..db.connection import limited_transaction, reconnect, single_statement
 from ..db.errors import ErrorKind, kind_of, takes_no_writes
 from ..exceptions import JobCancelled, JobFailed, JobReleased, JobStopped, LeaseLost, RowsLeft
 from ..lifecycle import transitions
@@ -39,6 +39,9 @@ SHORT_WAIT: Final = timedelta(seconds=5)
 ATTEMPTS_FORGIVEN: Final = 10
 MAX_ERRORS_CHARACTERS: Final = 1_000
 MAX_DETAIL_CHARACTERS: Final = 20_000
+
+# Returns the fence of the worker's next job, which begins in the commit that ends the job before; None: there is none.
+BeginNext = Callable[[], Fence | None]
 
 
 class Outcome(Enum):
@@ -69,11 +72,10 @@ class AttemptResult:
     next_begun: bool = False
 
 
-def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | None] = lambda: None) -> AttemptResult:
+def run(job: Job, *, lease: Lease, worker: Actor, begin_next: BeginNext = lambda: None) -> AttemptResult:
     """Run a claimed and begun job and record the outcome; never raises what the action raised.
 
-    ``then`` returns the worker's next job, which begins in the commit that ends this
-    one. It is called at each try of that commit and must not change its answer.
+    ``begin_next`` is called at each try of the commit that ends the job, and must return the same each time.
 
     Raises:
         Error: the database is away, or the outcome could not be recorded for a whole lease: release the job.
@@ -83,7 +85,7 @@ def run(job: Job, *, lease: Lease, worker: Actor, then: Callable[[], Fence | Non
     with _not_recorded_as_database_error():
         if action is None:
             return _count_failure(attempt, f"No action called {job.action} is known to the worker.")
-        return _run_action(attempt, action, then)
+        return _run_action(attempt, action, begin_next)
 
 
 def lose_attempt(job: Job, *, lease: Lease, worker: Actor) -> AttemptResult:
@@ -117,24 +119,22 @@ class _Attempt:
         return self.job.pk, self.job.action, self.job.attempt
 
 
-def _run_action(attempt: _Attempt, action: Action, then: Callable[[], Fence | None]) -> AttemptResult:
+def _run_action(attempt: _Attempt, action: Action, begin_next: BeginNext) -> AttemptResult:
     context = JobContext(attempt.job, lease=attempt.lease, databases=action.databases)
     try:
-        return _run_passes(attempt, action, context, then)
+        return _run_passes(attempt, action, context, begin_next)
     except _NotRecorded:
         raise
     except BaseException as error:  # noqa: BLE001 – an action may raise anything, SystemExit too; all is recorded
         if context.stopped is not None:  # what it raised after that does not matter
             return _stopped(attempt, context.stopped)
         if isinstance(error, JobFailed):
-            return _fail(attempt, error, then)
+            return _fail(attempt, error, begin_next)
         return _raised(attempt, error)
 
 
-def _run_passes(
-    attempt: _Attempt, action: Action, context: JobContext, then: Callable[[], Fence | None]
-) -> AttemptResult:
-    """Run the action, and again while verifying finds rows that others have added."""
+def _run_passes(attempt: _Attempt, action: Action, context: JobContext, begin_next: BeginNext) -> AttemptResult:
+    """Run the action, and again while verifying finds rows that were added meanwhile."""
     for turn in range(PASSES):
         attempt.lease.note_progress()
         attempt.lease.deadline = action.deadline
@@ -146,44 +146,44 @@ def _run_passes(
         if context.stopped is not None:
             raise context.stopped
         try:
-            return _complete(attempt, context, then)
+            return _complete(attempt, context, begin_next)
         except RowsLeft:
             if turn == PASSES - 1:
                 raise
     raise AssertionError("unreachable")
 
 
-def _complete(attempt: _Attempt, context: JobContext, then: Callable[[], Fence | None]) -> AttemptResult:
+def _complete(attempt: _Attempt, context: JobContext, begin_next: BeginNext) -> AttemptResult:
     fence, worker = attempt.lease.fence, attempt.worker
 
     def write() -> TransitionResult:
         if not context.has_verifications:
-            with engine_statement():
-                return transitions.complete(fence, worker=worker, then=then())
+            with single_statement():
+                return transitions.complete(fence, worker=worker, next_fence=begin_next())
         with limited_transaction():
-            if not context.finish_verified():
-                # Perhaps this worker has completed it, and the reply to that COMMIT was lost: _settled asks.
+            if not context.verify_and_record():
+                # An earlier try may have committed without an answer: _resolve_result reads the row.
                 return TransitionResult(won=False)
             failpoints.reach("finish.verified")
-            # Not before: if rows are left, this job runs again and the next one must stay free for other threads.
-            return transitions.complete(fence, worker=worker, then=then())
+            # Taken only now: if rows are left, this job runs again, and the next one stays free for other threads.
+            return transitions.complete(fence, worker=worker, next_fence=begin_next())
 
     failpoints.reach("finish.before")
-    finish = _persisted(write)
+    finish = _write_with_retries(write)
     failpoints.reach("finish.after")
-    return _settled(attempt, finish, Outcome.COMPLETED)
+    return _resolve_result(attempt, finish, Outcome.COMPLETED)
 
 
-def _fail(attempt: _Attempt, failure: JobFailed, then: Callable[[], Fence | None]) -> AttemptResult:
+def _fail(attempt: _Attempt, failure: JobFailed, begin_next: BeginNext) -> AttemptResult:
     """End the job as its action asked: without a further attempt."""
-    errors = _storable(failure.message, MAX_ERRORS_CHARACTERS)
-    fence, worker = attempt.lease.fence, attempt.worker
-    return _record(attempt, Outcome.FAILED, lambda: transitions.fail(fence, errors=errors, worker=worker, then=then()))
+    fence, errors = attempt.lease.fence, _storable(failure.message, MAX_ERRORS_CHARACTERS)
+    facts: dict[str, Any] = {"errors": errors, "worker": attempt.worker}
+    return _record(attempt, Outcome.FAILED, lambda: transitions.fail(fence, **facts, next_fence=begin_next()))
 
 
 def _raised(attempt: _Attempt, error: BaseException) -> AttemptResult:
     """Record an attempt that ended by an exception: an outage or a conflict counts no failure."""
-    if _is_no_fault(attempt, error):
+    if _is_forgiven(attempt, error):
         return _release(attempt, "The database was not available.", SHORT_WAIT)
     reference = secrets.token_hex(4)
     # Only the type is logged: the text may have personal data, as PostgreSQL quotes row values.
@@ -194,8 +194,8 @@ def _raised(attempt: _Attempt, error: BaseException) -> AttemptResult:
     return _count_failure(attempt, str(error) if isinstance(error, RowsLeft) else internal, detail)
 
 
-def _is_no_fault(attempt: _Attempt, error: BaseException) -> bool:
-    """Whether the jobs' database was away or met a conflict, and not too often for one job."""
+def _is_forgiven(attempt: _Attempt, error: BaseException) -> bool:
+    """Whether to count no failure: the jobs' database was away or met a conflict, and not too often for one job."""
     if not isinstance(error, Error):
         return False
     kind = kind_of(error)
@@ -205,9 +205,9 @@ def _is_no_fault(attempt: _Attempt, error: BaseException) -> bool:
         return False
     if is_connection_lost(attempt.connection):
         return True
-    # The connection works, so either the jobs' database takes no writes or another database is away, which counts.
-    # The job itself may have filled the disk, so only some attempts are forgiven; in a true outage they suffice, as
-    # nothing is claimed while nothing can be written.
+    # The connection works: the jobs' database takes no writes, or another database is away, which counts as a failure.
+    # A job may have filled the disk itself, so only some attempts are forgiven. They suffice in an outage, because no
+    # job can be claimed while writes fail.
     return takes_no_writes(error) and attempt.job.attempt <= ATTEMPTS_FORGIVEN
 
 
@@ -216,11 +216,11 @@ def _count_failure(attempt: _Attempt, errors: str, detail: str = "") -> AttemptR
     fence, worker, failures = attempt.lease.fence, attempt.worker, attempt.job.failures
     base = DEFAULT_BACKOFF if attempt.action is None else attempt.action.backoff
     is_last = failures + 1 >= max_attempts_of(attempt.job.action)
-    told: dict[str, Any] = {"errors": errors, "worker": worker, "detail": detail}
+    facts: dict[str, Any] = {"errors": errors, "worker": worker, "detail": detail}
     if is_last:
-        return _record(attempt, Outcome.FAILED, lambda: transitions.fail(fence, **told))
+        return _record(attempt, Outcome.FAILED, lambda: transitions.fail(fence, **facts))
     wait = timedelta(seconds=backoff(failures, first=base.total_seconds(), longest=LONGEST_BACKOFF.total_seconds()))
-    return _record(attempt, Outcome.RETRYING, lambda: transitions.retry_later(fence, wait=wait, **told))
+    return _record(attempt, Outcome.RETRYING, lambda: transitions.retry_later(fence, wait=wait, **facts))
 
 
 def _stopped(attempt: _Attempt, stop: JobStopped) -> AttemptResult:
@@ -239,13 +239,13 @@ def _release(attempt: _Attempt, note: str, wait: timedelta) -> AttemptResult:
 
 
 def _record(attempt: _Attempt, outcome: Outcome, write: Callable[[], TransitionResult]) -> AttemptResult:
-    """Write an outcome as a statement of its own."""
+    """Write an outcome in a single statement."""
 
     def in_a_statement() -> TransitionResult:
-        with engine_statement():
+        with single_statement():
             return write()
 
-    return _settled(attempt, _persisted(in_a_statement), outcome)
+    return _resolve_result(attempt, _write_with_retries(in_a_statement), outcome)
 
 
 class _NotRecorded(Exception):
@@ -264,7 +264,7 @@ def _not_recorded_as_database_error() -> Iterator[None]:
         raise unrecorded.error from unrecorded
 
 
-def _persisted(write: Callable[[], TransitionResult]) -> TransitionResult:
+def _write_with_retries(write: Callable[[], TransitionResult]) -> TransitionResult:
     """Write an outcome; after outages and conflicts try again for the length of a lease, guarded by the fence."""
     until = time.monotonic() + conf.current().lease_seconds
     for failures in count():
@@ -280,7 +280,7 @@ def _persisted(write: Callable[[], TransitionResult]) -> TransitionResult:
     raise AssertionError("unreachable")
 
 
-def _settled(attempt: _Attempt, finish: TransitionResult, outcome: Outcome) -> AttemptResult:
+def _resolve_result(attempt: _Attempt, finish: TransitionResult, outcome: Outcome) -> AttemptResult:
     """Return the result. If the write matched no row, the row says whether an earlier try has been committed."""
     status = STATUS_AFTER[outcome]
     row = None if finish.won else Job.objects.filter(pk=attempt.job.pk).values_list("status", "attempt").first()

@@ -14,7 +14,7 @@ from ..exceptions import ActionMisused
 def no_transaction_left_open() -> Iterator[None]:
     """Close those of this thread's connections on which the block has left a transaction open.
 
-    What is written in such a transaction afterwards would be reported as committed, and would not be.
+    A later write on such a connection would seem committed, but would only join the open transaction.
 
     Raises:
         ActionMisused: there was one, and no other error.
@@ -26,7 +26,7 @@ def no_transaction_left_open() -> Iterator[None]:
     finally:
         for alias, state in before.items():
             connection = connections[alias]
-            # Only a refused write within a test's transaction sets it; outside transactions it means nothing.
+            # In a test's transaction, a refused ``save()`` sets it, and every later query would raise.
             connection.needs_rollback = False
             if _transaction_state(connection) != state:
                 left_open.append(alias)

@@ -72,29 +72,30 @@ def expired_rows(fence: Fence, *, seen: datetime) -> JobQuerySet:
 
 
 def apply_transition(
-    rows: Rows, changes: dict[str, Any], event: EventData, now: Moment, then: Fence | None = None
+    rows: Rows, changes: dict[str, Any], event: EventData, now: Moment, next_fence: Fence | None = None
 ) -> TransitionResult:
-    """Apply ``changes`` to ``rows``, insert an event for each, and begin the job ``then``."""
+    """Apply ``changes`` to ``rows``, insert an event for each, and begin the job of ``next_fence``."""
     try:
         update = _compiled_update(rows, changes)
     except EmptyResultSet:  # others have locked all rows
-        return TransitionResult(won=False, next_begun=_begin(then, now))
+        return TransitionResult(won=False, next_begun=_begin(next_fence, now))
     connection, events = jobs_connection(), _compiled_events(event, now)
     with connection.cursor() as cursor:
         if supports_row_locks(connection):
-            return _apply_in_one_statement(cursor, update, events, _compiled_begin(then, now) if then else None)
+            begin = _compiled_begin(next_fence, now) if next_fence else None
+            return _apply_in_one_statement(cursor, update, events, begin)
         cursor.execute(f"{update[0]} RETURNING id", update[1])
         ids = [row[0] for row in cursor.fetchall()]
         marks = ", ".join(["%s"] * len(ids))
         cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id IN ({marks})", (*events[1], *ids))
-    return TransitionResult(won=bool(ids), next_begun=_begin(then, now), job_ids=tuple(ids))
+    return TransitionResult(won=bool(ids), next_begun=_begin(next_fence, now), job_ids=tuple(ids))
 
 
 def claim_due(fence: Fence, changes: dict[str, Any], event: EventData, now: Moment) -> Job | None:
     """Apply ``changes`` to the job of ``fence`` if it is due, and return it as they left it.
 
     ``BLANK`` and ``BLANK_WORKER`` stand in ``changes`` for the lease token and the actor.
-    A job that was read in a second statement might be cancelled by then.
+    The UPDATE itself returns the row, because a cancel could change it before a second statement.
     """
     blank = _compiled_claim(jobs_connection().vendor, tuple(changes.items()))
     update, events = _filled(blank, fence, event.actor.name), _compiled_events(event, now)
@@ -140,7 +141,7 @@ def _apply_in_one_statement(cursor: CursorWrapper, update: Sql, events: Sql, beg
 def _compiled_begin(fence: Fence, now: Moment) -> Sql:
     """Return the UPDATE that begins a job unless its row is locked.
 
-    It has a SKIP LOCKED of its own: a finish must not wait for a second row, and this is one part of its statement.
+    SKIP LOCKED, because this is part of the statement that ends a job, which must not wait for a second row.
     """
     at, at_params = compiled(now, jobs_connection())
     table = Job._meta.db_table

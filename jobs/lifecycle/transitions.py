@@ -2,7 +2,7 @@
 
 The guard names the job, the status it must have and, for its worker, the lease token;
 the number of rows that matched says who won a race. The event is written beside it. Callers open the transaction
-(``engine_statement``, ``engine_transaction`` or ``service_transaction``). ``now`` is the
+(``single_statement``, ``outermost_transaction`` or ``service_transaction``). ``now`` is the
 database's clock; tests pass an instant.
 """
 
@@ -125,10 +125,10 @@ def begin(fence: Fence, *, now: Moment = NOW) -> bool:
     return fenced_rows(fence).update(begun_at=now) == 1
 
 
-def renew(jobs: Collection[Fence], *, lease: timedelta, now: Moment = NOW) -> None:
+def renew(fences: Collection[Fence], *, lease: timedelta, now: Moment = NOW) -> None:
     """Extend the leases of those jobs whose rows nobody has locked; a chunk locks its row and renews by itself."""
-    ids = [fence.job_id for fence in jobs]
-    tokens = {fence.lease_token for fence in jobs}
+    ids = [fence.job_id for fence in fences]
+    tokens = {fence.lease_token for fence in fences}
     rows = Job.objects.filter(pk__in=ids, status=Status.RUNNING, lease_token__in=tokens)
     unlocked(rows).update(lease_expires_at=_extended(lease, now))
 
@@ -144,19 +144,19 @@ def record(fence: Fence, *, receipt: dict[str, Any], done: int, total: int | Non
     return fenced_rows(fence).update(lease_expires_at=_extended(lease, NOW), **changes) == 1
 
 
-def complete(fence: Fence, *, worker: Actor, then: Fence | None = None, now: Moment = NOW) -> TransitionResult:
-    """Record success, unless the job was cancelled or its lease was lost; begin the job ``then`` in the same commit."""
+def complete(fence: Fence, *, worker: Actor, next_fence: Fence | None = None, now: Moment = NOW) -> TransitionResult:
+    """Record success unless the job was cancelled or its lease was lost; in the same commit, begin another job."""
     event = EventData(what=What.COMPLETED, was=Status.RUNNING, actor=worker)
-    return apply_transition(fence, _ended(Status.COMPLETED, now), event, now, then)
+    return apply_transition(fence, _ended(Status.COMPLETED, now), event, now, next_fence)
 
 
 def fail(
-    fence: Fence, *, errors: str, worker: Actor, detail: str = "", then: Fence | None = None, now: Moment = NOW
+    fence: Fence, *, errors: str, worker: Actor, detail: str = "", next_fence: Fence | None = None, now: Moment = NOW
 ) -> TransitionResult:
     """Record a final failure; ``errors`` is what integrators read, ``detail`` what staff may read."""
     changes = {**_ended(Status.FAILED, now), "errors": errors, "failures": F("failures") + 1}
     event = EventData(what=What.FAILED, was=Status.RUNNING, actor=worker, note=errors, detail=detail)
-    return apply_transition(fenced_rows(fence), changes, event, now, then)
+    return apply_transition(fenced_rows(fence), changes, event, now, next_fence)
 
 
 def retry_later(
@@ -207,7 +207,7 @@ def cancel_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now
 def hold(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
     """Keep a job that waits, due or not, from being claimed until it is resumed.
 
-    This ends its reservation: what an engine was told of it has no effect, and a resumed job is dispatched anew.
+    This ends its reservation: a task in an engine's queue does nothing, and a resumed job is dispatched again.
     """
     rows = Job.objects.waiting().filter(pk=job_id, project=project.pk)
     event = EventData(what=What.HELD, was=Status.SCHEDULED, actor=actor, note=reason)

@@ -44,15 +44,15 @@ class Wake:
 
 
 class Listener:
-    """Calls ``on_notice`` for each NOTIFY, which it receives on a connection of its own.
+    """Calls ``on_notify`` for each NOTIFY, which it receives on a connection of its own.
 
     ``is_receiving`` becomes True when the first NOTIFY arrives, which the listener sends itself.
     It stays False where the database has no NOTIFY, or where a pooler in transaction mode drops
     it; then only polling finds due jobs.
     """
 
-    def __init__(self, on_notice: Callable[[], None]) -> None:
-        self._on_notice = on_notice
+    def __init__(self, on_notify: Callable[[], None]) -> None:
+        self._on_notify = on_notify
         self._received = threading.Event()
 
     @property
@@ -80,7 +80,7 @@ class Listener:
                 while not ended.is_set():
                     for _ in raw.notifies(timeout=OWN_ECHO_SECONDS, stop_after=1):
                         self._received.set()
-                        self._on_notice()
+                        self._on_notify()
                     if not self.is_receiving:
                         logger.warning("NOTIFY is not heard here; polling finds due jobs")
                         ended.wait()

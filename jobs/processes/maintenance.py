@@ -1,4 +1,4 @@
-"""The periodic work of a process: rescue jobs of dead workers, delete the rows of these, keep the statistics."""
+"""The periodic work of a process: rescues jobs of dead workers, deletes their ``Worker`` rows, updates statistics."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,7 +18,7 @@ DELETE_WORKERS_AFTER: Final = timedelta(days=1)
 
 
 class Maintenance:
-    """What a worker and a dispatcher do every ``SWEEP_SECONDS``; calls ``on_rescue`` when jobs were rescued."""
+    """The work of a worker and a dispatcher every ``SWEEP_SECONDS``; calls ``on_rescue`` when jobs were rescued."""
 
     def __init__(self, thread_group: ThreadGroup, *, on_rescue: Callable[[], None]) -> None:
         self._thread_group = thread_group
@@ -47,5 +47,5 @@ class Maintenance:
             self._blocks.count()
             rollup.roll_up()
         except Error as error:
-            # Raised, it would repeat the rescue at once, and statistics are no reason for that.
+            # Not raised: ``ThreadGroup.repeat`` would soon run the rescuer again, which failed statistics do not need.
             self._thread_group.report(error)

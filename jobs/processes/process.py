@@ -26,16 +26,16 @@ from .threads import ThreadGroup
 logger = logging.getLogger(__name__)
 
 WATCH_SECONDS: Final = 0.25
-# With NOTIFY, polling only finds what a lost notice was about.
+# With NOTIFY, polling only finds the jobs whose notification did not arrive.
 POLL_WITH_NOTIFY_SECONDS: Final = 5.0
-# A process that ends waits so long for actions to reach their next chunk, then releases their jobs all the same.
+# How long a stopping process waits for actions to reach their next chunk. After that it releases their jobs anyway.
 NEXT_CHUNK_SECONDS: Final = 8.0
 EXIT_AT_THE_LATEST_SECONDS: Final = 9.5
 EXIT_FOR_SUPERVISOR: Final = 3
 
 
 class Process:
-    """What a worker, a dispatcher and an engine process share; a dispatcher never has leases."""
+    """The base of worker, dispatcher and engine process; a dispatcher never has leases."""
 
     def __init__(self, kind: Worker.Kind) -> None:
         self.name = new_name()
@@ -56,8 +56,8 @@ class Process:
 
     def _end_overdue_attempt(self, job: Job, lease: Lease, *, on_stuck_thread: Callable[[], None]) -> None:
         """End the attempt if its action made no progress for its deadline. Its thread cannot be killed."""
-        if lease.is_overdue() and not lease.lost.is_set():
-            lease.lost.set()
+        if lease.is_overdue() and not lease.given_up.is_set():
+            lease.given_up.set()
             try:
                 runner.lose_attempt(job, lease=lease, worker=self.actor)
             finally:
@@ -65,7 +65,7 @@ class Process:
                 on_stuck_thread()
 
     def _try_release(self) -> bool:
-        """Release what is queued for that; False: something could not be released yet."""
+        """Release the queued jobs; False: some could not be released yet."""
         try:
             self._releases.release_all()
         except Error as error:
@@ -97,8 +97,8 @@ class CommandProcess(Process):
     def run(self) -> int:
         """Work until stopped, or until a drain is done; return the exit status."""
         self._start()
-        while self._stop_at is None and (pause := self._work_or_back_off()) is not None:
-            self._sleep(pause)
+        while self._stop_at is None and (seconds := self._work_or_back_off()) is not None:
+            self._sleep(seconds)
         self.stop()
         self._end()
         return self._exit_status
@@ -110,7 +110,7 @@ class CommandProcess(Process):
         self.wake.set()
 
     def run_as_command(self) -> None:
-        """Run until SIGTERM or Ctrl-C, of which a second one ends the process at once.
+        """Run until SIGTERM or Ctrl-C; a second one ends the process at once.
 
         Raises:
             SystemExit: the exit status is not 0.
@@ -140,24 +140,24 @@ class CommandProcess(Process):
         group.repeat(1.0, lambda: self._listener.listen(group.ended), at_once=True, name="listen")
 
     def _work(self) -> float | None:
-        """Do what there is to do now; return how many seconds to sleep, None when a drain is done."""
+        """Do the work that is due now; return how many seconds to sleep, None when a drain is done."""
         raise NotImplementedError
 
     def _work_or_back_off(self) -> float | None:
         try:
-            pause = self._work()
+            seconds = self._work()
         except Error as error:
             self._thread_group.report(error)
             self._failures += 1
             return backoff(self._failures)
         self._failures = 0
-        return pause
+        return seconds
 
     def _sleep(self, seconds: float) -> None:
         self.wake.wait(seconds)
 
     def _poll_seconds(self, *, without_notify: float) -> float:
-        """Return the pause between two searches for due jobs."""
+        """Return the seconds between two searches for due jobs."""
         default = POLL_WITH_NOTIFY_SECONDS if self._listener.is_receiving else without_notify
         return conf.current().poll_seconds or default
 

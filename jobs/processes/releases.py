@@ -25,7 +25,7 @@ NO_DATABASE: Final = "The database was not available."
 
 
 class ReleaseQueue:
-    """The jobs to release. Until then the process renews their leases, so that no rescue counts a crash.
+    """Claimed jobs to release. The process renews their leases until they are released, so no rescue counts a crash.
 
     Every method may be called on any thread.
     """
@@ -45,12 +45,12 @@ class ReleaseQueue:
         """Queue jobs to be released; their actions, if any, can no longer open a chunk."""
         for lease in leases:
             lease.deadline = None
-            lease.lost.set()
+            lease.given_up.set()
             self._waiting.append((lease, note))
 
     def add_all(self, note: str) -> None:
         """Queue all jobs of this process that are neither queued already nor taken from a stuck action."""
-        self.add([lease for lease in self._leases.all() if not lease.lost.is_set()], note)
+        self.add([lease for lease in self._leases.all() if not lease.given_up.is_set()], note)
 
     def expect_claim(self, token: UUID, *, patience: float = 0.0) -> None:
         """Release what a claim with this lease token took, unless :meth:`confirm_claim` follows.

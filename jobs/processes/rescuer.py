@@ -33,9 +33,8 @@ SeenLease = tuple[int, UUID | None, datetime | None]
 class Rescuer:
     """Rescues a job whose lease had run out at two checks, a heartbeat and a second apart, and was not renewed.
 
-    Should the database's clock have been set back, leases last too long; then a lease is
-    rescued that has not changed for its whole length by our own monotonic clock. Any
-    database error must be followed by :meth:`reset`.
+    If the database's clock is set back, leases run out too late. So a job is also rescued when its lease has
+    not changed for its length and a second check by the monotonic clock. After a database error, call :meth:`reset`.
     """
 
     def __init__(self) -> None:

@@ -68,7 +68,7 @@ class ClaimOrder:
         return _sort_fairly(found, self._running(), self._turns)
 
     def note_turns(self, claimed: Iterable[Candidate]) -> None:
-        """Remember whose turn it was. Where jobs are short, none runs at the next choice, and turns alone decide."""
+        """Remember which organizations had a turn: if no job runs any more at the next claim, only turns decide."""
         for candidate in claimed:
             self._turns.pop(candidate.organization_id, None)
             self._turns[candidate.organization_id] = next(self._turn)
@@ -77,7 +77,7 @@ class ClaimOrder:
 
     def _heads(self, paused: Paused) -> list[Candidate]:
         """Return the first jobs of the next ``PROJECTS`` projects, so that a flood of one project hides no other."""
-        ids, self._after = _heads_of_projects(self._after, paused, self._and_due_sql())
+        ids, self._after = _first_jobs_by_project(self._after, paused, self._and_due_sql())
         return _read(Job.objects.filter(pk__in=ids))
 
     def _paused(self) -> Paused:
@@ -130,7 +130,7 @@ def _sort_fairly(candidates: list[Candidate], running: Counter[Any], turns: dict
     return [candidate for *_, candidate in sorted(keyed)]
 
 
-def _heads_of_projects(after: Any, paused: Paused, and_due: tuple[str, tuple[Any, ...]]) -> tuple[list[int], Any]:
+def _first_jobs_by_project(after: Any, paused: Paused, and_due: tuple[str, tuple[Any, ...]]) -> tuple[list[int], Any]:
     """Return the ids of the first due jobs of up to ``PROJECTS`` projects after ``after``, and the last project.
 
     The last project is None when the search has reached the end. It is a loose index scan: it
@@ -146,7 +146,7 @@ def _heads_of_projects(after: Any, paused: Paused, and_due: tuple[str, tuple[Any
     )
     due_params = (*now_params, *unpaused_params, *and_due[1])
     beyond, beyond_params = ("", ()) if after is None else ("AND job.project_id > %s", (after,))
-    off, off_params = _project_is_off(paused, connection)
+    off, off_params = _project_is_paused_or_disabled(paused, connection)
     # One subquery per job: for a join with a subquery of several rows, PostgreSQL would read the whole table.
     heads = ", ".join(
         f"(SELECT job.id {due} AND job.project_id = waiting.project_id"
@@ -173,7 +173,7 @@ def _heads_of_projects(after: Any, paused: Paused, and_due: tuple[str, tuple[Any
     return ids, rows[-1][0] if len(rows) == PROJECTS else None
 
 
-def _project_is_off(paused: Paused, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+def _project_is_paused_or_disabled(paused: Paused, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
     """Return the condition, and its parameters, that no job of ``waiting.project_id`` may run."""
     params = tuple(map(_for_driver, paused.projects))
     parts = [f"waiting.project_id IN ({_marks(params)})"] if params else []

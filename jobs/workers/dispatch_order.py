@@ -17,16 +17,16 @@ from ..db.connection import jobs_connection
 from ..models import Job, JobQuerySet, Pause, Paused
 from .claim_order import Candidate, ClaimOrder, count_by_organization, seconds_until
 
-# At most so many jobs of one queue are dispatched and not yet claimed. More would run no sooner, and an organization
-# that comes later would wait behind all of them.
+# The most jobs of one queue that are dispatched and not yet claimed. More would run no sooner, and the jobs of an
+# organization that comes later would wait behind all of them.
 MOST_IN_FLIGHT: Final = 200
-# A queue gets jobs again when so much of it is free: a search for a few jobs costs as much as one for many.
+# The room in a queue from which it gets jobs again: a search for a few jobs costs as much as one for many.
 ROOM_WORTH_A_SEARCH: Final = MOST_IN_FLIGHT // 4
-# A job that was dispatched and not claimed probably waits in a long queue. So its reservation doubles with the time
-# that it has been due, at most so often.
+# How often at most a reservation is doubled. It grows with the time that a job has been due: a job that was dispatched
+# and not claimed probably waits in a long queue.
 MOST_DOUBLINGS: Final = 4
-# A search that excludes actions reads all their due jobs. After one that found little, the dispatcher rests for so
-# many times its duration, 5 s at most, so that searches keep the database busy for a fifth of the time.
+# The rest after a search that found little, as a multiple of its duration: a search that excludes actions reads all
+# their due jobs. So searches keep the database busy for a fifth of the time.
 REST_PER_SEARCH: Final = 4
 LONGEST_REST_SECONDS: Final = 5.0
 

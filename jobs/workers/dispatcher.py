@@ -30,7 +30,7 @@ LONGEST_WAIT_FOR_ROOM_SECONDS: Final = 1.0
 
 
 class JobDispatcher(CommandProcess):
-    """One dispatcher process; :meth:`run` returns its exit status. What it has sent when it ends is the engine's."""
+    """One dispatcher process; :meth:`run` returns its exit status. Jobs that it has sent stay with the engine."""
 
     def __init__(self, *, drain: bool = False) -> None:
         super().__init__(Worker.Kind.DISPATCHER, drain=drain)
@@ -56,7 +56,7 @@ class JobDispatcher(CommandProcess):
                 ids = sorted(candidate.job_id for candidate in some)
                 reserved.update(reservations.reserve(ids, wait=conf.current().reserve * 2**doublings))
             ours = [candidate for candidate in candidates if candidate.job_id in reserved]
-            # After the commit: were it rolled back, a job sent before it would be sent again at once.
+            # After the commit: if it were rolled back after sending, the job would be sent again at once.
             transaction.on_commit(partial(self._send, ours), using=jobs_connection().alias)
         return len(ours)
 
@@ -65,16 +65,16 @@ class JobDispatcher(CommandProcess):
         super()._start()
 
     def _work(self) -> float | None:
-        """Dispatch once; return how long to sleep, None when a drain is done."""
+        """Dispatch once; return how many seconds to sleep, None when a drain is done."""
         self._rest_seconds = 0.0
         try:
-            pause = self._pause(self.dispatch_once())
+            seconds = self._seconds_to_sleep(self.dispatch_once())
         except tasks.HandOverFailed as failure:
             self._thread_group.warn("the engine takes no jobs", failure.cause)
             # That queue is in back-off now, but its jobs may have hidden those of other queues.
-            pause = 0.0
+            seconds = 0.0
         self._rest_seconds = max(self._rest_seconds, self._order.rest_seconds)
-        return pause
+        return seconds
 
     def _sleep(self, seconds: float) -> None:
         """Sleep until woken, but no shorter than the rest: new jobs do not make another try more useful."""
@@ -83,7 +83,7 @@ class JobDispatcher(CommandProcess):
         while self._stop_at is None and (left := rest_until - monotonic()) > 0:
             super()._sleep(left)
 
-    def _pause(self, dispatched: int) -> float | None:
+    def _seconds_to_sleep(self, dispatched: int) -> float | None:
         next_in = None if dispatched else seconds_to_next()
         if next_in != 0:
             self._stuck_since = None
@@ -92,22 +92,22 @@ class JobDispatcher(CommandProcess):
         if self._drain and next_in != 0:
             return None
         if next_in == 0:
-            return self._pause_for_room()
+            return self._seconds_to_wait_for_room()
         poll = self._poll_seconds(without_notify=POLL_WITHOUT_NOTIFY_SECONDS)
         return poll if next_in is None else min(poll, max(next_in, SHORTEST_POLL_SECONDS))
 
-    def _pause_for_room(self) -> float:
-        """Return a pause as long as there has been no room: short for a queue that empties fast, long for a stuck one.
+    def _seconds_to_wait_for_room(self) -> float:
+        """Return how long there has been no room: a short wait if a queue empties fast, a long one if it is stuck.
 
         The queue does not run empty meanwhile: at most twice ``ROOM_WORTH_A_SEARCH`` jobs are claimed from it.
         """
         now = monotonic()
         self._stuck_since = self._stuck_since or now
-        pause = min(max(now - self._stuck_since, SHORTEST_POLL_SECONDS), LONGEST_WAIT_FOR_ROOM_SECONDS)
-        pause = min(pause, self._order.queue_backoff.seconds_to_next())
+        seconds = min(max(now - self._stuck_since, SHORTEST_POLL_SECONDS), LONGEST_WAIT_FOR_ROOM_SECONDS)
+        seconds = min(seconds, self._order.queue_backoff.seconds_to_next())
         if not self._order.has_room:
-            self._rest_seconds = pause  # being woken means new jobs, not more room
-        return pause
+            self._rest_seconds = seconds  # being woken means new jobs, not more room
+        return seconds
 
     def _send(self, candidates: Sequence[Candidate]) -> None:
         """Send the jobs one by one; after a failure, send no more to that queue, but go on with the other queues.

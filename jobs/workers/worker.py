@@ -14,7 +14,7 @@ from django.db import Error
 
 from .. import conf
 from ..db import failpoints
-from ..db.connection import engine_statement, limited_transaction
+from ..db.connection import limited_transaction, single_statement
 from ..execution import runner
 from ..lifecycle import transitions
 from ..lifecycle.statements import Fence
@@ -54,14 +54,14 @@ class JobWorker(CommandProcess):
         self._thread_group.repeat(WATCH_SECONDS, self._watch, name="watch")
 
     def _work(self) -> float | None:
-        """Release what waited too long, claim what there is room for; return the pause, None when a drain is done."""
+        """Release jobs that waited too long, claim others; return the seconds to sleep, None when a drain is done."""
         if self._buffer.oldest() > STALE_SECONDS:
             # The jobs before these take longer than expected; another worker may be free.
             self._releases.add([claimed.lease for claimed in self._buffer.take_all()], "The worker was busy.")
         self._releases.release_all()
-        return self._pause(self._claim())
+        return self._seconds_to_sleep(self._claim())
 
-    def _pause(self, claimed: int) -> float | None:
+    def _seconds_to_sleep(self, claimed: int) -> float | None:
         if self._releases:
             return SHORTEST_POLL_SECONDS
         if claimed or self._buffer:
@@ -74,7 +74,7 @@ class JobWorker(CommandProcess):
         if not self._listener.is_receiving:
             return poll
         due_in = seconds_to_next()
-        # A job that is due now and was not claimed is another worker's, or must wait to run alone.
+        # A job that is due now and was not claimed has gone to another worker, or must wait to run alone.
         return poll if due_in is None else min(poll, max(due_in, SHORTEST_POLL_SECONDS))
 
     def _claim(self) -> int:
@@ -116,8 +116,8 @@ class JobWorker(CommandProcess):
         """Run one job; return the next one if it was taken from the buffer to begin in the same commit."""
         following: ClaimedJob | None = None
 
-        def then() -> Fence | None:
-            """Take the next job, once: a finish that is tried again must begin the same one."""
+        def begin_next() -> Fence | None:
+            """Take the next job, once: a second try of the commit must begin the same one."""
             nonlocal following
             if following is None and self._stop_at is None and not self._solo:
                 following = self._buffer.take()
@@ -127,7 +127,7 @@ class JobWorker(CommandProcess):
         self._running[threading.get_ident()] = (claimed, started)
         try:
             if claimed.begun or self._begin(claimed):
-                ran = runner.run(claimed.job, lease=claimed.lease, worker=self.actor, then=then)
+                ran = runner.run(claimed.job, lease=claimed.lease, worker=self.actor, begin_next=begin_next)
                 if following:
                     following.begun = ran.next_begun
             self._leases.drop(claimed.lease)
@@ -142,7 +142,7 @@ class JobWorker(CommandProcess):
         return following
 
     def _begin(self, claimed: ClaimedJob) -> bool:
-        with engine_statement():
+        with single_statement():
             return transitions.begin(claimed.lease.fence)
 
     def _watch(self) -> None:
@@ -161,13 +161,13 @@ class JobWorker(CommandProcess):
         self._releases.add([claimed.lease for claimed in self._buffer.close()], SHUT_DOWN)
         self._try_release()
         for thread in self._runners:
-            while thread.is_alive() and not self._is_stuck(thread) and (left := until - time.monotonic()) > 0:
+            while thread.is_alive() and not self._is_given_up(thread) and (left := until - time.monotonic()) > 0:
                 thread.join(min(WATCH_SECONDS, left))
         self._releases.add_all(SHUT_DOWN)
         while not self._try_release():
             time.sleep(SHORTEST_POLL_SECONDS)  # until the process is ended because it is late
         super()._end()
 
-    def _is_stuck(self, thread: threading.Thread) -> bool:
+    def _is_given_up(self, thread: threading.Thread) -> bool:
         claimed, _ = self._running.get(thread.ident or 0, (None, 0.0))
-        return claimed is not None and claimed.lease.lost.is_set()
+        return claimed is not None and claimed.lease.given_up.is_set()

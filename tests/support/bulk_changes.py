@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from jobs.db.connection import engine_transaction
+from jobs.db.connection import outermost_transaction
 from jobs.execution import runner
 from jobs.lifecycle import transitions
 from jobs.models import Job
@@ -33,7 +33,7 @@ def request(staff_project: Any, change: Change = Change.CANCEL, **wanted: Any) -
 
 def run(job: Job) -> Job:
     Job.objects.filter(pk=job.pk).update(due_at=LONG_AGO)
-    with engine_transaction():
+    with outermost_transaction():
         (claimed,) = transitions.claim(
             [job.pk], lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45), begun_ids=[job.pk]
         )

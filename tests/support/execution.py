@@ -71,7 +71,7 @@ def write_in_chunk(context: JobContext) -> None:
 
 def write_as_another_process(context: JobContext, write: Callable[[], Any]) -> None:
     """Call ``write`` while an action runs, without the guard that keeps the action itself from writing."""
-    context._engine(write)
+    context._unguarded(write)
 
 
 @contextmanager

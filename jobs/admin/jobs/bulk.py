@@ -61,7 +61,7 @@ TEXTS: Final = {
         title=_("Cancel these jobs?"),
         all_title=_("Cancel all jobs that match?"),
         explanation=_(
-            "From then on they change nothing more. What they have done before stays done; their receipts say what. "
+            "The jobs stop and change nothing more. What they have changed stays changed; their receipts list it. "
             "A cancelled job cannot be started again."
         ),
         button=_("Cancel the jobs"),
@@ -120,7 +120,7 @@ class BulkChangeMixin(JobListMixin, InterventionsMixin):
         return self._ask(request, Change.RUN)
 
     def refuses_all_that_match(self, request: HttpRequest) -> bool:
-        """Leave it to the actions."""
+        """Allow it: the confirmation page makes a bulk change of all jobs that match."""
         return False
 
     def button_urls(self) -> list[URLPattern]:

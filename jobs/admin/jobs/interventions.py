@@ -127,7 +127,7 @@ INTERVENTIONS: Final = {
         service=cancel_job,
         title=_("Cancel this job…"),
         explanation=_(
-            "From then on it changes nothing more. What it has done before stays done; its receipt says what. "
+            "The job stops and changes nothing more. What it has changed stays changed; its receipt lists it. "
             "A cancelled job cannot be started again."
         ),
         button=_("Cancel the job"),

@@ -54,7 +54,7 @@ class _Run:
 
     def run(self) -> None:
         """Change all matching jobs, then those that were locked at first."""
-        scan = choose_scan(replace(self._wanted, due_until=None))  # which would order the jobs by time, not by id
+        scan = choose_scan(replace(self._wanted, due_until=None))  # it would order the scan by time
         if scan is None:
             return
         for ids, end in self._parts(scan):
@@ -62,12 +62,12 @@ class _Run:
             if not self._busy:
                 with self._job.chunk():
                     self._save_position(end)
-        for attempt in range(BUSY_PASSES):
+        for pass_number in range(BUSY_PASSES):
             if not self._busy:
                 return
-            time.sleep(BUSY_PAUSE_SECONDS * 2**attempt)
+            time.sleep(BUSY_PAUSE_SECONDS * 2**pass_number)
             ids, self._busy = self._busy, []
-            self._change_in_chunks(ids, is_last_try=attempt == BUSY_PASSES - 1)
+            self._change_in_chunks(ids, is_last_try=pass_number == BUSY_PASSES - 1)
 
     def _parts(self, scan: IndexScan) -> Iterator[tuple[list[int], int]]:
         """Yield the ids that match, part by part, each with the last id that was scanned."""
@@ -95,7 +95,7 @@ class _Run:
 
     def _change_chunk(self, ids: Sequence[int], is_last_try: bool) -> None:
         """Change some jobs in one chunk; a conflict with another transaction is tried again."""
-        for attempt in range(MAX_CONFLICTS):
+        for failures in range(MAX_CONFLICTS):
             try:
                 with self._job.chunk() as chunk:
                     counts, busy = self._change(ids)
@@ -106,9 +106,9 @@ class _Run:
                     if not (is_last_try or self._busy or busy):
                         self._save_position(ids[-1])
             except Error as error:
-                if kind_of(error) not in (ErrorKind.CONFLICT, ErrorKind.TOO_SLOW) or attempt == MAX_CONFLICTS - 1:
+                if kind_of(error) not in (ErrorKind.CONFLICT, ErrorKind.TOO_SLOW) or failures == MAX_CONFLICTS - 1:
                     raise
-                time.sleep(backoff(attempt, first=0.05))
+                time.sleep(backoff(failures, first=0.05))
             else:
                 self._busy += busy
                 return

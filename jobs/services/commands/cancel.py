@@ -37,7 +37,7 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
     check_reason(reason)
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
-    with command_transaction(then="cancel.committed", wait_seconds=conf.current().cancel_wait_seconds):
+    with command_transaction(failpoint="cancel.committed", wait_seconds=conf.current().cancel_wait_seconds):
         won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
         job = get_job(job_id, project=project)
         if won:

@@ -47,20 +47,20 @@ def insert_jobs(
     _remember(request, jobs)
     for _ in range(INSERT_TRIES):
         try:
-            with command_transaction(then="create.committed"):
+            with command_transaction(failpoint="create.committed"):
                 _insert(jobs, actor)
         except IntegrityError as error:
             if not is_unique_violation(error):
                 raise
-            # Asked again: a concurrent request with this key may have committed since. This comes before the
-            # conflicts, since the active job that prevents a repeated request is its own.
+            # Check for a replay again: a concurrent request with this key may have committed. This comes before the
+            # conflicts, because the conflicting job may be the one that this request created.
             replay = find_replay(request, project=project)
             if replay is not None:
                 return replay
             refuse_conflicts(jobs)
         else:
             return Scheduled(jobs=jobs)
-    # In a snapshot of the host's transaction the conflicting job may be invisible.
+    # The snapshot of the host's transaction may not include the conflicting job.
     raise ConcurrentChange if within_host else Busy
 
 

@@ -85,7 +85,7 @@ def _intervene(
     check_reason(reason)
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
-    with command_transaction(then="intervention.committed", wait_seconds=conf.current().cancel_wait_seconds):
+    with command_transaction(failpoint="intervention.committed", wait_seconds=conf.current().cancel_wait_seconds):
         for _ in range(TRIES):
             won = transition(job_id, project=project, actor=actor, reason=reason)
             job, now = get_job_and_time(job_id, project=project)

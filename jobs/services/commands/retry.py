@@ -48,9 +48,9 @@ def retry_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reas
     Raises:
         InvalidField: the reason is blank though not empty, too long or has control characters.
         JobNotFound: the project has no such job.
-        StepRefused: it has not failed, was retried, was redacted, is a bulk change, which acts in the name of who
-            confirmed it, its action is gone, or its action is unique and another job for the same reference waits or
-            runs; ``other_job_id`` names the job in the way.
+        StepRefused: the job has not failed; was retried already; was redacted; is a bulk change, which runs in the
+            name of the person who confirmed it; has an action that is not registered; or has a unique action and
+            another job for the reference is active. ``other_job_id`` names the retry or the active job.
         Busy, ConcurrentChange, OutcomeUnknown: as in ``schedule_job``.
     """
     check_reason(reason)
@@ -62,7 +62,7 @@ def retry_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reas
             raise _as_error(failed, problem)
         retry = _retry_of(failed, clock.read(jobs_connection()))
         try:
-            with command_transaction(then="create.committed", wait_seconds=conf.current().cancel_wait_seconds):
+            with command_transaction(failpoint="create.committed", wait_seconds=conf.current().cancel_wait_seconds):
                 if supports_row_locks(jobs_connection()):  # in the order of `retry_many`, against deadlocks
                     Job.objects.filter(pk=failed.pk).select_for_update(no_key=True).first()
                 # Elsewhere the write comes first: a transaction that began with a read could not write once others had.
@@ -74,7 +74,7 @@ def retry_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reas
                 raise
         else:
             return retry
-    # The host's transaction may have a snapshot in which the job in the way cannot be seen.
+    # The snapshot of the host's transaction may not include the job that prevents this one.
     raise ConcurrentChange if within_host else Busy
 
 

@@ -12,8 +12,8 @@ from ...exceptions import Busy, ConcurrentChange, OutcomeUnknown
 
 
 @contextmanager
-def command_transaction(*, then: str, wait_seconds: float | None = None) -> Iterator[None]:
-    """Commit what the block does, and reach the failpoint ``then``.
+def command_transaction(*, failpoint: str, wait_seconds: float | None = None) -> Iterator[None]:
+    """Commit what the block does, and reach the failpoint ``failpoint``.
 
     Raises:
         Busy, ConcurrentChange: another transaction was in the way; the second, if the host's transaction is spoilt.
@@ -25,7 +25,7 @@ def command_transaction(*, then: str, wait_seconds: float | None = None) -> Iter
         with service_transaction(wait_seconds=wait_seconds):
             yield
             is_commit_asked = not within_host
-        failpoints.reach(then)  # an error there is an answer to the COMMIT that was lost
+        failpoints.reach(failpoint)  # an error there is an answer to the COMMIT that was lost
     except DjangoDatabaseError as error:
         trouble = kind_of(error)
         if trouble is ErrorKind.CONFLICT:

@@ -91,7 +91,7 @@ def public_actor(event: JobEvent) -> str:
 
 
 def public_note(event: JobEvent) -> str | None:
-    """Return the note for integrators: the engine's own, or a reason that a caller gave; else None.
+    """Return the note for integrators: one that this app wrote, or a reason that a caller gave; else None.
 
     What staff or host code wrote is for staff. Redaction blanks the notes of jobs that ended long ago.
     """

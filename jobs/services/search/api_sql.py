@@ -1,16 +1,15 @@
 """The ids of a page of the API's list, found on PostgreSQL by scanning one index, however many jobs there are.
 
-For ``ORDER BY id LIMIT 50`` the planner scans the primary key, as it takes matching rows to be
-spread evenly; where they are not, it reads millions. So each scan here has an order that only its
-index has, and selects ids, which the index alone can answer. Which index is scanned:
+Each scan has an order that only its index has (``planner`` says why), and selects ids, which the
+index alone can answer. Which index is scanned:
 
 * without a filter, far from the first page: none; block counts are used, see ``api_deep_pages``;
 * without a filter, by a status, an action or a reference, or all by start: the index of that;
 * by several statuses: the index by status, once for each; their first rows are sorted;
 * by a time, ordered by id: the index by block of 16,384 ids and time, block after block.
   ``created_at`` need not increase with ``id``, so every block has to be searched;
-* by anything else: the index of the first filter with at most ``NARROW`` jobs, all of which are
-  sorted; if no filter has so few, one of the scans above, whose rows the other filters thin out.
+* by other filters: the index of the first filter that matches at most ``NARROW`` jobs, all of which
+  are sorted; if no filter is that selective, one of the scans above, and the other filters on its rows.
 """
 
 # ruff: noqa: S608, S611 – the text is made of constants; whatever callers send is a parameter
@@ -31,7 +30,7 @@ from . import api_deep_pages
 from .api_query import ListQuery, Position
 
 NARROW: Final = {"status": 20_000, "action": 20_000, "created_at": 100_000}
-"""So many jobs are read and sorted in a fraction of a second; those created together are stored together."""
+"""The most jobs to read and sort, in a fraction of a second; jobs created together are stored together."""
 
 JOBS: Final = Job._meta.db_table
 BLOCK: Final = f"id >> {BLOCK_BITS}"

@@ -1,4 +1,8 @@
-"""Makes PostgreSQL scan the index that a query was written for, whatever its statistics say about the table."""
+"""Makes PostgreSQL scan the index that a query was written for, whatever its statistics say about the table.
+
+For ``ORDER BY id LIMIT 50`` the planner assumes that matching rows are spread evenly over the ids, and
+scans the primary key. If they are clustered, it reads millions of rows.
+"""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +23,7 @@ OFF: Final = (
     *("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort"),
     # The few rows that a search names must be found by their index, not by reading all rows.
     *("enable_hashjoin", "enable_mergejoin"),
-    # What is switched off has an enormous cost to the planner, for which it would compile a scan of milliseconds.
+    # A plan that is switched off has a huge cost, for which PostgreSQL would compile a query of milliseconds.
     "jit",
 )
 SETTINGS: Final = {**dict.fromkeys(OFF, "off"), "max_parallel_workers_per_gather": "0"}
@@ -28,10 +32,9 @@ SETTINGS: Final = {**dict.fromkeys(OFF, "off"), "max_parallel_workers_per_gather
 class IndexEquals(Func):
     """``column = value``, written so that only an index that begins with the column gives the order.
 
-    From ``=`` the planner concludes that the column is constant, drops it from the order and may
-    scan any index by id. With ``>=`` and ``<=`` only the newest PostgreSQL begins and ends at the
-    right place when there is a condition on the id as well. So a text is compared with a pattern that
-    nothing else matches, and any other value with an array of one; in an index both are ``=``.
+    With ``=`` the planner treats the column as constant and may scan any index ordered by id. With
+    ``>=`` and ``<=`` older versions cannot bound the scan by an id as well. So text is compared by
+    ``LIKE`` and other types by ``= ANY(ARRAY[…])``; an index evaluates both as equality.
     """
 
     output_field = BooleanField()

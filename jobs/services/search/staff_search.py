@@ -4,10 +4,8 @@ Conditions that an index answers alone find every job. For any other condition o
 ``WINDOW`` entries of the best index are scanned, and the result says so; the next search goes on
 where this window ended.
 
-For ``ORDER BY id LIMIT 50`` the planner scans the primary key, as it takes matching rows to be
-spread evenly; where they are not, it reads millions. So each scan has an order that only its index
-has, and one value of a column is selected by :class:`IndexEquals`. Whoever reads the result does so
-within :func:`jobs.services.search.planner.index_scans_only`.
+Each scan has an order that only its index has (``planner`` says why), and selects one value of a
+column by :class:`IndexEquals`. Results must be read within :func:`.planner.index_scans_only`.
 """
 
 from dataclasses import dataclass, replace

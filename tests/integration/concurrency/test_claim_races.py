@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError
 
 from jobs.actors import SYSTEM
-from jobs.db.connection import engine_transaction, limited_transaction
+from jobs.db.connection import limited_transaction, outermost_transaction
 from jobs.db.errors import ErrorKind, kind_of
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
@@ -60,7 +60,7 @@ def test_two_who_rescue_the_same_jobs_rescue_each_once():
     def rescue_all() -> int:
         rescued = 0
         for job in jobs:
-            with engine_transaction():
+            with outermost_transaction():
                 rescued += transitions.rescue(
                     fence_of(job), seen=job.lease_expires_at, begun=True, note="", actor=SYSTEM
                 )

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from jobs import schedule_job
-from jobs.db.connection import engine_transaction, limited_transaction
+from jobs.db.connection import limited_transaction, outermost_transaction
 from jobs.exceptions import ActiveJobExists, Busy, StepRefused, TransitionRefused
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
@@ -41,7 +41,7 @@ def claim(job: Job) -> list[Job]:
 def test_an_intervention_that_waited_for_a_cancel_is_refused_as_the_job_has_ended(intervention: Intervention):
     job = intervention.make()
 
-    with engine_transaction():
+    with outermost_transaction():
         transitions.cancel(job.pk, project=job.project, actor=STAFF)
         after_the_cancel = row_of(job)
         if connection.vendor == "postgresql":
@@ -150,7 +150,7 @@ def test_a_retry_against_a_bulk_retry():
 def test_a_retry_that_waited_for_a_redaction_is_refused():
     failed = make_job(status=Status.FAILED)
 
-    with engine_transaction():
+    with outermost_transaction():
         Job.objects.filter(pk=failed.pk).update(reference_id="", description="")
         retrying = blocked(partial(retry_job, failed.pk, project=failed.project))
 

@@ -1,4 +1,4 @@
-"""Two that move one job at once, on connections of their own: one wins, and the other has changed nothing."""
+"""When two transitions change one job concurrently, one wins and the other changes nothing."""
 
 from functools import partial
 from uuid import uuid4
@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from jobs.db.connection import engine_transaction, limited_transaction
+from jobs.db.connection import limited_transaction, outermost_transaction
 from jobs.lifecycle import transitions
 from jobs.lifecycle.statements import Fence
 from jobs.models import Job
@@ -26,30 +26,30 @@ from tests.support.transitions import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MOVING = [each for each in TRANSITIONS if each.what is not None]
-# They pass over a row that somebody holds: whoever holds it is alive.
-PASSING = {"claim", "renew", "rescue", "give_up"}
-PASSERS = [each for each in TRANSITIONS if each.name in PASSING]
-WAITERS = [each for each in TRANSITIONS if each.name not in PASSING]
+STATUS_CHANGING = [each for each in TRANSITIONS if each.what is not None]
+# These skip a locked row: the transaction that locked it is alive.
+SKIPPING = {"claim", "renew", "rescue", "give_up"}
+SKIPS_LOCKED_ROWS = [each for each in TRANSITIONS if each.name in SKIPPING]
+WAITS_FOR_LOCK = [each for each in TRANSITIONS if each.name not in SKIPPING]
 
 
 def losers_against(winner: Transition) -> list[Transition]:
-    """Return those that could have moved the job, and cannot once ``winner`` has."""
-    return [each for each in WAITERS if winner.sources & each.sources and winner.target not in each.sources]
+    """Return the transitions that the job allowed before ``winner`` and refuses after it."""
+    return [each for each in WAITS_FOR_LOCK if winner.sources & each.sources and winner.target not in each.sources]
 
 
 def in_transaction(transition: Transition, job: Job, by: Fence) -> bool:
-    with engine_transaction():
+    with outermost_transaction():
         return transition.apply(job, by)
 
 
-@pytest.mark.parametrize("winner", MOVING, ids=str)
-def test_who_comes_second_changes_nothing(winner: Transition):
+@pytest.mark.parametrize("winner", STATUS_CHANGING, ids=str)
+def test_the_second_transition_of_a_job_changes_nothing(winner: Transition):
     for loser in losers_against(winner):
         job = make_job(status=min(winner.sources & loser.sources))
         by = fence_of(job)
 
-        with engine_transaction():
+        with outermost_transaction():
             assert winner.apply(job, by)
             after_the_first = row_of(job)
             if connection.vendor == "postgresql":
@@ -63,8 +63,8 @@ def test_who_comes_second_changes_nothing(winner: Transition):
 
 
 @postgresql_only
-@pytest.mark.parametrize("transition", WAITERS, ids=str)
-def test_who_waited_for_one_that_rolled_back_moves_the_job(transition: Transition):
+@pytest.mark.parametrize("transition", WAITS_FOR_LOCK, ids=str)
+def test_a_transition_that_waited_for_a_rolled_back_change_applies(transition: Transition):
     job = make_job(status=min(transition.sources))
 
     with other_connection() as other:
@@ -78,8 +78,8 @@ def test_who_waited_for_one_that_rolled_back_moves_the_job(transition: Transitio
 
 
 @postgresql_only
-@pytest.mark.parametrize("transition", PASSERS, ids=str)
-def test_a_row_that_somebody_holds_is_passed_over_without_waiting(transition: Transition):
+@pytest.mark.parametrize("transition", SKIPS_LOCKED_ROWS, ids=str)
+def test_a_locked_row_is_skipped_without_waiting(transition: Transition):
     job = make_job(status=min(transition.sources))
 
     with unchanged(job), somebody_holds(job), limited_transaction():
@@ -87,16 +87,14 @@ def test_a_row_that_somebody_holds_is_passed_over_without_waiting(transition: Tr
 
 
 @postgresql_only
-def test_a_claim_takes_the_free_ones_beside_those_that_are_held():
-    held_by_others, free = make_job(), make_job()
+def test_a_claim_takes_the_free_jobs_beside_locked_ones():
+    locked, free = make_job(), make_job()
 
-    with somebody_holds(held_by_others), limited_transaction():
-        claimed = transitions.claim(
-            [held_by_others.pk, free.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE, now=T
-        )
+    with somebody_holds(locked), limited_transaction():
+        claimed = transitions.claim([locked.pk, free.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE, now=T)
 
     assert claimed == [free]
-    assert row_of(held_by_others)["status"] == "scheduled"
+    assert row_of(locked)["status"] == "scheduled"
 
 
 @postgresql_only
@@ -114,7 +112,7 @@ def test_a_beat_renews_the_others_while_one_job_is_in_a_chunk():
 def test_a_claimed_row_may_be_named_by_new_rows_of_others():
     job = make_job()
 
-    with engine_transaction():
+    with outermost_transaction():
         transitions.claim([job.pk], lease_token=uuid4(), worker=WORKER, lease=LEASE, now=T)
         with other_connection() as other, other.cursor() as cursor:
             cursor.execute("SET lock_timeout = '200ms'")

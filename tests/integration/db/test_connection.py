@@ -11,11 +11,11 @@ from jobs.db.connection import (
     LIMITS_MS,
     _one_writer,
     chunk_turn,
-    engine_statement,
-    engine_transaction,
     limited_transaction,
+    outermost_transaction,
     reconnect,
     service_transaction,
+    single_statement,
 )
 from tests.support.concurrency import execute, one_value, postgresql_only, sqlite_only, statements
 
@@ -66,7 +66,7 @@ def fresh_connection() -> Iterator[None]:
 @pytest.mark.parametrize("name", LEVELS)
 @pytest.mark.parametrize(
     "contexts",
-    [(engine_transaction, limited_transaction), (engine_statement, engine_transaction)],
+    [(outermost_transaction, limited_transaction), (single_statement, outermost_transaction)],
     ids=["transaction", "statement"],
 )
 def test_the_engine_is_read_committed_whatever_the_host_s_default(host_level: Any, name: str, contexts: Any):
@@ -83,7 +83,7 @@ def test_a_server_s_default_counts_though_the_host_s_own_transactions_have_anoth
     execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE")
 
     for _ in range(2):
-        with engine_statement():
+        with single_statement():
             assert level() == "read committed"
 
 
@@ -112,7 +112,7 @@ def test_limits_are_set_for_the_transaction_alone(fresh_connection: None):
         assert limit("lock_timeout") == "250ms"
 
     assert {name: limit(name) for name in LIMITS_MS} == dict.fromkeys(LIMITS_MS, "0")
-    with engine_transaction():
+    with outermost_transaction():
         assert {name: limit(name) for name in LIMITS_MS} == dict.fromkeys(LIMITS_MS, "0")
 
 
@@ -130,14 +130,14 @@ def test_a_limit_is_never_above_the_host_s_own(fresh_connection: None, host_s: s
     assert limit("lock_timeout") == host_s
 
 
-@pytest.mark.parametrize("context", [engine_transaction, engine_statement])
+@pytest.mark.parametrize("context", [outermost_transaction, single_statement])
 def test_the_engine_refuses_a_transaction_within_the_host_s(context: Any):
     with transaction.atomic(), pytest.raises(RuntimeError, match="durable"), context():
         pass
 
 
-def test_an_error_rolls_an_engine_transaction_back():
-    with pytest.raises(ZeroDivisionError), engine_transaction() as home, home.cursor() as cursor:
+def test_an_error_rolls_an_outermost_transaction_back():
+    with pytest.raises(ZeroDivisionError), outermost_transaction() as home, home.cursor() as cursor:
         cursor.execute("INSERT INTO jobs_organization (name, created_at) VALUES ('Gone', '2026-01-01')")
         raise ZeroDivisionError
 
@@ -145,13 +145,13 @@ def test_an_error_rolls_an_engine_transaction_back():
 
 
 @postgresql_only
-def test_an_engine_statement_costs_no_round_trip_beyond_its_own(fresh_connection: None):
-    with engine_transaction():
+def test_a_single_statement_costs_one_round_trip(fresh_connection: None):
+    with outermost_transaction():
         pass
 
-    with statements() as alone, engine_statement():
+    with statements() as alone, single_statement():
         one_value("SELECT 1")
-    with statements() as in_transaction, engine_transaction():
+    with statements() as in_transaction, outermost_transaction():
         one_value("SELECT 1")
 
     assert alone == ["SELECT 1"]

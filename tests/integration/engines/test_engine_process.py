@@ -90,7 +90,7 @@ def test_a_cancel_right_after_the_claim_ends_the_job_and_not_the_process(monkeyp
     with registered_action(write_in_chunk) as name:
         job = make_job(action=name)
         with monkeypatch.context() as patched:
-            patched.setattr(engine_process, "engine_statement", nullcontext)  # else one commit has claim and cancel
+            patched.setattr(engine_process, "single_statement", nullcontext)  # else one commit has claim and cancel
             patched.setattr(transitions, "claim_one", claim)
             deliver(job)
         following = deliver(make_job(action=name))

@@ -60,7 +60,7 @@ def test_a_claim_whose_answer_was_lost_is_recognized_by_its_token(monkeypatch: p
 
     monkeypatch.setattr(transitions, "claim_one", claim)
     # In a transaction, the error would roll the claim back; the answer is lost after the commit.
-    monkeypatch.setattr(engine_process, "engine_statement", nullcontext)
+    monkeypatch.setattr(engine_process, "single_statement", nullcontext)
     with registered_action(write_in_chunk) as name:
         job = deliver(make_job(action=name))
 

@@ -129,7 +129,7 @@ def be_rescued(job: Job) -> None:
     [
         lambda job, lease: be_rescued(job),
         lambda job, lease: Job.objects.filter(pk=job.pk).update(lease_token="11111111-1111-4111-8111-111111111111"),
-        lambda job, lease: lease.lost.set(),
+        lambda job, lease: lease.given_up.set(),
     ],
     ids=["rescued", "claimed by another", "past the deadline"],
 )

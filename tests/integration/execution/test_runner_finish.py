@@ -126,7 +126,7 @@ def replies_lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return once
 
-    for name in ("engine_statement", "limited_transaction"):
+    for name in ("single_statement", "limited_transaction"):
         monkeypatch.setattr(runner, name, losing(name))
     return lost
 
@@ -147,12 +147,12 @@ def test_an_outcome_whose_commit_was_not_answered_is_recognised_as_ours(
 @on_own_connections
 def test_the_next_job_is_begun_once_when_the_reply_was_lost(replies_lost: list[str]):
     following, job = make_running_job(begun_at=None), make_running_job()
-    then = Mock(return_value=fence_of(following))
+    begin_next = Mock(return_value=fence_of(following))
 
-    ran = runner.run(job, lease=lease_of(job), worker=WORKER, then=then)
+    ran = runner.run(job, lease=lease_of(job), worker=WORKER, begin_next=begin_next)
 
     assert ran.outcome is Outcome.COMPLETED
-    assert then.call_count == 2
+    assert begin_next.call_count == 2
 
 
 def with_sqlstate(state: str) -> DatabaseError:

@@ -34,7 +34,7 @@ def listening(wake: Wake, *, until_receiving: bool = True) -> Iterator[tuple[Lis
     thread = InThread(lambda: listener.listen(ended))
     try:
         if until_receiving:
-            until(lambda: listener.is_receiving, what="the listener to receive its own notice")
+            until(lambda: listener.is_receiving, what="the listener to receive its own notification")
             wake.wait(0)
         yield listener, thread
     finally:

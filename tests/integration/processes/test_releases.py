@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import OperationalError
 
-from jobs.db.connection import engine_transaction
+from jobs.db.connection import outermost_transaction
 from jobs.execution.leases import Leases
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
@@ -78,7 +78,7 @@ def test_the_jobs_of_a_claim_are_released_unless_it_is_confirmed(is_confirmed: b
     job, token = make_job(), uuid4()
     queue, _ = queue_of()
     queue.expect_claim(token)
-    with engine_transaction():
+    with outermost_transaction():
         transitions.claim([job.pk], lease_token=token, worker=WORKER, lease=timedelta(seconds=45))
     if is_confirmed:
         queue.confirm_claim(token)

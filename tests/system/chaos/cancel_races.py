@@ -12,7 +12,7 @@ from django.db import connection
 
 from jobs import cancel_job
 from jobs.db.clock import NOW
-from jobs.db.connection import engine_transaction
+from jobs.db.connection import outermost_transaction
 from jobs.exceptions import Busy, TransitionRefused
 from jobs.lifecycle import transitions
 from jobs.lifecycle.statements import Fence
@@ -91,7 +91,7 @@ def _cancel(job: Job, start: threading.Barrier, delay: float) -> tuple[str, int]
 def _oppose(name: str, job: Job, start: threading.Barrier, delay: float) -> bool:
     start.wait()
     time.sleep(delay)
-    with engine_transaction():
+    with outermost_transaction():
         return OPPONENTS[name](job, fence_of(job))
 
 

@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from jobs import JobContext
 from jobs.actors import SYSTEM
 from jobs.db import clock
-from jobs.db.connection import engine_transaction, jobs_connection, reconnect
+from jobs.db.connection import jobs_connection, outermost_transaction, reconnect
 from jobs.execution import runner
 from jobs.execution.leases import Leases
 from jobs.lifecycle import transitions
@@ -83,7 +83,7 @@ def _rescue_when(is_dead: Callable[[], dict[str, Any]]) -> None:
         rescued = []
         for job in Job.objects.filter(status="running", **is_dead()):
             fence, seen = Fence(job_id=job.pk, lease_token=job.lease_token), job.lease_expires_at + DAY / 2
-            with engine_transaction():
+            with outermost_transaction():
                 if transitions.rescue(fence, seen=seen, begun=True, note="It seemed dead.", actor=SYSTEM):
                     rescued.append(job.pk)
         return rescued
@@ -135,7 +135,7 @@ def due_a_day_early() -> None:
 def swallowed_finish() -> None:
     """Give up an outcome that could not be written, while the process goes on renewing the lease."""
 
-    def persisted(write: Callable[[], Any]) -> Any:
+    def write_once(write: Callable[[], Any]) -> Any:
         try:
             return write()
         except DatabaseError:
@@ -143,7 +143,7 @@ def swallowed_finish() -> None:
             patch(Leases, drop=lambda self, lease: None)
             return transitions.TransitionResult(won=True)
 
-    patch(runner, _persisted=persisted)
+    patch(runner, _write_with_retries=write_once)
 
 
 def batch_limit() -> None:

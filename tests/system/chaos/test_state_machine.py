@@ -12,7 +12,7 @@ from hypothesis.strategies import booleans, sampled_from
 
 from jobs import cancel_job, schedule_job
 from jobs.actors import SYSTEM
-from jobs.db.connection import engine_transaction
+from jobs.db.connection import outermost_transaction
 from jobs.exceptions import ActiveJobExists, StepRefused, TransitionRefused
 from jobs.lifecycle import transitions
 from jobs.lifecycle.statements import Fence
@@ -72,7 +72,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(target=claims, pk=jobs)
     def claim(self, pk: int) -> Fence:
         token, job = uuid4(), self.model[pk]
-        with engine_transaction():
+        with outermost_transaction():
             claimed = transitions.claim([pk], lease_token=token, worker=WORKER, lease=LEASE, begun_ids=[pk])
         assert bool(claimed) is (job.status == "scheduled" and job.is_due and not job.is_held)
         if claimed:
@@ -130,7 +130,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(fence=claims)
     def work(self, fence: Fence) -> None:
         job = self.model[fence.job_id]
-        with engine_transaction():
+        with outermost_transaction():
             won = transitions.prove_fence(fence, lease=LEASE)
             if won:
                 won = transitions.record(fence, receipt={}, done=job.done + 1, total=None, lease=LEASE)
@@ -140,7 +140,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(fence=claims)
     def beat(self, fence: Fence) -> None:
         before = Job.objects.get(pk=fence.job_id).lease_expires_at
-        with engine_transaction():
+        with outermost_transaction():
             transitions.renew([fence], lease=LEASE + timedelta(hours=1))
         after = Job.objects.get(pk=fence.job_id).lease_expires_at
         assert self.is_current(fence) or before == after
@@ -154,7 +154,7 @@ class Lifecycle(RuleBasedStateMachine):
             "retry_later": ("scheduled", {"errors": "Once more.", "wait": timedelta(hours=1)}),
         }
         to, facts = endings[how]
-        with engine_transaction():
+        with outermost_transaction():
             finish = getattr(transitions, how)(fence, worker=WORKER, **facts)
         assert finish.won is self.is_current(fence)
         if finish.won:
@@ -168,7 +168,7 @@ class Lifecycle(RuleBasedStateMachine):
             return
         if is_late:  # the lease was renewed after the rescuer read it
             seen -= timedelta(seconds=1)
-        with engine_transaction():
+        with outermost_transaction():
             if gives_up:
                 won = transitions.give_up(fence, seen=seen, errors="Given up.", actor=SYSTEM)
             else:

@@ -32,7 +32,7 @@ from jobs.testing import make_job, run_due_jobs
 from tests.support.source import ROOT
 
 # What only the runner calls.
-FOR_THE_RUNNER: Final = {"guarded", "finish_verified", "has_verifications", "stopped"}
+FOR_THE_RUNNER: Final = {"guarded", "verify_and_record", "has_verifications", "stopped"}
 COMMANDS: Final = sorted(path.stem for path in Path(jobs.management.commands.__path__[0]).glob("[!_]*.py"))
 # How the page of actions spells defaults that have no short name in Python.
 SPELLED: Final = {

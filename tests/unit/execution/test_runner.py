@@ -68,7 +68,7 @@ def test_the_next_job_begins_in_the_commit_that_ends_this_one_unless_it_was_lost
         Job.objects.filter(pk=following.pk).update(lease_token="11111111-1111-4111-8111-111111111111")
     job = make_running_job()
 
-    ran = runner.run(job, lease=lease_of(job), worker=WORKER, then=lambda: fence)
+    ran = runner.run(job, lease=lease_of(job), worker=WORKER, begin_next=lambda: fence)
 
     following.refresh_from_db()
     assert ran == runner.AttemptResult(outcome=Outcome.COMPLETED, next_begun=not is_lost)
@@ -201,7 +201,7 @@ def test_an_action_that_comes_back_after_its_deadline_changes_nothing():
     lease = lease_of(job)
 
     def come_back_late(context: JobContext) -> None:
-        lease.lost.set()
+        lease.given_up.set()
         write_as_another_process(context, lambda: runner.lose_attempt(job, lease=lease, worker=WORKER))
         write_in_chunk(context)
 

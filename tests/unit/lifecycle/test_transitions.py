@@ -90,7 +90,7 @@ def test_a_finish_is_one_statement_where_the_database_can(finish: str, texts: di
     job, following = make_running_job(), make_running_job(begun_at=None)
 
     with statements(without=("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")) as sent:
-        getattr(transitions, finish)(fence_of(job), worker=WORKER, then=fence_of(following), now=T, **texts)
+        getattr(transitions, finish)(fence_of(job), worker=WORKER, next_fence=fence_of(following), now=T, **texts)
 
     assert len(sent) == (1 if connection.vendor == "postgresql" else 3)
     assert sent[0].lstrip().startswith("WITH changed AS (UPDATE" if connection.vendor == "postgresql" else "UPDATE")
@@ -101,9 +101,9 @@ def test_complete_begins_the_next_job_in_the_same_commit_and_either_can_fail_ind
     job, following = make_running_job(), make_running_job(begun_at=None)
     before, wrong = row_of(following), uuid4()
     this = transitions.Fence(job_id=job.pk, lease_token=wrong) if lost == "this" else fence_of(job)
-    then = transitions.Fence(job_id=following.pk, lease_token=wrong) if lost == "next" else fence_of(following)
+    next_fence = transitions.Fence(job_id=following.pk, lease_token=wrong) if lost == "next" else fence_of(following)
 
-    finish = transitions.complete(this, worker=WORKER, then=then, now=T)
+    finish = transitions.complete(this, worker=WORKER, next_fence=next_fence, now=T)
 
     assert (finish.won, finish.next_begun) == (lost != "this", lost != "next")
     assert row_of(job)["status"] == ("running" if lost == "this" else "completed")
