@@ -169,4 +169,4 @@ INTERNAL_STATUSES: Final = {
     "action_misused": 500,
     "job_failed": 500,
 }
-"""The statuses of errors that no endpoint of ours raises, not documented. 500: Django logs and signals them."""
+"""The statuses of errors that no endpoint raises; they are not documented. 500: Django logs and signals them."""

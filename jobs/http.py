@@ -13,7 +13,7 @@ from .logging import ID_OF_REQUEST
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 JSON: Final = "application/json"
 
-# Attribute of a response that a view of ours gave.
+# The attribute that marks the responses of this app's views.
 IS_OURS: Final = "_jobs_answer"
 
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")

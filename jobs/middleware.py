@@ -29,7 +29,7 @@ BODY_HEADERS: Final = frozenset(
 class JsonErrors:
     """Below the API's prefix, turn errors from outside our views into JSON, and set ``X-Request-Id``.
 
-    Such are a refused ``Host``, an unknown path, a 500, Django's own 400 and 413, and the redirects of
+    These errors are a refused ``Host``, an unknown path, a 500, Django's own 400 and 413, and the redirects of
     ``APPEND_SLASH``, which become a 404. Put it first in ``MIDDLEWARE``, so that it sees the answers of
     the others. Answers outside the prefix of ``jobs.api.urls``, and of the host's own views below it,
     stay as they are. Works under WSGI and ASGI.
@@ -108,7 +108,7 @@ def _status_of_foreign_error(request: HttpRequest, response: HttpResponseBase) -
 
 
 def _only_adds_slash(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Whether this redirects to the same path with a slash, which no path of ours has."""
+    """Whether this redirects to the same path with a slash, which no path of the API has."""
     if request.path.endswith("/") or not 300 <= response.status_code < 400:
         return False
     target = urlsplit(response.headers.get("Location", ""))

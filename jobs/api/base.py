@@ -91,7 +91,7 @@ class ApiViewSet(GenericViewSet[Any]):
     def perform_authentication(self, request: Request) -> None:
         """Refuse an unknown caller; count the request of a known one."""
         super().perform_authentication(request)
-        # Not whether `request.auth` is None: the host may have set UNAUTHENTICATED_TOKEN.
+        # `request.auth is not None` would not do: the host may have set UNAUTHENTICATED_TOKEN.
         is_known = request.successful_authenticator is not None
         if is_known and not isinstance(request.auth, Caller):
             raise TypeError("the class that JOBS['AUTHENTICATION'] names must return (user, Caller)")

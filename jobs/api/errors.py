@@ -24,7 +24,7 @@ OURS: Final = {
 }
 
 SECONDS_TO_RETRY: Final = {ErrorKind.CONFLICT: 1, ErrorKind.TOO_SLOW: 1, ErrorKind.OUTAGE: 5}
-"""``Retry-After`` by the kind of database error; any other kind is a mistake of ours, a 500."""
+"""``Retry-After`` by the kind of database error; any other kind is a bug of this app, a 500."""
 
 
 class HttpError(APIException):
@@ -52,13 +52,13 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     status = _status_of(error)
     if status is None:
         return None
-    # Not the exception's own text, which the framework translates into the host's language.
+    # The exception's text is not used: the framework translates it into the host's language.
     code, sentence = error_of_status(status)
     return Response(envelope(code, sentence, request_id=request_id), status=status, headers=_headers_of(error))
 
 
 def find_status(kind: type[exceptions.JobsError]) -> int | None:
-    """Return the status for an error of ours: that of its code, or of the nearest base class whose code has one.
+    """Return the status for an error of this app: that of its code, or of the nearest base class whose code has one.
 
     A subclass that the host defines gets the status of its base class in ``jobs``. Its own ``code`` is ignored,
     because it may equal one of the API's by accident.
@@ -107,7 +107,7 @@ def _answer_database_error(error: DjangoDatabaseError, request_id: str) -> Respo
     seconds = SECONDS_TO_RETRY.get(kind_of(error))
     if seconds is None:
         return None
-    # Not the error's text, which may contain values of rows.
+    # The error's text is not logged: it may contain values of rows.
     logger.warning("The database could not serve a request: %s request=%s", type(error).__name__, request_id)
     code, sentence = error_of_status(503)
     body = envelope(code, sentence, request_id=request_id)

@@ -14,7 +14,7 @@ from .parsing import first_value, read_body, read_query
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
 # A string of structured fields (RFC 9651 §3.3.3), as the draft says, or the bare characters, as most clients send it.
-# Not a comma: servers join repeated headers by it.
+# A comma is not allowed: servers join repeated headers by it.
 _QUOTED: Final = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])*)"')
 _BARE: Final = re.compile(r"[!#-+\--\[\]-~]+")
 _ESCAPE: Final = re.compile(r"\\(.)")

@@ -31,7 +31,7 @@ ERASE_USER: Final = "/{projectKey}/users/{userId}"
 def document(request: HttpRequest) -> HttpResponse:
     """Answer with the document, with the prefix and the public actions of this host."""
     described = read()
-    # Not reversed: a host may mount the API in a namespace, or below a prefix with a parameter.
+    # `reverse()` would not do: a host may mount the API in a namespace, or below a prefix with a parameter.
     here = request.path.rpartition("/")[0]
     erase = find_action(conf.current().user_erase_action)
     paths = {

@@ -18,7 +18,7 @@ from .errors import HttpError
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_BATCH_BYTES: Final = 1024 * 1024
 MAX_NESTING: Final = 32
-# As many as a float can have; to parse more costs time that grows with the square.
+# The most digits of a float; the time to parse a number grows with the square of its digits.
 MAX_DIGITS: Final = 309
 BEYOND_BIGINT: Final = 10**19
 

@@ -27,7 +27,7 @@ WINDOW_SECONDS: Final = 60
 # A count outlives its window, so that it cannot expire between the two calls that count.
 KEPT_SECONDS: Final = 2 * WINDOW_SECONDS
 WARN_SECONDS: Final = 60
-# A customer with IPv6 has at least so many bits of address to choose from.
+# The bits of an IPv6 address that a customer can choose, at least.
 IPV6_HOST_BITS: Final = 64
 
 
@@ -141,5 +141,5 @@ def _warn(alias: str, error: Exception) -> None:
         if _Warned.at is not None and now - _Warned.at < WARN_SECONDS:
             return
         _Warned.at = now
-    # Not the error's text: it may name the cache's address and login.
+    # The error's text is not logged: it may name the cache's address and login.
     logger.warning("Requests are not limited, as the cache %r fails: %s", alias, type(error).__name__)

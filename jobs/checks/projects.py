@@ -19,7 +19,7 @@ from .databases import has_table
 
 # The migration whose foreign keys point at the host's project.
 NEEDS_PROJECT: Final = ("jobs", "0002_jobs")
-# As the message about a circle names them; the circle may include a later migration that needs the project.
+# A migration of this app in Django's message about a circle; it may be a later one that needs the project.
 OUR_MIGRATION: Final = re.compile(r"\bjobs\.[0-9]{4}_")
 
 

@@ -1,4 +1,4 @@
-"""One delivery: a message of the engine that names one job, shared by the engine's thread and ours."""
+"""One delivery: a message of the engine that names one job, shared by the engine's thread and this app's."""
 
 import contextlib
 import signal

@@ -1,7 +1,7 @@
 """The engine process: our runtime inside an engine's worker process, which runs the jobs that deliveries name.
 
 The engine calls on its own thread, and may close that thread's connections around each task,
-raise into it, or end it. So jobs run on threads of ours, whose connections stay open, and the
+raise into it, or end it. So jobs run on threads of this app, whose connections stay open, and the
 engine's thread only waits.
 """
 
@@ -94,7 +94,7 @@ class EngineProcess(Process):
             try:
                 self._run_one(delivery)
             except Error as error:
-                # Not claimed: when the reservation has run out, a dispatcher sends the job again.
+                # The job was not claimed: when its reservation has run out, a dispatcher sends it again.
                 self._thread_group.report(error)
             finally:
                 # Evaluated once: a thread that counts as idle must wait for its next delivery.
@@ -234,7 +234,7 @@ def _forget(process: EngineProcess) -> None:
 
 
 def _forget_in_fork() -> None:
-    """Let the next delivery start an engine process of the fork's own: threads do not survive a fork."""
+    """Let the next delivery in the fork start another engine process: threads do not survive a fork."""
     global _process, _lock
     _lock = threading.Lock()
     if _process is not None:

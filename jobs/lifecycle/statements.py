@@ -48,7 +48,7 @@ BLANK_WORKER: Final = "\N{WHITE SQUARE}"
 
 @dataclass(frozen=True, kw_only=True)
 class EventData:
-    """The event of a transition. ``was`` is the status before; None: scheduled or running, as the row tells."""
+    """The event of a transition. ``was`` is the status before; None: scheduled or running; the row says which."""
 
     what: JobEvent.What
     was: Status | None

@@ -35,7 +35,7 @@ class JobEvent(models.Model):
     # str(Actor): key:jsk_…, staff:<user id>, worker:<name>, system.
     actor = models.CharField(max_length=220)
     request_id = models.CharField(max_length=128, blank=True)
-    # A sentence of ours, or the reason of a cancel or another intervention as integrators, host code or staff gave it.
+    # A sentence of this app, or the reason of an intervention, as integrators, host code or staff gave it.
     note = models.TextField(blank=True)
     # A traceback; may have personal data, so only staff with a permission see it.
     detail = models.TextField(blank=True)

@@ -44,7 +44,7 @@ class JobDispatcher(CommandProcess):
         """Dispatch the due jobs that are not dispatched yet and fit into their queues; return how many.
 
         Raises:
-            HandOverFailed: the engine did not take some; these are as they were.
+            HandOverFailed: the engine did not take some jobs; they stay as they were.
             Error: the database is away.
         """
         candidates = self._order.choose()
@@ -71,7 +71,7 @@ class JobDispatcher(CommandProcess):
             seconds = self._seconds_to_sleep(self.dispatch_once())
         except tasks.HandOverFailed as failure:
             self._thread_group.warn("the engine takes no jobs", failure.cause)
-            # That queue is in back-off now, but its jobs may have hidden those of other queues.
+            # The queue that refused is in back-off now, but its jobs may have hidden jobs of other queues.
             seconds = 0.0
         self._rest_seconds = max(self._rest_seconds, self._order.rest_seconds)
         return seconds

@@ -9,9 +9,9 @@ CLAIM_AHEAD_SECONDS: Final = 1.0
 MOST_AT_ONCE: Final = 200
 # A job that must run alone waits this long for the process to be idle by itself.
 SOLO_PATIENCE_SECONDS: Final = 3.0
-# Then the process claims nothing for this long, so that it becomes idle. Both together keep a rescue within 75 s.
+# After that the process claims nothing for this long, so that it becomes idle; together they keep a rescue within 75 s.
 ROOM_SECONDS: Final = 30.0
-# If what runs takes longer still, the process claims other jobs again for this long.
+# If the running jobs take longer still, the process claims other jobs again for this long.
 NO_ROOM_SECONDS: Final = 60.0
 
 

@@ -100,7 +100,7 @@ def whole(value: int) -> str:
 
 
 def bounded_count(count: int, *, at_least: bool) -> str:
-    """Return e.g. ``9,876``, or ``10,000+`` if there are at least so many."""
+    """Return e.g. ``9,876``, or ``10,000+`` if ``count`` is only the least number."""
     return translated("%(number)s+") % {"number": whole(count)} if at_least else whole(count)
 
 

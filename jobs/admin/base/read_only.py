@@ -41,7 +41,7 @@ class ReadOnlyMixin(ButtonsMixin):
     show_facets = admin.ShowFacets.NEVER
     view_on_site = False
 
-    # Not even superusers may.
+    # Superusers may not change rows either.
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 

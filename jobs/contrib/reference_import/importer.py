@@ -40,7 +40,7 @@ class ImportResult:
 def import_jobs(source: Source, *, batch_size: int = DEFAULT_BATCH_SIZE, dry_run: bool = False) -> ImportResult:
     """Copy all jobs of ``source`` that are not here yet, each with its id, in transactions of ``batch_size``.
 
-    Can be cut short and repeated. From the start on, new jobs get ids above all of theirs. Scheduled
+    It can be cut short and repeated. From its start on, new jobs get ids above all ids of ``source``. Scheduled
     jobs stay scheduled, and are run here when they are due: stop the other service's executor
     before. ``dry_run`` reads and checks, but changes nothing.
 

@@ -13,7 +13,7 @@ from ...models import Job
 
 @dataclass(frozen=True, kw_only=True)
 class IdempotentRequest:
-    """What the jobs of such a request store of it; neither key nor body can be read from it."""
+    """The digests of a request, which its jobs store; neither key nor body can be read from them."""
 
     digest: str
     """64 hex digits: SHA-256 over the caller (of an API key, its id) and the idempotency key."""

@@ -22,7 +22,7 @@ from ...stats import block_counts
 DEFAULT_BATCH_SIZE: Final = 500
 BIGGEST_BATCH_SIZE: Final = 5_000
 ROWS_PER_QUERY: Final = 2_000
-# Between two batches, outside transactions. SQLite's lock has no queue: waiting connections try every 100 ms.
+# The sleep between two batches. On SQLite it is longer than the 100 ms after which a waiting writer tries again.
 PAUSE_SECONDS: Final = 0.01
 SQLITE_PAUSE_SECONDS: Final = 0.11
 
@@ -86,7 +86,7 @@ def redact_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pr
         if not redacted:
             break
         done += redacted
-        _pause()
+        _sleep_between_batches()
     return Pruned(before=before, done=done, events=events)
 
 
@@ -105,7 +105,7 @@ def delete_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pr
                 deleted += _delete([job_id]) or Counter()
         counts += deleted
         kept += len(ids) - deleted[Job._meta.label]
-        _pause()
+        _sleep_between_batches()
     return Pruned(before=before, done=counts[Job._meta.label], events=counts[JobEvent._meta.label], kept=kept)
 
 
@@ -144,7 +144,7 @@ def _old_ids(before: datetime, batch_size: int) -> Iterator[list[int]]:
         last = rows[-1][0]
 
 
-def _pause() -> None:
+def _sleep_between_batches() -> None:
     time.sleep(PAUSE_SECONDS if supports_row_locks(jobs_connection()) else SQLITE_PAUSE_SECONDS)
 
 

@@ -17,7 +17,7 @@ from ..tenants.projects import get_project_model
 
 # For each project and status; a count reads one job more.
 MOST_COUNTED: Final = 1_000
-# Of an organization; so many counts in one query take some hundredths of a second at any number of jobs.
+# The most projects of an organization to count; one query for them takes some hundredths of a second at any size.
 MOST_PROJECTS: Final = 20
 MOST_FAILURES: Final = 5
 

@@ -14,7 +14,7 @@ from ...status import Status
 from ..tenants.projects import get_project_model
 from .health import Bounds
 
-# As health checks count workers.
+# A worker with a heartbeat within this time counts as alive, as in health checks.
 ALIVE_WITHIN: Final = timedelta(seconds=Bounds.max_beat_age)
 
 

@@ -17,8 +17,8 @@ from django.db.models.sql.compiler import SQLCompiler
 from ...db.connection import jobs_connection, supports_row_locks
 from ...models import Job
 
-# With these off PostgreSQL takes such a plan only where there is no other. Statistics of single columns do not say
-# that jobs with the same status lie together, so it would read and sort the whole table rather than scan an index.
+# PostgreSQL uses a plan that is switched off only where there is no other. Statistics of single columns do not say that
+# jobs with the same status lie together, so it would read and sort the whole table rather than scan an index.
 OFF: Final = (
     *("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort"),
     # The few rows that a search names must be found by their index, not by reading all rows.

@@ -101,7 +101,7 @@ def project_key(text: str) -> Any:
 
 
 def parse_id(text: str) -> int | None:
-    """Return the id in ``text``, without spaces around it, or None if no row of ours can have it."""
+    """Return the id in ``text``, without spaces around it, or None if no row can have it."""
     digits = text.strip()
     number = int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= 19 else 0
     return number if 0 < number <= BIGGEST_ID else None

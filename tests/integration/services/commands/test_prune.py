@@ -93,7 +93,7 @@ def test_a_run_after_one_that_was_cut_short_does_the_rest(monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(prune, "_pause", cut)
+        patched.setattr(prune, "_sleep_between_batches", cut)
         redact_jobs(BEFORE, batch_size=2)
 
     assert count_to_redact(BEFORE) == 3
@@ -124,7 +124,7 @@ def test_each_batch_is_a_transaction(monkeypatch: pytest.MonkeyPatch):
             cursor.execute("SELECT count(*) FROM jobs_job WHERE reference_id = ''")
             seen.append(cursor.fetchone()[0])
 
-    monkeypatch.setattr(prune, "_pause", count_redacted)
+    monkeypatch.setattr(prune, "_sleep_between_batches", count_redacted)
     redact_jobs(BEFORE, batch_size=2)
 
     assert seen == [2, 4]
