@@ -60,8 +60,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
 def find_status(kind: type[exceptions.JobsError]) -> int | None:
     """Return the status for an error of this app: that of its code, or of the nearest base class whose code has one.
 
-    A subclass that the host defines gets the status of its base class in ``jobs``. Its own ``code`` is ignored,
-    because it may equal one of the API's by accident.
+    A host's subclass counts as its base class in ``jobs``: its own ``code`` may equal one of the API's by accident.
     """
     codes = [base.code for base in kind.__mro__ if base in OURS]
     return next((STATUSES[code] for code in codes if code in STATUSES), None)

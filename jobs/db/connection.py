@@ -94,7 +94,7 @@ def _outermost(limits: dict[str, int]) -> Iterator[BaseDatabaseWrapper]:
 
 @contextmanager
 def single_statement() -> Iterator[BaseDatabaseWrapper]:
-    """Let the block commit one statement: without BEGIN it costs one round trip on PostgreSQL.
+    """Let the block's only statement commit by itself: without BEGIN it costs one round trip on PostgreSQL.
 
     Raises:
         RuntimeError: inside ``atomic()``, where the statement would not be committed.

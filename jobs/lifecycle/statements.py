@@ -63,7 +63,7 @@ def fenced_rows(fence: Fence) -> JobQuerySet:
 
 
 def expired_rows(fence: Fence, *, seen: datetime) -> JobQuerySet:
-    """Return the job if its lease still expires at ``seen`` and nobody has locked its row.
+    """Return the job if its lease still expires at ``seen`` and its row is not locked.
 
     A locked row is being written by its worker, which is alive. Databases round instants
     differently, so a millisecond is allowed; a renewal changes the instant by seconds.

@@ -104,7 +104,7 @@ def claim(
     begun_ids: Collection[int] = (),
     now: Moment = NOW,
 ) -> list[Job]:
-    """Claim those of ``job_ids`` that are still due and that nobody has locked; begin those of ``begun_ids``."""
+    """Claim those of ``job_ids`` that are still due and not locked; begin those of ``begun_ids``."""
     changes = _claimed(lease_token, worker.name, lease, now)
     changes["begun_at"] = Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None
     rows = unlocked(Job.objects.due(now).filter(pk__in=job_ids))
@@ -126,7 +126,7 @@ def begin(fence: Fence, *, now: Moment = NOW) -> bool:
 
 
 def renew(fences: Collection[Fence], *, lease: timedelta, now: Moment = NOW) -> None:
-    """Extend the leases of those jobs whose rows nobody has locked; a chunk locks its row and renews by itself."""
+    """Extend the leases of those jobs whose rows are not locked; a chunk locks its row and renews by itself."""
     ids = [fence.job_id for fence in fences]
     tokens = {fence.lease_token for fence in fences}
     rows = Job.objects.filter(pk__in=ids, status=Status.RUNNING, lease_token__in=tokens)
@@ -199,7 +199,7 @@ def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = ""
 
 
 def cancel_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now: Moment = NOW) -> list[int]:
-    """Cancel those of the jobs that wait or run and that nobody has locked, as a chunk does; return their ids."""
+    """Cancel those of the jobs that wait or run and are not locked, for example by a chunk; return their ids."""
     rows = unlocked(Job.objects.active().filter(pk__in=job_ids))
     return sorted(_cancel(rows, actor, reason, now).job_ids)
 

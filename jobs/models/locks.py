@@ -14,7 +14,7 @@ def skip_locked(rows: JobQuerySet) -> JobQuerySet:
 
 
 def unlocked(rows: JobQuerySet) -> JobQuerySet:
-    """Lock those of ``rows`` that nobody else has locked, and return them, to be updated or deleted.
+    """Lock those of ``rows`` that no other transaction has locked, and return them, to be updated or deleted.
 
     Without row locks this sends nothing, so that the transaction starts with its write.
     """

@@ -19,7 +19,7 @@ from ..lifecycle.statements import Fence
 from ..models import Job
 from ..status import Status
 
-# A row that somebody has locked (a chunk, a cancel) is tried again later and must not delay the others.
+# A row that is locked (by a chunk, a cancel) is tried again later and must not delay the others.
 LOCK_TIMEOUT_MS: Final = 200
 NO_DATABASE: Final = "The database was not available."
 

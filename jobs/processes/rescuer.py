@@ -1,7 +1,7 @@
 """Finds jobs whose worker is dead and puts them back in the queue, or fails them after too many crashes.
 
-An expired lease does not prove that: when the database was away, or its clock jumped, the leases of
-live workers have run out as well. So a rescue takes two checks, between which a live worker renews.
+An expired lease does not prove that its worker is dead: after an outage of the database or a jump of its
+clock, the leases of live workers have run out too. So a rescue takes two checks; a live worker renews between.
 """
 
 import logging
@@ -74,7 +74,7 @@ class Rescuer:
 
 
 def _rescue(job: Job) -> bool:
-    """Put one job back in the queue, or fail it if its workers have crashed too often; False: somebody was faster."""
+    """Put one job back in the queue, or fail it after too many crashes; False: another transition won."""
     seen = job.lease_expires_at
     assert job.lease_token is not None  # noqa: S101 – a constraint of the table says so
     assert seen is not None  # noqa: S101 – the same constraint

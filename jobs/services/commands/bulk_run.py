@@ -148,7 +148,7 @@ class _Run:
         return done, {}
 
     def _why_not(self, job: Job | None) -> str:
-        """Return why a job that nobody had locked was not changed."""
+        """Return why a job that was not locked was not changed."""
         if job is None:
             return "gone"
         if job.status == Status.SCHEDULED and job.is_held:

@@ -40,7 +40,7 @@ def pause_jobs(
             with service_transaction():
                 where = {"action": action, "project": cast("Any", project)}
                 Pause.objects.create(**where, **columns, created_at=clock.read(jobs_connection()))
-        except IntegrityError:  # paused by somebody else in between
+        except IntegrityError:  # another request has paused it meanwhile
             same.update(**columns)
     return same.select_related("project").get()
 

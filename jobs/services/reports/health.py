@@ -62,7 +62,7 @@ class Bounds:
     min_workers: int = 1
     """Workers alive."""
     max_expired: int = 0
-    """Running jobs whose lease ran out so long ago that somebody should have rescued them."""
+    """Running jobs whose lease ran out so long ago that a worker should have rescued them."""
     max_failures: int = 10
     """Jobs that became ``failed`` within the last hour."""
 
@@ -94,7 +94,7 @@ class Health:
     unrescued: int
     """Those that a living worker would have rescued by now."""
     dispatchers: Sequence[LastHeartbeat]
-    """Processes that hand jobs to an engine; the latest heartbeats first, at most ``MOST_WORKERS``."""
+    """Processes that dispatch jobs to an engine; the latest heartbeats first, at most ``MOST_WORKERS``."""
     workers: Sequence[LastHeartbeat]
     """Processes that run jobs, also those of an engine. The latest heartbeats first, at most ``MOST_WORKERS``; without
     those that ended orderly."""

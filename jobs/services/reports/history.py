@@ -25,7 +25,7 @@ OUTCOMES: Final = {
 }
 # The note of these is an error.
 WITH_ERROR: Final = (What.FAILED, What.RETRYING, What.RESCUED)
-# The note of these is a reason that somebody gave; a job that retries another one has it in its first event.
+# The notes of these events are reasons; a job that retries another one has its reason in its first event.
 WITH_REASON: Final = (What.CANCELLED, What.HELD, What.RESUMED, What.ADVANCED, What.RETRIED, What.SCHEDULED)
 # Actors that call the API.
 CALLERS: Final = ("key", "user")
