@@ -1,4 +1,4 @@
-"""Run the tests on SQLite and on PostgreSQL, side by side: what ``make test`` does.
+"""Run tests on SQLite and on PostgreSQL, side by side: what ``make test`` and ``make check`` do.
 
 Whatever this program does not know goes to pytest, and later words win: ``-k cancel``,
 ``-n 0`` for one process, ``tests/unit/api``. While both runs go on, each prints how far it is;
