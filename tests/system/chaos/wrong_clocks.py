@@ -22,7 +22,7 @@ from tests.system.chaos.worker_faults import summary
 # No pause of a busy computer ends such a lease; the job is kept for several of them.
 LEASE_SECONDS: Final = 2
 LEASES: Final = 3
-# As 75 s are to a beat of 10, a lease of 45 and a sweep of 15 s: all three, a second between two looks, and 4 s.
+# As 75 s are to a beat of 10, a lease of 45 and a sweep of 15 s: all three, a second between two checks, and 4 s.
 RESCUE_SECONDS: Final = 0.2 + LEASE_SECONDS + 0.3 + 1 + 4
 SOON_SECONDS: Final = 10
 DAY: Final = timedelta(days=1)
