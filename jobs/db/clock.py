@@ -14,6 +14,8 @@ from django.db.models.functions import Now
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 
+from .connection import driver
+
 
 class Clock(Func):
     """The database's wall clock plus ``offset``; on SQLite a text in the form in which Django stores instants."""
@@ -77,3 +79,14 @@ def as_datetime(value: datetime | str) -> datetime:
 def next_midnight(now: datetime) -> datetime:
     """Return the first 00:00 UTC after ``now``; UTC by decision, whatever the host's time zone."""
     return (now.astimezone(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def read_instants_in_c(cursor: Any) -> None:
+    """Let psycopg's own code read the instants in this cursor's rows; Django's does it in Python, ten times as slowly.
+
+    They are the same instants, in the connection's time zone. Without psycopg 3 nothing is changed.
+    """
+    adapters = getattr(cursor, "adapters", None)
+    if adapters is not None:
+        loader = driver(cursor.db).adapters.get_loader(adapters.types["timestamptz"].oid, 0)
+        adapters.register_loader("timestamptz", loader)

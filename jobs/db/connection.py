@@ -5,10 +5,11 @@ bounded. On SQLite, whose write lock has no queue, a process runs one chunk at a
 and pauses after each.
 """
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -18,6 +19,8 @@ from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import conf
+from .proof import prove
+from .timeouts import answer_within, limited_answer, limited_statements
 
 LIMITS_MS: Final = {
     # A frozen worker must not keep its row locked: the server ends its transaction.
@@ -25,6 +28,10 @@ LIMITS_MS: Final = {
     "statement_timeout": 30_000,
     "lock_timeout": 2_000,
 }
+# How much longer the process waits for an answer than the server works on a statement.
+SLACK_SECONDS: Final = 2.0
+# With two seconds to connect anew it is less than 10.
+REQUEST_SECONDS: Final = 7.5
 READ_COMMITTED: Final = "read committed"
 
 # Between two tries, a writer that waits for SQLite's lock sleeps at most 25 ms in the first 0.1 s, and 100 ms after
@@ -86,10 +93,17 @@ def limited_transaction(
 @contextmanager
 def _outermost(limits: dict[str, int]) -> Iterator[BaseDatabaseWrapper]:
     connection = jobs_connection()
-    with transaction.atomic(using=connection.alias, durable=True):
-        if supports_row_locks(connection):
-            _prepare(connection, limits)
-        yield connection
+    prove(connection)
+    with ExitStack() as stack:
+        if limits:
+            stack.enter_context(limited_statements(answer_seconds(), connection))
+        with transaction.atomic(using=connection.alias, durable=True):
+            try:
+                if supports_row_locks(connection):
+                    _prepare(connection, limits)
+                yield connection
+            finally:
+                stack.enter_context(limited_answer(connection))  # for COMMIT or ROLLBACK
 
 
 @contextmanager
@@ -100,6 +114,7 @@ def single_statement() -> Iterator[BaseDatabaseWrapper]:
         RuntimeError: inside ``atomic()``, where the statement would not be committed.
     """
     connection = jobs_connection()
+    prove(connection)
     if supports_row_locks(connection) and not connection.in_atomic_block and _is_read_committed(connection):
         yield connection
     else:
@@ -108,13 +123,20 @@ def single_statement() -> Iterator[BaseDatabaseWrapper]:
 
 
 @contextmanager
-def service_transaction(*, wait_seconds: float | None = None) -> Iterator[BaseDatabaseWrapper]:
-    """Open a transaction, also inside one of the host; no wait for a lock is longer than ``wait_seconds``."""
+def service_transaction(
+    *, wait_seconds: float | None = None, statement_seconds: float | None = None
+) -> Iterator[BaseDatabaseWrapper]:
+    """Open a transaction, also inside one of the host; no wait for a lock is longer than ``wait_seconds``.
+
+    No statement takes longer than ``statement_seconds``, on PostgreSQL.
+    """
     connection = jobs_connection()
+    prove(connection)
     outermost = not connection.in_atomic_block
-    limits = {} if wait_seconds is None else {"lock_timeout": round(wait_seconds * 1000)}
+    asked = {"lock_timeout": wait_seconds, "statement_timeout": statement_seconds}
+    limits = {name: round(seconds * 1000) for name, seconds in asked.items() if seconds is not None}
     idle = "idle_in_transaction_session_timeout"
-    with _sqlite_wait(connection, wait_seconds if outermost else None), transaction.atomic(using=connection.alias):
+    with sqlite_wait(connection, wait_seconds if outermost else None), transaction.atomic(using=connection.alias):
         if not supports_row_locks(connection):
             yield connection
         elif outermost:
@@ -123,11 +145,20 @@ def service_transaction(*, wait_seconds: float | None = None) -> Iterator[BaseDa
             yield connection
         else:
             before = {name: _show(connection, name) for name in limits}
-            _set_local(
+            set_local(
                 connection, {name: _shorter(limit, _milliseconds(before[name])) for name, limit in limits.items()}
             )
             yield connection
-            _set_local(connection, before)
+            set_local(connection, before)
+
+
+def set_local(connection: BaseDatabaseWrapper, settings: dict[str, str]) -> None:
+    """Set parameters of PostgreSQL, by their names, until the transaction ends."""
+    if not settings:
+        return
+    calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {calls}", [word for pair in settings.items() for word in pair])
 
 
 @contextmanager
@@ -150,9 +181,41 @@ def reconnect() -> None:
     jobs_connection().close()
 
 
+def leave_pool() -> None:
+    """Let this thread open connections of its own from now on, beside Django's pool (``OPTIONS["pool"]``).
+
+    A pool serves requests, which take turns; each thread of a process keeps its connection as long as it lives.
+    """
+    for connection in connections.all():
+        options = connection.settings_dict.get("OPTIONS", {})
+        if options.get("pool"):
+            connection.close()  # gives it back
+            # Threads share the settings, so this thread gets a copy.
+            own = {name: value for name, value in options.items() if name != "pool"}
+            connection.settings_dict = {**connection.settings_dict, "OPTIONS": own}
+
+
+def text_of(sql: Any, connection: BaseDatabaseWrapper) -> str:
+    """Return the text of a statement, which psycopg takes as an object too."""
+    if isinstance(sql, bytes):
+        return sql.decode(errors="replace")
+    return sql.as_string(connection.connection) if hasattr(sql, "as_string") else str(sql)
+
+
 def driver(connection: BaseDatabaseWrapper) -> Any:
     """The DB-API module below Django."""
     return connection.Database  # type: ignore[attr-defined]  # every backend has it
+
+
+def request_limit() -> AbstractContextManager[None]:
+    """Let a request wait for answers for 7.5 s in all, or longer where a cancel may wait longer for a chunk."""
+    seconds = max(REQUEST_SECONDS, conf.current().cancel_wait_seconds + SLACK_SECONDS)
+    return answer_within(seconds, jobs_connection())
+
+
+def answer_seconds() -> float:
+    """Return how long a process waits for the answer to one statement of our own."""
+    return _limits_within_a_lease()["statement_timeout"] / 1000 + SLACK_SECONDS
 
 
 def _limits_within_a_lease() -> dict[str, int]:
@@ -179,12 +242,17 @@ def _prepare(connection: BaseDatabaseWrapper, limits: dict[str, int]) -> None:
     if session.isolation != READ_COMMITTED and not _in_test_case(connection):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    _set_local(connection, {name: _shorter(limit, session.limits_ms[name]) for name, limit in limits.items()})
+    set_local(connection, {name: _shorter(limit, session.limits_ms[name]) for name, limit in limits.items()})
 
 
 def _shorter(limit: int, host_limit: int) -> str:
     """Return the shorter of two limits in milliseconds; the host's 0 means no limit."""
     return str(min(limit, host_limit or limit))
+
+
+def shorter(limit_ms: int, shown: str) -> str:
+    """Return the shorter of a limit and one of the host's as SHOW prints it."""
+    return _shorter(limit_ms, _milliseconds(shown))
 
 
 def _read_session(connection: BaseDatabaseWrapper) -> _Session:
@@ -209,16 +277,8 @@ def _milliseconds(setting: str) -> int:
     return int(number) * {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}[unit]
 
 
-def _set_local(connection: BaseDatabaseWrapper, settings: dict[str, str]) -> None:
-    if not settings:
-        return
-    calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {calls}", [word for pair in settings.items() for word in pair])
-
-
 @contextmanager
-def _sqlite_wait(connection: BaseDatabaseWrapper, seconds: float | None) -> Iterator[None]:
+def sqlite_wait(connection: BaseDatabaseWrapper, seconds: float | None) -> Iterator[None]:
     """Let SQLite's busy handler give up after ``seconds``, not after the host's ``timeout``."""
     if seconds is None or supports_row_locks(connection):
         yield
@@ -230,7 +290,8 @@ def _sqlite_wait(connection: BaseDatabaseWrapper, seconds: float | None) -> Iter
     try:
         yield
     finally:
-        raw.execute(f"PRAGMA busy_timeout = {before}")
+        with suppress(sqlite3.ProgrammingError):  # the block has closed it
+            raw.execute(f"PRAGMA busy_timeout = {before}")
 
 
 def _in_test_case(connection: BaseDatabaseWrapper) -> bool:

@@ -28,10 +28,12 @@ def kind_of(error: BaseException) -> ErrorKind:
     cause = error.__cause__ or error
     sqlite = getattr(cause, "sqlite_errorcode", None)
     if sqlite is not None:
-        # 5 BUSY, 6 LOCKED; 8 READONLY, 10 IOERR, 13 FULL, 14 CANTOPEN.
+        # 5 BUSY, 6 LOCKED; 8 READONLY, 10 IOERR, 13 FULL, 14 CANTOPEN; 9 INTERRUPT, by a limit of time.
         primary = sqlite & 0xFF
         if primary in (5, 6):
             return ErrorKind.CONFLICT
+        if primary == 9:
+            return ErrorKind.TOO_SLOW
         return ErrorKind.OUTAGE if primary in (8, 10, 13, 14) else ErrorKind.OTHER
     state = getattr(cause, "sqlstate", None) or ""
     if state in ("40001", "40P01", "55P03"):
