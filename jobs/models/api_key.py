@@ -37,6 +37,8 @@ class ApiKey(models.Model):
     )
     # The key that this one replaces, while both are valid.
     replaces = models.ForeignKey("self", null=True, blank=True, editable=False, on_delete=models.SET_NULL)
+    # The id of the first key of a chain of replacements, which stays the caller's identity; null: this one is it.
+    first_key_id = models.BigIntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("API key")

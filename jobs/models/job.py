@@ -71,7 +71,6 @@ class JobManager(_Manager["Job"]):
     """Reads from the database that jobs are written to: a lagging replica would contradict earlier answers."""
 
     def get_queryset(self) -> JobQuerySet:
-        """Return all jobs, in the database that jobs are written to."""
         return JobQuerySet(self.model, using=self._db or router.db_for_write(self.model))
 
 
@@ -79,7 +78,7 @@ class Job(models.Model):
     """One request for long-running work, from creation to its end."""
 
     id = models.BigAutoField(primary_key=True)
-    project = models.ForeignKey(conf.project_model_label(), on_delete=models.PROTECT, related_name="+", db_index=False)
+    project = models.ForeignKey(conf.project_model_label(), on_delete=models.CASCADE, related_name="+", db_index=False)
     action = models.CharField(max_length=100)
     # Whom or what the action is about, exactly as sent; usually an e-mail address. 1 to 256 bytes of UTF-8;
     # empty once the job was redacted, and in no other case.
@@ -98,7 +97,7 @@ class Job(models.Model):
     retry_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries", db_index=False)
 
     # The idempotent request that created it, else null: a digest of its sender and Idempotency-Key, a digest of its
-    # body, and the job's place in it. Kept as long as the row; see ``services.commands.idempotency``.
+    # body, and the job's place in it. Kept until the job is redacted; see ``services.commands.idempotency``.
     call_digest = models.CharField(max_length=64, null=True)  # noqa: DJ001 – nulls do not collide
     call_body = models.CharField(max_length=64, null=True)  # noqa: DJ001 – null exactly when call_digest is
     call_index = models.SmallIntegerField(null=True)
@@ -123,6 +122,10 @@ class Job(models.Model):
     # Attempts whose worker died, and attempts whose action raised; the limits are on these two.
     crashes = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(default=0)
+    # Begun attempts that ended by a conflict or a lost connection although the database answers: in all, and since
+    # the last committed chunk. The tenth of these counts as a failure.
+    interruptions = models.PositiveIntegerField(default=0, db_default=0)
+    interruptions_in_a_row = models.PositiveIntegerField(default=0, db_default=0)
 
     # The lease, set exactly while running: its token, and from when on the job may be rescued.
     lease_token = models.UUIDField(null=True)
@@ -225,6 +228,12 @@ class Job(models.Model):
             models.Index(fields=["reference_id", "id"], name="jobs_job_by_reference"),
             # The failures of the last hour.
             models.Index(fields=["finished_at"], condition=Q(status=FAILED), name="jobs_job_failures"),
+            # Jobs that go round.
+            models.Index(
+                fields=["interruptions"],
+                condition=Q(status__in=WAITS_OR_RUNS, interruptions__gt=0),
+                name="jobs_job_interrupted",
+            ),
             # Ended jobs that are not yet redacted, by their end; what ended lately.
             models.Index(
                 fields=["finished_at", "id"],

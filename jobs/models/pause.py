@@ -1,16 +1,16 @@
 """Pauses: which actions and projects no job is claimed of for the time being."""
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, cast
 
-from django.db import connections, models, router
+from django.db import models, router
 from django.db.models import BooleanField, Case, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import IsNull
 from django.utils.translation import gettext_lazy as _
 
 from .. import conf
+from ..db.statements import Statement
 from .job import Job, JobQuerySet
 from .project import Organization
 
@@ -81,12 +81,11 @@ class PauseManager(models.Manager["Pause"]):
     """Reads from the database that pauses are written to: from a lagging replica, paused jobs would be claimed."""
 
     def get_queryset(self) -> models.QuerySet["Pause"]:
-        """Return all pauses."""
         return models.QuerySet(self.model, using=self._db or router.db_for_write(self.model))
 
     def in_force(self) -> Paused:
         """Return what is paused now, with one query of few rows."""
-        rows = self._rows()
+        rows = IN_FORCE.run()  # every claim reads them
         pairs = [(action, project) for action, project, disabled in rows if not disabled]
         return Paused(
             everything=(None, None) in pairs,
@@ -95,15 +94,6 @@ class PauseManager(models.Manager["Pause"]):
             pairs=tuple((action, project) for action, project in pairs if action is not None and project is not None),
             disabled=any(disabled for _, _, disabled in rows),
         )
-
-    def _rows(self) -> list[tuple[str | None, Any, bool]]:
-        """Read the rows with a statement compiled once: every claim reads them, and compiling takes longer."""
-        connection = connections[router.db_for_write(self.model)]
-        with connection.cursor() as cursor:
-            cursor.execute(*_compiled(connection.alias))
-            rows = cursor.fetchall()
-        convert = self.model._meta.get_field("project").target_field.to_python
-        return [(action, convert(project), bool(disabled)) for action, project, disabled in rows]
 
     def _disabled(self) -> QuerySet[Any, Any]:
         """Return one row for a union with pauses if any organization is disabled."""
@@ -116,13 +106,14 @@ class PauseManager(models.Manager["Pause"]):
         )
 
 
-@lru_cache(maxsize=8)
-def _compiled(alias: str) -> tuple[str, tuple[Any, ...]]:
+def _in_force() -> QuerySet[Any, Any]:
     pauses: Any = Pause.objects
     rows = pauses.order_by().values_list("action", "project_id", _constant(False)).union(pauses._disabled())
     # Django 6.1 would sort the union by the model's ordering, whose column it does not have.
-    sql, params = rows.order_by().query.get_compiler(using=alias).as_sql()
-    return sql, tuple(params)
+    return cast("QuerySet[Any, Any]", rows.order_by())
+
+
+IN_FORCE: Final[Statement[Any]] = Statement(_in_force)
 
 
 class Pause(models.Model):
