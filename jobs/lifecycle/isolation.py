@@ -1,13 +1,67 @@
-"""Protection from host code: roll back transactions that it left open on this thread's connections."""
+"""Protection from host code: what it left open or set on this thread's connections does not outlast its attempt."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..db.connection import jobs_connection
+from ..db.connection import answer_seconds, jobs_connection, text_of
+from ..db.proof import is_file_replaced, prove_connections
+from ..db.sql_words import statement_starts
+from ..db.timeouts import answer_within
 from ..exceptions import ActionMisused
+
+# Statements whose effects on a session outlast their transaction; and DO and CALL, which may hide them.
+CHANGES: Final = re.compile(
+    r"SET\s+(?!LOCAL\b|TRANSACTION\b|CONSTRAINTS\b)|CREATE\s+(?:(?:GLOBAL|LOCAL|OR\s+REPLACE)\s+)*TEMP"
+    r"|(?:RESET|DISCARD|LISTEN|PREPARE|DECLARE|LOAD|DO|CALL|PRAGMA|ATTACH|DETACH)\b",
+    re.IGNORECASE,
+)
+# Inside any statement. Our own set_config() has literal placeholders and ``true``.
+INSIDE: Final = ("set_config", "advisory_lock", "into temp")
+INSIDE_CHANGES: Final = re.compile(r"set_config\s*\((?!%s, %s, true\))|pg_(?:try_)?advisory_lock|into temp")
+
+
+def changes_session(sql: str) -> bool:
+    """Whether a statement may change the session of its connection. Long statements are searched for literals only."""
+    if any(CHANGES.match(sql, start) for start in statement_starts(sql)):
+        return True
+    text = sql.lower()
+    return any(word in text for word in INSIDE) and INSIDE_CHANGES.search(text) is not None
+
+
+@contextmanager
+def no_session_state_left() -> Iterator[None]:
+    """Close those of this thread's connections on which the block has changed the session, for example by SET.
+
+    The outcome is then recorded on a new connection. It costs the other jobs nothing.
+    """
+    changed: set[str] = set()
+
+    def note(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if changes_session(text_of(sql, context["connection"])):
+            changed.add(context["connection"].alias)
+        return execute(sql, params, many, context)
+
+    try:
+        with ExitStack() as stack:
+            for alias in connections:
+                stack.enter_context(connections[alias].execute_wrapper(note))
+            yield
+    finally:
+        for alias in changed:
+            _end_session(connections[alias])
+
+
+def _end_session(connection: BaseDatabaseWrapper) -> None:
+    if connection.in_atomic_block:  # of a test, whose transaction takes the settings back
+        return
+    if getattr(connection, "pool", None) and connection.connection is not None:
+        connection.connection.close()  # otherwise the pool would give this session to others
+    connection.close()
 
 
 @contextmanager
@@ -40,9 +94,12 @@ def no_transaction_left_open() -> Iterator[None]:
 def driver_connection() -> object:
     """Return the driver's connection below this thread's connection to the jobs' database; open it if need be.
 
+    All connections of the thread are proved: an action is about to start on them.
+
     Raises:
         Error: the database is away.
     """
+    prove_connections()
     connection = jobs_connection()
     connection.ensure_connection()
     return connection.connection
@@ -51,7 +108,8 @@ def driver_connection() -> object:
 def is_connection_lost(before: object) -> bool:
     """Whether the connection ``before`` is dead or replaced: Django opens a new one after a failed transaction."""
     connection = jobs_connection()
-    return connection.connection is not before or not connection.is_usable()
+    with answer_within(answer_seconds(), connection):
+        return connection.connection is not before or not connection.is_usable() or is_file_replaced(connection)
 
 
 def _transaction_state(connection: BaseDatabaseWrapper) -> tuple[int, bool, bool]:

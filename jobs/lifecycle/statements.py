@@ -16,11 +16,10 @@ from django.db.models.sql import UpdateQuery
 from ..actors import Actor
 from ..db.clock import Moment, compiled
 from ..db.connection import jobs_connection, supports_row_locks
+from ..db.statements import Parameter, Sql, Statement
 from ..models import Job, JobEvent, JobQuerySet
 from ..models.locks import unlocked
 from ..status import Status
-
-Sql = tuple[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +40,9 @@ class Fence:
 
 
 Rows = JobQuerySet | Fence
-# Placeholders in statements that are compiled once; ``_filled`` puts the real job, token and worker there.
-BLANK: Final = Fence(job_id=-1, lease_token=UUID(int=0))
-BLANK_WORKER: Final = "\N{WHITE SQUARE}"
+# For statements that are compiled once.
+ANY_JOB: Final[Any] = Parameter(Job, "id")
+ANY_TOKEN: Final[Any] = Parameter(Job, "lease_token")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +54,23 @@ class EventData:
     actor: Actor
     note: str = ""
     detail: str = ""
+
+
+def new_event(
+    job: Job, what: JobEvent.What, *, at: datetime, actor: Actor, was: str = "", status: str = "", note: str = ""
+) -> JobEvent:
+    """Return an event of a job; ``status`` is the one that it led to, if not the job's."""
+    return JobEvent(
+        job=job,
+        at=at,
+        what=what,
+        from_status=was,
+        to_status=status or job.status,
+        attempt=job.attempt,
+        actor=str(actor),
+        request_id=actor.request_id,
+        note=note,
+    )
 
 
 def fenced_rows(fence: Fence) -> JobQuerySet:
@@ -91,23 +107,34 @@ def apply_transition(
     return TransitionResult(won=bool(ids), next_begun=_begin(next_fence, now), job_ids=tuple(ids))
 
 
-def claim_due(fence: Fence, changes: dict[str, Any], event: EventData, now: Moment) -> Job | None:
-    """Apply ``changes`` to the job of ``fence`` if it is due, and return it as they left it.
+def apply_to_job(update: Statement[Any], event: EventData, now: Moment, **values: Any) -> Job | None:
+    """Apply an UPDATE of one job and insert its event; return the job as the UPDATE left it, None if none matched.
 
-    ``BLANK`` and ``BLANK_WORKER`` stand in ``changes`` for the lease token and the actor.
-    The UPDATE itself returns the row, because a cancel could change it before a second statement.
+    The UPDATE itself returns the row, because another one could change it before a second statement.
     """
-    blank = _compiled_claim(jobs_connection().vendor, tuple(changes.items()))
-    update, events = _filled(blank, fence, event.actor.name), _compiled_events(event, now)
+    (sql, params), events = update.sql(**values), _compiled_events(event, now)
+    # Not "*": a prepared statement with it fails after a migration that adds a column.
+    columns = ", ".join(str(field.column) for field in Job._meta.concrete_fields)
     if supports_row_locks(jobs_connection()):
-        parts = f"changed AS ({update[0]} RETURNING *), logged AS ({events[0]} FROM changed)"
-        sql = f"WITH {parts} SELECT * FROM changed"  # noqa: S608 – parts the ORM compiled
-        return next(iter(Job.objects.raw(sql, (*update[1], *events[1]))), None)
-    job = next(iter(Job.objects.raw(f"{update[0]} RETURNING *", update[1])), None)
+        parts = f"changed AS ({sql} RETURNING {columns}), logged AS ({events[0]} FROM changed)"
+        whole = f"WITH {parts} SELECT {columns} FROM changed"  # noqa: S608 – parts the ORM compiled
+        return next(iter(Job.objects.raw(whole, (*params, *events[1]))), None)
+    job = next(iter(Job.objects.raw(f"{sql} RETURNING {columns}", params)), None)
     if job is not None:
         with jobs_connection().cursor() as cursor:
             cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id = %s", (*events[1], job.pk))
     return job
+
+
+def update_of(rows: JobQuerySet, changes: dict[str, Any]) -> Statement[Any]:
+    """Return the UPDATE of ``rows``, which is compiled when it first runs."""
+
+    def write() -> UpdateQuery:
+        query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
+        query.add_update_values(changes)
+        return query
+
+    return Statement(write)
 
 
 def update_returning(rows: JobQuerySet, changes: dict[str, Any]) -> list[int]:
@@ -155,30 +182,13 @@ def _compiled_begin(fence: Fence, now: Moment) -> Sql:
 def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
     """Return the ORM's UPDATE. For a fence it is compiled once, as compiling takes as long as running it."""
     if isinstance(rows, Fence):
-        return _filled(_compiled_blank(jobs_connection().vendor, tuple(changes.items())), rows)
-    query = cast("UpdateQuery", rows.query.chain(UpdateQuery))
-    query.add_update_values(changes)
-    sql, params = query.get_compiler(connection=jobs_connection()).as_sql()
-    return sql, tuple(params)
-
-
-def _filled(update: Sql, fence: Fence, worker: str = "") -> Sql:
-    """Return the statement with the real job, token and worker where it was compiled with placeholders."""
-    sql, params = update
-    real = {BLANK.job_id: fence.job_id, _for_driver(BLANK.lease_token): _for_driver(fence.lease_token)}
-    real[BLANK_WORKER] = worker
-    return sql, tuple(real.get(param, param) for param in params)
+        return _fenced_update(tuple(changes.items())).sql(id=rows.job_id, lease_token=rows.lease_token)
+    return update_of(rows, changes).sql()
 
 
 @lru_cache(maxsize=16)
-def _compiled_claim(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
-    """Return the UPDATE that claims a due job, with placeholders; compiling it takes longer than a short job runs."""
-    return _compiled_update(Job.objects.due().filter(pk=BLANK.job_id), dict(changes))
-
-
-@lru_cache(maxsize=16)
-def _compiled_blank(vendor: str, changes: tuple[tuple[str, Any], ...]) -> Sql:
-    return _compiled_update(fenced_rows(BLANK), dict(changes))
+def _fenced_update(changes: tuple[tuple[str, Any], ...]) -> Statement[Any]:
+    return update_of(fenced_rows(Fence(job_id=ANY_JOB, lease_token=ANY_TOKEN)), dict(changes))
 
 
 def _for_driver(token: UUID) -> Any:

@@ -8,6 +8,7 @@ database's clock; tests pass an instant.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,30 +18,28 @@ from django.db.models.functions import Coalesce, Greatest
 
 from ..actors import Actor
 from ..db.clock import NOW, Moment, after
+from ..db.statements import Parameter, Statement
 from ..models import Job, JobEvent, JobQuerySet
 from ..models.locks import unlocked
 from ..status import Status
 from .statements import (
-    BLANK,
-    BLANK_WORKER,
+    ANY_JOB,
+    ANY_TOKEN,
     EventData,
     Fence,
     TransitionResult,
+    apply_to_job,
     apply_transition,
-    claim_due,
     expired_rows,
     fenced_rows,
+    new_event,
+    update_of,
 )
 
 What = JobEvent.What
 
 NO_LEASE: Final[dict[str, Any]] = {"lease_token": None, "lease_expires_at": None}
-SCHEDULED_AGAIN: Final[dict[str, Any]] = {
-    "status": Status.SCHEDULED.value,
-    "worker": None,
-    "begun_at": None,
-    **NO_LEASE,
-}
+SCHEDULED_AGAIN: Final[dict[str, Any]] = {"status": Status.SCHEDULED.value, "worker": None, "begun_at": None} | NO_LEASE
 
 
 def schedule_many(jobs: Sequence[Job], *, actor: Actor, note: str = "") -> None:
@@ -53,7 +52,9 @@ def schedule_many(jobs: Sequence[Job], *, actor: Actor, note: str = "") -> None:
             before, or the failed job that one of them retries (``retry_of``) has a retry.
     """
     Job.objects.bulk_create(jobs)
-    JobEvent.objects.bulk_create(_event(job, What.SCHEDULED, at=job.created_at, actor=actor, note=note) for job in jobs)
+    JobEvent.objects.bulk_create(
+        new_event(job, What.SCHEDULED, at=job.created_at, actor=actor, note=note) for job in jobs
+    )
 
 
 def schedule_retries(retries: Sequence[Job], *, actor: Actor, reason: str = "") -> None:
@@ -64,7 +65,7 @@ def schedule_retries(retries: Sequence[Job], *, actor: Actor, reason: str = "") 
     """
     schedule_many(retries, actor=actor, note=reason)
     JobEvent.objects.bulk_create(
-        _event(
+        new_event(
             failed,
             What.RETRIED,
             at=retry.created_at,
@@ -86,9 +87,9 @@ def import_many(jobs: Sequence[Job], *, actor: Actor) -> None:
     """
     Job.objects.bulk_create(jobs)
     waiting = Status.SCHEDULED.value
-    created = [_event(job, What.SCHEDULED, status=waiting, at=job.created_at, actor=actor) for job in jobs]
+    created = [new_event(job, What.SCHEDULED, status=waiting, at=job.created_at, actor=actor) for job in jobs]
     ended = [
-        _event(job, What(job.status), was=waiting, at=job.finished_at or job.created_at, actor=actor)
+        new_event(job, What(job.status), was=waiting, at=job.finished_at or job.created_at, actor=actor)
         for job in jobs
         if Status(job.status).is_final
     ]
@@ -115,9 +116,14 @@ def claim(
 
 def claim_one(job_id: int, *, lease_token: UUID, worker: Actor, lease: timedelta) -> Job | None:
     """Claim and begin one job, and return it; None: it is not due. Waits for a rival's claim, which then wins."""
-    blank = {**_claimed(BLANK.lease_token, BLANK_WORKER, lease, NOW), "begun_at": NOW}
-    fence = Fence(job_id=job_id, lease_token=lease_token)
-    return claim_due(fence, blank, EventData(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), NOW)
+    event = EventData(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker)
+    return apply_to_job(_claim_of(lease), event, NOW, id=job_id, lease_token=lease_token, worker=worker.name)
+
+
+@lru_cache(maxsize=4)
+def _claim_of(lease: timedelta) -> Statement[Any]:
+    claimed = _claimed(ANY_TOKEN, Parameter(Job, "worker"), lease, NOW)
+    return update_of(Job.objects.due().filter(pk=ANY_JOB), {**claimed, "begun_at": NOW})
 
 
 def begin(fence: Fence, *, now: Moment = NOW) -> bool:
@@ -138,9 +144,13 @@ def prove_fence(fence: Fence, *, lease: timedelta, now: Moment = NOW) -> bool:
     return fenced_rows(fence).update(lease_expires_at=_extended(lease, now)) == 1
 
 
-def record(fence: Fence, *, receipt: dict[str, Any], done: int, total: int | None, lease: timedelta) -> bool:
+def record(
+    fence: Fence, *, receipt: dict[str, Any], done: int, total: int | None, lease: timedelta, did_work: bool = True
+) -> bool:
     """Store what a chunk did, in its transaction; ``done`` and ``total`` are the new values."""
     changes = {"receipt": receipt, "progress_done": done, "progress_total": total, "progress_at": NOW}
+    if did_work:
+        changes["interruptions_in_a_row"] = 0
     return fenced_rows(fence).update(lease_expires_at=_extended(lease, NOW), **changes) == 1
 
 
@@ -163,7 +173,8 @@ def retry_later(
     fence: Fence, *, wait: timedelta, errors: str, worker: Actor, detail: str = "", now: Moment = NOW
 ) -> TransitionResult:
     """Schedule a job whose attempt failed for another one after ``wait``; counts a failure."""
-    changes = {**SCHEDULED_AGAIN, "failures": F("failures") + 1, "due_at": after(now, wait), "updated_at": now}
+    counted = {"failures": F("failures") + 1, "interruptions_in_a_row": 0}
+    changes = {**SCHEDULED_AGAIN, **counted, "due_at": after(now, wait), "updated_at": now}
     event = EventData(what=What.RETRYING, was=Status.RUNNING, actor=worker, note=errors, detail=detail)
     return apply_transition(fenced_rows(fence), changes, event, now)
 
@@ -176,6 +187,16 @@ def release(
     if wait:
         changes["due_at"] = after(now, wait)
     event = EventData(what=What.RELEASED, was=Status.RUNNING, actor=worker, note=note)
+    return apply_transition(fenced_rows(fence), changes, event, now)
+
+
+def interrupt(
+    fence: Fence, *, worker: Actor, note: str, wait: timedelta, detail: str = "", now: Moment = NOW
+) -> TransitionResult:
+    """Hand a begun job back whose attempt was interrupted though the database answers; counts an interruption."""
+    counted = {name: F(name) + 1 for name in ("interruptions", "interruptions_in_a_row")}
+    changes = {**SCHEDULED_AGAIN, **counted, "due_at": after(now, wait), "updated_at": now}
+    event = EventData(what=What.RELEASED, was=Status.RUNNING, actor=worker, note=note, detail=detail)
     return apply_transition(fenced_rows(fence), changes, event, now)
 
 
@@ -193,15 +214,20 @@ def give_up(fence: Fence, *, seen: datetime, errors: str, actor: Actor, now: Mom
     return apply_transition(expired_rows(fence, seen=seen), changes, event, now).won
 
 
-def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
-    """Cancel a job that waits or runs. Waits for a running chunk; no later chunk commits."""
-    return _cancel(Job.objects.active().filter(pk=job_id, project=project.pk), actor, reason, now).won
+def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> Job | None:
+    """Cancel a job that waits or runs, and return it. Waits for a running chunk; no later chunk commits."""
+    return apply_to_job(_cancel_of(now), _cancel_event(actor, reason), now, id=job_id, project=project.pk)
+
+
+@lru_cache(maxsize=4)
+def _cancel_of(now: Moment) -> Statement[Any]:
+    return update_of(Job.objects.active().filter(pk=ANY_JOB, project=Parameter(Job, "project")), _cancelled(now))
 
 
 def cancel_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now: Moment = NOW) -> list[int]:
     """Cancel those of the jobs that wait or run and are not locked, for example by a chunk; return their ids."""
     rows = unlocked(Job.objects.active().filter(pk__in=job_ids))
-    return sorted(_cancel(rows, actor, reason, now).job_ids)
+    return sorted(apply_transition(rows, _cancelled(now), _cancel_event(actor, reason), now).job_ids)
 
 
 def hold(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
@@ -233,11 +259,6 @@ def advance_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", no
     return sorted(_advance(rows, actor, reason, now).job_ids)
 
 
-def _cancel(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> TransitionResult:
-    changes = {**_ended(Status.CANCELLED, now), "held_at": None}
-    return apply_transition(rows, changes, EventData(what=What.CANCELLED, was=None, actor=actor, note=reason), now)
-
-
 def _advance(rows: JobQuerySet, actor: Actor, reason: str, now: Moment) -> TransitionResult:
     event = EventData(what=What.ADVANCED, was=Status.SCHEDULED, actor=actor, note=reason)
     return apply_transition(rows, {"due_at": now, "updated_at": now}, event, now)
@@ -248,25 +269,16 @@ def _not_yet_due(now: Moment) -> JobQuerySet:
     return Job.objects.waiting().filter(due_at__gt=now)
 
 
-def _event(
-    job: Job, what: JobEvent.What, *, at: datetime, actor: Actor, was: str = "", status: str = "", note: str = ""
-) -> JobEvent:
-    """Return an event of a job; ``status`` is the one that it led to, if not the job's."""
-    return JobEvent(
-        job=job,
-        at=at,
-        what=what,
-        from_status=was,
-        to_status=status or job.status,
-        attempt=job.attempt,
-        actor=str(actor),
-        request_id=actor.request_id,
-        note=note,
-    )
-
-
 def _ended(status: Status, now: Moment) -> dict[str, Any]:
     return {"status": status.value, "finished_at": now, "updated_at": now, **NO_LEASE}
+
+
+def _cancel_event(actor: Actor, reason: str) -> EventData:
+    return EventData(what=What.CANCELLED, was=None, actor=actor, note=reason)
+
+
+def _cancelled(now: Moment) -> dict[str, Any]:
+    return {**_ended(Status.CANCELLED, now), "held_at": None}
 
 
 def _extended(lease: timedelta, now: Moment) -> Greatest:
@@ -274,7 +286,7 @@ def _extended(lease: timedelta, now: Moment) -> Greatest:
     return Greatest(F("lease_expires_at"), after(now, lease))
 
 
-def _claimed(lease_token: UUID, worker: str, lease: timedelta, now: Moment) -> dict[str, Any]:
+def _claimed(lease_token: Any, worker: Any, lease: timedelta, now: Moment) -> dict[str, Any]:
     return {
         "status": Status.RUNNING.value,
         "lease_token": lease_token,
