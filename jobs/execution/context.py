@@ -1,12 +1,13 @@
 """``JobContext``: what an action knows of its job, and how it writes, erases and verifies."""
 
-import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any, Final
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, cast
 
-from django.db import Error, connections, router
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import Error
 from django.db.models import QuerySet
 
 from .. import conf
@@ -14,45 +15,72 @@ from ..db import failpoints
 from ..db.backoff import backoff
 from ..db.connection import chunk_turn, jobs_connection, limited_transaction
 from ..db.errors import ErrorKind, kind_of
+from ..db.timeouts import limited_statements
 from ..exceptions import (
     ActionMisused,
-    ForeignDatabase,
     JobCancelled,
     JobReleased,
     JobStopped,
     LeaseLost,
     RowsLeft,
-    WriteOutsideChunk,
 )
 from ..lifecycle import transitions
 from ..models import Job
 from ..status import Status
-from .chunks import BatchSize, Chunk, add_counts, entry_of, find_remaining
-from .leases import Lease
-
-WRITES: Final = frozenset(
-    {"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "CREATE", "ALTER", "DROP", "COPY"}
+from .chunks import (
+    BIGGEST_SET,
+    BatchSize,
+    Chunk,
+    entry_of,
+    find_remaining,
+    read_counts,
+    run_commit_hooks,
+    store_counts,
+    take_commit_hooks,
 )
-# The first word of a statement, after blanks, brackets and comments.
-VERB: Final = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w+)", re.DOTALL)
+from .erasing import change_some, delete_some, erasable, in_table, to_change
+from .leases import Lease
+from .own_project import check_keeps_job
+from .write_guard import WriteGuard
+
+if TYPE_CHECKING:
+    # Type checkers know this module without its being installed; Python's own has ``default`` from 3.13 on.
+    from typing_extensions import TypeVar
+
+    ProjectT_co = TypeVar("ProjectT_co", covariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    ProjectT_co = TypeVar("ProjectT_co", covariant=True)
+
 CONFLICTS_IN_A_ROW: Final = 8
 FRUITLESS_IN_A_ROW: Final = 20
+# Deletes or changes some rows; returns how many, and whether a search has found no further one.
+Act = Callable[[QuerySet[Any], int], tuple[int, bool]]
 
 
-class JobContext:
+class JobContext(Generic[ProjectT_co]):
     """The running job, as its action sees it. Only the thread of the action may use it.
+
+    For type checkers, ``JobContext[Project]`` says what ``project`` is; ``JobContext`` alone leaves it open.
 
     Once the job is no longer this worker's, every call raises the same one of
     :class:`JobCancelled`, :class:`JobReleased` and :class:`LeaseLost`.
     """
 
-    def __init__(self, job: Job, *, lease: Lease, databases: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        job: Job,
+        *,
+        lease: Lease,
+        databases: frozenset[str] = frozenset(),
+        writes_outside: frozenset[str] = frozenset(),
+    ) -> None:
         self._job = job
-        self._databases = databases
         self._lease = lease
         self._stopped: JobStopped | None = None
         self._verifications: dict[str, QuerySet[Any]] = {}
-        self._may_write = False
+        self._guard = WriteGuard(databases=databases, tables=writes_outside)
         self._batch = BatchSize()
 
     @property
@@ -61,9 +89,14 @@ class JobContext:
         return self._job.pk
 
     @property
-    def project(self) -> Any:
+    def project(self) -> ProjectT_co:
         """The host's project object."""
-        return self._job.project
+        try:
+            return cast("ProjectT_co", self._job.project)
+        except ObjectDoesNotExist:
+            if Job.objects.filter(pk=self.id).exists():
+                raise
+            raise self._stop(None) from None  # it was deleted, and the job with it
 
     @property
     def reference_id(self) -> str:
@@ -98,76 +131,84 @@ class JobContext:
             ActionMisused: another chunk is open.
         """
         self._check_not_stopped()
-        if self._may_write:
+        if self._guard.is_chunk_open:
             raise ActionMisused("a chunk is open already; chunks do not nest")
         if self._lease.stopping.is_set():
             raise self._stop(JobReleased(self.id))
         chunk = Chunk()
         with chunk_turn():
-            begun = time.monotonic()
-            with limited_transaction():
-                if not self._unguarded(transitions.prove_fence, self._lease.fence, lease=conf.current().lease):
-                    raise self._stop(None)
-                self._may_write = True
-                try:
+            with limited_transaction() as connection:
+                with self._guard.off():
+                    if not transitions.prove_fence(self._lease.fence, lease=conf.current().lease):
+                        raise self._stop(None)
+                begun = time.monotonic()  # from here on others wait for this chunk, not it for them
+                with self._guard.chunk_open():
                     yield chunk
                     failpoints.reach("chunk.inside")
-                    self._record(chunk)
-                finally:
-                    self._may_write = False
+                with self._guard.off():
+                    if not store_counts(self._lease.fence, chunk):
+                        # The transaction, and with it the lock of the row, has ended by a way that no guard sees.
+                        raise self._stop(None)
+                hooks = take_commit_hooks(connection)
             self._batch.learn(time.monotonic() - begun, sum(chunk.counts.values()))
         self._lease.note_progress()
         failpoints.reach("chunk.committed")
+        with self._guard.off():  # a commit outside an action runs them with no guard, too
+            run_commit_hooks(hooks, job_id=self.id)
 
     def expect(self, remaining: int) -> None:
         """Set how many units are left to do; progress shows done and total."""
         with self.chunk() as chunk:
             chunk.remaining = remaining
 
-    def erase(self, store: str, rows: QuerySet[Any]) -> None:
+    def erase(self, store: str, rows: QuerySet[Any], *, keep_hidden: bool = False) -> None:
         """Delete ``rows`` in chunks until none is found, count them as ``store``, and :meth:`verify` them.
 
+        Rows are deleted from their table, whatever ``delete()`` the model or its querysets have.
         Cascades follow Django's rules; the receipt counts the rows of this model only.
+        With ``keep_hidden``, rows that the queryset's manager hides are meant to stay.
         Each chunk finds, locks and deletes its rows in one transaction, so a row that
         another transaction has changed to match no more is not deleted.
 
         Raises:
-            ActionMisused: a sliced, distinct, combined or ``values()`` queryset, which cannot be deleted.
+            ActionMisused: a sliced, distinct, combined or ``values()`` queryset, which cannot be deleted;
+                or its manager adds conditions, and ``keep_hidden`` is not said.
             ForeignDatabase: the rows are in another database than the jobs.
             RowsLeft: rows match, but deleting them deletes nothing.
+            JobFailed: a cascade would delete the job's own project.
         """
-        rows = self._erasable(store, rows)
-        self._batch = BatchSize()  # the size for one table may be far too big for the next
-        found = rows.count()
-        with self.chunk() as chunk:
-            chunk.found[store] = chunk.remaining = found
-        fruitless = 0
-        while (deleted := self._erase_some(store, rows)) is not None:
-            fruitless = 0 if deleted else fruitless + 1
-            if fruitless == FRUITLESS_IN_A_ROW:
-                raise RowsLeft((store,))
-        failpoints.reach("erase.last_chunk")
-        self.verify(store, rows)
+        rows = erasable(store, rows, keep_hidden=keep_hidden)
+        check_keeps_job(self.id, rows)
+        self._repeat(store, rows, delete_some)
 
-    def verify(self, store: str, rows: QuerySet[Any]) -> None:
+    def update(self, store: str, rows: QuerySet[Any], /, *, keep_hidden: bool = False, **values: Any) -> None:
+        """Set ``values`` in those of ``rows`` that have others, and :meth:`verify` them; in chunks, as :meth:`erase`.
+
+        For rows that must stay, without the person. As with Django's ``update()``, no signals are sent.
+
+        Raises:
+            ActionMisused: as :meth:`erase`; or there is no value, or one is an expression or is not stored as it is.
+        """
+        rows = to_change(store, rows, values, keep_hidden=keep_hidden)
+        self._repeat(store, rows, partial(change_some, values=values))
+
+    def verify(self, store: str, rows: QuerySet[Any], *, keep_hidden: bool = False) -> None:
         """Let the job complete only if none of ``rows`` exists in the transaction that completes it.
 
         If rows were added meanwhile, the action runs again, five times in all.
+
+        Raises:
+            ActionMisused: the manager of ``rows`` adds conditions, and ``keep_hidden`` is not said.
         """
         self._check_not_stopped()
-        self._verifications[store] = rows.using(_alias_of(rows))
+        self._verifications[store] = in_table(store, rows, keep_hidden=keep_hidden)
 
     # ------------------------------------------------------------ for the runner
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Refuse writes outside chunks on this thread's connections while the action runs.
-
-        It guards against accidents and is no sandbox: it misses writes in raw CTEs and in other threads.
-        """
-        with ExitStack() as stack:
-            for alias in connections:
-                stack.enter_context(connections[alias].execute_wrapper(self._refuse_stray_writes))
+        """Refuse writes outside chunks on this thread's connections while the action runs; reads may take long."""
+        with limited_statements(None, jobs_connection()), self._guard.on():
             yield
 
     def verify_and_record(self) -> bool:
@@ -183,7 +224,7 @@ class JobContext:
         verified_at, left = find_remaining(self._verifications)
         if left:
             raise RowsLeft(left)
-        receipt, done, total = self._row()
+        receipt, done, total = read_counts(self.id)
         for store in self._verifications:
             entry_of(receipt, store)["left"] = 0
         receipt["verified_at"] = verified_at.isoformat(timespec="milliseconds")
@@ -193,7 +234,6 @@ class JobContext:
 
     @property
     def has_verifications(self) -> bool:
-        """Whether rows are to be verified."""
         return bool(self._verifications)
 
     @property
@@ -203,66 +243,41 @@ class JobContext:
 
     # ------------------------------------------------------------ inside
 
-    def _erase_some(self, store: str, rows: QuerySet[Any]) -> int | None:
-        """Delete one batch and return how many rows; None: no row is left. After a conflict, try half the batch."""
+    def _repeat(self, store: str, rows: QuerySet[Any], act: Act) -> None:
+        """Count ``rows``, delete or change them in chunks until a search finds none, and verify them."""
+        # The size for one table may be far too big for the next, and for what the action does itself.
+        self._batch = BatchSize(most=BIGGEST_SET)
+        found = rows.count()
+        with self.chunk() as chunk:
+            chunk.found[store] = chunk.remaining = found
+        fruitless, none_left = 0, False
+        while not none_left:
+            done, none_left = self._act_once(store, rows, act)
+            fruitless = 0 if done else fruitless + 1
+            if fruitless == FRUITLESS_IN_A_ROW:
+                raise RowsLeft((store,))
+        self._batch = BatchSize()
+        failpoints.reach("erase.last_chunk")
+        self.verify(store, rows, keep_hidden=True)  # whether any may be hidden was decided above
+
+    def _act_once(self, store: str, rows: QuerySet[Any], act: Act) -> tuple[int, bool]:
+        """Delete or change one batch; return what ``act`` does. Try half after a conflict, a tenth after a timeout."""
         for failures in range(CONFLICTS_IN_A_ROW):
             size = self.batch_size
             try:
                 with self.chunk() as chunk:
-                    keys = _locked_keys(rows, size)
-                    deleted = _delete(rows, keys) if keys else 0
-                    chunk.add(store, deleted)
+                    done, none_left = act(rows, size)
+                    chunk.add(store, done)
             except Error as error:
-                if kind_of(error) not in (ErrorKind.CONFLICT, ErrorKind.TOO_SLOW) or failures == CONFLICTS_IN_A_ROW - 1:
+                kind = kind_of(error)
+                if kind not in (ErrorKind.CONFLICT, ErrorKind.TOO_SLOW) or failures == CONFLICTS_IN_A_ROW - 1:
                     raise
-                self._batch.halve(size)
+                # A statement that runs into its timeout took hundreds of times as long as a chunk should.
+                self._batch.shrink(size, by=2 if kind is ErrorKind.CONFLICT else 10)
                 time.sleep(backoff(failures, first=0.05))
             else:
-                return deleted if keys else None
+                return done, none_left
         raise AssertionError("unreachable")
-
-    def _erasable(self, store: str, rows: QuerySet[Any]) -> QuerySet[Any]:
-        query = rows.query
-        if query.is_sliced or query.distinct or query.combinator or query.values_select or query.annotation_select:
-            raise ActionMisused(f"erase({store!r}, …) takes a plain queryset: no slice, distinct, union or values()")
-        alias = _alias_of(rows)
-        if alias != jobs_connection().alias:
-            raise ForeignDatabase(store, alias=alias, home=jobs_connection().alias)
-        return rows.using(alias)
-
-    def _record(self, chunk: Chunk) -> None:
-        """Add the chunk's counts to the locked row; memory has no copy that could be out of date."""
-        receipt, done, total = self._row()
-        add_counts(receipt, chunk)
-        done += sum(chunk.counts.values())
-        if chunk.remaining is not None:
-            total = done + chunk.remaining
-        elif total is not None:
-            total = max(total, done)
-        lease = conf.current().lease
-        self._unguarded(transitions.record, self._lease.fence, receipt=receipt, done=done, total=total, lease=lease)
-
-    def _row(self) -> tuple[dict[str, Any], int, int | None]:
-        receipt, done, total = Job.objects.values_list("receipt", "progress_done", "progress_total").get(pk=self.id)
-        return receipt, done, total
-
-    def _unguarded(self, transition: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a transition, whose writes the guard must not refuse."""
-        before, self._may_write = self._may_write, True
-        try:
-            return transition(*args, **kwargs)
-        finally:
-            self._may_write = before
-
-    def _refuse_stray_writes(
-        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
-    ) -> Any:
-        alias = context["connection"].alias
-        verb = VERB.match(sql if isinstance(sql, str) else str(sql))
-        allowed = alias in self._databases or (self._may_write and alias == jobs_connection().alias)
-        if verb is not None and verb[1].upper() in WRITES and not allowed:
-            raise WriteOutsideChunk(verb[1].upper(), alias=alias)
-        return execute(sql, params, many, context)
 
     def _check_not_stopped(self) -> None:
         if self._stopped is not None:
@@ -277,23 +292,3 @@ class JobContext:
             why = JobCancelled(self.id) if status == Status.CANCELLED else LeaseLost(self.id)
         self._stopped = why
         return why
-
-
-def _locked_keys(rows: QuerySet[Any], size: int) -> list[Any]:
-    """Return the keys of up to ``size`` rows, locked where rows have locks, so that they still match when deleted.
-
-    Without ORDER BY, because sorting would read all matching rows for every chunk. Keys are not collected
-    in advance: each chunk would have to match them again, which is quadratic without table statistics.
-    """
-    return [row.pk for row in rows.order_by().select_related(None).only("pk").select_for_update(of=("self",))[:size]]
-
-
-def _delete(rows: QuerySet[Any], keys: list[Any]) -> int:
-    """Delete by key; return the count of this model's rows, without cascades."""
-    _, per_model = rows.model._base_manager.using(_alias_of(rows)).filter(pk__in=keys).delete()
-    return int(per_model.get(rows.model._meta.label, 0))
-
-
-def _alias_of(rows: QuerySet[Any]) -> str:
-    """Return the database that ``rows`` are written to; a lagging replica would show deleted rows."""
-    return rows._db or router.db_for_write(rows.model)  # type: ignore[attr-defined]  # what using() was given

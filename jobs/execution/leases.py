@@ -5,8 +5,11 @@ A lease is renewed while the process lives and the action makes progress within 
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import conf
 from ..db import failpoints
@@ -26,6 +29,8 @@ class Lease:
     stopping: threading.Event = field(default_factory=threading.Event)
     # Set when this process gives the job up: overdue, or queued for release. Its action can open no chunk any more.
     given_up: threading.Event = field(default_factory=threading.Event)
+    # The connections of the thread that runs the action.
+    connections: Sequence[BaseDatabaseWrapper] = ()
 
     def note_progress(self) -> None:
         """Start the deadline anew."""
@@ -60,7 +65,6 @@ class Leases:
                 del self._by_job[lease.fence.job_id]
 
     def all(self) -> list[Lease]:
-        """Return the leases as they are now."""
         with self._lock:
             return list(self._by_job.values())
 
