@@ -5,6 +5,7 @@ The task carries the job's id alone and may come late, twice or never: the claim
 Celery's ``autodiscover_tasks`` imports every module of this name.
 """
 
+import logging
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.core.signals import setting_changed
 
 from . import conf
 from .actions import DEFAULT_QUEUE, find_action
+
+logger = logging.getLogger(__name__)
 
 
 class HandOverFailed(Exception):
@@ -31,9 +34,16 @@ def __getattr__(name: str) -> Any:
 
 
 def _run_job(job_id: int) -> None:
-    """Run the job if it is due and no other worker has claimed it; otherwise do nothing."""
-    from .engines import engine_process  # only where jobs run: web processes load this module, too
+    """Run the job if it is due and no other worker has claimed it; otherwise do nothing.
 
+    A message that names no possible job is dropped: it would fail in the engine process, and end it.
+    """
+    from .engines import engine_process  # only where jobs run: web processes load this module, too
+    from .models import BIGGEST_ID
+
+    if type(job_id) is not int or not 0 < job_id <= BIGGEST_ID:
+        logger.error("dropped a message: what it names cannot be the id of a job")
+        return
     engine_process.current().run(job_id)
 
 
@@ -51,7 +61,7 @@ def hand_over(job_id: int, *, action: str) -> None:
         HandOverFailed: the engine cannot be reached, or does not accept the task.
     """
     found, alias = find_action(action), conf.current().task_backend
-    assert alias is not None, "a dispatcher runs only where there is an engine"  # noqa: S101
+    assert alias is not None, "a dispatcher runs only where there is an engine"  # noqa: S101 – for the type checker
     try:
         queue, priority = (found.queue, found.priority) if found else (_some_queue(alias), 0)
         # A backend without priorities accepts only the default, 0.

@@ -6,8 +6,14 @@ are not stored: the job's row has its outcome. Where several sites share a broke
 put before the names of queues.
 """
 
+import inspect
+import logging
 import mmap
+import os
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,14 +22,19 @@ from celery.signals import worker_init, worker_process_init, worker_process_shut
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from .. import tasks
 from ..engines import engine_process
 from ..engines.compat import BaseTaskBackend, Task, TaskResult, TaskResultStatus, task_enqueued
+from ..processes.watchdog import WATCHDOG
+
+logger = logging.getLogger(__name__)
 
 LOWEST_PRIORITY: Final = -100
 HIGHEST_PRIORITY: Final = 100
 # One more try, at once, replaces a connection that the broker has closed. The dispatcher does all further tries.
 RETRY_POLICY: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CONFIRM_SECONDS: Final = 5.0
+RUN_JOB: Final = "jobs.tasks.run_job"
 
 
 @shared_task(
@@ -35,16 +46,36 @@ CONFIRM_SECONDS: Final = 5.0
     max_retries=0,
     typing=False,
 )  # type: ignore[untyped-decorator]
-def run_task(path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
-    """Call the Django task at ``path``. The message is acknowledged at the end; if the worker dies, it comes again.
+def run_task(*message: Any, **further: Any) -> None:
+    """Call a Django task. The message is acknowledged at the end; if the worker dies, it comes again.
 
-    Raises:
-        ImproperlyConfigured: there is no task at ``path``, which anybody who can reach the broker may have sent.
+    Anybody who can reach the broker may have sent it: nothing is imported for it, and it is dropped with a line in
+    the log unless it is the path of a task, the list of its arguments and a dict of the named ones.
     """
-    task = import_string(path)
-    if not isinstance(task, Task):
-        raise ImproperlyConfigured(f"{path} is not a task; set JOBS['TASK_BACKEND'] in the worker, too")
-    task.call(*args, **kwargs)
+    call = None if further else _call_of(*message)
+    if call is None:
+        logger.error("dropped a message that is no call of a task known here; set JOBS['TASK_BACKEND'] in workers, too")
+    else:
+        call()
+
+
+def _call_of(path: Any = None, args: Any = None, kwargs: Any = None, *further: Any) -> Callable[[], Any] | None:
+    task = _find_task(path) if isinstance(path, str) else None
+    if task is None or not isinstance(args, list | tuple) or not isinstance(kwargs, dict) or further:
+        return None
+    try:
+        inspect.signature(task.func).bind(*args, **kwargs)
+    except TypeError:
+        return None
+    return partial(task.call, *args, **kwargs)
+
+
+def _find_task(path: str) -> Any:
+    """Return the task at ``path``; None: its module is not loaded, or has no such task."""
+    module, _, name = path.rpartition(".")
+    # Neither `getattr` nor `isinstance`: modules and lazy objects may import when they are asked.
+    found = tasks.run_job if path == RUN_JOB else getattr(sys.modules.get(module), "__dict__", {}).get(name)
+    return found if issubclass(type(found), Task) else None
 
 
 class CeleryBackend(BaseTaskBackend):
@@ -121,11 +152,14 @@ def _result(task: Any, args: Any, kwargs: Any, *, alias: str) -> Any:
 
 # One byte that a worker shares with the processes that it forks: Celery signals a shutdown to the worker alone.
 _ending: Final = mmap.mmap(-1, 1)
+_pool_master: int | None = None
 
 
 @worker_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _begin(**_: Any) -> None:
+    global _pool_master
     _ending[0] = 0
+    _pool_master = os.getpid()
     engine_process.stop_when(lambda: _ending[0] != 0)
 
 
@@ -137,7 +171,8 @@ def _end(**_: Any) -> None:
 
 @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def _begin_process(**_: Any) -> None:
-    """Send a heartbeat before the first job."""
+    """Send a heartbeat before the first job. Celery replaces a child of its prefork pool that ends, nothing else."""
+    WATCHDOG.may_end_process = _pool_master not in (None, os.getpid())
     engine_process.current()
 
 

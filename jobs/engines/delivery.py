@@ -22,7 +22,6 @@ class Delivery:
         self._stopping = threading.Event()
 
     def set_claimed(self, job: Job, lease: Lease) -> None:
-        """Note that this process has claimed the job."""
         self.job, self.lease = job, lease
         if self._stopping.is_set():
             lease.stopping = self._stopping

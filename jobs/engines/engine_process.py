@@ -24,16 +24,17 @@ from django.db import Error
 from .. import conf
 from ..db import failpoints
 from ..db.backoff import backoff
-from ..db.connection import limited_transaction, single_statement
+from ..db.connection import jobs_connection, limited_transaction, single_statement
 from ..db.errors import ErrorKind, kind_of
+from ..db.timeouts import answer_within
 from ..execution import runner
 from ..execution.leases import Lease
 from ..lifecycle import reservations, transitions
 from ..lifecycle.statements import Fence
 from ..models import Job, Worker
 from ..models.pause import is_paused
-from ..processes.process import NEXT_CHUNK_SECONDS, WATCH_SECONDS, Process
-from ..processes.releases import NO_DATABASE
+from ..processes.process import EXIT_AT_THE_LATEST_SECONDS, NEXT_CHUNK_SECONDS, WATCH_SECONDS, Process
+from ..processes.watchdog import WATCHDOG
 from ..status import Status
 from .delivery import Delivery, calling_on_signals
 
@@ -82,10 +83,14 @@ class EngineProcess(Process):
             raise
 
     def end(self) -> None:
-        """End the threads and delete the heartbeat's row; to be called when no job runs any more."""
+        """End the threads and delete the heartbeat's row; to be called at the end of the process, when no job runs."""
+        WATCHDOG.end_within(EXIT_AT_THE_LATEST_SECONDS)
+        self._end()
+
+    def _end(self) -> None:
         self._thread_group.end(patience=END_SECONDS)
         self._end_idle_threads()
-        with contextlib.suppress(Error):
+        with contextlib.suppress(Error), answer_within(END_SECONDS, jobs_connection()):
             self._heartbeat.leave()
 
     def _run_deliveries(self) -> None:
@@ -122,19 +127,8 @@ class EngineProcess(Process):
             self._running.discard(delivery)
 
     def _run_claimed(self, job: Job, lease: Lease) -> None:
-        try:
+        with self._running_claimed(job, lease):
             runner.run(job, lease=lease, worker=self.actor)
-            self._leases.drop(lease)
-        except Error as error:
-            self._thread_group.report(error)
-            self._releases.add([lease], NO_DATABASE)
-        except BaseException:
-            # Probably not the job's fault, so release it. Later let the lease run out: the rescuer counts a crash.
-            if job.attempt <= runner.ATTEMPTS_FORGIVEN:
-                self._releases.add([lease], THREAD_FAILED)
-            else:
-                self._leases.drop(lease)
-            raise
 
     def _claim(self, job_id: int, token: UUID) -> Job | None:
         """Claim and begin the job; None: it is not due, has ended, is paused, or is another worker's.
@@ -200,7 +194,10 @@ class EngineProcess(Process):
         finally:
             # Leases of jobs that could not be released run out: nobody renews them.
             atexit.unregister(self.end)
-            self.end()
+            self._end()
+            with _lock:
+                if _process is None:  # else the next one is watched already
+                    WATCHDOG.stop()  # the operating system's process lives on
 
 
 _lock = threading.Lock()

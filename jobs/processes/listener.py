@@ -6,9 +6,13 @@ import os
 import select
 import threading
 from collections.abc import Callable
+from typing import Any
 
-from ..db.connection import jobs_connection, supports_notify
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..db.connection import answer_seconds, jobs_connection, supports_notify
 from ..db.notify import CHANNEL, notify_due
+from ..db.timeouts import answer_within
 
 logger = logging.getLogger(__name__)
 
@@ -66,24 +70,34 @@ class Listener:
         Raises:
             DatabaseError: the connection was lost; ``is_receiving`` is False until a new one receives.
         """
-        django_connection = jobs_connection()
-        if not supports_notify(django_connection):
+        if not supports_notify(jobs_connection()):
             ended.wait()
             return
-        with django_connection.wrap_database_errors:
-            raw = django_connection.get_new_connection(django_connection.get_connection_params())
-            try:
-                raw.autocommit = True
-                raw.execute(f"LISTEN {CHANNEL}")
-                notify_due()
-                django_connection.close()
-                while not ended.is_set():
-                    for _ in raw.notifies(timeout=OWN_ECHO_SECONDS, stop_after=1):
-                        self._received.set()
-                        self._on_notify()
-                    if not self.is_receiving:
-                        logger.warning("NOTIFY is not heard here; polling finds due jobs")
-                        ended.wait()
-            finally:
-                self._received.clear()
-                raw.close()
+        own = jobs_connection().copy()
+        try:
+            with own.wrap_database_errors:
+                self._listen(own, ended)
+        finally:
+            self._received.clear()
+            own.close()
+
+    def _listen(self, own: BaseDatabaseWrapper, ended: threading.Event) -> None:
+        with answer_within(answer_seconds(), own):
+            own.ensure_connection()
+            raw: Any = own.connection
+            raw.autocommit = True
+            raw.execute(f"LISTEN {CHANNEL}")
+        notify_due()
+        jobs_connection().close()
+        while not ended.is_set():
+            is_silent = True
+            for _ in raw.notifies(timeout=OWN_ECHO_SECONDS, stop_after=1):
+                is_silent = False
+                self._received.set()
+                self._on_notify()
+            if is_silent:  # it may be frozen; and a server that ends idle sessions leaves one that says something
+                with answer_within(answer_seconds(), own):
+                    raw.execute(f"LISTEN {CHANNEL}")
+            if not self.is_receiving:
+                logger.warning("NOTIFY is not heard here; polling finds due jobs")
+                ended.wait()

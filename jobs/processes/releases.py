@@ -14,14 +14,15 @@ from ..db.connection import limited_transaction
 from ..db.errors import ErrorKind, kind_of
 from ..db.notify import notify_due
 from ..execution.leases import Lease, Leases
-from ..lifecycle import transitions
+from ..execution.outcomes import NO_DATABASE, Outcome, interruption, plain_release
+from ..lifecycle.finished import send_job_finished
 from ..lifecycle.statements import Fence
 from ..models import Job
 from ..status import Status
 
 # A row that is locked (by a chunk, a cancel) is tried again later and must not delay the others.
 LOCK_TIMEOUT_MS: Final = 200
-NO_DATABASE: Final = "The database was not available."
+NOT_RECORDED: Final = "The outcome could not be recorded, although the database answers."
 
 
 class ReleaseQueue:
@@ -34,19 +35,24 @@ class ReleaseQueue:
         self._leases = leases
         self._worker = worker
         self._lock = threading.Lock()  # one thread at a time releases
-        self._waiting: deque[tuple[Lease, str]] = deque()
+        self._waiting: deque[tuple[Lease, str, bool]] = deque()
         # Lease tokens of unconfirmed claims, and until when (monotonic) to search for jobs with that token.
         self._claims: dict[UUID, float] = {}
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._claims)
 
-    def add(self, leases: Iterable[Lease], note: str) -> None:
-        """Queue jobs to be released; their actions, if any, can no longer open a chunk."""
+    def add(self, leases: Iterable[Lease], note: str, *, counts: bool = False) -> None:
+        """Queue jobs to be released; their actions, if any, can no longer open a chunk. ``counts`` as interruptions."""
         for lease in leases:
             lease.deadline = None
             lease.given_up.set()
-            self._waiting.append((lease, note))
+            self._waiting.append((lease, note, counts))
+
+    def add_unrecorded(self, lease: Lease, error: Error) -> None:
+        """Queue a job whose outcome met ``error``, and count an interruption unless it was an outage."""
+        is_outage = kind_of(error) is ErrorKind.OUTAGE
+        self.add([lease], NO_DATABASE if is_outage else NOT_RECORDED, counts=not is_outage)
 
     def add_all(self, note: str) -> None:
         """Queue all jobs of this process that are neither queued already nor taken from a stuck action."""
@@ -71,9 +77,10 @@ class ReleaseQueue:
             Error: the database is away; what is not released yet stays queued.
         """
         with self._lock:
-            for lease, note in list(self._waiting):
-                if self._release_one(lease.fence, note):
-                    self._waiting.remove((lease, note))
+            for entry in list(self._waiting):
+                lease, note, counts = entry
+                if self._release_one(lease.fence, note, counts=counts):
+                    self._waiting.remove(entry)
                     self._leases.drop(lease)
             if self._claims:
                 self._release_unconfirmed()
@@ -87,14 +94,18 @@ class ReleaseQueue:
             if token not in locked and until <= now:
                 del self._claims[token]
 
-    def _release_one(self, fence: Fence, note: str) -> bool:
+    def _release_one(self, fence: Fence, note: str, *, counts: bool = False) -> bool:
         """Release one job. True: its lease is no longer ours, by this transition or by another's; False: locked."""
         try:
             with limited_transaction(lock_timeout_ms=LOCK_TIMEOUT_MS):
-                transitions.release(fence, worker=self._worker, note=note)
+                ending = interruption if counts else plain_release
+                outcome, write = ending(fence, worker=self._worker, note=note)
+                has_failed = write().won and outcome is Outcome.FAILED
                 notify_due()
         except Error as error:
             if kind_of(error) is not ErrorKind.CONFLICT:
                 raise
             return False
+        if has_failed:
+            send_job_finished(fence.job_id, Status.FAILED)
         return True

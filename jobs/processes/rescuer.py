@@ -15,6 +15,7 @@ from ..actions import max_attempts_of
 from ..actors import SYSTEM
 from ..db import failpoints
 from ..db.connection import limited_transaction
+from ..db.proof import prove_connections
 from ..lifecycle import transitions
 from ..lifecycle.finished import send_job_finished
 from ..lifecycle.statements import Fence
@@ -52,6 +53,7 @@ class Rescuer:
 
     def rescue(self, *, monotonic: float | None = None) -> list[int]:
         """Check every running job once; return the ids of those that were put back in the queue or failed."""
+        prove_connections()
         now, settings = time.monotonic() if monotonic is None else monotonic, conf.current()
         second_check = (settings.beat + SECOND_CHECK_AFTER_BEAT).total_seconds()
         expired_ids = set(Job.objects.expired().order_by().values_list("pk", flat=True))

@@ -9,8 +9,11 @@ from typing import Final
 from django.db import Error, connections
 
 from ..db.backoff import jitter
-from ..db.connection import reconnect
+from ..db.connection import answer_seconds, jobs_connection, leave_pool, reconnect
 from ..db.errors import ErrorKind, kind_of
+from ..db.proof import prove_connections
+from ..db.timeouts import limited_statements
+from ..logging import reported_without_values
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +36,9 @@ class ThreadGroup:
 
         def guarded() -> None:
             try:
-                work()
+                leave_pool()
+                with reported_without_values(), limited_statements(answer_seconds(), jobs_connection()):
+                    work()
             except BaseException:
                 self._on_failure()
                 raise
@@ -52,6 +57,7 @@ class ThreadGroup:
             while not self.ended.wait(pause):
                 pause = seconds
                 try:
+                    prove_connections()
                     work()
                 except Error as error:
                     self.report(error)

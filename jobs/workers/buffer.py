@@ -49,7 +49,6 @@ class ClaimBuffer:
             return time.monotonic() - self._entries[0].since if self._entries else 0.0
 
     def put(self, entries: Collection[ClaimedJob]) -> None:
-        """Add claimed jobs at the end."""
         with self._ready:
             self._entries.extend(entries)
             self.refill_below = len(entries) // 4
@@ -66,12 +65,10 @@ class ClaimBuffer:
             return self._entries.popleft() if self._entries else None
 
     def take(self) -> ClaimedJob | None:
-        """Return the next job if there is one."""
         with self._ready:
             return self._entries.popleft() if self._entries else None
 
     def take_all(self) -> list[ClaimedJob]:
-        """Return all jobs and leave the buffer empty."""
         with self._ready:
             entries = list(self._entries)
             self._entries.clear()

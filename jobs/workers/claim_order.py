@@ -85,7 +85,6 @@ class ClaimOrder:
         return Pause.objects.in_force()
 
     def _due(self) -> JobQuerySet:
-        """Return the jobs to choose from."""
         return Job.objects.due()
 
     def _and_due_sql(self) -> tuple[str, tuple[Any, ...]]:
@@ -93,7 +92,6 @@ class ClaimOrder:
         return "", ()
 
     def _running(self) -> Counter[Any]:
-        """Return how many jobs of each organization run."""
         return count_by_organization(Job.objects.filter(status=Status.RUNNING))
 
 
@@ -164,7 +162,7 @@ def _first_jobs_by_project(after: Any, paused: Paused, and_due: tuple[str, tuple
         )
         SELECT waiting.project_id, {heads} FROM waiting WHERE waiting.project_id IS NOT NULL AND NOT ({off})
         ORDER BY place
-    """  # noqa: S608
+    """  # noqa: S608 – values are parameters
     params = (*due_params, *beyond_params, *due_params, *off_params * 2, *due_params * PER_PROJECT, *off_params)
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -184,7 +182,7 @@ def _project_is_paused_or_disabled(paused: Paused, connection: BaseDatabaseWrapp
         owner = quote(project._meta.get_field("organization").column)
         # By primary keys alone: one lookup per project, however many organizations are disabled.
         parts.append(
-            f"EXISTS (SELECT 1 FROM {tables} WHERE project.{quote(project._meta.pk.column)} = waiting.project_id"  # noqa: S608
+            f"EXISTS (SELECT 1 FROM {tables} WHERE project.{quote(project._meta.pk.column)} = waiting.project_id"  # noqa: S608 – quoted
             f" AND organization.id = project.{owner} AND organization.disabled_at IS NOT NULL)"
         )
     return f"({' OR '.join(parts)})" if parts else "1 = 0", params

@@ -10,8 +10,6 @@ import time
 from typing import Final
 from uuid import uuid4
 
-from django.db import Error
-
 from .. import conf
 from ..db import failpoints
 from ..db.connection import limited_transaction, single_statement
@@ -19,8 +17,13 @@ from ..execution import runner
 from ..lifecycle import transitions
 from ..lifecycle.statements import Fence
 from ..models import Worker
-from ..processes.process import NEXT_CHUNK_SECONDS, POLL_WITH_NOTIFY_SECONDS, WATCH_SECONDS, CommandProcess
-from ..processes.releases import NO_DATABASE
+from ..processes.process import (
+    EXIT_FOR_SUPERVISOR,
+    NEXT_CHUNK_SECONDS,
+    POLL_WITH_NOTIFY_SECONDS,
+    WATCH_SECONDS,
+    CommandProcess,
+)
 from .buffer import ClaimBuffer, ClaimedJob
 from .claim_order import ClaimOrder, seconds_to_next
 from .prefetch import CLAIM_AHEAD_SECONDS, PrefetchLimit
@@ -29,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 STALE_SECONDS: Final = 2.0
 SHORTEST_POLL_SECONDS: Final = 0.1
+# How long a stopping worker tries to release the jobs of actions that have reached no chunk.
+RELEASE_SECONDS: Final = 1.0
 SHUT_DOWN: Final = "The worker shut down."
 
 
@@ -126,14 +131,11 @@ class JobWorker(CommandProcess):
         started = time.monotonic()
         self._running[threading.get_ident()] = (claimed, started)
         try:
-            if claimed.begun or self._begin(claimed):
-                ran = runner.run(claimed.job, lease=claimed.lease, worker=self.actor, begin_next=begin_next)
-                if following:
-                    following.begun = ran.next_begun
-            self._leases.drop(claimed.lease)
-        except Error as error:
-            self._thread_group.report(error)
-            self._releases.add([claimed.lease], NO_DATABASE)
+            with self._running_claimed(claimed.job, claimed.lease):
+                if claimed.begun or self._begin(claimed):
+                    ran = runner.run(claimed.job, lease=claimed.lease, worker=self.actor, begin_next=begin_next)
+                    if following:
+                        following.begun = ran.next_begun
         finally:
             del self._running[threading.get_ident()]
             self._prefetch.learn(claimed.job.action, time.monotonic() - started)
@@ -165,7 +167,11 @@ class JobWorker(CommandProcess):
                 thread.join(min(WATCH_SECONDS, left))
         self._releases.add_all(SHUT_DOWN)
         while not self._try_release():
-            time.sleep(SHORTEST_POLL_SECONDS)  # until the process is ended because it is late
+            time.sleep(SHORTEST_POLL_SECONDS)
+            if time.monotonic() - until > RELEASE_SECONDS:
+                logger.error("worker=%s ends in time; %d jobs are not released", self.name, len(self._releases))
+                self._exit_status = EXIT_FOR_SUPERVISOR
+                break
         super()._end()
 
     def _is_given_up(self, thread: threading.Thread) -> bool:

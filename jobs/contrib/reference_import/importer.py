@@ -90,23 +90,12 @@ class _Importer:
 
     def insert(self, jobs: Sequence[Job]) -> int:
         """Insert jobs together, or one by one if one of them exists by now; return how many."""
-        try:
-            _insert(jobs)
-        except IntegrityError as error:
-            if not is_unique_violation(error):
-                raise
-        else:
+        if _insert(jobs):
             return len(jobs)
-        inserted = 0
-        for job in jobs:
-            try:
-                _insert([job])
-                inserted += 1
-            except IntegrityError as error:
-                if not is_unique_violation(error):
-                    raise
-                self._skip(job.pk, "job_id: it, or an active job for the same reference, came to be here meanwhile")
-        return inserted
+        refused = [job for job in jobs if not _insert([job])]
+        for job in refused:
+            self._skip(job.pk, "job_id: it, or an active job for the same reference, came to be here meanwhile")
+        return len(jobs) - len(refused)
 
     def _project_of(self, row: Row) -> models.Model:
         theirs = row["project_id"]
@@ -141,12 +130,19 @@ class _Importer:
         self.done.skipped.append(SkippedRow(job_id=job_id, reason=reason))
 
 
-def _insert(jobs: Sequence[Job]) -> None:
+def _insert(jobs: Sequence[Job]) -> bool:
+    """Insert all of the jobs; False: one of them exists by now, and none was inserted."""
     if not jobs:
-        return
-    with service_transaction():
-        transitions.import_many(jobs, actor=SYSTEM)
-        notify_due()
+        return True
+    try:
+        with service_transaction():
+            transitions.import_many(jobs, actor=SYSTEM)
+            notify_due()
+    except IntegrityError as error:
+        if not is_unique_violation(error):
+            raise
+        return False
+    return True
 
 
 def _subject_of(job: Job) -> tuple[Any, ...]:

@@ -62,7 +62,7 @@ class Source:
 
     def batches(self, size: int) -> Iterator[list[Row]]:
         """Yield all rows by ascending id, ``size`` at a time, each batch in its own query."""
-        sql = f"SELECT {', '.join(COLUMNS)} FROM {self._quoted(self.table)} WHERE job_id > %s ORDER BY job_id LIMIT %s"  # noqa: S608
+        sql = f"SELECT {', '.join(COLUMNS)} FROM {self._quoted(self.table)} WHERE job_id > %s ORDER BY job_id LIMIT %s"  # noqa: S608 – checked
         last: Any = -(BIGGEST_ID + 1)
         while rows := [dict(zip(COLUMNS, row, strict=True)) for row in self._select(sql, last, size)]:
             yield rows
@@ -74,7 +74,7 @@ class Source:
         if project_id in self.project_keys:
             return projects.filter(key=self.project_keys[project_id]).first()
         if self.match == "key":
-            sql = f"SELECT project_key FROM {self._quoted(self.projects_table)} WHERE project_id = %s"  # noqa: S608
+            sql = f"SELECT project_key FROM {self._quoted(self.projects_table)} WHERE project_id = %s"  # noqa: S608 – checked
             keys = [key for (key,) in self._select(sql, project_id)]
             return projects.filter(key__in=keys).first()
         pk = get_project_model()._meta.pk

@@ -24,15 +24,7 @@ class Command(JobsCommand):
         self.add_json_option(parser)
 
     def handle(
-        self,
-        *,
-        organization: str,
-        name: str,
-        project: str | None,
-        scopes: str,
-        expires_in: int | None,
-        as_json: bool,
-        **_: Any,
+        self, *, organization: str, name: str, project: str | None, scopes: str, expires_in: int | None, **_: Any
     ) -> None:
         owner = get_organization(organization)
         made = create_api_key(
@@ -51,7 +43,7 @@ class Command(JobsCommand):
             "scopes": key.scopes,
             "expiresAt": to_second(key.expires_at),
         }
-        self.show_secret(made.secret, result, as_json=as_json)
+        self.show_secret(made.secret, result)
 
 
 def _days(number: int) -> timedelta:

@@ -16,10 +16,10 @@ class Command(JobsCommand):
         )
         self.add_json_option(parser)
 
-    def handle(self, *, exact: bool, as_json: bool, **_: Any) -> None:
+    def handle(self, *, exact: bool, **_: Any) -> None:
         changes = make_roles(exact=exact)
         result = {role.name: {"new": role.is_new, "given": role.given, "taken": role.taken} for role in changes}
-        self.show(result, "\n".join(f"{role.name}: {_describe(role)}" for role in changes), as_json=as_json)
+        self.show(result, "\n".join(f"{role.name}: {_describe(role)}" for role in changes))
 
 
 def _describe(role: RoleChange) -> str:

@@ -14,8 +14,8 @@ class Command(JobsCommand):
         parser.add_argument("name", help="the name of the customer")
         self.add_json_option(parser)
 
-    def handle(self, *, name: str, as_json: bool, **_: Any) -> None:
+    def handle(self, *, name: str, **_: Any) -> None:
         organization = disable_organization(name)
         since = to_second(organization.disabled_at)
         text = f"{organization.name} is disabled since {since}. Running jobs go on."
-        self.show({"organization": organization.name, "disabledAt": since}, text, as_json=as_json)
+        self.show({"organization": organization.name, "disabledAt": since}, text)

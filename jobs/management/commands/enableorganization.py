@@ -14,7 +14,7 @@ class Command(JobsCommand):
         parser.add_argument("name", help="the name of the customer")
         self.add_json_option(parser)
 
-    def handle(self, *, name: str, as_json: bool, **_: Any) -> None:
+    def handle(self, *, name: str, **_: Any) -> None:
         was_disabled = enable_organization(name)
         text = f"{name} is enabled." if was_disabled else f"Nothing to enable: {name} was not disabled."
-        self.show({"organization": name, "wasDisabled": was_disabled}, text, as_json=as_json)
+        self.show({"organization": name, "wasDisabled": was_disabled}, text)

@@ -76,10 +76,10 @@ class Command(JobsCommand):
             raise CommandError(f"The import broke off: {problem}") from error
         result = {"dryRun": options["dry_run"], "read": done.read, "imported": done.imported, "present": done.present}
         result["refused"] = [{"jobId": row.job_id, "reason": row.reason} for row in done.skipped]
-        if not options["as_json"]:
+        if not self.as_json:
             for row in done.skipped:
                 self.stderr.write(f"job {row.job_id}: {row.reason}")
-        self.show(result, _sentence(done, dry_run=options["dry_run"]), as_json=options["as_json"])
+        self.show(result, _sentence(done, dry_run=options["dry_run"]))
         if done.skipped:
             raise CommandError(f"{len(done.skipped)} rows were refused.")
 

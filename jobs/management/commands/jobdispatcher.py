@@ -3,14 +3,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ...conf import current
 from ...tasks import HandOverFailed
 from ...workers.dispatcher import JobDispatcher
+from ..base import ProcessCommand
 
 
-class Command(BaseCommand):
+class Command(ProcessCommand):
     """Dispatch due jobs; any number of such processes may run."""
 
     help = "Dispatches due jobs to the engine of JOBS['TASK_BACKEND']. SIGTERM and Ctrl-C end it within 10 s."
@@ -26,7 +27,7 @@ class Command(BaseCommand):
             raise CommandError("JOBS['TASK_BACKEND'] names no engine; without one, jobworker runs the jobs itself")
         dispatcher = JobDispatcher(drain=drain)
         if not once:
-            dispatcher.run_as_command()
+            self.run_process(dispatcher)
             return
         try:
             dispatched = dispatcher.dispatch_once()

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db import Error
 
 from ...services.commands.pauses import scope_of
-from ...services.reports.health import Bounds, Health, JobAge, LastHeartbeat, check_health
+from ...services.reports.health import Bounds, Health, InterruptedJob, JobAge, LastHeartbeat, check_health
 from ..base import JobsCommand, to_second
 
 BEYOND_BOUNDS: Final = 1
@@ -24,25 +24,27 @@ class Command(JobsCommand):
             ("--max-overdue", bounds.max_overdue, "SECONDS", "how long a job that is not paused may be due"),
             ("--max-beat-age", bounds.max_beat_age, "SECONDS", "how old the beat of a worker that is alive may be"),
             ("--min-workers", bounds.min_workers, "N", "how many workers must be alive"),
+            ("--max-idle", bounds.max_idle, "SECONDS", "how long no job may end or advance while one is due"),
             ("--max-expired", bounds.max_expired, "N", "how many expired leases may be left unrescued"),
             ("--max-failures", bounds.max_failures, "N", "how many jobs may have failed in the last hour"),
+            ("--max-interruptions", bounds.max_interruptions, "N", "how often an unfinished job may be interrupted"),
         ]
         for name, default, unit, words in options:
             kind = float if unit == "SECONDS" else int
             parser.add_argument(name, type=kind, default=default, metavar=unit, help=f"{words}, default: %(default)s")
         self.add_json_option(parser)
 
-    def handle(self, *, as_json: bool, **options: Any) -> None:
+    def handle(self, **options: Any) -> None:
         """Check and print; exit with a status that says whether there are problems."""
         bounds = Bounds(**{name: options[name] for name in Bounds.__dataclass_fields__})
         try:
             health = check_health()
         except Error:  # without its text, which may have a password or values of rows
-            self.show({"ok": False, "problems": [NO_DATABASE]}, f"PROBLEM: {NO_DATABASE}", as_json=as_json)
+            self.show({"ok": False, "problems": [NO_DATABASE]}, f"PROBLEM: {NO_DATABASE}")
             sys.exit(NO_ANSWER)
         problems = health.describe_problems(bounds)
         result = _result(health, bounds, problems)
-        self.show(result, _lines(result), as_json=as_json)
+        self.show(result, _lines(result))
         if problems:
             sys.exit(BEYOND_BOUNDS)
 
@@ -56,8 +58,10 @@ def _result(health: Health, bounds: Bounds, problems: list[str]) -> dict[str, An
         "oldestOverdue": _age(health.oldest_overdue),
         "oldestPaused": _age(health.oldest_paused),
         "oldestRunning": _age(health.oldest_running),
+        "mostInterrupted": _interrupted(health.most_interrupted),
         "expiredLeases": health.expired_leases,
         "unrescuedLeases": health.unrescued,
+        "idleSeconds": health.idle_seconds,
         "workersAlive": health.alive(bounds),
         "workers": [{"worker": beat.worker, **_beat(beat)} for beat in health.workers],
         "dispatchers": [{"dispatcher": beat.worker, **_beat(beat)} for beat in health.dispatchers],
@@ -82,6 +86,10 @@ def _age(age: JobAge | None) -> dict[str, Any] | None:
     return None if age is None else {"jobId": age.job_id, "action": age.action, "seconds": age.seconds}
 
 
+def _interrupted(job: InterruptedJob | None) -> dict[str, Any] | None:
+    return None if job is None else {"jobId": job.job_id, "action": job.action, "interruptions": job.interruptions}
+
+
 def _lines(result: dict[str, Any]) -> str:
     def job(name: str) -> str:
         age = result[name]
@@ -93,6 +101,7 @@ def _lines(result: dict[str, Any]) -> str:
         f"oldest running:    {job('oldestRunning')}",
         f"expired leases:    {result['expiredLeases']}, of these unrescued {result['unrescuedLeases']}",
         f"failed last hour:  {result['failuresLastHour']}",
+        f"last done:         {result['idleSeconds']:.0f} s ago",
         f"workers alive:     {result['workersAlive']}",
         *(f"  {worker['worker']}, last beat {worker['beatAge']:.0f} s ago" for worker in result["workers"]),
         *(f"dispatcher:        {d['dispatcher']}, last beat {d['beatAge']:.0f} s ago" for d in result["dispatchers"]),

@@ -3,12 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ...workers.worker import JobWorker
+from ..base import ProcessCommand
 
 
-class Command(BaseCommand):
+class Command(ProcessCommand):
     """Claim due jobs and run them on threads; any number of such processes may run."""
 
     help = "Runs due jobs. SIGTERM and Ctrl-C release running jobs and end it within 10 s; a second one at once."
@@ -21,4 +22,4 @@ class Command(BaseCommand):
         """Run the worker; exits 3 if its supervisor is to restart it."""
         if not 1 <= threads <= 100:
             raise CommandError("--threads takes a number from 1 to 100")
-        JobWorker(threads=threads, drain=drain).run_as_command()
+        self.run_process(JobWorker(threads=threads, drain=drain))

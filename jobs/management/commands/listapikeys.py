@@ -18,10 +18,10 @@ class Command(JobsCommand):
         parser.add_argument("--organization", help="only the keys of this customer")
         self.add_json_option(parser)
 
-    def handle(self, *, organization: str | None, as_json: bool, **_: Any) -> None:
+    def handle(self, *, organization: str | None, **_: Any) -> None:
         owner = None if organization is None else get_organization(organization)
         keys = list(list_api_keys(organization=owner))
-        self.show({"data": [_shown(key) for key in keys]}, _table(keys), as_json=as_json)
+        self.show({"data": [_shown(key) for key in keys]}, _table(keys))
 
 
 def _shown(key: ApiKey) -> dict[str, Any]:

@@ -14,8 +14,8 @@ class Command(JobsCommand):
         parser.add_argument("prefix", help="the first characters of the key, as listapikeys shows them")
         self.add_json_option(parser)
 
-    def handle(self, *, prefix: str, as_json: bool, **_: Any) -> None:
+    def handle(self, *, prefix: str, **_: Any) -> None:
         key = revoke_api_key(prefix)
         revoked_at = to_second(key.revoked_at)
         text = f"{key.prefix} of {key.organization} is revoked since {revoked_at}."
-        self.show({"prefix": key.prefix, "revokedAt": revoked_at}, text, as_json=as_json)
+        self.show({"prefix": key.prefix, "revokedAt": revoked_at}, text)

@@ -24,13 +24,13 @@ class Command(JobsCommand):
         )
         self.add_json_option(parser)
 
-    def handle(self, *, prefix: str, overlap_hours: float, as_json: bool, **_: Any) -> None:
+    def handle(self, *, prefix: str, overlap_hours: float, **_: Any) -> None:
         made = rotate_api_key(prefix, overlap=_hours(overlap_hours))
         key = made.key
         until = to_second(list_api_keys(organization=key.organization).get(prefix=prefix).expires_at)
         result = {"prefix": key.prefix, "expiresAt": to_second(key.expires_at)}
         result |= {"replaces": prefix, "replacedExpiresAt": until}
-        self.show_secret(made.secret, result, as_json=as_json, note=f"\n{prefix} goes on working until {until}.")
+        self.show_secret(made.secret, result, note=f"\n{prefix} goes on working until {until}.")
 
 
 def _hours(number: float) -> timedelta:
