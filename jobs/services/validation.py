@@ -3,16 +3,71 @@
 import json
 import math
 import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from functools import cache
 from typing import Final
 
 from ..exceptions import InvalidField
 
 MAX_REASON_CHARACTERS: Final = 500
+MOST_REPORTED: Final = 20
+"""The most errors of one request that are told at once."""
+
+
+@contextmanager
+def collected(problems: list[InvalidField]) -> Iterator[None]:
+    """End the block at an InvalidField, which is added to ``problems`` with its further ones, and go on after it."""
+    try:
+        yield
+    except InvalidField as error:
+        problems += (error, *error.further)
+
+
+def raise_first(problems: Sequence[InvalidField]) -> None:
+    """Raise the first of the errors, if there is one, with the others as its ``further``, so many at most."""
+    if problems:
+        first = problems[0]
+        first.further = tuple(problems[1:MOST_REPORTED])
+        raise first
 
 
 def quoted(name: str) -> str:
     """Return a name that a caller chose, for use in a sentence: in quotes, in ASCII, at most 60 characters."""
-    return json.dumps(name if len(name) <= 60 else f"{name[:60]}…")
+    return json.dumps(shortened(name))
+
+
+def shortened(name: str) -> str:
+    """Return a name that a caller chose, at most 60 characters of it."""
+    return name if len(name) <= 60 else f"{name[:60]}…"
+
+
+def find_meant(name: str, known: Iterable[str]) -> str | None:
+    """Return which of ``known`` has the same letters and digits as a name: of ``created_from`` or ``status[]``."""
+    return _by_letters(tuple(known)).get(_letters(name))
+
+
+@cache
+def _by_letters(known: tuple[str, ...]) -> dict[str, str]:
+    return {_letters(name): name for name in known}
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name[:100])).lower()
+
+
+class UnknownField(InvalidField):
+    """No member or parameter has the name ``field``, which is as it was sent."""
+
+
+def unknown_name(name: str, known: Iterable[str], *, place: str = "") -> InvalidField:
+    """Return the error for a name that is none of ``known``: with the one that is probably meant, and with all."""
+    names = list(known)
+    meant = find_meant(name, names) or next(iter(get_close_matches(name[:100], names, n=1)), None)
+    hint = f"; is {meant} meant?" if meant else ""
+    all_of = f"; known are: {', '.join(names)}" if names else "; none is"
+    return UnknownField(place + (shortened(name) or '""'), f"is not known here{hint}{all_of}")
 
 
 def check_text(field: str, value: object, *, max_bytes: int | None = None, max_characters: int | None = None) -> None:

@@ -56,12 +56,10 @@ class Counts:
 
     @property
     def ended(self) -> int:
-        """The number of all of them."""
         return self.completed + self.failed + self.cancelled
 
     @classmethod
     def sum(cls, parts: Sequence["Counts"]) -> "Counts":
-        """Return the sum of several."""
         if not parts:
             return cls()
         return cls(

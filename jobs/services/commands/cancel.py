@@ -1,6 +1,7 @@
 """Cancels a job."""
 
 from functools import partial
+from typing import Final
 
 from django.db import models, transaction
 
@@ -12,9 +13,14 @@ from ...lifecycle import transitions
 from ...lifecycle.finished import send_job_finished
 from ...models import BIGGEST_ID, Job
 from ...status import Status
+from ..at_once import AtOnce
 from ..search.jobs import get_job
+from ..tenants.projects import key_of
 from ..validation import check_reason
 from .transaction import command_transaction
+
+# Each waits for the job's open chunk, and holds a thread meanwhile.
+CANCELS: Final = AtOnce(2, problem="other cancels of this job wait")
 
 
 def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, reason: str = "") -> Job:
@@ -30,19 +36,25 @@ def cancel_job(job_id: int, *, project: models.Model, actor: Actor = SYSTEM, rea
         InvalidField: the reason is blank though not empty, too long or has control characters.
         JobNotFound: the project has no such job.
         TransitionRefused: the job has already ended (also by an earlier cancel).
-        Busy: a chunk held the job for longer than ``JOBS["CANCEL_WAIT_SECONDS"]``; nothing changed.
+        Busy: a chunk held the job for longer than ``JOBS["CANCEL_WAIT_SECONDS"]``, or two cancels of the job are
+            under way in this process; nothing changed.
         ConcurrentChange: the host's own REPEATABLE READ or SERIALIZABLE transaction must be repeated.
         OutcomeUnknown: the database was lost at the commit; the job is cancelled or is not.
     """
     check_reason(reason)
     if not 0 < job_id <= BIGGEST_ID:
         raise JobNotFound(job_id)
-    with command_transaction(failpoint="cancel.committed", wait_seconds=conf.current().cancel_wait_seconds):
-        won = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
-        job = get_job(job_id, project=project)
-        if won:
+    wait_seconds = conf.current().cancel_wait_seconds
+    # By project too: by the ids of other tenants' jobs nobody can get in their way.
+    with (
+        CANCELS.one((key_of(project), job_id)),
+        command_transaction(failpoint="cancel.committed", wait_seconds=wait_seconds),
+    ):
+        cancelled = transitions.cancel(job_id, project=project, actor=actor, reason=reason)
+        job = cancelled or get_job(job_id, project=project)
+        if cancelled:
             send = partial(send_job_finished, job_id, Status.CANCELLED)
             transaction.on_commit(send, using=jobs_connection().alias, robust=True)
-    if not won:
+    if not cancelled:
         raise TransitionRefused(job.pk, status=Status(job.status), wanted=Status.CANCELLED)
     return job

@@ -10,7 +10,7 @@ from ...db import failpoints
 from ...db.connection import jobs_connection
 from ...db.errors import is_unique_violation
 from ...db.notify import notify_due
-from ...exceptions import Busy, ConcurrentChange
+from ...exceptions import ActiveJobExists, BatchConflict, Busy, ConcurrentChange, ProjectNotFound
 from ...lifecycle import transitions
 from ...models import Job
 from .idempotency import IdempotentRequest, Scheduled, find_replay
@@ -30,13 +30,15 @@ def insert_jobs(
     """Insert the jobs that ``prepare`` returns, or return those that ``request`` created before.
 
     ``prepare`` is not called for a replay, which thus does not depend on what is accepted today.
-    ``refuse_conflicts`` raises if active jobs prevent these.
+    ``refuse_conflicts`` raises if active jobs prevent these. It is asked before the insert, because a server
+    logs an INSERT that fails with the references in it, and again where another request was faster.
 
     The insert waits for a concurrent one that has not yet committed. If the conflicting row is gone
     before it could be named, the insert is tried again.
 
     Raises:
         IdempotencyKeyReused: the key of the request came with another body, or to another endpoint.
+        ProjectNotFound: the project was deleted meanwhile.
         Busy, ConcurrentChange, OutcomeUnknown: as in ``schedule_job``.
     """
     replay = find_replay(request, project=project)
@@ -44,6 +46,13 @@ def insert_jobs(
         return replay
     within_host = jobs_connection().in_atomic_block
     jobs = prepare()
+    try:
+        refuse_conflicts(jobs)
+    except (ActiveJobExists, BatchConflict):
+        replay = find_replay(request, project=project)  # a concurrent request with this key may have committed
+        if replay is None:
+            raise
+        return replay
     _remember(request, jobs)
     for _ in range(INSERT_TRIES):
         try:
@@ -51,6 +60,8 @@ def insert_jobs(
                 _insert(jobs, actor)
         except IntegrityError as error:
             if not is_unique_violation(error):
+                if not type(project)._base_manager.using(jobs_connection().alias).filter(pk=project.pk).exists():
+                    raise ProjectNotFound from error
                 raise
             # Check for a replay again: a concurrent request with this key may have committed. This comes before the
             # conflicts, because the conflicting job may be the one that this request created.

@@ -1,23 +1,32 @@
-"""Prunes jobs that ended long ago: redacts or deletes them."""
+"""Prunes jobs that ended long ago: redacts or deletes them; and empties a project that is to be deleted."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from django.db import models
-from django.db.models import ProtectedError, RestrictedError
+from django.db.models import Count, ProtectedError, Q, RestrictedError
 
 from ... import conf
+from ...actors import SYSTEM
 from ...db import clock
 from ...db.connection import jobs_connection, limited_transaction, supports_row_locks
-from ...exceptions import InvalidField
-from ...models import Job, JobEvent
+from ...exceptions import Busy, InvalidField, JobNotFound, TransitionRefused
+from ...lifecycle import transitions
+from ...lifecycle.finished import send_job_finished
+from ...models import Job, JobEvent, JobQuerySet
 from ...models.job import FINAL
 from ...models.locks import unlocked
 from ...stats import block_counts
+from ...status import ACTIVE, Status
+from .cancel import cancel_job
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_BATCH_SIZE: Final = 500
 BIGGEST_BATCH_SIZE: Final = 5_000
@@ -33,16 +42,25 @@ REDACTED: Final[dict[str, Any]] = {
     "description": "",
     "parameters": None,
     "errors": None,
+    # Whoever guesses the idempotency key, which may be the reference, could test the guess by these.
+    "call_digest": None,
+    "call_body": None,
+    "call_index": None,
 }
 REDACTED_EVENT: Final = {"note": "", "detail": "", "request_id": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """What a run did: jobs ``done`` and their ``events``; ``kept`` are jobs that rows of the host refer to."""
+    """What a run did: jobs ``done`` and their ``events``.
+
+    ``kept`` are jobs that are locked, were not yet cancelled, or that rows of the host refer to. ``cancelled`` are
+    those that waited or ran in a project that was emptied.
+    """
 
     before: datetime
     done: int = 0
+    cancelled: int = 0
     events: int = 0
     kept: int = 0
 
@@ -72,9 +90,10 @@ def count_to_delete(before: datetime) -> int:
 def redact_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pruned:
     """Blank what may be personal data in jobs that ended before an instant, and in their events.
 
-    Blanked are reference, description, parameters and errors; notes, tracebacks and request ids. Action, status,
-    times, attempts, receipt and actors remain. Each batch is one transaction, so a run that was cut short can be
-    repeated; jobs that others have locked are left to the next run.
+    Blanked are reference, description, parameters, errors and what identifies an idempotent request, which then
+    creates a job anew; notes, tracebacks and request ids. Action, status, times, attempts, receipt and actors remain.
+    Each batch is one transaction, so a run that was cut short can be repeated; jobs that others have locked are left
+    to the next run.
     """
     _check_batch_size(batch_size)
     done = events = 0
@@ -96,8 +115,59 @@ def delete_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pr
     Batches as in :func:`redact_jobs`. A job that a row of the host refers to with PROTECT or RESTRICT is kept.
     """
     _check_batch_size(batch_size)
+    return _delete_batches(_old_ids(before, batch_size), Pruned(before=before))
+
+
+def count_in_project(project: models.Model) -> tuple[int, int]:
+    """Return how many jobs of a project :func:`empty_project` would delete, and how many of these wait or run."""
+    counts = Job.objects.in_project(project).aggregate(all=Count("pk"), active=Count("pk", filter=Q(status__in=ACTIVE)))
+    return counts["all"], counts["active"]
+
+
+def empty_project(project: models.Model, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pruned:
+    """Cancel the jobs of a project that wait or run, then delete all its jobs, whatever the retention is.
+
+    Jobs that are added meanwhile are left alone. Batches as in :func:`redact_jobs`; the job of an open chunk is
+    cancelled after that chunk, if that ends within ``JOBS["CANCEL_WAIT_SECONDS"]``.
+    """
+    _check_batch_size(batch_size)
+    now = clock.read(jobs_connection())
+    jobs = Job.objects.in_project(project)
+    jobs = jobs.filter(pk__lte=jobs.order_by("-pk").values_list("pk", flat=True).first() or 0)
+    cancelled = sum(_cancel(ids, project) for ids in _batches(jobs.active(), batch_size))
+    pruned = _delete_batches(_batches(jobs, batch_size), Pruned(before=now, cancelled=cancelled))
+    key = getattr(project, "key", "")
+    logger.info("project=%s was emptied: %d jobs cancelled, %d deleted", key, pruned.cancelled, pruned.done)
+    return pruned
+
+
+def _cancel(ids: list[int], project: models.Model) -> int:
+    """Cancel jobs; return how many. One that is locked is tried again alone, with a wait."""
+    who: dict[str, Any] = {"actor": SYSTEM, "reason": "The project is emptied."}
+    with limited_transaction():
+        done = transitions.cancel_many(ids, **who)
+    for job_id in done:
+        send_job_finished(job_id, Status.CANCELLED)
+    cancelled = len(done)
+    for job_id in sorted(set(ids) - set(done)):
+        with suppress(Busy, JobNotFound, TransitionRefused):
+            cancel_job(job_id, project=project, **who)
+            cancelled += 1
+    _sleep_between_batches()
+    return cancelled
+
+
+def _batches(jobs: JobQuerySet, batch_size: int) -> Iterator[list[int]]:
+    """Yield the ids of jobs of one project, ascending."""
+    last = 0
+    while ids := list(jobs.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:batch_size]):
+        yield ids
+        last = ids[-1]
+
+
+def _delete_batches(batches: Iterator[list[int]], pruned: Pruned) -> Pruned:
     counts, kept = Counter[str](), 0
-    for ids in _old_ids(before, batch_size):
+    for ids in batches:
         deleted = _delete(ids)
         if deleted is None:
             deleted = Counter()
@@ -106,7 +176,7 @@ def delete_jobs(before: datetime, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Pr
         counts += deleted
         kept += len(ids) - deleted[Job._meta.label]
         _sleep_between_batches()
-    return Pruned(before=before, done=counts[Job._meta.label], events=counts[JobEvent._meta.label], kept=kept)
+    return replace(pruned, done=counts[Job._meta.label], events=counts[JobEvent._meta.label], kept=kept)
 
 
 def _delete(ids: list[int]) -> Counter[str] | None:

@@ -1,6 +1,6 @@
 """Schedule one job: check what is asked for, and insert it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
@@ -13,7 +13,7 @@ from ...db import clock
 from ...db.connection import jobs_connection
 from ...exceptions import ActiveJobExists, InvalidField
 from ...models import Job
-from ..validation import check_json, check_text, quoted
+from ..validation import MOST_REPORTED, check_json, check_text, collected, raise_first, unknown_name
 from .idempotency import IdempotentRequest, Scheduled
 from .insert import insert_jobs
 
@@ -56,6 +56,7 @@ def schedule_job(
         UnknownAction: no such action is registered.
         InvalidField: a value cannot be accepted; ``field`` names the argument.
         ActiveJobExists: the action is unique and a job for this reference waits or runs; ``job`` is that one.
+        ProjectNotFound: the project was deleted meanwhile.
         Busy: another transaction held a lock for longer than the host waits; nothing changed.
         ConcurrentChange: the host's own transaction met another one and must be repeated.
         OutcomeUnknown: the database was lost at the commit; the job was created or not.
@@ -86,25 +87,50 @@ def prepare_job(new_job: NewJob, *, project: models.Model, now: datetime) -> Job
     """Return the job, not yet inserted.
 
     Raises:
-        UnknownAction, InvalidField: as in :func:`schedule_job`.
+        UnknownAction, InvalidField: as in :func:`schedule_job`; ``further`` has all other errors.
     """
-    action = get_action(new_job.action)
-    check_text("reference_id", new_job.reference_id, max_bytes=MAX_REFERENCE_BYTES)
+    problems: list[InvalidField] = []
+    checked = check_members(vars(new_job), problems)
+    raise_first(problems)
+    action, parameters = cast("tuple[Action, dict[str, Any] | None]", checked)
     description = new_job.description
-    if description is not None:
-        check_text("description", description, max_characters=MAX_DESCRIPTION_CHARACTERS)
-    due = _start_of(action, now) if new_job.start_at is None else _checked_start(new_job.start_at, now)
+    due = _start_of(action, now) if new_job.start_at is None else max(new_job.start_at, now)
     return Job(
         project=cast("Any", project),  # of the host's model
         action=action.name,
         reference_id=new_job.reference_id,
         description=action.describe(new_job.reference_id) if description is None else description,
-        parameters=_checked_parameters(action, new_job.parameters),
+        parameters=parameters,
         unique_key=new_job.reference_id if action.unique else None,
         created_at=now,
         start_at=due,
         due_at=due,
     )
+
+
+def check_members(
+    given: Mapping[str, Any], problems: list[InvalidField]
+) -> tuple[Action | None, dict[str, Any] | None]:
+    """Return the action, None if it is unknown, and its parameters as they are to be stored.
+
+    What is wrong with the members of a ``NewJob`` in ``given`` is added to ``problems``; others may be missing.
+    """
+    action = parameters = None
+    with collected(problems):
+        action = get_action(given["action"]) if "action" in given else None
+    with collected(problems):
+        if "reference_id" in given:
+            check_text("reference_id", given["reference_id"], max_bytes=MAX_REFERENCE_BYTES)
+    with collected(problems):
+        if given.get("start_at") is not None:
+            _check_start(given["start_at"])
+    with collected(problems):
+        if given.get("description") is not None:
+            check_text("description", given["description"], max_characters=MAX_DESCRIPTION_CHARACTERS)
+    with collected(problems):
+        if action is not None:
+            parameters = _checked_parameters(action, given.get("parameters"))
+    return action, parameters
 
 
 def _refuse_active(jobs: Sequence[Job]) -> None:
@@ -123,42 +149,41 @@ def _start_of(action: Action, now: datetime) -> datetime:
     return clock.next_midnight(now) if action.start == "next_midnight" else now
 
 
-def _checked_start(start_at: datetime, now: datetime) -> datetime:
+def _check_start(start_at: datetime) -> None:
     if not isinstance(start_at, datetime) or start_at.utcoffset() is None:
         raise InvalidField("start_at", "must be an aware datetime")
     if start_at > LATEST_START:
         raise InvalidField("start_at", "must be before the year 9999")
-    return max(start_at, now)
 
 
 def _checked_parameters(action: Action, parameters: object) -> dict[str, Any] | None:
     """Return what the action's serializer makes of ``parameters``, as JSON can hold it."""
     if action.parameters is None:
-        if parameters is not None:
+        if parameters not in (None, {}):  # clients that are generated for Java send {} unless told otherwise
             raise InvalidField("parameters", f"the action {action.name} takes none; leave the field out")
         return None
     if parameters is not None and not isinstance(parameters, dict):
         raise InvalidField("parameters", "must be an object")
     given = parameters or {}
     serializer = action.parameters(data=given)
-    if unknown := sorted(map(str, given.keys() - serializer.fields.keys())):
-        raise InvalidField("parameters", f"has a member {quoted(unknown[0])} that this action does not know")
+    unknown = sorted(map(str, given.keys() - serializer.fields.keys()))
+    problems = [unknown_name(name, serializer.fields, place="parameters.") for name in unknown[:MOST_REPORTED]]
     if not serializer.is_valid():
-        field, problem = _first_problem("parameters", serializer.errors)
-        raise InvalidField(field, problem)
+        problems += [InvalidField(path, problem) for path, problem in _problems("parameters", serializer.errors)]
+    raise_first(problems)
     checked = dict(serializer.data)
     check_json("parameters", checked)
     return checked
 
 
-def _first_problem(path: str, errors: Any) -> tuple[str, str]:
-    """Return the path and text of the first problem in a serializer's nested errors."""
+def _problems(path: str, errors: Any) -> Iterator[tuple[str, str]]:
+    """Give the path and text of each problem in a serializer's nested errors."""
     if isinstance(errors, dict):
-        key, below = next(iter(errors.items()))
-        if isinstance(key, int):  # the place in a list
-            return _first_problem(f"{path}[{key}]", below)
-        return _first_problem(path if key == "non_field_errors" else f"{path}.{key}", below)
-    if isinstance(errors, list) and errors and isinstance(errors[0], dict | list):
-        place = next(index for index, below in enumerate(errors) if below)
-        return _first_problem(f"{path}[{place}]", errors[place])
-    return path, str(errors[0] if isinstance(errors, list) else errors)
+        for key, below in errors.items():
+            place = f"[{key}]" if isinstance(key, int) else "" if key == "non_field_errors" else f".{key}"
+            yield from _problems(f"{path}{place}", below)
+    elif isinstance(errors, list) and any(isinstance(below, dict | list) for below in errors):
+        for index, below in enumerate(errors):
+            yield from _problems(f"{path}[{index}]", below)
+    else:
+        yield path, str(errors[0] if isinstance(errors, list) else errors)

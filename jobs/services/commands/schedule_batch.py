@@ -8,16 +8,18 @@ from typing import Final
 from django.db import models
 from django.db.models import Q
 
+from ... import conf
 from ...actors import Actor
 from ...db import clock
 from ...db.connection import jobs_connection
 from ...exceptions import BatchConflict, Conflict, InvalidField
 from ...models import Job
+from ..validation import MOST_REPORTED, collected, raise_first
 from .idempotency import IdempotentRequest, Scheduled
 from .insert import insert_jobs
 from .schedule import NewJob, prepare_job
 
-MOST_JOBS: Final = 1000
+MOST_JOBS: Final = conf.FULL_BATCH
 
 Unique = tuple[str, str | None]
 """What only one active job of a project may have: action and unique key."""
@@ -46,9 +48,14 @@ def request_jobs(
         if not 1 <= len(new_jobs) <= MOST_JOBS:
             raise InvalidField("jobs", f"must be 1 to {MOST_JOBS:,} jobs")
         now = clock.read(jobs_connection())
-        jobs = [_prepare_member(index, new_job, project, now) for index, new_job in enumerate(new_jobs)]
-        if _duplicates(jobs):  # the insert would fail; the error names conflicts with jobs outside the batch, too
-            _refuse_conflicts(jobs)
+        jobs = []
+        problems: list[InvalidField] = []
+        for index, new_job in enumerate(new_jobs):
+            with collected(problems):
+                jobs.append(_prepare_member(index, new_job, project, now))
+            if len(problems) >= MOST_REPORTED:
+                break
+        raise_first(problems)
         return jobs
 
     return insert_jobs(prepare, project=project, actor=actor, request=request, refuse_conflicts=_refuse_conflicts)

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db.models import QuerySet
 
+from ...actors import CALLERS
 from ...models import JobEvent
 from ...status import Status
 
@@ -27,8 +28,6 @@ OUTCOMES: Final = {
 WITH_ERROR: Final = (What.FAILED, What.RETRYING, What.RESCUED)
 # The notes of these events are reasons; a job that retries another one has its reason in its first event.
 WITH_REASON: Final = (What.CANCELLED, What.HELD, What.RESUMED, What.ADVANCED, What.RETRIED, What.SCHEDULED)
-# Actors that call the API.
-CALLERS: Final = ("key", "user")
 # For integrators, instead of the event's own note, which names the worker's host and process.
 WORKER_LOST: Final = "The worker of this attempt stopped unexpectedly."
 
@@ -47,7 +46,6 @@ class Attempt:
 
     @property
     def ended_at(self) -> datetime | None:
-        """When it ended."""
         return None if self.ended is None else self.ended.at
 
     @property

@@ -147,7 +147,6 @@ def _edges(span: Span, now: datetime) -> list[datetime]:
 
 
 def _counted(since: datetime, until: datetime) -> dict[datetime, Counts]:
-    """Return the counts of the statistics table."""
     columns = ("bucket_at", "completed", "failed", "cancelled", "run_slots", "wait_slots")
     rows = Statistic.objects.using(jobs_connection().alias).filter(bucket_at__gte=since, bucket_at__lt=until).order_by()
     return {

@@ -16,10 +16,19 @@ class ListOrder:
     descending: bool = True
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns, all of them in the same direction."""
+        return ("start_at", "id") if self.by_start else ("id",)
+
+    @property
+    def direction(self) -> str:
+        """The direction in SQL."""
+        return "DESC" if self.descending else "ASC"
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The arguments of ``order_by``."""
-        sign = "-" if self.descending else ""
-        return (f"{sign}start_at", f"{sign}id") if self.by_start else (f"{sign}id",)
+        return tuple(f"-{key}" if self.descending else key for key in self.keys)
 
 
 @dataclass(frozen=True, kw_only=True)

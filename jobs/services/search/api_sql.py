@@ -12,7 +12,7 @@ index alone can answer. Which index is scanned:
   are sorted; if no filter is that selective, one of the scans above, and the other filters on its rows.
 """
 
-# ruff: noqa: S608, S611 – the text is made of constants; whatever callers send is a parameter
+# ruff: noqa: S608 – the text is made of constants; whatever callers send is a parameter
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,6 @@ from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
-from django.db.models.expressions import RawSQL
 
 from ...models import BLOCK_BITS, Job
 from ...status import Status
@@ -59,11 +58,10 @@ class Limits:
 
 def page_ids(
     query: ListQuery, *, connection: BaseDatabaseWrapper, project: Model, limits: Limits, after: Position | None = None
-) -> RawSQL:
+) -> Sql:
     """Return the subquery of the ids of a page, in no order."""
     key = Job._meta.get_field("project").get_db_prep_value(project.pk, connection)
-    found = _PageIds(query=query, project=key, after=after).select(limits)
-    return RawSQL(found.text, found.values)
+    return _PageIds(query=query, project=key, after=after).select(limits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,14 +111,6 @@ class _PageIds:
         return Sql("project_id = %s", (self.project,))
 
     @property
-    def _direction(self) -> str:
-        return "DESC" if self.query.order.descending else "ASC"
-
-    @property
-    def _keys(self) -> tuple[str, ...]:
-        return ("start_at", "id") if self.query.order.by_start else ("id",)
-
-    @property
     def _further(self) -> str:
         return "<" if self.query.order.descending else ">"
 
@@ -139,7 +129,7 @@ class _PageIds:
         if self.query.order.by_start:
             if "status" in self._filters:
                 return self._by_statuses(self._rest(but="status"), limits)
-            return self._ordered([self._of_project, *self._rest()], self._keys, limits)
+            return self._ordered([self._of_project, *self._rest()], self.query.order.keys, limits)
         name = next(iter(self._filters), "project_id")
         return self._by(name, self._rest(but=name), limits)
 
@@ -167,7 +157,7 @@ class _PageIds:
         """Scan each status, and sort the first rows of all."""
         whole = Limits(limit=limits.end)
         scans = _union([self._in_status(status, rest, whole) for status in sorted(self.query.statuses or ())])
-        keys = ", ".join(f"{key} {self._direction}" for key in self._keys)
+        keys = ", ".join(f"{key} {self.query.order.direction}" for key in self.query.order.keys)
         text = f"SELECT id FROM ({scans.text}) scan ORDER BY {keys} LIMIT %s OFFSET %s"
         return Sql(text, (*scans.values, limits.limit, limits.offset))
 
@@ -180,7 +170,9 @@ class _PageIds:
         bounded = self.query.order.by_start and "start_at" in self._filters
         is_value = Sql("status = %s", (status,)) if bounded else Sql("status >= %s AND status <= %s", (status, status))
         conditions = [self._of_project, is_value, *rest]
-        return self._ordered(conditions, ("project_id", "status", *self._keys), limits, of=", ".join(self._keys))
+        return self._ordered(
+            conditions, ("project_id", "status", *self.query.order.keys), limits, of=", ".join(self.query.order.keys)
+        )
 
     def _through_blocks(self, conditions: list[Sql], limits: Limits) -> Sql:
         """Scan block after block of ids, and the matching jobs in each.
@@ -227,7 +219,7 @@ class _PageIds:
 
     def _ordered(self, conditions: list[Sql], order: tuple[str, ...], limits: Limits, *, of: str = "id") -> Sql:
         where = _all(conditions)
-        by = ", ".join(f"{expression} {self._direction}" for expression in order)
+        by = ", ".join(f"{expression} {self.query.order.direction}" for expression in order)
         text = f"SELECT {of} FROM {JOBS} WHERE {where.text} ORDER BY {by} LIMIT %s OFFSET %s"
         return Sql(text, (*where.values, limits.limit, limits.offset))
 

@@ -24,6 +24,7 @@ class Facet:
     at_least: bool
 
 
+@index_scans_only()
 def count_choices(groups: Mapping[str, tuple[JobFilter, Choices]]) -> dict[tuple[str, Any], Facet]:
     """Count what each choice would show, combined with all other filters.
 
@@ -34,11 +35,6 @@ def count_choices(groups: Mapping[str, tuple[JobFilter, Choices]]) -> dict[tuple
     A choice that one index answers takes one count of that index. All others with the same other filters take
     one count of the newest ``SAMPLE`` jobs of those, which is a lower bound.
     """
-    with index_scans_only():
-        return _count_choices(groups)
-
-
-def _count_choices(groups: Mapping[str, tuple[JobFilter, Choices]]) -> dict[tuple[str, Any], Facet]:
     facets: dict[tuple[str, Any], Facet] = {}
     sampled: dict[JobFilter, list[tuple[str, Any, JobFilter]]] = {}
     for name, (other_filters, choices) in groups.items():

@@ -14,8 +14,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, CharField, F, Field, Func, TextField, Value
 from django.db.models.sql.compiler import SQLCompiler
 
-from ...db.connection import jobs_connection, supports_row_locks
+from ...db.connection import jobs_connection, set_local, shorter, supports_row_locks
 from ...models import Job
+from .limits import typed_timeouts
 
 # PostgreSQL uses a plan that is switched off only where there is no other. Statistics of single columns do not say that
 # jobs with the same status lie together, so it would read and sort the whole table rather than scan an index.
@@ -27,6 +28,9 @@ OFF: Final = (
     "jit",
 )
 SETTINGS: Final = {**dict.fromkeys(OFF, "off"), "max_parallel_workers_per_gather": "0"}
+# What is written for an index and a window takes a small part of it.
+STATEMENT_MS: Final = 5_000
+TIMEOUT: Final = "statement_timeout"
 
 
 class IndexEquals(Func):
@@ -67,22 +71,25 @@ class IndexEquals(Func):
 
 @contextmanager
 def index_scans_only() -> Iterator[None]:
-    """Make the statements of the block scan indexes in their order; SQLite does so by itself."""
+    """Make the statements of the block scan indexes in their order, which SQLite does by itself, within 5 s each.
+
+    Raises:
+        TooSlow: on PostgreSQL, one took longer.
+    """
     connection = jobs_connection()
     if not supports_row_locks(connection):
         yield
         return
     outermost = not connection.in_atomic_block
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(SETTINGS))}", list(SETTINGS))
-        before = cursor.fetchone()
-        _set(SETTINGS)
+    names = [*SETTINGS, TIMEOUT]
+    with (
+        typed_timeouts("narrow the filters"),
+        transaction.atomic(using=connection.alias),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(names))}", names)
+        before = dict(zip(names, cursor.fetchone(), strict=True))
+        set_local(connection, {**SETTINGS, TIMEOUT: shorter(STATEMENT_MS, before[TIMEOUT])})
         yield
         if not outermost:  # else the settings end with the transaction
-            _set(dict(zip(SETTINGS, before, strict=True)))
-
-
-def _set(settings: dict[str, str]) -> None:
-    calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
-    with jobs_connection().cursor() as cursor:
-        cursor.execute(f"SELECT {calls}", [word for pair in settings.items() for word in pair])
+            set_local(connection, before)

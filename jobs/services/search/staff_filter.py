@@ -29,6 +29,8 @@ class JobFilter:
     due_until: datetime | None = None
     # An id, or a reference exactly as it was sent; spaces around it may come from pasting.
     search: str = ""
+    # ``search`` is an id only: for staff who may not find out whether there is a reference.
+    search_by_id: bool = False
     # The id of a job: its reference, over all projects. So no URL need hold a reference.
     same_as: int | None = None
     # No job can match.
@@ -38,6 +40,11 @@ class JobFilter:
     def given(self) -> frozenset[str]:
         """The names of the fields that are on."""
         return frozenset(field.name for field in fields(self) if getattr(self, field.name) != field.default)
+
+    @property
+    def references(self) -> list[str]:
+        """What ``search`` may mean beside an id."""
+        return [] if self.search_by_id else references_in(self.search)
 
     def conditions(self, *names: str) -> Q:
         """Return the conditions of these fields on a job's own columns; ``search`` and ``same_as`` have none."""
@@ -59,7 +66,7 @@ class JobFilter:
         """
         if not self.search:
             return self
-        for reference in references_in(self.search):
+        for reference in self.references:
             known = Job.objects.filter(reference_id__gte=reference, reference_id__lte=reference)
             newest = known.order_by("-reference_id", "-pk").values_list("pk", flat=True).first()
             if newest is not None:

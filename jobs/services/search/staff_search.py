@@ -20,7 +20,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from ...models import Job, JobQuerySet
 from ...status import Status
 from .planner import IndexEquals, index_scans_only
-from .staff_filter import JobFilter, parse_id, references_in
+from .staff_filter import JobFilter, parse_id
 
 WINDOW: Final = 50_000
 MAX_OF_A_REFERENCE: Final = 10_001
@@ -150,8 +150,8 @@ def _scan_of_search(wanted: JobFilter) -> IndexScan | None:
             return _scan_of_reference(wanted, reference, {"same_as"})
         scan = _scan_of_search(replace(wanted, same_as=None))
         return scan and replace(scan, base=scan.base.filter(reference_id=reference))
-    job_id, references = parse_id(wanted.search), references_in(wanted.search)
-    if not references:
+    job_id, references = parse_id(wanted.search), wanted.references
+    if job_id is None and not references:
         return None
     if job_id is None and len(references) == 1:
         return _scan_of_reference(wanted, references[0], {"search"})

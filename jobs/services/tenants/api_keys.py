@@ -5,7 +5,7 @@ import secrets
 import string
 import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, cast
 
@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 from ...db import clock
 from ...db.connection import jobs_connection, service_transaction
 from ...db.errors import ErrorKind, kind_of
+from ...db.statements import Parameter, Statement
 from ...exceptions import ApiKeyNotFound, InvalidField
 from ...models import SCOPES, ApiKey, Organization
 from ..validation import check_characters
@@ -32,6 +33,8 @@ MIN_LIFETIME: Final = timedelta(seconds=1)
 MAX_LIFETIME: Final = timedelta(days=36_500)
 MAX_OVERLAP: Final = timedelta(days=365)
 USE_RECORDED_EVERY: Final = timedelta(minutes=1)
+# By the database's clock, as when a request is checked.
+IS_EXPIRED: Final = Q(expires_at__isnull=False, expires_at__lte=Now())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,7 @@ class NewKey:
     """A new key; ``secret`` is not stored anywhere."""
 
     key: ApiKey
-    secret: str
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +143,8 @@ def _replace(old: ApiKey, created_by: Any) -> NewKey:
         created_by=created_by,
     )
     made.key.replaces = old
-    made.key.save(update_fields=["replaces"])
+    made.key.first_key_id = old.first_key_id or old.pk
+    made.key.save(update_fields=["replaces", "first_key_id"])
     return made
 
 
@@ -165,10 +169,9 @@ def revoke_api_key(prefix: str) -> ApiKey:
 def list_api_keys(*, organization: Organization | None = None) -> models.QuerySet[ApiKey]:
     """Return all keys, or those of one organization, newest first, also those that are not valid any more.
 
-    Each has ``is_expired`` beside its columns: by the database's clock, as when a request is checked.
+    Each has ``is_expired`` beside its columns.
     """
-    is_expired = Q(expires_at__isnull=False, expires_at__lte=Now())
-    keys = ApiKey.objects.select_related("organization", "project").annotate(is_expired=is_expired).order_by("-pk")
+    keys = ApiKey.objects.select_related("organization", "project").annotate(is_expired=IS_EXPIRED).order_by("-pk")
     return keys if organization is None else keys.filter(organization=organization)
 
 
@@ -181,39 +184,54 @@ def find_access(secret: str, *, project_key: str) -> Access | None:
     if not is_well_formed(secret):
         return None
     model = get_project_model()
-    projects = _projects_of(project_key, model)
-    columns = _project_columns(model)
-    found = (
-        ApiKey.objects.using(jobs_connection().alias)  # a replica may not know yet that a key is revoked
-        .filter(_is_valid(), digest=hash_secret(secret), organization__disabled_at=None)
-        .select_related("organization")
-        .annotate(
-            use_is_old=Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_RECORDED_EVERY),
-            **{f"found_{column}": Subquery(projects.values(column)) for column in columns},
-        )
-        .first()
-    )
+    key = _possible_key(project_key, model)
+    found = _access_statement(model).first_of_request(digest=hash_secret(secret), key=key)
     if found is None:
         return None
     if found.use_is_old:
         _record_use(found)
+    columns = _project_columns(model)
     values = [getattr(found, f"found_{column}") for column in columns]
     missing = values[0] is None or found.project_id not in (None, getattr(found, f"found_{model._meta.pk.attname}"))
     return Access(key=found, project=None if missing else model.from_db(found._state.db, columns, values))
+
+
+def _access() -> models.QuerySet[Any]:
+    """Return the key with this digest, its organization, and the columns of its project with this key."""
+    model = get_project_model()
+    projects = model._default_manager.filter(organization=OuterRef("organization"), key=Parameter(model, "key"))
+    return (
+        ApiKey.objects.using(jobs_connection().alias)  # a replica may not know yet that a key is revoked
+        .filter(_is_valid(), digest=Parameter(ApiKey, "digest"), organization__disabled_at=None)
+        .select_related("organization")
+        .order_by()
+        .annotate(
+            use_is_old=Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_RECORDED_EVERY),
+            **{f"found_{column}": Subquery(projects.values(column)) for column in _project_columns(model)},
+        )
+    )
+
+
+ACCESS: Final = Statement(_access)
+
+
+def _access_statement(model: type[models.Model]) -> Statement[Any]:
+    """Return ``ACCESS``, or one to be compiled anew: a host's manager or queryset may filter by the request."""
+    return ACCESS if type(model._default_manager) is models.Manager else Statement(_access)
 
 
 def _is_valid() -> Q:
     return Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
 
 
-def _projects_of(project_key: str, model: type[models.Model]) -> models.QuerySet[Any]:
-    """Return the key's organization's project of this key; none if the text cannot be a key."""
-    projects = model._default_manager.filter(organization=OuterRef("organization"))
+def _possible_key(project_key: str, model: type[models.Model]) -> str | None:
+    """Return the key; None, which no project has, if the text cannot be one."""
     try:
         check_characters("project_key", project_key)
-        return projects.filter(key=project_key)
+        cast("models.Field[Any, Any]", model._meta.get_field("key")).get_prep_value(project_key)
     except (InvalidField, ValidationError):
-        return projects.none()
+        return None
+    return project_key
 
 
 def _project_columns(model: type[models.Model]) -> list[str]:

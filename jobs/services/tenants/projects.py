@@ -1,10 +1,11 @@
 """Creates and finds projects; disables and enables organizations."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db import models
+from django.db import IntegrityError, models, router, transaction
 
 from ... import conf
 from ...db import clock
@@ -30,6 +31,18 @@ def get_project_model() -> type[models.Model]:
         raise ImproperlyConfigured(f"JOBS_PROJECT_MODEL is {label!r}, which is no installed model") from error
 
 
+def key_of(project: models.Model) -> Any:
+    """Return the primary key of a project.
+
+    Raises:
+        ValueError: it is no saved project; the key of anything else, such as an organization, may be a project's too.
+    """
+    model = get_project_model()._meta.concrete_model or get_project_model()  # instances of a proxy's base fit too
+    if not isinstance(project, model) or project.pk is None:
+        raise ValueError(f"{project!r} is no saved {model._meta.label}")
+    return project.pk
+
+
 def public_id_of(project: models.Model) -> int:
     """Return ``projectId`` as the public API shows it: the primary key if an integer, else ``public_id``."""
     return cast("int", project.pk if isinstance(project.pk, int) else project.public_id)  # type: ignore[attr-defined]
@@ -40,20 +53,68 @@ def organization_id_of(project: models.Model) -> int:
     return cast("int", project.organization_id)  # type: ignore[attr-defined]
 
 
-def create_project(name: str, *, organization: str) -> models.Model:
+def create_project(name: str, *, organization: str, **fields: Any) -> models.Model:
     """Create a project, and its organization if no organization has this name.
 
+    ``fields`` are further ones of the host's model.
+
     Raises:
-        InvalidField: a name is blank, too long or taken.
+        InvalidField: a name is blank, too long or taken, or the model requires a field that is not given.
     """
     check_text("name", name, max_characters=MAX_NAME_CHARACTERS)
     check_text("organization", organization, max_characters=MAX_NAME_CHARACTERS)
-    model = cast("Any", get_project_model())
-    owner, _ = Organization.objects.get_or_create(name=organization)
-    project, created = model.objects.get_or_create(organization=owner, name=name)
-    if not created:
-        raise InvalidField("name", f"{organization} has a project of this name already")
-    return cast("models.Model", project)
+    with service_transaction():
+        owner, _ = Organization.objects.get_or_create(name=organization)
+        if get_project_model()._default_manager.filter(organization=owner, name=name).exists():
+            raise InvalidField("name", f"{organization} has a project of this name already")
+        return insert_project(organization=owner, name=name, **fields)
+
+
+def insert_project(**fields: Any) -> models.Model:
+    """Insert a project of the host's model.
+
+    Raises:
+        InvalidField: a field that the model requires was not given, and neither the model nor its ``save`` set it.
+    """
+    model = get_project_model()
+    required = [field for field in model._meta.concrete_fields if _is_required(field)]
+    try:
+        with transaction.atomic(using=router.db_for_write(model)):
+            project = model._default_manager.create(**fields)
+            lacking = [field.name for field in required if getattr(project, field.attname) in (None, "")]
+            if not lacking:
+                return project
+            raise IntegrityError
+    except (IntegrityError, ValueError) as error:  # the second: a `save` of the host's misses a relation
+        lacking = [field.name for field in required if field.name not in fields and field.attname not in fields]
+        if not lacking:
+            raise
+        problem = f"is required by {model._meta.label}; give it with the other fields"
+        raise InvalidField(", ".join(lacking), problem) from error
+
+
+def _is_required(field: Any) -> bool:
+    is_made = field.primary_key or field.has_default() or field.has_db_default() or field.generated
+    return not (is_made or field.null or field.blank)
+
+
+def parse_project_fields(texts: Iterable[str]) -> dict[str, Any]:
+    """Return fields of the host's project, each written ``slug=web-shop``; a relation by its primary key: ``owner=7``.
+
+    Raises:
+        InvalidField: there is no such field, or it refuses the value.
+    """
+    model = get_project_model()
+    found = {field.name: field for field in model._meta.concrete_fields}
+    parsed: dict[str, Any] = {}
+    for name, _, text in (each.partition("=") for each in texts):
+        if name not in found:
+            raise InvalidField(name, f"is no field of {model._meta.label}")
+        try:
+            parsed[found[name].attname] = found[name].clean(text, None)
+        except ValidationError as error:
+            raise InvalidField(name, " ".join(error.messages)) from error
+    return parsed
 
 
 def get_organization(name: str) -> Organization:
