@@ -36,18 +36,18 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         status=400,
         cause="A parameter, a header or a member of the body has a value that cannot be accepted.",
         cure="Change the field that the message names; it says what would be accepted. Nothing was changed.",
-        details="`field`: its name as it was sent",
+        details="`field`: its name as it was sent; `errors`: all that is wrong, each with `field`, `code` and `error`",
     ),
     "unknown_action": ErrorCode(
         status=400,
         cause="No action of this name may be asked for.",
-        cure="Use an action that the service offers; actions that are not public do not exist for callers.",
-        details="`field`: `action`, in a batch `jobs[3].action`",
+        cure="Use an action that the message names; those that are not public do not exist for callers.",
+        details="`field`: `action`, in a batch `jobs[3].action`; `errors` as above",
     ),
     "transition_refused": ErrorCode(
         status=400,
         cause="The job has already ended: it is completed, failed or cancelled, and stays so.",
-        cure="None is needed after a cancel; read the job to see how it ended.",
+        cure="Read the job to see how it ended. There is nothing left to cancel.",
     ),
     "unauthorized": ErrorCode(
         status=401,
@@ -60,6 +60,11 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         sentence="this is not allowed",
         cause="Something in front of the API does not allow the request.",
         cure="Ask whoever runs the service.",
+    ),
+    "https_required": ErrorCode(
+        status=403,
+        cause="The request came over plain HTTP. Nothing was executed, and the key was not read.",
+        cure="Use `https://`. Replace the key: whoever was on the way could read it.",
     ),
     "missing_scope": ErrorCode(
         status=403,
@@ -91,7 +96,7 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     "active_job_exists": ErrorCode(
         status=409,
         cause="The action is unique and a job for the same reference waits or runs.",
-        cure="Follow that job. With `?ifExists=return` it is the answer, with status 200.",
+        cure="Follow that job, which keeps its `startAt`. With `?ifExists=return` it is the answer, with status 200.",
         details="`job`: the job that waits or runs",
     ),
     "batch_conflict": ErrorCode(
@@ -120,14 +125,20 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     ),
     "idempotency_key_reused": ErrorCode(
         status=422,
-        cause="The Idempotency-Key was used before, with another body or at another address.",
+        cause="The Idempotency-Key was used before, with another query or body, or at another address.",
         cure="Use a new key for a new request, and the same body for a repetition.",
     ),
     "too_many_requests": ErrorCode(
         status=429,
         sentence="too many requests; try again later",
-        cause="The key, or an address with keys that are not valid, has sent too many requests within a minute.",
-        cure="Wait for as many seconds as `Retry-After` says; `RateLimit` tells what is left.",
+        cause="The key has sent too many requests or asked for too many jobs within a minute, or an address has sent "
+        "too many keys that are not valid. Nothing was changed.",
+        cure="Wait for as many seconds as `Retry-After` says; `RateLimit` tells what is left, and of what.",
+    ),
+    "too_many_waiting": ErrorCode(
+        status=429,
+        cause="As many jobs of the organization wait as the service allows. Nothing was created.",
+        cure="Cancel those that are not needed, or wait until some have run; then send the request again.",
     ),
     "internal_error": ErrorCode(
         status=500,
@@ -137,7 +148,8 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
     ),
     "busy": ErrorCode(
         status=503,
-        cause="An open chunk of the job, or another request, was in the way for too long. Nothing was changed.",
+        cause="An open chunk of the job, or another request, was in the way for too long; or several searches or "
+        "batches of the organization, or cancels of the job, are under way. Nothing was changed.",
         cure="Try again after as many seconds as `Retry-After` says.",
     ),
     "concurrent_change": ErrorCode(
@@ -145,10 +157,16 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         cause="Another transaction changed the same at the same time. Nothing was changed.",
         cure="Try again after as many seconds as `Retry-After` says.",
     ),
+    "too_slow": ErrorCode(
+        status=503,
+        cause="The database needs longer for the answer than one request may take. Nothing was changed.",
+        cure="Narrow the filters; for pages far down, follow `cursor`. Or try again after `Retry-After`.",
+    ),
     "outcome_unknown": ErrorCode(
         status=503,
         cause="The database was lost while the change was being saved: it was made or it was not.",
-        cure="Read before you repeat. A `POST` with an Idempotency-Key can be repeated at once.",
+        cure="A request that reads, cancels or has an Idempotency-Key can be repeated at once; else read first. "
+        "There is no `Retry-After`.",
     ),
     "unavailable": ErrorCode(
         status=503,

@@ -15,6 +15,8 @@
     ├── StepRefused               this intervention is not possible with this job
     ├── Busy                      a lock was not free in time; nothing changed
     ├── ConcurrentChange          conflict with the host's own transaction; roll back and repeat it
+    ├── TooManyWaiting            an organization has as many waiting jobs as it may
+    ├── TooSlow                   a search needs more time than one may take
     ├── OutcomeUnknown            the database was lost at the commit; check before you try again
     ├── RowsLeft                  rows that the action verifies still exist
     ├── RolesUnavailable          the groups for staff cannot be created on this host
@@ -30,6 +32,7 @@
     └── LeaseLost
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -74,7 +77,7 @@ class ApiKeyNotFound(JobsError):
 class InvalidField(JobsError):
     """The value of ``field`` is wrong; ``problem`` says what it must be.
 
-    ``place`` is the object that has the field, if there are several: ``jobs[3]``.
+    ``place`` is the object that has it, if there are several: ``jobs[3]``; ``further``: all else that is wrong.
     """
 
     code = "invalid_field"
@@ -83,11 +86,14 @@ class InvalidField(JobsError):
         self.field = field
         self.problem = problem
         self.place = ""
+        self.further: tuple[InvalidField, ...] = ()
         super().__init__(f"{field}: {problem}")
 
     def within(self, place: str) -> Self:
-        """Set ``place``; return the error, to be raised again."""
-        self.place = place
+        """Set ``place``, of all further errors too; return the error, to be raised again."""
+        every: tuple[InvalidField, ...] = (self, *self.further)
+        for error in every:
+            error.place = place
         return self
 
 
@@ -96,9 +102,10 @@ class UnknownAction(InvalidField):
 
     code = "unknown_action"
 
-    def __init__(self, action: str) -> None:
+    def __init__(self, action: str, *, known: Sequence[str] = ()) -> None:
         self.action = action
-        super().__init__("action", "is not an action known here")
+        names = f"; known are: {', '.join(known)}" if known else ""
+        super().__init__("action", f"is not an action known here{names}")
 
 
 class ActiveJobExists(JobsError):
@@ -113,10 +120,9 @@ class ActiveJobExists(JobsError):
 
 @dataclass(frozen=True, kw_only=True)
 class Conflict:
-    """Why the job at ``index`` of a batch cannot be created.
+    """Why the job at ``index`` of a batch cannot be created: an active job, or an earlier one of it, is the same.
 
-    Either an active job is in the way, ``job_id``, or an earlier one of the batch,
-    ``same_as``; the other is None. With both in the way, ``job_id`` is set.
+    Its id is ``job_id``, its index ``same_as``; the other is None. With both in the way, ``job_id`` is set.
     """
 
     index: int
@@ -172,13 +178,13 @@ class StepRefused(JobsError):
 
 
 class Busy(JobsError):
-    """A row was locked by another transaction for too long; nothing was changed."""
+    """A row was locked by another transaction for too long, or too much goes on at once; nothing was changed."""
 
     code = "busy"
 
-    def __init__(self, *, retry_after: int = 1) -> None:
+    def __init__(self, problem: str = "the job is busy", *, retry_after: int = 1) -> None:
         self.retry_after = retry_after
-        super().__init__(f"the job is busy and nothing was changed; try again in {retry_after} s")
+        super().__init__(f"{problem} and nothing was changed; try again in {retry_after} s")
 
 
 class ConcurrentChange(JobsError):
@@ -188,6 +194,26 @@ class ConcurrentChange(JobsError):
 
     def __init__(self) -> None:
         super().__init__("another transaction changed the job first; roll back and repeat the transaction")
+
+
+class TooManyWaiting(JobsError):
+    """More than ``JOBS["MOST_WAITING"]`` jobs of the organization wait; none was created."""
+
+    code = "too_many_waiting"
+    retry_after = 60
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {most:,} jobs of this organization wait already, and none was created")
+
+
+class TooSlow(JobsError):
+    """The database did not finish a statement within the time that it may take; nothing was changed."""
+
+    code = "too_slow"
+    retry_after = 5
+
+    def __init__(self, cure: str = "ask for less at once, or try again later") -> None:
+        super().__init__(f"the answer would take too long: {cure}")
 
 
 class OutcomeUnknown(JobsError):
@@ -241,8 +267,9 @@ class WriteOutsideChunk(ActionMisused):
 
     code = "write_outside_chunk"
 
-    def __init__(self, verb: str, *, alias: str) -> None:
-        super().__init__(f"{verb} on database {alias!r} outside a chunk; write inside `with job.chunk():`")
+    def __init__(self, verb: str, *, alias: str, table: str = "", caller: str = "") -> None:
+        what = f"{verb} of {table} on database {alias!r}" if table else f"{verb} on database {alias!r}"
+        super().__init__(f"{what} outside a chunk{caller}; write inside `with job.chunk():`, or see writes_outside")
 
 
 class ForeignDatabase(ActionMisused):

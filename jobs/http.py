@@ -1,17 +1,26 @@
-"""The body of an error answer, the id of a request, and JSON: what the API and ``JsonErrors`` share."""
+"""The body of an error answer, the id of a request, where the API is, and JSON: what it and ``JsonErrors`` share."""
 
 import json
 import re
+from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import uuid4
 
 from django.http import HttpRequest
+from django.urls import URLResolver, get_resolver
 
 from .error_codes import BY_STATUS, ERROR_CODES
 from .logging import ID_OF_REQUEST
 
+try:
+    import orjson
+except ImportError:  # an extra
+    orjson = None  # type: ignore[assignment]
+
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 JSON: Final = "application/json"
+API_URLS: Final = "jobs.api.urls"
 
 # The attribute that marks the responses of this app's views.
 IS_OURS: Final = "_jobs_answer"
@@ -19,14 +28,43 @@ IS_OURS: Final = "_jobs_answer"
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def envelope(code: str, error: str, *, request_id: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
+def envelope(code: str, error: str, *, request: HttpRequest, details: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the body of an error.
 
-    ``error`` is for people, ``code`` for programs, ``requestId`` for our logs; ``details`` has facts
-    for programs and is present only with some codes.
+    ``error`` is for people, ``code`` for programs, ``requestId`` for our logs. ``docs`` is the path of the
+    code's entry on the documentation page, for a host that includes ``jobs.api.urls``: a path, as the host's
+    name may be what is wrong. ``details`` has facts for programs and is present only with some codes.
     """
-    body = {"error": error, "code": code, "requestId": request_id}
+    body: dict[str, Any] = {"error": error, "code": code, "requestId": request_id_of(request)}
+    mounted = find_api_path(request)
+    if mounted is not None:
+        body["docs"] = f"{mounted}docs#error-{code}"
     return body if details is None else {**body, "details": details}
+
+
+def find_api_path(request: HttpRequest) -> str | None:
+    """Return the percent-encoded path below which this request's URLconf mounts the API, such as ``/public/``.
+
+    None: the request's path is not below it.
+    """
+    rest = _rest_below_api(get_resolver(getattr(request, "urlconf", None)), request.path_info)
+    return None if rest is None else quote(request.path[: len(request.path) - len(rest)])
+
+
+def is_api(resolver: URLResolver) -> bool:
+    """Whether this is an ``include("jobs.api.urls")``."""
+    return getattr(resolver.urlconf_module, "__name__", "") == API_URLS
+
+
+def _rest_below_api(resolver: URLResolver, path: str) -> str | None:
+    match = resolver.pattern.match(path)
+    if not match:
+        return None
+    rest = str(match[0])
+    if is_api(resolver):
+        return rest
+    below = (_rest_below_api(child, rest) for child in resolver.url_patterns if isinstance(child, URLResolver))
+    return next((found for found in below if found is not None), None)
 
 
 def error_of_status(status: int) -> tuple[str, str]:
@@ -49,12 +87,13 @@ def request_id_of(request: HttpRequest) -> str:
 
 
 def to_bytes(body: Any) -> bytes:
-    r"""Return compact JSON in UTF-8, members in their order.
+    r"""Return compact JSON in UTF-8, members in their order; the bytes are the same with and without orjson.
 
-    A lone surrogate, which UTF-8 cannot encode, becomes JSON's escape ``\udxxx``.
-
-    Raises:
-        ValueError: a number is not finite.
+    A lone surrogate, which UTF-8 cannot encode, becomes JSON's escape ``\udxxx``. No answer has floats,
+    which the two write differently.
     """
+    if orjson is not None:
+        with suppress(TypeError):  # a lone surrogate, or an integer beyond 64 bits
+            return orjson.dumps(body)
     text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode(errors="backslashreplace")

@@ -9,15 +9,28 @@ from urllib.parse import urlsplit
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import URLResolver, get_resolver
+from django.urls import URLResolver
 
-from .http import IS_OURS, JSON, REQUEST_ID_HEADER, envelope, error_of_status, request_id_of, to_bytes
+from .http import (
+    IS_OURS,
+    JSON,
+    REQUEST_ID_HEADER,
+    envelope,
+    error_of_status,
+    find_api_path,
+    is_api,
+    request_id_of,
+    to_bytes,
+)
 from .logging import request_id_in_logs
 
 logger = logging.getLogger(__name__)
 
-API_URLS: Final = "jobs.api.urls"
 API_NAMESPACE: Final = "jobs_api"
+
+HTTPS_REQUIRED: Final = (
+    "this API answers over HTTPS only; the key of this request was sent in the clear: replace it, and use https://"
+)
 
 # Headers that describe the body that is replaced.
 BODY_HEADERS: Final = frozenset(
@@ -29,10 +42,11 @@ BODY_HEADERS: Final = frozenset(
 class JsonErrors:
     """Below the API's prefix, turn errors from outside our views into JSON, and set ``X-Request-Id``.
 
-    These errors are a refused ``Host``, an unknown path, a 500, Django's own 400 and 413, and the redirects of
-    ``APPEND_SLASH``, which become a 404. Put it first in ``MIDDLEWARE``, so that it sees the answers of
-    the others. Answers outside the prefix of ``jobs.api.urls``, and of the host's own views below it,
-    stay as they are. Works under WSGI and ASGI.
+    These errors are a refused ``Host``, an unknown path, a 500, Django's own 400 and 413, and two redirects: that
+    of ``APPEND_SLASH`` becomes a 404, that of ``SECURE_SSL_REDIRECT`` a 403, because clients turn a redirected POST
+    into a GET and send the key in the clear again (draft-ietf-httpapi-privacy-06). Put it first in
+    ``MIDDLEWARE``, so that it sees the answers of the others. Answers outside the prefix of ``jobs.api.urls``, and
+    of the host's own views below it, stay as they are. Works under WSGI and ASGI.
     """
 
     sync_capable = True
@@ -57,37 +71,22 @@ class JsonErrors:
 
 
 def _request_id_in_logs(request: HttpRequest) -> AbstractContextManager[None]:
-    return request_id_in_logs(request_id_of(request)) if is_below_api(request) else nullcontext()
-
-
-def is_below_api(request: HttpRequest) -> bool:
-    """Whether the path is below the prefix at which this request's URLconf mounts the API."""
-    return _leads_to_api(get_resolver(getattr(request, "urlconf", None)), request.path_info)
-
-
-def _leads_to_api(resolver: URLResolver, path: str) -> bool:
-    match = resolver.pattern.match(path)
-    if not match:
-        return False
-    if getattr(resolver.urlconf_module, "__name__", "") == API_URLS:
-        return True
-    below = (pattern for pattern in resolver.url_patterns if isinstance(pattern, URLResolver))
-    return any(_leads_to_api(child, str(match[0])) for child in below)
+    return request_id_in_logs(request_id_of(request)) if find_api_path(request) else nullcontext()
 
 
 def mounts_api(resolver: URLResolver) -> bool:
     """Whether this URLconf mounts the API, below any prefix."""
-    if getattr(resolver.urlconf_module, "__name__", "") == API_URLS:
+    if is_api(resolver):
         return True
     return any(mounts_api(child) for child in resolver.url_patterns if isinstance(child, URLResolver))
 
 
 def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    if not is_below_api(request):
+    if not find_api_path(request):
         return response
-    status = _status_of_foreign_error(request, response)
-    if status:
-        response = _replace(request, response, status)
+    error = _foreign_error(request, response)
+    if error:
+        response = _replace(request, response, *error)
     if response.status_code == 304:
         # Django's CommonMiddleware sets 0, but it would have to be the length of a 200's body (RFC 9110 §8.6).
         response.headers.pop("Content-Length", None)
@@ -95,16 +94,29 @@ def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     return response
 
 
-def _status_of_foreign_error(request: HttpRequest, response: HttpResponseBase) -> int | None:
-    """Return the status of the JSON error; None: the response stays as it is."""
+def _foreign_error(request: HttpRequest, response: HttpResponseBase) -> tuple[int, str, str] | None:
+    """Return status, code and sentence of the JSON error; None: the response stays as it is."""
     if getattr(response, IS_OURS, False):
         return None
     reached = request.resolver_match
     if reached is not None and API_NAMESPACE not in reached.app_names:
         return None
     if response.status_code >= 400:
-        return response.status_code
-    return 404 if reached is None and _only_adds_slash(request, response) else None
+        return response.status_code, *error_of_status(response.status_code)
+    if reached is None and _only_leads_to_https(request, response):
+        return 403, "https_required", HTTPS_REQUIRED
+    return (404, *error_of_status(404)) if reached is None and _only_adds_slash(request, response) else None
+
+
+def _only_leads_to_https(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Whether this redirects a program that came over plain HTTP to HTTPS, as ``SecurityMiddleware`` does.
+
+    A browser on the way to a page, which has no key, is redirected as everywhere.
+    """
+    if "HTTP_AUTHORIZATION" not in request.META and "text/html" in request.META.get("HTTP_ACCEPT", ""):
+        return False
+    is_redirect = 300 <= response.status_code < 400 and not request.is_secure()
+    return is_redirect and response.headers.get("Location", "").startswith("https://")
 
 
 def _only_adds_slash(request: HttpRequest, response: HttpResponseBase) -> bool:
@@ -116,17 +128,17 @@ def _only_adds_slash(request: HttpRequest, response: HttpResponseBase) -> bool:
     return (target.path, target.query) == (with_slash.path, with_slash.query)
 
 
-def _replace(request: HttpRequest, response: HttpResponseBase, status: int) -> HttpResponse:
+def _replace(request: HttpRequest, response: HttpResponseBase, status: int, code: str, error: str) -> HttpResponse:
     if status >= 500:
         # Django's own line, which has the traceback, has no request id.
         logger.warning("Answered %s to request=%s", status, request_id_of(request))
-    code, error = error_of_status(status)
-    body = to_bytes(envelope(code, error, request_id=request_id_of(request)))
+    body = to_bytes(envelope(code, error, request=request))
     answer = HttpResponse(body, status=status, content_type=JSON)
     for name, value in response.headers.items():
         if name.lower() not in BODY_HEADERS:
             answer.headers[name] = value
     answer.headers["Content-Length"] = str(len(body))
+    answer.setdefault("Cache-Control", "private, no-store")  # as our views do
     answer.cookies = response.cookies
     # Django may have logged the replaced answer with its exception; it logs an answer once.
     cast("Any", answer)._has_been_logged = getattr(response, "_has_been_logged", False)

@@ -44,9 +44,13 @@ class Caller:
 
     @property
     def identity(self) -> str:
-        """What tells this caller from all others, now and later: limits and idempotency keys are by it."""
+        """What tells this caller from all others, now and later: limits and idempotency keys are by it.
+
+        A key and the one that replaces it are the same caller: a request that is repeated after the
+        rotation must not create its job again.
+        """
         if self.key is not None:
-            return str(self.key.pk)
+            return str(self.key.first_key_id or self.key.pk)
         # A digest: in the texts that this becomes part of, a name could otherwise imitate another one.
         return hashlib.sha256(f"{self.organization.pk}:{self.actor}".encode()).hexdigest()
 

@@ -1,30 +1,33 @@
 """The base classes of all endpoints: their policies, the order of checks, and the headers of every answer."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import connections, transaction
 from django.db.models import Model
 from django.http import Http404
 from django.utils.module_loading import import_string
-from django.views.decorators.common import no_append_slash
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from .. import conf
-from ..exceptions import ProjectNotFound
+from ..db.connection import request_limit
+from ..exceptions import ProjectNotFound, TooManyWaiting
 from ..http import IS_OURS, REQUEST_ID_HEADER, request_id_of
 from ..models import Job
+from ..services.search.api_pages import JobRow
 from ..services.tenants import projects
+from ..services.tenants.projects import public_id_of
 from .authentication import CHALLENGE, Caller, OrganizationKey
 from .errors import HttpError, answer_error
 from .parsing import StrictJsonParser
 from .permissions import HasScope
+from .public import public
 from .rendering import JsonNegotiation, JsonRenderer
-from .serializers import JobSerializer
-from .throttling import CallerThrottle, Quota
+from .serializers import JobSerializer, job_members
+from .throttling import CallerThrottle, Quota, quota_headers, waiting_is_full
 
 
 class ApiViewSet(GenericViewSet[Any]):
@@ -55,14 +58,18 @@ class ApiViewSet(GenericViewSet[Any]):
     action_map: dict[str, str]
     quota: Quota | None = None
     """The caller's quota; None: the caller is not known yet, or ``CallerThrottle`` does not limit it."""
+    job_quota: Quota | None = None
+    """The caller's quota of new jobs; None: the request has not come to create any, or as above."""
 
     @classmethod
     def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
-        """Return the view; it never runs in a transaction of the host's and never redirects to a path with a slash."""
-        view = no_append_slash(super().as_view(actions, **initkwargs))
-        for alias in connections:
-            view = transaction.non_atomic_requests(using=alias)(view)
-        return view
+        """Return the view, which the host's middleware and settings leave alone."""
+        return public(super().as_view(actions, **initkwargs))
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Answer 503 where the database does not answer in time."""
+        with request_limit():
+            return super().dispatch(request, *args, **kwargs)
 
     @property
     def caller(self) -> Caller:
@@ -98,9 +105,12 @@ class ApiViewSet(GenericViewSet[Any]):
         if not is_known or self.caller.organization.disabled_at:
             raise NotAuthenticated
         # Counted here and not in `check_throttles`, so that requests refused for their method or scope count too.
-        for throttle in self._policy_classes("throttle"):
-            if issubclass(throttle, CallerThrottle):
-                self.quota = throttle().count(self.caller.identity)
+        for throttle in self._caller_throttles():
+            is_cancel = self.scopes.get(self.action) == "cancel"
+            self.quota = throttle.count(self.caller.identity, is_cancel=is_cancel)
+
+    def _caller_throttles(self) -> list[CallerThrottle]:
+        return [kind() for kind in self._policy_classes("throttle") if issubclass(kind, CallerThrottle)]
 
     def check_permissions(self, request: Request) -> None:
         """Refuse a method that does not exist here before its scope is checked."""
@@ -111,11 +121,17 @@ class ApiViewSet(GenericViewSet[Any]):
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Add what every answer has; no cache may store it, unless the endpoint says which."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        for name, value in (self.quota.headers if self.quota else {}).items():
+        if response.status_code == 304 and self.quota:  # polls are free
+            for throttle in self._caller_throttles():
+                self.quota = throttle.give_back(self.quota, self.caller.identity)
+        quotas = [quota for quota in (self.quota, self.job_quota) if quota]
+        for name, value in quota_headers(quotas).items():
             response.headers[name] = value
         response.headers[REQUEST_ID_HEADER] = request_id_of(getattr(request, "_request", request))
         response.setdefault("Cache-Control", "private, no-store")
         setattr(response, IS_OURS, True)
+        if response.status_code >= 500:  # logged by `errors`; Django's line has the path, with a user's id, for mails
+            cast("Any", response)._has_been_logged = True
         return response
 
     @property
@@ -163,9 +179,44 @@ class ProjectViewSet(ApiViewSet):
             raise ProjectNotFound
         return project
 
+    def check_new_jobs(self, number: int) -> None:
+        """Count the jobs that the request is to create.
+
+        Raises:
+            HttpError: 429, the caller has asked for too many within a minute; these are not counted.
+            TooManyWaiting: too many jobs of its organization wait.
+        """
+        for throttle in self._caller_throttles():
+            self.job_quota = quota = throttle.count_jobs(self.caller.identity, number)
+            if quota is not None and quota.is_exceeded:
+                self.job_quota = throttle.give_back(quota, self.caller.identity, number=number)
+                error = f"at most {quota.limit:,} new jobs within a minute; none was created"
+                raise HttpError(429, error=error, headers={"Retry-After": str(quota.seconds_left)})
+        if waiting_is_full(self.caller.organization):
+            raise TooManyWaiting(cast("int", conf.current().most_waiting))
+
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "project": self.project}
 
+    def members_of(self, job: Job) -> Any:
+        """Return a job as the view's serializer shows it."""
+        if self._shows_jobs_otherwise():
+            return self.get_serializer(job).data
+        return job_members(job, project_id=public_id_of(self.project))
+
+    def members_of_all(self, jobs: Sequence[Job | JobRow]) -> Any:
+        """Return jobs as the view's serializer shows them."""
+        if self._shows_jobs_otherwise():
+            whole = [job if isinstance(job, Job) else job.to_job() for job in jobs]
+            return self.get_serializer(whole, many=True).data
+        project_id = public_id_of(self.project)
+        return [job_members(job, project_id=project_id) for job in jobs]
+
+    def _shows_jobs_otherwise(self) -> bool:
+        """Whether a subclass has a serializer of its own."""
+        is_ours = type(self).get_serializer is ApiViewSet.get_serializer
+        return not is_ours or self.get_serializer_class() is not JobSerializer
+
     def present(self, job: Job, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         """Answer with one job."""
-        return Response({"data": self.get_serializer(job).data}, status=status, headers=headers)
+        return Response({"data": self.members_of(job)}, status=status, headers=headers)

@@ -1,6 +1,7 @@
 """Entity tags and polling hints of one job: ``ETag``, ``If-None-Match``, ``Retry-After``."""
 
 import hashlib
+import re
 from datetime import datetime
 from math import ceil
 from typing import Any, Final
@@ -13,6 +14,8 @@ from rest_framework.response import Response
 from ..http import to_bytes
 from ..models import Job
 from ..status import Status
+
+_SUFFIX: Final = re.compile(r'[-;:]{1,2}(?:gzip|br|zstd|deflate|0)"$')
 
 # For a running job, and the longest hint for a waiting one, which may be cancelled at any time.
 SOON_SECONDS: Final = 3
@@ -56,7 +59,15 @@ def is_known(etag: str, if_none_match: str) -> bool:
     Source: RFC 9110 §13.1.2 and §8.8.3.2 (weak comparison).
     """
     known = parse_etags(if_none_match)
-    return known == ["*"] or etag.removeprefix("W/") in (tag.removeprefix("W/") for tag in known)
+    return known == ["*"] or _opaque(etag) in map(_opaque, known)
+
+
+def _opaque(tag: str) -> str:
+    """Return the tag without its weakness and what a server that compressed the body has added.
+
+    Apache adds ``-gzip``, Jetty ``--gzip``, HTTP caches such as Caddy's ``-zstd`` and IIS ``:0``; inside the quotes.
+    """
+    return _SUFFIX.sub('"', tag.removeprefix("W/"))
 
 
 def seconds_to_next_poll(job: Job, *, now: datetime) -> int | None:

@@ -1,7 +1,8 @@
 """``Idempotency-Key`` and ``ifExists`` of requests that create jobs."""
 
 import re
-from typing import Final, cast
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 from django.http import HttpRequest
 from rest_framework.request import Request
@@ -9,7 +10,7 @@ from rest_framework.request import Request
 from ..exceptions import InvalidField
 from ..services.commands.idempotency import IdempotentRequest, Scheduled, identify_request
 from .authentication import Caller
-from .parsing import first_value, read_body, read_query
+from .parsing import parse_object, read_body
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 
@@ -44,18 +45,28 @@ def read_idempotency_key(request: HttpRequest) -> str | None:
     return key
 
 
-def read_idempotent_body(request: Request, *, endpoint: str, max_bytes: int) -> tuple[bytes, IdempotentRequest | None]:
-    """Return the body, not parsed, and what identifies the request; None: it has no ``Idempotency-Key``.
+def read_idempotent_body(
+    request: Request, *, endpoint: str, max_bytes: int
+) -> tuple[dict[str, Any], IdempotentRequest | None]:
+    """Return the object in the body, and what identifies the request; None: it has no ``Idempotency-Key``.
 
     Raises:
-        InvalidField, HttpError: as :func:`read_idempotency_key`, then as :func:`read_body`.
+        InvalidField, HttpError: as :func:`read_idempotency_key`, ``read_body`` and ``parse_object``.
     """
     key = read_idempotency_key(request)
     body = read_body(request, max_bytes=max_bytes)
+    sent = parse_object(body)
+    return sent, identify(request, key, endpoint=endpoint, sent=sent, body=body)
+
+
+def identify(
+    request: Request, key: str | None, *, endpoint: str, sent: dict[str, Any], body: bytes = b""
+) -> IdempotentRequest | None:
+    """Return what identifies the request with this ``Idempotency-Key``; None: it has none."""
     if key is None:
-        return body, None
-    caller = cast("Caller", request.auth)
-    return body, identify_request(key, caller=caller.identity, endpoint=endpoint, body=body)
+        return None
+    caller = cast("Caller", request.auth).identity
+    return identify_request(key, caller=caller, endpoint=endpoint, sent=sent, body=body)
 
 
 def replay_headers(scheduled: Scheduled) -> dict[str, str]:
@@ -63,15 +74,14 @@ def replay_headers(scheduled: Scheduled) -> dict[str, str]:
     return {"Idempotent-Replayed": "true"} if scheduled.replayed else {}
 
 
-def wants_existing(request: HttpRequest) -> bool:
+def wants_existing(query: Mapping[str, list[str]]) -> bool:
     """Whether the caller wants an active job that prevents a new one as the answer: ``ifExists=return``.
 
     Raises:
         InvalidField: ``ifExists`` has another value.
     """
-    query = read_query(request)
     if "ifExists" not in query:
         return False
-    if first_value(query, "ifExists") != "return":
-        raise InvalidField("ifExists", "must be 'return', or be left out")
+    if query["ifExists"] != ["return"]:
+        raise InvalidField("ifExists", "must be 'return', once, or be left out")
     return True

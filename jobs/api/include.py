@@ -10,11 +10,10 @@ from rest_framework import serializers
 from ..db.connection import jobs_connection
 from ..exceptions import InvalidField
 from ..models import Job, JobEvent
-from ..services.reports.history import Attempt, public_actor, public_note, read_history
+from ..services.reports.history import OUTCOMES, RUNNING, Attempt, public_actor, public_note, read_history
 from ..services.reports.wait_reasons import Wait, WaitReason, explain_wait
 from ..services.validation import quoted
-from .parsing import first_value
-from .serializers import Milliseconds
+from .serializers import STATUSES, Milliseconds
 
 INCLUDABLE: Final = ("progress", "receipt", "events", "attempts")
 """In the order of the answer."""
@@ -84,9 +83,9 @@ class EventSerializer(serializers.Serializer[JobEvent]):
     """One event of a job."""
 
     at = Milliseconds(read_only=True)
-    what = serializers.CharField(read_only=True)
-    from_ = serializers.CharField(source="from_status", read_only=True, allow_null=True)
-    to = serializers.CharField(source="to_status", read_only=True)
+    what = serializers.ChoiceField(choices=JobEvent.What.values, read_only=True)
+    from_ = serializers.ChoiceField(choices=STATUSES, source="from_status", read_only=True, allow_null=True)
+    to = serializers.ChoiceField(choices=STATUSES, source="to_status", read_only=True)
     attempt = serializers.IntegerField(read_only=True)
     by = serializers.CharField(source="actor", read_only=True)
     note = serializers.CharField(read_only=True, allow_null=True)
@@ -107,7 +106,7 @@ class AttemptSerializer(serializers.Serializer[Attempt]):
     attempt = serializers.IntegerField(source="number", read_only=True)
     claimedAt = Milliseconds(source="claimed.at", read_only=True)
     endedAt = Milliseconds(source="ended_at", read_only=True, allow_null=True)
-    outcome = serializers.CharField(read_only=True)
+    outcome = serializers.ChoiceField(choices=[RUNNING, *OUTCOMES.values()], read_only=True)
     error = serializers.SerializerMethodField()
 
     def get_error(self, attempt: Attempt) -> str | None:
@@ -116,12 +115,12 @@ class AttemptSerializer(serializers.Serializer[Attempt]):
 
 
 def parse_include(query: Mapping[str, list[str]]) -> frozenset[str]:
-    """Return the names in ``include``, separated by commas; of several such parameters the first counts.
+    """Return the names in ``include``, which may be repeated or hold several names, separated by commas.
 
     Raises:
         InvalidField: one is not in ``INCLUDABLE``.
     """
-    names = [name for name in first_value(query, "include").split(",") if name]
+    names = [name for value in query.get("include", ()) for name in value.split(",") if name]
     for name in names:
         if name not in INCLUDABLE:
             known = ", ".join(INCLUDABLE)

@@ -28,7 +28,6 @@ class PageRequest:
 
     @property
     def offset(self) -> int:
-        """How many jobs are skipped."""
         return ((self.page or 1) - 1) * self.limit
 
 
@@ -54,8 +53,9 @@ def link_header(found: Page, *, asked: PageRequest, query: Mapping[str, list[str
     """Return the header ``Link``: ``first``, and ``prev`` and ``next`` if there is such a page; no ``prev`` by cursor.
 
     The targets are relative to the request's address, so they are right below any prefix and behind any proxy.
+    They name its last segment, which Java's ``URI.resolve`` drops where a reference is a query only.
 
-    Source: RFC 8288 §3; RFC 3986 §5.2.2 (a reference that is a query only).
+    Source: RFC 8288 §3; RFC 3986 §5.2.3.
     """
     kept: dict[str, Any] = {name: query[name][:1] for name in KEPT if name in query}
     if "limit" in kept:
@@ -72,10 +72,10 @@ def link_header(found: Page, *, asked: PageRequest, query: Mapping[str, list[str
             links["prev"] = {"page": str(asked.page - 1)}
         if found.has_more:
             links["next"] = {"page": str(asked.page + 1)}
-    return ", ".join(f'<?{urlencode({**kept, **page}, doseq=True)}>; rel="{rel}"' for rel, page in links.items())
+    return ", ".join(f'<jobs?{urlencode({**kept, **page}, doseq=True)}>; rel="{rel}"' for rel, page in links.items())
 
 
 def _cursor_after(found: Page, query: Mapping[str, list[str]]) -> str:
     sort, last = parse_sort(query), found.jobs[-1]
-    position = Position(job_id=last.pk, start_at=last.start_at if SORTS[sort].by_start else None)
+    position = Position(job_id=last.id, start_at=last.start_at if SORTS[sort].by_start else None)
     return write_cursor(position, sort=sort)

@@ -2,18 +2,21 @@
 
 import json
 import re
-from collections.abc import Mapping
-from typing import IO, Any, Final
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import IO, Any, Final, cast
 from urllib.parse import parse_qs, unquote_to_bytes
 
 from django.http import HttpRequest, UnreadablePostError
 from django.utils.http import parse_header_parameters
+from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 
 from ..exceptions import InvalidField
 from ..http import JSON
-from ..services.validation import check_text, quoted
+from ..services.validation import MOST_REPORTED, check_text, find_meant, quoted, raise_first, unknown_name
 from .errors import HttpError
+from .serializers import Milliseconds
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_BATCH_BYTES: Final = 1024 * 1024
@@ -22,7 +25,7 @@ MAX_NESTING: Final = 32
 MAX_DIGITS: Final = 309
 BEYOND_BIGINT: Final = 10**19
 
-_INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)")
+_INTEGER: Final = re.compile(r"([+-]?)([0-9]+)")
 _MARKS: Final = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 
 
@@ -35,7 +38,7 @@ def parse_integer(text: str) -> int | None:
     match = _INTEGER.fullmatch(text)
     if match is None:
         return None
-    sign, digits = match.groups()
+    sign, digits = match[1], match[2].lstrip("0") or "0"
     size = int(digits) if len(digits) <= 19 else BEYOND_BIGINT
     return -size if sign == "-" else size
 
@@ -52,6 +55,31 @@ def parse_job_id(text: str) -> int:
     return number
 
 
+def parse_instant(name: str, text: str) -> datetime:
+    """Return the instant that the parameter ``name`` tells in milliseconds since 1970-01-01 UTC.
+
+    Raises:
+        InvalidField: it is no integer, seems to be in seconds, or is no instant.
+    """
+    try:
+        return Milliseconds().to_internal_value(parse_integer(text))
+    except serializers.ValidationError as refused:
+        raise InvalidField(name, str(cast("list[Any]", refused.detail)[0])) from None
+
+
+def parse_start(query: Mapping[str, list[str]]) -> datetime | None:
+    """Return the parameter ``startAt``; None: there is none.
+
+    Raises:
+        InvalidField: it has no value or several, or as in :func:`parse_instant`.
+    """
+    if "startAt" not in query:
+        return None
+    if len(query["startAt"]) > 1:
+        raise InvalidField("startAt", "must be given once")
+    return parse_instant("startAt", query["startAt"][0])
+
+
 def read_query(request: HttpRequest) -> dict[str, list[str]]:
     """Return the query parameters, each with its values in their order.
 
@@ -60,6 +88,27 @@ def read_query(request: HttpRequest) -> dict[str, list[str]]:
     """
     raw = str(request.META.get("QUERY_STRING", "")).encode("latin-1", "replace")
     return parse_qs(raw.decode(errors="replace"), keep_blank_values=True)
+
+
+def read_parameters(
+    request: HttpRequest, known: Collection[str], *, ignore_unknown: bool = False
+) -> dict[str, list[str]]:
+    """Return the query parameters of a call that knows these.
+
+    Raises:
+        InvalidField: there is one that is not known; with ``ignore_unknown``, one that differs from a known one only
+            in case or in signs: ``created_from``, ``status[]``.
+    """
+    query = read_query(request)
+    unknown = [name for name in query if name not in known and (not ignore_unknown or find_meant(name, known))]
+    raise_first([unknown_name(name, known) for name in unknown[:MOST_REPORTED]])
+    return query
+
+
+def refuse_body(request: HttpRequest) -> None:
+    """Raise InvalidField if there is a body: this call reads none, and what it asks for would have no effect."""
+    if request.META.get("CONTENT_LENGTH") not in (None, "", "0") or request.META.get("HTTP_TRANSFER_ENCODING"):
+        raise InvalidField("body", "is not read by this call; send parameters in the query")
 
 
 def first_value(query: Mapping[str, list[str]], name: str) -> str:

@@ -1,36 +1,56 @@
 """Serializers: a job and an API key in the words of the public contract, which only this package uses."""
 
-from collections.abc import Container
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rest_framework import serializers
+from rest_framework.fields import SkipField, empty
 
-from ..actions import find_action
+from ..actions import all_actions, find_action
 from ..exceptions import InvalidField, UnknownAction
-from ..models import ApiKey, Job
-from ..services.commands.schedule import NewJob
+from ..models import SCOPES, ApiKey, Job
+from ..services.commands.schedule import NewJob, check_members
 from ..services.commands.schedule_batch import MOST_JOBS
+from ..services.search.api_pages import JobRow
 from ..services.tenants.projects import public_id_of
-from ..services.validation import quoted
+from ..services.validation import MOST_REPORTED, collected, raise_first, unknown_name
 from ..status import Status
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 
+MOST_SECONDS: Final = 10**11
+"""As milliseconds this is in March 1973, as seconds in the year 5138: what is less is a mistake, and erases at once."""
+
+STATUSES: Final = [status.value for status in Status]
+
 WIRE_NAMES: Final = {"reference_id": "referenceId", "start_at": "startAt"}
 """The public names of fields that services call otherwise."""
+
+
+def to_milliseconds(at: datetime) -> int:
+    """Return whole milliseconds since 1970-01-01 UTC."""
+    return (at - EPOCH) // MILLISECOND
 
 
 class Milliseconds(serializers.Field[datetime, int, int, datetime]):
     """An instant as whole milliseconds since 1970-01-01 UTC; fractions are dropped."""
 
     def to_representation(self, value: datetime) -> int:
-        return (value - EPOCH) // MILLISECOND
+        return to_milliseconds(value)
 
     def to_internal_value(self, data: object) -> datetime:
-        if type(data) is not int:  # neither a float nor a boolean
+        if type(data) is float and data.is_integer():  # 1e12; to JSON Schema, whole numbers are integers
+            data = int(data)
+        if type(data) is not int:  # not a boolean either
             raise serializers.ValidationError("must be an integer: milliseconds since 1970-01-01 UTC")
+        if data < 0:
+            raise serializers.ValidationError("must not be before 1970: milliseconds since 1970-01-01 UTC, 0 or more")
+        if 0 < data <= MOST_SECONDS:
+            raise serializers.ValidationError(
+                f"seems to be in seconds; in milliseconds since 1970-01-01 UTC it is {data * 1000}"
+            )
         try:
             return EPOCH + data * MILLISECOND
         except OverflowError:
@@ -58,7 +78,7 @@ class PublicAction(Text):
         name = super().to_internal_value(data)
         found = find_action(name)
         if found is None or not found.public:
-            raise UnknownAction(name)
+            raise UnknownAction(name, known=sorted(action.name for action in all_actions() if action.public))
         return name
 
 
@@ -83,7 +103,7 @@ class JobSerializer(serializers.Serializer[Job]):
 
     jobId = serializers.IntegerField(source="pk", read_only=True)
     description = serializers.CharField(read_only=True)
-    status = serializers.ChoiceField(choices=[status.value for status in Status], read_only=True)
+    status = serializers.ChoiceField(choices=STATUSES, read_only=True)
     projectId = ProjectId(source="*", read_only=True)
     action = serializers.CharField(read_only=True)
     referenceId = serializers.CharField(source="reference_id", read_only=True)
@@ -94,10 +114,20 @@ class JobSerializer(serializers.Serializer[Job]):
     errors = serializers.CharField(read_only=True, allow_null=True)  # type: ignore[assignment]
 
 
-JOB_COLUMNS: Final = (
-    "id", "description", "status", "action", "reference_id", "created_at", "updated_at", "start_at", "errors",
-)  # fmt: skip
-"""The columns that ``JobSerializer`` reads."""
+def job_members(job: Job | JobRow, *, project_id: int) -> dict[str, Any]:
+    """Return what :class:`JobSerializer`, which describes it, returns much more slowly."""
+    return {
+        "jobId": job.id,
+        "description": job.description,
+        "status": job.status,
+        "projectId": project_id,
+        "action": job.action,
+        "referenceId": job.reference_id,
+        "createdAt": to_milliseconds(job.created_at),
+        "updatedAt": None if job.updated_at is None else to_milliseconds(job.updated_at),
+        "startAt": to_milliseconds(job.start_at),
+        "errors": job.errors,
+    }
 
 
 class KeySerializer(serializers.Serializer[ApiKey]):
@@ -106,7 +136,7 @@ class KeySerializer(serializers.Serializer[ApiKey]):
     organization = serializers.CharField(source="organization.name", read_only=True)
     keyPrefix = serializers.CharField(source="prefix", read_only=True)
     name = serializers.CharField(read_only=True)
-    scopes = serializers.ListField(child=serializers.CharField(), read_only=True)
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=SCOPES), read_only=True)
     # The projectKey of the one project that it opens; null: all of the organization's.
     project = serializers.CharField(source="project.key", read_only=True, allow_null=True, default=None)
     expiresAt = Milliseconds(source="expires_at", read_only=True, allow_null=True)
@@ -130,15 +160,16 @@ def parse_new_job(body: dict[str, Any]) -> NewJob:
     """Return the job to be created.
 
     Raises:
-        InvalidField: a member, which it names, is unknown, missing or of another type.
+        InvalidField: a member, which it names, is unknown, missing or of another type; ``further`` has all other
+            errors, those of values too.
         UnknownAction: there is no such public action.
     """
-    serializer = NewJobSerializer(data=body)
-    _check_members("body", body, known=serializer.fields)
-    if not serializer.is_valid():
-        field, problems = next(iter(serializer.errors.items()))
-        raise InvalidField(field, str(problems[0]))
-    return NewJob(**serializer.validated_data)
+    problems: list[InvalidField] = []
+    values = _read_members(body, problems)
+    if problems:
+        check_members(values, problems)
+    raise_first(problems)
+    return NewJob(**values)
 
 
 def parse_new_jobs(body: dict[str, Any]) -> list[NewJob]:
@@ -147,26 +178,44 @@ def parse_new_jobs(body: dict[str, Any]) -> list[NewJob]:
     Raises:
         InvalidField, UnknownAction: as in :func:`parse_new_job`; ``place`` tells the member, ``jobs[3]``.
     """
-    _check_members("body", body, known=("jobs",))
+    problems = [unknown_name(name, ("jobs",)) for name in body if name != "jobs"]
+    members = body.get("jobs")
     if "jobs" not in body:
-        raise InvalidField("jobs", NEEDED["required"])
-    members = body["jobs"]
-    if not isinstance(members, list) or not 1 <= len(members) <= MOST_JOBS:
-        raise InvalidField("jobs", f"must be an array of 1 to {MOST_JOBS:,} jobs")
-    return [_parse_member(f"jobs[{index}]", member) for index, member in enumerate(members)]
+        problems.append(InvalidField("jobs", NEEDED["required"]))
+    elif not isinstance(members, list) or not 1 <= len(members) <= MOST_JOBS:
+        problems.append(InvalidField("jobs", f"must be an array of 1 to {MOST_JOBS:,} jobs"))
+    raise_first(problems)
+    jobs = []
+    for index, member in enumerate(cast("list[object]", members)):
+        with collected(problems):
+            jobs.append(_parse_member(f"jobs[{index}]", member))
+        if len(problems) >= MOST_REPORTED:
+            break
+    raise_first(problems)
+    return jobs
 
 
 def _parse_member(place: str, member: object) -> NewJob:
     if not isinstance(member, dict):
         raise InvalidField(place, "must be an object")
-    _check_members(place, member, known=NewJobSerializer._declared_fields)
     try:
         return parse_new_job(member)
     except InvalidField as error:
         raise error.within(place) from None
 
 
-def _check_members(whole: str, members: dict[str, Any], *, known: Container[str]) -> None:
-    for name in members:
-        if name not in known:
-            raise InvalidField(whole, f"has a member {quoted(name)} that is not known here")
+def _read_members(body: Mapping[str, Any], problems: list[InvalidField]) -> dict[str, Any]:
+    """Return the members that are right, by the names of services; add what is wrong with others to ``problems``."""
+    fields = NewJobSerializer().fields
+    unknown = [name for name in body if name not in fields]
+    problems += [unknown_name(name, fields) for name in unknown[:MOST_REPORTED]]
+    values = {}
+    for name, field in fields.items():
+        with collected(problems):
+            try:
+                values[str(field.source)] = field.run_validation(body.get(name, empty))
+            except SkipField:
+                pass
+            except serializers.ValidationError as refused:
+                raise InvalidField(name, str(cast("list[Any]", refused.detail)[0])) from None
+    return values

@@ -5,14 +5,16 @@ No path ends with a slash, and none redirects to one that does.
 
 from django.urls import path, re_path
 
-from .openapi import docs, document
+from .docs import guide, reference
+from .openapi import document
 from .views import BatchViewSet, JobViewSet, KeyViewSet, UserViewSet
 
 app_name = "jobs_api"
 
 urlpatterns = [
     path("openapi.json", document, name="openapi"),
-    path("docs", docs, name="docs"),
+    path("docs", guide, name="docs"),
+    path("docs/reference", reference, name="reference"),
     # Every route of a project has two segments or more, so a project with the key "me" is reachable.
     path("me", KeyViewSet.as_view({"get": "retrieve"}), name="me"),
     path("<str:project_key>/jobs", JobViewSet.as_view({"get": "list", "post": "create"}), name="jobs"),

@@ -1,6 +1,7 @@
 """The endpoints: each reads the request, calls a service and serializes the result."""
 
-from typing import Any, ClassVar
+from contextlib import nullcontext
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from django.http import Http404
@@ -11,28 +12,36 @@ from rest_framework.response import Response
 from .. import conf
 from ..actions import find_action
 from ..exceptions import ActiveJobExists
-from ..models import ApiKey
+from ..models import ApiKey, Job
+from ..services.at_once import AtOnce
 from ..services.commands.cancel import cancel_job
-from ..services.commands.schedule import request_job, schedule_job
+from ..services.commands.schedule import NewJob, request_job
 from ..services.commands.schedule_batch import request_jobs
-from ..services.search.api_pages import list_page
+from ..services.search.api_pages import is_search, list_page
 from ..services.search.jobs import get_job_and_time
 from .base import ApiViewSet, ProjectViewSet
 from .etags import conditional_response
-from .filters import parse_search
-from .idempotency import read_idempotent_body, replay_headers, wants_existing
+from .filters import FILTERS, parse_search
+from .idempotency import identify, read_idempotency_key, read_idempotent_body, replay_headers, wants_existing
 from .include import included_members, parse_include
 from .pagination import link_header, parse_page
 from .parsing import (
     MAX_BATCH_BYTES,
     MAX_BODY_BYTES,
     parse_job_id,
-    parse_object,
     parse_reason,
+    parse_start,
     parse_user_id,
-    read_query,
+    read_parameters,
+    refuse_body,
 )
-from .serializers import JOB_COLUMNS, KeySerializer, parse_new_job, parse_new_jobs
+from .serializers import KeySerializer, parse_new_job, parse_new_jobs
+
+LISTED_BY: Final = ("limit", "page", "cursor", "sort", *FILTERS)
+CREATED: Final = "Job-Created"
+# Of one organization in a process: each may hold one of its threads for a second or more.
+SEARCHES: Final = AtOnce(4, problem="other searches of the organization are under way")
+BATCHES: Final = AtOnce(1, problem="another batch of the organization is under way")
 
 
 class JobViewSet(ProjectViewSet):
@@ -42,33 +51,39 @@ class JobViewSet(ProjectViewSet):
 
     def list(self, request: Request, **_: str) -> Response:
         """Answer with a page of the project's jobs, by default the newest first."""
-        query = read_query(request)
+        query = read_parameters(request, LISTED_BY, ignore_unknown=True)
         search, asked = parse_search(query), parse_page(query)
-        found = list_page(
-            search, project=self.project, limit=asked.limit, offset=asked.offset, after=asked.after, columns=JOB_COLUMNS
-        )
-        jobs = self.get_serializer(found.jobs, many=True).data
-        return Response({"data": jobs}, headers={"Link": link_header(found, asked=asked, query=query)})
+        with SEARCHES.one(self.caller.organization.pk) if is_search(search, offset=asked.offset) else nullcontext():
+            found = list_page(
+                search,
+                project=self.project,
+                limit=asked.limit,
+                offset=asked.offset,
+                after=asked.after,
+            )
+        headers = {"Link": link_header(found, asked=asked, query=query)}
+        return Response({"data": self.members_of_all(found.jobs)}, headers=headers)
 
     def retrieve(self, request: Request, job_id: str, **_: str) -> HttpResponseBase:
         """Answer with one job and the members in ``include``; 304 if the caller has this answer already."""
         pk = parse_job_id(job_id)
-        include = parse_include(read_query(request))
+        include = parse_include(read_parameters(request, ("include",), ignore_unknown=True))
         job, now = get_job_and_time(pk, project=self.project)
-        members = {**self.get_serializer(job).data, **included_members(job, include, now=now)}
+        members = {**self.members_of(job), **included_members(job, include, now=now)}
         return conditional_response(job, {"data": members}, now=now, request=request)
 
     def create(self, request: Request, **_: str) -> Response:
         """Create a job; only once, if the request has an ``Idempotency-Key``."""
-        returns_existing = wants_existing(request)
+        returns_existing = wants_existing(read_parameters(request, ("ifExists",)))
         body, idempotent = read_idempotent_body(request, endpoint="job", max_bytes=MAX_BODY_BYTES)
+
+        def read() -> NewJob:
+            new_job = parse_new_job(body)
+            self.check_new_jobs(1)
+            return new_job
+
         try:
-            scheduled = request_job(
-                lambda: parse_new_job(parse_object(body)),
-                project=self.project,
-                actor=self.caller.actor,
-                request=idempotent,
-            )
+            scheduled = request_job(read, project=self.project, actor=self.caller.actor, request=idempotent)
         except ActiveJobExists as error:
             if not returns_existing:
                 raise
@@ -80,7 +95,7 @@ class JobViewSet(ProjectViewSet):
     def destroy(self, request: Request, job_id: str, **_: str) -> Response:
         """Cancel a job that waits or runs, with an optional ``reason``."""
         pk = parse_job_id(job_id)
-        reason = parse_reason(read_query(request))
+        reason = parse_reason(read_parameters(request, ("reason",), ignore_unknown=True))
         job = cancel_job(pk, project=self.project, actor=self.caller.actor, reason=reason)
         return self.present(job)
 
@@ -92,14 +107,17 @@ class BatchViewSet(ProjectViewSet):
 
     def create(self, request: Request, **_: str) -> Response:
         """Create many jobs, all or none; only once, if the request has an ``Idempotency-Key``."""
+        read_parameters(request, ())
         body, idempotent = read_idempotent_body(request, endpoint="batch", max_bytes=MAX_BATCH_BYTES)
-        scheduled = request_jobs(
-            lambda: parse_new_jobs(parse_object(body)),
-            project=self.project,
-            actor=self.caller.actor,
-            request=idempotent,
-        )
-        presented = self.get_serializer(scheduled.jobs, many=True).data
+
+        def read() -> list[NewJob]:
+            new_jobs = parse_new_jobs(body)
+            self.check_new_jobs(len(new_jobs))
+            return new_jobs
+
+        with BATCHES.one(self.caller.organization.pk):
+            scheduled = request_jobs(read, project=self.project, actor=self.caller.actor, request=idempotent)
+        presented = self.members_of_all(scheduled.jobs)
         return Response({"data": presented}, status=201, headers=replay_headers(scheduled))
 
 
@@ -116,17 +134,31 @@ class UserViewSet(ProjectViewSet):
         super().initial(request, *args, **kwargs)
 
     def destroy(self, request: Request, user_id: str, **_: str) -> Response:
-        """Create the job that erases a user."""
+        """Create the job that erases a user; ``Job-Created`` tells whether it is new."""
         reference_id = parse_user_id(user_id, request=request)
-        returns_existing = wants_existing(request)
-        action = conf.current().user_erase_action
+        refuse_body(request)
+        query = read_parameters(request, ("ifExists", "startAt"))
+        returns_existing, start_at = wants_existing(query), parse_start(query)
+        new_job = NewJob(action=conf.current().user_erase_action, reference_id=reference_id, start_at=start_at)
+        asked = {"referenceId": reference_id, "startAt": query.get("startAt")}
+        idempotent = identify(request, read_idempotency_key(request), endpoint="user", sent=asked)
+
+        def read() -> NewJob:
+            self.check_new_jobs(1)
+            return new_job
+
         try:
-            job = schedule_job(action, project=self.project, reference_id=reference_id, actor=self.caller.actor)
+            scheduled = request_job(read, project=self.project, actor=self.caller.actor, request=idempotent)
         except ActiveJobExists as error:
             if not returns_existing:
                 raise
-            return self.present(error.job)
-        return self.present(job)
+            return self._present(error.job, user_id, {CREATED: "false"})
+        (job,) = scheduled.jobs
+        return self._present(job, user_id, {CREATED: "true", **replay_headers(scheduled)})
+
+    def _present(self, job: Job, user_id: str, headers: dict[str, str]) -> Response:
+        address = f"{self.request.path.removesuffix(f'users/{user_id}')}jobs/{job.pk}"
+        return self.present(job, headers={"Location": quote(address), **headers})
 
 
 class KeyViewSet(ApiViewSet):
