@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from django.contrib import admin, messages
@@ -15,12 +16,9 @@ from ..exceptions import InvalidField
 from ..models import Organization
 from ..services.tenants.projects import disable_organization, enable_organization, get_project_model
 from .base import display, job_summary
-from .base.buttons import ButtonsMixin
-from .projects import Deleted, field_label, protected
+from .base.display import CREATED, CREATED_BRIEFLY, NAME
+from .projects import Deleted, EditedRowsMixin, protected
 
-NAME: Final = display.column(display.text, "name", _("name"))
-CREATED: Final = display.column(display.moment, "created_at", _("created"))
-CREATED_BRIEFLY: Final = display.column(display.brief_moment, "created_at", _("created"))
 DISABLED_BRIEFLY: Final = display.column(display.brief_moment, "disabled_at", _("disabled since"))
 DISABLED: Final = display.column(display.moment, "disabled_at", _("disabled since"))
 
@@ -29,44 +27,44 @@ DISABLED: Final = display.column(display.moment, "disabled_at", _("disabled sinc
 class _Switch:
     """Disabling or enabling: the service, which finds the organization by its name, and the messages."""
 
+    is_needed: Callable[[Organization], bool]
     service: Callable[[str], Any]
     already: Any
     logged: Any
     done: Any
 
 
-DISABLE: Final = _Switch(
-    service=disable_organization,
-    already=_("The organization was disabled before."),
-    logged=_("Disabled."),
-    done=_("Disabled: its API keys are refused from now on, and no job of its projects is started."),
-)
-ENABLE: Final = _Switch(
-    service=enable_organization,
-    already=_("The organization was not disabled."),
-    logged=_("Enabled."),
-    done=_("Enabled: its API keys work again, and its jobs go on."),
-)
+# By the name in the URL.
+SWITCHES: Final = {
+    "disable": _Switch(
+        is_needed=lambda organization: organization.disabled_at is None,
+        service=disable_organization,
+        already=_("The organization was disabled before."),
+        logged=_("Disabled."),
+        done=_("Disabled: its API keys are refused from now on, and no job of its projects is started."),
+    ),
+    "enable": _Switch(
+        is_needed=lambda organization: organization.disabled_at is not None,
+        service=enable_organization,
+        already=_("The organization was not disabled."),
+        logged=_("Enabled."),
+        done=_("Enabled: its API keys work again, and its jobs go on."),
+    ),
+}
 
 
-class OrganizationAdminMixin(ButtonsMixin):
+class OrganizationAdminMixin(EditedRowsMixin):
     """The pages of organizations; mix it with the ``ModelAdmin`` of your theme."""
 
     list_display = (NAME, CREATED_BRIEFLY, DISABLED_BRIEFLY)
-    list_per_page = 50
-    list_max_show_all = 50
     search_fields = ("name",)
     search_help_text = _("Finds organizations by a part of their name.")
-    actions = None  # nothing is deleted from the list
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return ["name", CREATED, DISABLED] if obj else ["name"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [CREATED, DISABLED] if obj else []
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        return super().formfield_for_dbfield(db_field, request, **{**field_label(db_field), **kwargs})
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Deleted:
         """Check for one project of each before Django collects all that would be deleted."""
@@ -79,7 +77,7 @@ class OrganizationAdminMixin(ButtonsMixin):
         return self.has_permission_to("disable", request)
 
     def button_urls(self) -> list[URLPattern]:
-        ours = [self.button_url("disable", self.disable_view), self.button_url("enable", self.enable_view)]
+        ours = (self.button_url(verb, partial(self._switch, verb)) for verb in SWITCHES)
         return [*super().button_urls(), *ours]
 
     def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
@@ -92,21 +90,13 @@ class OrganizationAdminMixin(ButtonsMixin):
                 context[f"{verb}_url"] = self.url_of(verb, quote(row.pk))
         return context
 
-    def disable_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Disable an organization, and show its page again."""
+    def _switch(self, verb: str, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Disable or enable an organization, and show its page again."""
+        switch = SWITCHES[verb]
         organization = self.get_row(request, object_id, may=self.has_disable_permission(request))
-        return self._switch(request, organization, DISABLE, is_needed=organization.disabled_at is None)
-
-    def enable_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Enable an organization, and show its page again."""
-        organization = self.get_row(request, object_id, may=self.has_disable_permission(request))
-        return self._switch(request, organization, ENABLE, is_needed=organization.disabled_at is not None)
-
-    def _switch(
-        self, request: HttpRequest, organization: Organization, switch: _Switch, *, is_needed: bool
-    ) -> HttpResponse:
         if request.method != "POST":
             return self.to_page_of(organization)
+        is_needed = switch.is_needed(organization)
         try:
             if is_needed:
                 switch.service(organization.name)

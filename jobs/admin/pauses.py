@@ -155,7 +155,6 @@ class PauseAdminMixin(ServiceFormMixin, ReadOnlyMixin):
             self._resume(request, pause)
 
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Lift one pause, and show the list."""
         pause = self.get_row(request, object_id, may=self.has_resume_permission(request))
         if request.method != "POST":
             return self.to_page_of(pause)

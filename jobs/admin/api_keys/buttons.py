@@ -6,12 +6,14 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
+from ...db.connection import jobs_connection
 from ...exceptions import ApiKeyNotFound, InvalidField
 from ...models import ApiKey
 from ...services.tenants.api_keys import find_replacement, revoke_api_key, rotate_api_key
@@ -38,7 +40,6 @@ class KeyButtonsMixin(ReadOnlyMixin):
         return [*super().button_urls(), *ours]
 
     def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """Add the buttons that this user may use."""
         buttons = super().form_context(request, row)
         if row is None:
             return buttons
@@ -50,7 +51,11 @@ class KeyButtonsMixin(ReadOnlyMixin):
         return buttons
 
     def show_secret(self, request: HttpRequest, key: ApiKey, secret: str, *, old: Any = None) -> HttpResponse:
-        """Show the secret in this response: a redirect could not carry it without storing it."""
+        """Show the secret in this response: a redirect could not carry it without storing it.
+
+        It is rendered here, in the transaction that stores the key: an error of a template, which a
+        theme may have, leaves no key behind whose secret nobody has seen.
+        """
         response = self.page(
             request,
             "admin/jobs/apikey/created.html",
@@ -61,7 +66,7 @@ class KeyButtonsMixin(ReadOnlyMixin):
             old_ends=None if old is None or old.is_expired else display.moment(old.expires_at),
         )
         response["Cache-Control"] = "no-store"
-        return response
+        return response.render()
 
     def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Replace one key, and show the secret of the new one."""
@@ -73,13 +78,16 @@ class KeyButtonsMixin(ReadOnlyMixin):
         if not form.is_valid():
             self.message_user(request, " ".join(map(str, form.errors["overlap_hours"])), messages.ERROR)
             return self.to_page_of(key)
-        overlap = timedelta(hours=form.cleaned_data["overlap_hours"])
         try:
-            made = rotate_api_key(key.prefix, overlap=overlap, created_by=request.user)
+            with transaction.atomic(using=jobs_connection().alias):
+                return self._replace(request, key, timedelta(hours=form.cleaned_data["overlap_hours"]))
         except (InvalidField, ApiKeyNotFound):
             words = translated("The key %(key)s was not replaced: it no longer works, or was replaced before.")
             self.message_user(request, words % {"key": key}, messages.WARNING)
             return self.to_page_of(key)
+
+    def _replace(self, request: HttpRequest, key: ApiKey, overlap: timedelta) -> HttpResponse:
+        made = rotate_api_key(key.prefix, overlap=overlap, created_by=request.user)
         self.log_change(request, key, translated("Replaced by %(key)s.") % {"key": made.key})
         self.log_addition(request, made.key, translated("Made to replace %(key)s.") % {"key": key})
         return self.show_secret(request, made.key, made.secret, old=self.get_queryset(request).get(pk=key.pk))
@@ -96,7 +104,6 @@ class KeyButtonsMixin(ReadOnlyMixin):
         return self.page(request, "admin/jobs/apikey/revoke_selected.html", title=title, keys=keys)
 
     def revoke_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Revoke one key, and show its page again."""
         key = self.get_row(request, object_id, may=self.has_revoke_permission(request))
         if request.method == "POST":
             self._revoke(request, key)

@@ -4,28 +4,24 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten, quote
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from ...models import ApiKey
-from ...services.tenants.api_keys import create_api_key, find_replacement
+from ...services.tenants.api_keys import IS_EXPIRED, create_api_key, find_replacement
 from ..base import display
+from ..base.display import CREATED, CREATED_BRIEFLY, NAME, ORGANIZATION
 from ..base.forms import ServiceFormMixin
 from .buttons import KeyButtonsMixin
 from .forms import NewKeyForm
 
-CREATED_BRIEFLY: Final = display.column(display.brief_moment, "created_at", _("created"))
 EXPIRES_BRIEFLY: Final = display.column(display.brief_moment, "expires_at", _("expires"))
 LAST_USED_BRIEFLY: Final = display.column(display.brief_moment, "last_used_at", _("last used"))
-ORGANIZATION: Final = display.column(display.named, "organization", _("organization"))
 PROJECT: Final = display.column(display.named, "project", _("project"))
 CREATED_BY: Final = display.column(display.named, "created_by", _("created by"))
 PREFIX: Final = display.column(str, "prefix", _("first characters"))
-NAME: Final = display.column(display.text, "name", _("name"))
-CREATED: Final = display.column(display.moment, "created_at", _("created"))
 EXPIRES: Final = display.column(display.moment, "expires_at", _("expires"))
 LAST_USED: Final = display.column(display.moment, "last_used_at", _("last used"))
 REVOKED: Final = display.column(display.moment, "revoked_at", _("revoked"))
@@ -65,8 +61,7 @@ class ApiKeyAdminMixin(ServiceFormMixin, KeyButtonsMixin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Add ``is_expired``, by the database's clock."""
-        is_expired = Q(expires_at__isnull=False, expires_at__lte=Now())
-        keys: QuerySet[Any] = super().get_queryset(request).annotate(is_expired=is_expired)
+        keys: QuerySet[Any] = super().get_queryset(request).annotate(is_expired=IS_EXPIRED)
         return keys
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

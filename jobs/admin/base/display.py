@@ -3,13 +3,14 @@
 Such texts are escaped, and ``<bdi>`` keeps their direction of writing from the page around them.
 """
 
+import unicodedata
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
 from django.utils import formats, timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 NONE: Final = "–"
+# Categories of Unicode: controls and formats, which turn the direction too, what has no meaning, and spaces.
+UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"})
+# Letters and marks that are drawn as nothing.
+UNSEEN_LETTERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 STATUS_WORDS: Final = {
     Status.SCHEDULED: _("scheduled"),
@@ -89,9 +94,30 @@ def text(value: str) -> SafeString:
     return format_html('<bdi class="jobs-text">{}</bdi>', value)
 
 
+def visible(value: str) -> SafeString:
+    """Return a text that can be told from any other: characters that cannot be seen are shown by number."""
+    return format_html_join("", "{}", ((_visible(value, at),) for at in range(len(value))))
+
+
+def _visible(value: str, at: int) -> str:
+    character = value[at]
+    is_plain_space = character == " " and 0 < at < len(value) - 1
+    is_seen = unicodedata.category(character) not in UNSEEN and character not in UNSEEN_LETTERS
+    if is_plain_space or is_seen:
+        return character
+    return format_html('<code class="jobs-unseen">{}</code>', f"U+{ord(character):04X}")
+
+
 def named(row: object) -> SafeString:
     """Return the name of another row."""
     return text(str(row))
+
+
+# Columns of several models.
+NAME: Final = column(text, "name", _("name"))
+ORGANIZATION: Final = column(named, "organization", _("organization"))
+CREATED: Final = column(moment, "created_at", _("created"))
+CREATED_BRIEFLY: Final = column(brief_moment, "created_at", _("created"))
 
 
 def whole(value: int) -> str:

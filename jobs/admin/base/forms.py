@@ -48,7 +48,6 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]  # takes none at r
         raise NotImplementedError  # each form has its own service; Django's metaclass takes no ABC
 
     def clean(self) -> dict[str, Any]:
-        """Call the service, unless the form itself has an error."""
         if not self.errors:
             try:
                 self.created = self.call_service()
@@ -77,7 +76,7 @@ def form_of(form: type[ServiceForm], actor: Actor, **attributes: Any) -> type[Se
 
 
 def action_choices() -> list[tuple[str, str]]:
-    """Return the registered actions, as a form offers them."""
+    """Return the registered actions, also those that are not public, as a form offers them."""
     return [("", "---------"), *((action.name, action.name) for action in all_actions())]
 
 
@@ -90,7 +89,6 @@ class ServiceFormMixin(ButtonsMixin):
         return super().form_context(request, row) | only_save
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        """Return the row that the service created."""
         return form.created
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from ...actors import Actor
 from ...http import request_id_of
 from ...services.search.staff_filter import parse_id
-from .buttons import ButtonsMixin
+from .buttons import OwnFiltersMixin
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -33,7 +33,7 @@ def selects_all(request: HttpRequest) -> bool:
     return bool(forms.BooleanField(required=False).to_python(request.POST.get("select_across")))
 
 
-class ReadOnlyMixin(ButtonsMixin):
+class ReadOnlyMixin(OwnFiltersMixin):
     """A list and a page without editing; each action and button has a permission of its own."""
 
     list_per_page = 50
@@ -47,10 +47,6 @@ class ReadOnlyMixin(ButtonsMixin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Allow only the list's own filters in a URL: any other column would be an unbounded search."""
-        return lookup in {getattr(choice, "parameter_name", None) for choice in self.list_filter}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list or run an action; refuse a POST of a user who has no action."""

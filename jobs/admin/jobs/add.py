@@ -7,7 +7,6 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.widgets import AdminSplitDateTime, AdminTextareaWidget
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
@@ -23,7 +22,6 @@ class ParametersField(forms.CharField):
     """JSON, shown again as it was typed."""
 
     def to_python(self, value: Any) -> Any:
-        """Return the value; None for an empty text."""
         text = super().to_python(value)
         try:
             return json.loads(text) if text else None
@@ -43,7 +41,7 @@ class StartWidget(AdminSplitDateTime):
 class NewJobForm(ServiceForm):
     """A new job."""
 
-    action = forms.ChoiceField(label=_("Action"))
+    action = forms.ChoiceField(label=_("Action"), choices=action_choices)
     reference_id = forms.CharField(
         label=_("Reference"),
         help_text=_("Exactly whom or what the job is about; for an erasure, the id of the user."),
@@ -78,21 +76,13 @@ class NewJobForm(ServiceForm):
     # Set by `AddJobMixin`: returns the URL of a job's page.
     page_of: ClassVar[Any]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer all registered actions, also those that are not public."""
-        super().__init__(*args, **kwargs)
-        self.fields["action"].choices = action_choices()  # type: ignore[attr-defined]  # a ChoiceField
-
     def call_service(self) -> Job:
         given = self.cleaned_data
-        start_at = given["start_at"]
-        if start_at is not None and timezone.is_naive(start_at):  # the host has ``USE_TZ = False``
-            start_at = timezone.make_aware(start_at)
         return schedule_job(
             given["action"],
             project=given["project"],
             reference_id=given["reference_id"],
-            start_at=start_at,
+            start_at=given["start_at"],
             description=given["description"] or None,
             parameters=given["parameters"],
             actor=self.actor,

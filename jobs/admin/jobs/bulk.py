@@ -22,7 +22,7 @@ from django.utils.translation import ngettext_lazy
 
 from ...db import clock
 from ...db.connection import jobs_connection
-from ...exceptions import InvalidField, JobsError
+from ...exceptions import InvalidField, JobsError, TooSlow
 from ...models import Job
 from ...services.commands import bulk_change
 from ...services.commands.bulk_change import BulkChange, Change
@@ -30,7 +30,7 @@ from ...services.reports.wait_reasons import WaitReason, explain_wait
 from ...services.search.staff_filter import JobFilter
 from ...status import Status
 from ..base import display
-from ..base.masking import masked, may_see_references
+from ..base.masking import hides_reference, masked
 from ..base.read_only import actor_of, selected_ids, selects_all
 from .columns import JobListMixin, waits
 from .interventions import INTERVENTIONS, InterventionsMixin, ReasonForm, why_not
@@ -170,7 +170,11 @@ class BulkChangeMixin(JobListMixin, InterventionsMixin):
         """Show what would be done, to how many jobs, and some of them."""
         texts, is_all, is_none = TEXTS[change], "ids" not in asked, False
         if is_all:
-            preview = bulk_change.preview_change(change, JobFilter.from_json(asked["filter"]))
+            try:
+                preview = bulk_change.preview_change(change, JobFilter.from_json(asked["filter"]))
+            except TooSlow as error:
+                self.message_user(request, str(error), messages.ERROR)
+                return HttpResponseRedirect(self._list_url(asked))
             count, samples = display.bounded_count(preview.count, at_least=preview.at_least), preview.samples
             is_none = preview.count == 0
         else:
@@ -194,12 +198,10 @@ class BulkChangeMixin(JobListMixin, InterventionsMixin):
         )
 
     def _list_url(self, asked: dict[str, Any]) -> str:
-        """Return the list with the filters that it had."""
         return f"{self.url_of('changelist')}?{asked['back']}"
 
     def _samples(self, request: HttpRequest, ids: Sequence[int]) -> list[dict[str, Any]]:
         rows = Job.objects.defer("parameters", "receipt").select_related("project").in_bulk(ids)
-        may_see = may_see_references(request.user)
         return [
             {
                 "id": job.pk,
@@ -207,7 +209,9 @@ class BulkChangeMixin(JobListMixin, InterventionsMixin):
                 "status": display.status(job.status),
                 "project": job.project,
                 "action": job.action,
-                "reference": job.reference_id if may_see else masked(job.reference_id),
+                "reference": display.visible(
+                    masked(job.reference_id) if hides_reference(request.user, job) else job.reference_id
+                ),
             }
             for job in (rows[job_id] for job_id in ids if job_id in rows)
         ]

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as translated
 
 from ...db import clock
 from ...db.connection import jobs_connection
+from ...exceptions import TooSlow
 from ...models import Job
 from ...services.commands.bulk_change import can_have_staff_project
 from ...services.reports.wait_reasons import explain_waits
@@ -21,7 +22,7 @@ from ...services.search.planner import index_scans_only
 from ...services.search.staff_filter import JobFilter, parse_id
 from ...services.search.staff_search import SearchResult, search_jobs
 from ..base import display
-from ..base.masking import masked, may_see_references
+from ..base.masking import hides_reference, masked, may_see_references
 from .filters import JobListFilter
 
 MOST_ROWS: Final = 10_000
@@ -44,7 +45,6 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # takes none at ru
 
     @cached_property
     def count(self) -> int:
-        """How many rows the pages have."""
         return min(len(self.ids), MOST_ROWS)
 
     @property
@@ -73,6 +73,7 @@ class JobChangeList(ChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Search once, by all filters and the search term together."""
         self.now = clock.read(jobs_connection())
+        self.may_see_references = may_see_references(request.user)
         specs, self.has_filters, unknown, _, self.has_active_filters = self.get_filters(request)
         if unknown:
             raise IncorrectLookupParameters
@@ -94,11 +95,10 @@ class JobChangeList(ChangeList):
 
     @cached_property
     def wanted(self) -> JobFilter:
-        """What the filters and the search term ask for."""
         return self._wanted_without(None)
 
     def _wanted_without(self, left_out: JobListFilter | None) -> JobFilter:
-        fields: dict[str, Any] = {"search": self.query} if self.query else {}
+        fields: dict[str, Any] = searched(self.query, may_see_references=self.may_see_references)
         for spec in self.filter_specs:
             if spec is not left_out and isinstance(spec, JobListFilter):
                 fields |= spec.chosen_fields(self.now)
@@ -106,7 +106,7 @@ class JobChangeList(ChangeList):
 
     @cached_property
     def counts(self) -> dict[tuple[str, Any], str]:
-        """How many jobs each choice of each filter would show, as texts; see ``CountedList``."""
+        """How many jobs each choice of each filter would show, as texts; none if it takes too long to count them."""
         groups = {
             spec.parameter_name: (
                 self._wanted_without(spec),
@@ -115,10 +115,11 @@ class JobChangeList(ChangeList):
             for spec in self.filter_specs
             if isinstance(spec, JobListFilter) and spec.has_counts
         }
-        return {
-            key: display.bounded_count(facet.count, at_least=facet.at_least)
-            for key, facet in count_choices(groups).items()
-        }
+        try:
+            facets = count_choices(groups)
+        except TooSlow:
+            return {}
+        return {key: display.bounded_count(facet.count, at_least=facet.at_least) for key, facet in facets.items()}
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Order by id only: other columns have no index."""
@@ -133,10 +134,10 @@ class JobChangeList(ChangeList):
         rows = self.root_queryset.defer(*UNLISTED_COLUMNS).select_related("project").in_bulk(ids)
         self.result_list = [rows[job_id] for job_id in ids if job_id in rows]
         waits = explain_waits(self.result_list, now=self.now)
-        may_see = may_see_references(request.user)
         for job in self.result_list:
             job.read_at, job.wait = self.now, waits.get(job.pk)
-            job.visible_reference = job.reference_id if may_see else masked(job.reference_id)
+            is_hidden = hides_reference(request.user, job)
+            job.visible_reference = masked(job.reference_id) if is_hidden else job.reference_id
         # The search box shows this number after a search; a bounded one would be wrong.
         if not self.query or self.has_more or self.result.window is not None:
             self.full_result_count = self.result_count
@@ -189,6 +190,15 @@ class JobChangeList(ChangeList):
         return {"size": display.whole(window.size), "since": display.moment(window.since), "older": older}
 
 
-def search(jobs: QuerySet[Job], term: str) -> QuerySet[Job]:
-    """Return the jobs of ``jobs`` with this id or exactly this reference, for autocompletion."""
-    return jobs.filter(pk__in=search_jobs(JobFilter(search=term)).jobs.values("pk")[:MOST_ROWS])
+def searched(term: str, *, may_see_references: bool) -> dict[str, Any]:
+    """Return the fields of a filter that search for a term: an id or, for those who may see it, a whole reference."""
+    if may_see_references or not term:
+        return {"search": term} if term else {}
+    job_id = parse_id(term)
+    return {"nothing": True} if job_id is None else {"search": str(job_id), "search_by_id": True}
+
+
+def search(jobs: QuerySet[Job], term: str, *, may_see_references: bool) -> QuerySet[Job]:
+    """Return the jobs of ``jobs`` that a term searches for, for autocompletion."""
+    wanted = JobFilter(**searched(term, may_see_references=may_see_references))
+    return jobs.filter(pk__in=search_jobs(wanted).jobs.values("pk")[:MOST_ROWS])

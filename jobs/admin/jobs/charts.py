@@ -107,9 +107,8 @@ def shares(frame: Frame, series: list[Series]) -> Chart:
     """Draw shares, from 0 to 1, as lines; the scale ends at a round percentage."""
     most = max((value for each in series for value in _numbers(each.values)), default=0)
     top = min(100, _round_up(100 * most))
-    shapes = _lines(series, lambda share: 100 * share / top)
     heights = [percent(height) for height in (top, top // 2, 0)]
-    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, form="line", is_empty=_is_empty(series))
+    return _lines(frame, series, heights, lambda share: 100 * share / top)
 
 
 def durations(frame: Frame, series: list[Series]) -> Chart:
@@ -120,23 +119,23 @@ def durations(frame: Frame, series: list[Series]) -> Chart:
     apart = 1 if high - low < MOST_LABELS else 2
     if (high - low) % apart:
         low, high = (low - 1, high) if low else (low, high + 1)
-    shapes = _lines(series, lambda value: (_rung(value) - low) / (high - low))
     heights = [duration(RUNGS[rung]) for rung in range(high, low - 1, -apart)]
-    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, form="line", is_empty=_is_empty(series))
+    return _lines(frame, series, heights, lambda value: (_rung(value) - low) / (high - low))
 
 
-def _lines(series: list[Series], height: Callable[[Any], float]) -> list[dict[str, str]]:
+def _lines(frame: Frame, series: list[Series], heights: list[str], height_of: Callable[[Any], float]) -> Chart:
     """Join the values of each series; a missing value interrupts the line, and a single value is a dot."""
     shapes = []
     for each in series:
         path, is_cut = "", True
         for place, value in enumerate(each.values):
             if value is not None:
-                x, y = place * WIDTH + WIDTH // 2, _y(height(value))
+                x, y = place * WIDTH + WIDTH // 2, _y(height_of(value))
                 path += f"M{x} {y}h0" if is_cut else f"L{x} {y}"
             is_cut = value is None
         shapes.append({"kind": each.kind, "path": path})
-    return shapes
+    is_empty = not any(shape["path"] for shape in shapes)
+    return Chart(frame=frame, series=series, shapes=shapes, heights=heights, form="line", is_empty=is_empty)
 
 
 def _rung(value: Any) -> float:
@@ -158,10 +157,6 @@ def _round_up(value: float) -> int:
 
 def _numbers(values: Sequence[Value]) -> list[float]:
     return [value for value in values if isinstance(value, int | float)]
-
-
-def _is_empty(series: list[Series]) -> bool:
-    return all(value is None for each in series for value in each.values)
 
 
 def _y(share: float) -> float:

@@ -3,17 +3,19 @@
 from datetime import datetime
 from typing import Any, Final
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
 
+from ...exceptions import TooSlow
 from ...models import Job
 from ...services.reports.wait_reasons import Wait, WaitReason
 from ..base import display
+from ..base.masking import may_see_references
 from ..base.read_only import ReadOnlyMixin
 from .change_list import UNLISTED_COLUMNS, BoundedPaginator, JobChangeList, search
 from .filters import JOB_FILTERS, LATE_AFTER
@@ -41,7 +43,7 @@ def start(job: Any) -> SafeString:
 @admin.display(description=_("reference"))
 def reference(job: Any) -> str:
     """Return the reference as this user may see it."""
-    return display.text(job.visible_reference) if job.visible_reference else display.NONE
+    return display.text(display.visible(job.visible_reference)) if job.visible_reference else display.NONE
 
 
 @admin.display(description=_("progress"))
@@ -85,7 +87,9 @@ class JobListMixin(ReadOnlyMixin):
     list_filter = JOB_FILTERS
     ordering = ("-id",)
     search_fields = ("id", "reference_id")  # both matched exactly
-    search_help_text = _("Finds a job by its id, and jobs by their whole reference, exactly as it was sent.")
+    search_help_text = _(
+        "Finds a job by its id and, if you may see references, jobs by their whole reference, exactly as it was sent."
+    )
     show_full_result_count = False
     show_facets = admin.ShowFacets.ALLOW
     paginator = BoundedPaginator
@@ -98,11 +102,18 @@ class JobListMixin(ReadOnlyMixin):
     ) -> tuple[QuerySet[Any], bool]:
         """Search by id and exact reference for autocompletion; the list does its own search."""
         rows = queryset.defer(*UNLISTED_COLUMNS)
-        return (search(rows, search_term) if search_term else rows), False
+        may_see = may_see_references(request.user)
+        return (search(rows, search_term, may_see_references=may_see) if search_term else rows), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Show the list with the CSS and JavaScript of its filters' widgets."""
-        response = super().changelist_view(request, extra_context)
+        """Show the list with the CSS and JavaScript of its filters' widgets; without filters, if these are too slow."""
+        try:
+            response = super().changelist_view(request, extra_context)
+        except TooSlow as error:
+            if not request.GET:
+                raise
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.path)
         context = getattr(response, "context_data", None) or {}
         for spec in getattr(context.get("cl"), "filter_specs", ()):
             if hasattr(spec, "form"):

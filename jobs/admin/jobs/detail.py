@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from ...db.clock import NOW
 from ...models import Job
 from ...services.search.staff_filter import parse_id
-from ..base import display
-from ..base.masking import masked, may_see_references, without_reference
+from ..base import display, masking
+from ..base.display import CREATED
 from . import state_sentence
 from .interventions import InterventionsMixin
 from .timeline import Hide, Timeline, timeline_of
@@ -24,7 +24,6 @@ OTHER_JOBS_SHOWN: Final = 10
 COUNTS: Final = ("found", "done", "left")
 PARAMETERS_CHARACTERS: Final = 6_000
 
-CREATED: Final = display.column(display.moment, "created_at", _("created"))
 START: Final = display.column(display.moment, "start_at", _("start"))
 STARTED: Final = display.column(display.moment, "started_at", _("first claimed"))
 BEGUN: Final = display.column(display.moment, "begun_at", _("attempt begun"))
@@ -77,12 +76,12 @@ class JobPageMixin(InterventionsMixin):
         return context if row is None else context | {"page": self._page_of(request, row)}
 
     def _page_of(self, request: HttpRequest, job: Any) -> dict[str, Any]:
-        sees_references = may_see_references(request.user)
+        is_masked = masking.hides_reference(request.user, job)
         with_detail = request.user.has_perm(f"{self.opts.app_label}.view_job_detail")
         reference = job.reference_id
 
-        def hide(text: str) -> str:
-            return text if sees_references else without_reference(text, reference)
+        def hide(text: str, by: str = "") -> str:
+            return masking.reason_without_reference(text, by, reference) if is_masked else text
 
         timeline = timeline_of(job, with_detail=with_detail, hide=hide)
         retried_by = [self._link(pk) for pk in Job.objects.filter(retry_of=job.pk).values_list("pk", flat=True)]
@@ -95,12 +94,12 @@ class JobPageMixin(InterventionsMixin):
             "project": job.project,
             "organization": job.project.organization,
             "action": job.action,
-            "reference": reference if sees_references else masked(reference),
-            "is_masked": not sees_references,
-            "description": hide(job.description),
+            "reference": display.visible(masking.masked(reference) if is_masked else reference),
+            "is_masked": is_masked,
+            "description": masking.description_without_reference(job) if is_masked else job.description,
             "errors": hide(job.errors or ""),
-            "parameters": _parameters(job) if sees_references else "",
-            "has_parameters": job.parameters is not None,
+            "parameters": "" if job.parameters is None or is_masked else _parameters(job),
+            "withheld_parameters": masking.WITHHELD if is_masked and job.parameters is not None else "",
             "retry_of": job.retry_of_id and self._link(job.retry_of_id),
             "retried_by": retried_by,
             "others": self._other_jobs(job),

@@ -19,6 +19,7 @@ from ...models import Job
 from ...services.reports.health import Bounds
 from ...services.search.staff_filter import parse_id, project_key
 from ...services.tenants.projects import get_project_model
+from ..base.buttons import RowField
 from ..base.display import STATUS_WORDS
 
 LATE_AFTER: Final = timedelta(seconds=Bounds.max_overdue)
@@ -57,7 +58,6 @@ class JobListFilter(admin.SimpleListFilter):
         raise NotImplementedError  # each filter has its own
 
     def chosen_fields(self, now: datetime) -> Fields:
-        """Return the fields that the present choice sets."""
         value = self.value()
         return {} if value is None else self.fields_of(value, now)
 
@@ -198,13 +198,14 @@ class ProjectFilter(JobListFilter):
         can_search = projects is not None and projects.get_search_fields(self.request)
         form = forms.Form({self.parameter_name: self.value()}, auto_id="jobs-filter-%s")
         if can_search and projects.has_view_permission(self.request):
-            form.fields[self.parameter_name] = forms.ModelChoiceField(
+            form.fields[self.parameter_name] = RowField(
                 get_project_model()._default_manager.all(),
                 label=_("Project"),
                 widget=AutocompleteSelect(Job._meta.get_field("project"), site),
             )
         else:
             form.fields[self.parameter_name] = forms.CharField(label=_("Id of the project"))
+        form.fields[self.parameter_name].widget.attrs["form"] = "jobs-project-filter"
         return form
 
     def choices(self, changelist: Any) -> Any:

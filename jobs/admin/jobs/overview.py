@@ -117,7 +117,6 @@ def _now(overview: Overview) -> dict[str, Any]:
 
 
 def _sentence(problem: HealthProblem, health: Health) -> str:
-    """Return a problem in one sentence."""
     bounds, overdue = Bounds(), health.oldest_overdue
     if problem is HealthProblem.OVERDUE and overdue is not None:
         words = translated(
@@ -132,6 +131,9 @@ def _sentence(problem: HealthProblem, health: Health) -> str:
         else:
             words = ngettext("Only %(alive)s worker is alive.", "Only %(alive)s workers are alive.", alive)
         return words % {"alive": alive, "time": _seconds(bounds.max_beat_age)}
+    if problem is HealthProblem.IDLE:
+        words = translated("Jobs are due and workers are alive, but for %(time)s no job has ended or advanced.")
+        return words % {"time": _seconds(health.idle_seconds)}
     if problem is HealthProblem.DISPATCHERS:
         return translated("No dispatcher is alive, so no job is dispatched to its engine.")
     if problem is HealthProblem.UNRESCUED:
@@ -165,7 +167,6 @@ def _then(overview: Overview) -> dict[str, Any]:
 
 
 def _line(period: Period) -> dict[str, str]:
-    """Return the figures of a period as texts."""
     counts, share = period.counts, period.failure_share
     return {
         "ended": display.whole(counts.ended),

@@ -14,8 +14,8 @@ from ..base import display
 from ..base.actors import in_words, names_of
 
 What = JobEvent.What
-Hide = Callable[[str], str]
-"""Masks the job's reference in a text, for users who may not see it."""
+Hide = Callable[..., str]
+"""Masks the job's reference in a text, for users who may not see it; the second argument is who gave it as a reason."""
 
 EVENTS_ON_PAGE: Final = 30
 ATTEMPTS_SHOWN: Final = 10
@@ -43,11 +43,9 @@ class Timeline:
         return self.history.events[::-1]
 
     def who(self, actor: str) -> str:
-        """Return the words for an actor."""
         return in_words(actor, self.names)
 
     def last(self, what: str) -> Any | None:
-        """Return the newest event of this kind."""
         return next((row for row in self.rows if row.what == what), None)
 
     def page(self, number: int) -> list[dict[str, Any]]:
@@ -79,7 +77,7 @@ class Timeline:
 
     def note(self, row: Any) -> str:
         """Return the beginning of an event's note."""
-        text = self.hide(row.brief)
+        text = self.hide(row.brief, row.actor if row.what in WITH_REASON else "")
         # What was read may end within a reference, which would not be masked then.
         whole = text[:-MAX_REFERENCE_CHARACTERS] if len(row.brief) == CHARACTERS_READ else text
         return display.shortened(whole, NOTE_CHARACTERS)
