@@ -1,9 +1,11 @@
 """Actions: the decorator ``@action`` and the registry of the functions that jobs run."""
 
+import inspect
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Generator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -23,6 +25,7 @@ DEFAULT_QUEUE: Final = "default"
 # Names of queues that every broker accepts.
 QUEUE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 MOST_PRIORITY: Final = 100
+NOT_RUN: Final = "action {!r} {}, which does none of its work when it is called; write a plain function"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +43,23 @@ class Action:
     backoff: timedelta
     deadline: timedelta
     databases: frozenset[str]
+    writes_outside: frozenset[str]
     queue: str
     priority: int
     replaces: bool = False
+
+    def call(self, job: "JobContext") -> None:
+        """Call the handler.
+
+        Raises:
+            ActionMisused: it returned an awaitable or a generator; a decorator can hide an async function.
+        """
+        call: Callable[[JobContext], object] = self.handler
+        returned = call(job)
+        if isinstance(returned, Coroutine | Generator):
+            returned.close()  # otherwise Python warns of a coroutine that was never awaited
+        if inspect.isawaitable(returned) or isinstance(returned, Generator | AsyncGenerator):
+            raise ActionMisused(NOT_RUN.format(self.name, "returned an awaitable or a generator"))
 
     def describe(self, reference_id: str) -> str:
         """Return the description of a job for ``reference_id``, which is filled in as it is."""
@@ -64,6 +81,7 @@ def action(
     backoff: timedelta = DEFAULT_BACKOFF,
     deadline: timedelta = timedelta(minutes=10),
     databases: tuple[str, ...] = (),
+    writes_outside: tuple[str, ...] = (),
     queue: str = DEFAULT_QUEUE,
     priority: int = 0,
     replaces: bool = False,
@@ -81,42 +99,42 @@ def action(
         backoff: the wait before the second attempt; doubles with each attempt, at most an hour, with jitter.
         deadline: how long it may go without progress (a chunk, or ``expect``) before it loses the attempt.
         databases: further database aliases it may write to, outside chunks and so at least once.
+        writes_outside: tables that it may write to outside chunks, as for a log: not undone, and at least once.
         queue: the engine's queue to which ``jobdispatcher`` dispatches its jobs; no effect with ``jobworker``.
         priority: from -100 to 100, higher first, if the engine knows priorities; no effect with ``jobworker``.
         replaces: replaces the action that another app registers under this name, earlier or later.
 
     Raises:
-        ActionMisused: an argument is wrong.
+        ActionMisused: an argument is wrong, or the decorated function is async or a generator.
         ActionNameTaken: another function has this name, and neither or both have ``replaces``.
     """
     _check(name, description, start, max_attempts, backoff, deadline)
     _check_engine(name, queue, priority)
+    _check_names(name, databases=databases, writes_outside=writes_outside)
 
-    def register(handler: Handler) -> Handler:
-        return _register(
-            Action(
-                name=name,
-                handler=handler,
-                description=description,
-                public=public,
-                unique=unique,
-                start=start,
-                parameters=parameters,
-                max_attempts=max_attempts,
-                backoff=backoff,
-                deadline=deadline,
-                databases=frozenset(databases),
-                queue=queue,
-                priority=priority,
-                replaces=replaces,
-            )
-        )
-
-    return register
+    make = partial(
+        Action,
+        name=name,
+        description=description,
+        public=public,
+        unique=unique,
+        start=start,
+        parameters=parameters,
+        max_attempts=max_attempts,
+        backoff=backoff,
+        deadline=deadline,
+        databases=frozenset(databases),
+        writes_outside=frozenset(writes_outside),
+        queue=queue,
+        priority=priority,
+        replaces=replaces,
+    )
+    return lambda handler: _register(make(handler=handler))
 
 
 def _register(new: Action) -> Handler:
     """Register ``new``, unless another app's action replaces it; return its handler."""
+    _check_is_plain(new.name, new.handler)
     taken = _registry.get(new.name)
     if taken is not None and _origin(taken.handler) != _origin(new.handler):
         if taken.replaces == new.replaces:
@@ -162,7 +180,9 @@ def all_actions() -> list[Action]:
 
 
 def _origin(handler: Handler) -> str:
-    return f"{handler.__module__}.{handler.__qualname__}"
+    called = _innermost(handler)
+    named = called if hasattr(called, "__qualname__") else type(called)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _check(
@@ -182,11 +202,34 @@ def _check(
             raise ActionMisused(f"{what} of {name!r} must be a timedelta above 0, not {span!r}")
 
 
+def _check_is_plain(name: str, handler: Handler) -> None:
+    """Refuse a function whose call would run nothing of it, also below ``partial`` and ``__call__``."""
+    called = _innermost(handler)
+    if not inspect.isroutine(called) and not isinstance(called, type):
+        called = type(called).__call__
+    if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called) or inspect.isgeneratorfunction(called):
+        raise ActionMisused(NOT_RUN.format(name, "is an async or generator function"))
+
+
+def _innermost(handler: Handler) -> Any:
+    """Return what the handler calls, below any ``partial``."""
+    called: Any = handler
+    while isinstance(called, partial):
+        called = called.func
+    return called
+
+
 def _check_engine(name: str, queue: str, priority: int) -> None:
     if not isinstance(queue, str) or not QUEUE.fullmatch(queue):
         raise ActionMisused(f"queue of {name!r} must be letters, digits, '_', '.', ':' or '-', at most 100")
     if isinstance(priority, bool) or not isinstance(priority, int) or not -MOST_PRIORITY <= priority <= MOST_PRIORITY:
         raise ActionMisused(f"priority of {name!r} must be a whole number from -100 to 100, not {priority!r}")
+
+
+def _check_names(name: str, **options: object) -> None:
+    for option, names in options.items():
+        if not isinstance(names, Collection) or isinstance(names, str) or not all(isinstance(it, str) for it in names):
+            raise ActionMisused(f"{option} of {name!r} must be a tuple of names, not {names!r}")
 
 
 def _is_span(span: object, *, least: timedelta) -> bool:

@@ -24,4 +24,6 @@ class Actor:
         return f"{self.kind}:{self.name}" if self.name else self.kind
 
 
+# The kinds that call the API.
+CALLERS: Final = ("key", "user")
 SYSTEM: Final = Actor(kind="system")

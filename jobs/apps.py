@@ -16,9 +16,12 @@ class JobsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks and the actions."""
-        from . import checks  # noqa: F401 – checks import models, which need the app registry
+        """Register the checks, what a deleted project takes with it, and the actions."""
+        # These import models, which need the app registry.
+        from . import checks  # noqa: F401
+        from .services.tenants.project_deletion import watch_projects
 
+        watch_projects()
         discover_actions()
 
 

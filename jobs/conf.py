@@ -11,6 +11,13 @@ from django.core.signals import setting_changed
 
 DEFAULT_PROJECT_MODEL: Final = "jobs.Project"
 MOST_RETENTION_DAYS: Final = 36_500
+FULL_BATCH: Final = 1000
+"""The most jobs that one request may create."""
+LIMITS: Final = {
+    **dict.fromkeys(("requests_per_minute", "failed_keys_per_minute", "most_waiting"), 1),
+    "new_jobs_per_minute": FULL_BATCH,
+}
+"""The least value of each limit that may also be None."""
 SECONDS: Final = ("beat_seconds", "lease_seconds", "sweep_seconds", "cancel_wait_seconds", "reserve_seconds")
 
 
@@ -43,7 +50,12 @@ class JobsSettings:
     or, if the host has a project model of its own, there are no bulk changes by filter."""
 
     requests_per_minute: int | None = 600
-    """How many requests one API key may send within a minute before it gets 429. None: any."""
+    """How many requests one API key may send within a minute before it gets 429; cancels are counted apart, answers 304
+    not at all. None: any."""
+    new_jobs_per_minute: int | None = 10_000
+    """How many jobs one API key may ask for within a minute before it gets 429; at least a full batch. None: any."""
+    most_waiting: int | None = 1_000_000
+    """How many jobs of one organization may wait before requests for more get 429. None: any."""
     failed_keys_per_minute: int | None = 60
     """How many requests without a valid key one address may send within a minute before it gets 429. None: any."""
     cache: str = "default"
@@ -73,9 +85,9 @@ class JobsSettings:
         days, most = self.retention_days, MOST_RETENTION_DAYS
         is_retention = days is None or _is_number(days, most=most)
         self._require("retention_days", is_retention, f"None or a number of days above 0, at most {most:,}")
-        for name in ("requests_per_minute", "failed_keys_per_minute"):
+        for name, least in LIMITS.items():
             value = getattr(self, name)
-            self._require(name, value is None or _is_whole(value, least=1), "None or a whole number above 0")
+            self._require(name, value is None or _is_whole(value, least=least), f"None or a whole number from {least}")
         self._require("trusted_proxies", _is_whole(self.trusted_proxies, least=0), "a whole number from 0")
         self._require("admin_register", isinstance(self.admin_register, bool), "True or False")
         self._check_names()
@@ -98,22 +110,18 @@ class JobsSettings:
 
     @property
     def beat(self) -> timedelta:
-        """``beat_seconds`` as a duration."""
         return timedelta(seconds=self.beat_seconds)
 
     @property
     def lease(self) -> timedelta:
-        """``lease_seconds`` as a duration."""
         return timedelta(seconds=self.lease_seconds)
 
     @property
     def reserve(self) -> timedelta:
-        """``reserve_seconds`` as a duration."""
         return timedelta(seconds=self.reserve_seconds)
 
     @property
     def retention(self) -> timedelta | None:
-        """``retention_days`` as a duration."""
         return None if self.retention_days is None else timedelta(days=self.retention_days)
 
 

@@ -1,12 +1,18 @@
-"""Log filters for hosts: ``MaskReferences`` removes personal data, ``RequestId`` adds the id of the request."""
+"""What logs and error reports may show.
+
+For hosts: ``MaskReferences`` and ``mask_event`` remove personal data, ``RequestId`` adds the id of the request.
+"""
 
 import copy
 import logging
 import re
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
+
+from django.db.utils import Error
 
 MASK: Final = "***"
 NO_REQUEST: Final = "-"
@@ -22,11 +28,14 @@ def _spelled(word: str) -> str:
     return "".join(f"(?:{character}|%{ord(character):02x})" for character in word)
 
 
+# Classes of SQLSTATE whose first line names columns, tables and constraints, and quotes no values.
+NAMING: Final = ("23", "42")
+
 # A path ends with its line or, in an access log, before the protocol; ids may have blanks and quotes.
 _REFERENCE: Final = re.compile(f"({_spelled('/users/')}).+?(?= HTTP/[0-9]|$)", re.IGNORECASE | re.DOTALL)
 
-# Query parameters that may have personal data, also if the app does not read them.
-PARAMETERS: Final = ("reason", "referenceId")
+# Query parameters that may have personal data, also if the app does not read them; the admin's search is ``q``.
+PARAMETERS: Final = ("reason", "referenceId", "q")
 _NAMES: Final = "|".join(map(_spelled, PARAMETERS))
 # Also if the text is only the query, as servers offer it to their access logs.
 _PARAMETER: Final = re.compile(f"((?:^|[?&])(?:{_NAMES})=)[^&]+?(?=&| HTTP/[0-9]|$)", re.IGNORECASE | re.DOTALL)
@@ -54,7 +63,7 @@ class MaskReferences(logging.Filter):
         }
 
     It masks the message and its arguments, of any app, and removes the request from a
-    record whose path or query it masks, as some handlers mail or send whole requests. It
+    record whose path, query or referrer it masks, as some handlers mail or send whole requests. It
     does not mask tracebacks or the logs of a proxy.
     """
 
@@ -65,10 +74,25 @@ class MaskReferences(logging.Filter):
         if record.args:
             record.args = _masked_arguments(record.args)
         request = getattr(record, "request", None)
-        query = getattr(request, "META", {}).get("QUERY_STRING", "")
-        if any(isinstance(part, str) and mask(part) != part for part in (getattr(request, "path", ""), query)):
+        sent = getattr(request, "META", {})
+        places = (getattr(request, "path", ""), sent.get("QUERY_STRING", ""), sent.get("HTTP_REFERER", ""))
+        if any(isinstance(part, str) and mask(part) != part for part in places):
             record.__dict__["request"] = None
         return True
+
+
+def mask_event(event: Any, hint: Any = None) -> Any:
+    """Return an event for Sentry, masked as by :func:`mask` and without the request's body; for ``before_send``."""
+    event.get("request", {}).pop("data", None)
+    return _masked_within(event)
+
+
+def _masked_within(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _masked_within(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_masked_within(each) for each in value]
+    return mask(value) if isinstance(value, str) else value
 
 
 @contextmanager
@@ -121,3 +145,37 @@ def _masked_arguments(arguments: Any) -> Any:
                 masked[key] = mask(value)
         return masked
     return tuple(mask(value) if isinstance(value, str) else value for value in arguments)
+
+
+@contextmanager
+def reported_without_values() -> Iterator[None]:
+    """Call :func:`remove_values` with an exception that leaves the block."""
+    try:
+        yield
+    except BaseException as error:
+        remove_values(error)
+        raise
+
+
+def remove_values(error: BaseException) -> None:
+    """Forget the local variables of all functions that the error has left, and what PostgreSQL quotes in its text.
+
+    Reports of an unexpected error (Sentry, Django's mails) show these; an API key or a reference is among them. Also
+    of the errors that it came from. Types, places and other texts stay.
+    """
+    for each in _with_causes(error, set()):
+        traceback.clear_frames(each.__traceback__)
+        driver = each.__cause__ if isinstance(each, Error) else each
+        diagnosis: Any = getattr(driver, "diag", None)  # psycopg's
+        state = getattr(diagnosis, "sqlstate", None)
+        if state is not None:
+            each.args = (f"{diagnosis.message_primary if state[:2] in NAMING else 'SQLSTATE'} [{state}]",)
+
+
+def _with_causes(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    yield error
+    for further in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        yield from _with_causes(further, seen)

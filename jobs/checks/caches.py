@@ -37,7 +37,7 @@ def check_shared_cache(**_: Any) -> list[CheckMessage]:
             f"The cache {conf.current().cache!r} is each process's own, so limits of requests are as many times what "
             "they say as there are processes.",
             hint="Let all processes share one, such as django.core.cache.backends.redis.RedisCache, and name its alias "
-            "in JOBS['CACHE']; or set REQUESTS_PER_MINUTE and FAILED_KEYS_PER_MINUTE to None.",
+            "in JOBS['CACHE']; or set the limits per minute to None.",
             id="jobs.W002",
         )
     ]
@@ -65,6 +65,7 @@ def _counting_cache() -> BaseCache | None:
     if check_settings() or check_cache():
         return None
     settings = conf.current()
-    if settings.requests_per_minute is None and settings.failed_keys_per_minute is None:
+    limits = (settings.requests_per_minute, settings.failed_keys_per_minute, settings.new_jobs_per_minute)
+    if not any(limits):
         return None
     return caches[settings.cache]

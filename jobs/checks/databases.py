@@ -9,11 +9,12 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from ..db.connection import jobs_connection, supports_row_locks
+from ..db.connection import driver, jobs_connection, supports_row_locks
 from ..models import Job, Worker
 from ..status import Status
 
 OLDEST_SQLITE: Final = (3, 35, 0)  # the first with RETURNING
+OLDEST_PSYCOPG: Final = (3, 2)  # the first whose notifies() takes a timeout
 SQLITE_OPTIONS: Final = "{'transaction_mode': 'IMMEDIATE', 'timeout': 20, 'init_command': 'PRAGMA journal_mode=WAL;'}"
 ASKS_FOR_WAL: Final = re.compile(r"\bjournal_mode\s*[=(]\s*['\"]?wal\b", re.IGNORECASE)
 
@@ -28,6 +29,20 @@ def check_database(**_: Any) -> list[CheckMessage]:
         return []
     wanted = f"PostgreSQL, or SQLite {'.'.join(map(str, OLDEST_SQLITE))} or newer"
     return [Error(f"The database {connection.alias!r} cannot hold jobs.", hint=f"Use {wanted}.", id="jobs.E005")]
+
+
+@register("jobs")
+def check_driver(**_: Any) -> list[CheckMessage]:
+    """Refuse another driver of PostgreSQL than psycopg 3.2 or newer (``jobs.E011``)."""
+    connection = jobs_connection()
+    if connection.vendor != "postgresql":
+        return []
+    name, version = driver(connection).__name__, driver(connection).__version__.split(" ")[0]
+    if name == "psycopg" and tuple(map(int, version.split(".")[:2])) >= OLDEST_PSYCOPG:
+        return []
+    hint = "pip install 'psycopg[binary]>=3.2'; Django prefers it where psycopg2 is installed, too."
+    problem = f"Jobs need psycopg 3.2 or newer, but the database {connection.alias!r} is reached by {name} {version}."
+    return [Error(problem, hint=hint, id="jobs.E011")]
 
 
 @register("jobs")

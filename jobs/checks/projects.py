@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.migrations.exceptions import CircularDependencyError
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.operations import CreateModel
+from django.db.migrations.operations import AddField, CreateModel
 
 from .. import conf
 from ..db.connection import jobs_connection
@@ -57,18 +57,36 @@ def check_order_of_migrations(**_: Any) -> list[CheckMessage]:
     except CircularDependencyError as error:
         if not OUR_MIGRATION.search(str(error)):
             return []
-        hint = "In the migration that creates the project, depend on ('jobs', '0001_organization'), not on a later one."
+        hint = (
+            "In the migration that creates the project or adds its organization, depend on "
+            "('jobs', '0001_organization'), not on a later one."
+        )
         return [Error(f"Migrations depend on each other: {error}.", hint=hint, id="jobs.E003")]
     needed = loader.graph.forwards_plan(NEEDS_PROJECT) if NEEDS_PROJECT in loader.graph.nodes else []
-    creating = [
-        key
-        for key, migration in loader.disk_migrations.items()
-        if key[0] == app_label and any(_creates(operation, name) for operation in migration.operations)
-    ]
+    ours = {key: migration for key, migration in loader.disk_migrations.items() if key[0] == app_label}
+    creating = [key for key, each in ours.items() if any(_creates(operation, name) for operation in each.operations)]
     if not needed or not creating or set(creating) & set(needed):
         return []
     message = f"{'.'.join(creating[0])} creates the project, but may run after {'.'.join(NEEDS_PROJECT)}."
-    return [Error(message, hint=f"Write run_before = [({before})] in it.", id="jobs.E003")]
+    adding = [key for key, each in ours.items() if any(_adds_owner(operation, name) for operation in each.operations)]
+    if not _has_organization(loader, app_label, name):
+        return []  # `makemigrations` runs this check, too, and is about to write where the order can be said
+    # An applied migration need not be touched: what comes later in the host's app is as good a place.
+    place = f"{'.'.join(adding[0])}, which adds its organization" if adding else "it"
+    return [Error(message, hint=f"Write run_before = [({before})] in {place}.", id="jobs.E003")]
+
+
+@register(Tags.database, "jobs")
+def check_organization_is_in_a_migration(*, databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Refuse to migrate before a migration gives the project its organization (``jobs.E012``)."""
+    app_label, _dot, name = conf.project_model_label().lower().partition(".")
+    if not databases or app_label == "jobs" or check_project_model() or check_order_of_migrations():
+        return []
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    if app_label not in loader.migrated_apps or _has_organization(loader, app_label, name):
+        return []
+    hint = f"Run 'manage.py makemigrations {app_label}' before 'manage.py migrate'."
+    return [Error(f"No migration gives {app_label}.{name} its organization.", hint=hint, id="jobs.E012")]
 
 
 @register(Tags.database, "jobs")
@@ -103,5 +121,18 @@ def _is_integer(field: Any) -> bool:
     return isinstance(field, models.IntegerField)
 
 
+def _has_organization(loader: MigrationLoader, app_label: str, name: str) -> bool:
+    if _find_field(get_project_model(), "organization").model is not get_project_model():
+        return True  # a parent's
+    project = loader.project_state().models.get((app_label, name))
+    return project is not None and "organization" in project.fields
+
+
 def _creates(operation: object, model_name: str) -> bool:
     return isinstance(operation, CreateModel) and operation.name.lower() == model_name
+
+
+def _adds_owner(operation: object, model_name: str) -> bool:
+    if not isinstance(operation, AddField):
+        return False
+    return operation.name == "organization" and operation.model_name_lower == model_name

@@ -10,7 +10,7 @@ from ..db.connection import jobs_connection
 from ..models import SCOPES, Job, Organization
 from ..services.commands.schedule import schedule_job
 from ..services.tenants.api_keys import NewKey, create_api_key
-from ..services.tenants.projects import get_project_model
+from ..services.tenants.projects import get_project_model, insert_project
 
 _number: Final = count(1)
 
@@ -24,11 +24,14 @@ def make_project(*, organization: Organization | None = None, **fields: Any) -> 
     """Insert a project of the host's model, of an organization of its own unless one is given.
 
     ``fields`` are those of the model; ``name`` is generated if the model has it.
+
+    Raises:
+        InvalidField: the model requires a field that was not given; the message names it.
     """
     model = get_project_model()
     if any(field.name == "name" for field in model._meta.concrete_fields):
         fields.setdefault("name", f"Project {next(_number)}")
-    return model._default_manager.create(organization=organization or make_organization(), **fields)
+    return insert_project(organization=organization or make_organization(), **fields)
 
 
 def make_job(
