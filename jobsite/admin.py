@@ -18,6 +18,10 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
     search_help_text = "Finds the sessions of one user by the whole id, such as mehdi@example.com."
     show_full_result_count = False
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only the search finds sessions: any other column in a URL would be an unbounded search."""
+        return False
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Sessions are recorded, not added by hand."""
         return False

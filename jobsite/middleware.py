@@ -1,4 +1,4 @@
-"""The site's Content-Security-Policy (Django 5.2 has none of its own yet)."""
+"""Answers to HEAD without a body, and the site's Content-Security-Policy (Django 5.2 has none of its own yet)."""
 
 from collections.abc import Callable
 
@@ -19,4 +19,22 @@ class ContentSecurityPolicy:
         """Return the response with the header."""
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
+        return response
+
+
+class HeadWithoutBody:
+    """Empty the answers to HEAD; they keep the length of the body that a GET gets (RFC 9110 §9.3.2).
+
+    Django leaves that to the server, and gunicorn logs a warning each time.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Return the response, without its body if that is not wanted."""
+        response = self.get_response(request)
+        if request.method == "HEAD" and not response.streaming:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
         return response

@@ -14,12 +14,12 @@
 ``HSTS_SECONDS``
     How long browsers insist on HTTPS; default 30 days.
 ``CONN_MAX_AGE``
-    Seconds that a database connection is kept; default 600.
+    Seconds that a database connection is kept; default 600, under ASGI 0.
 ``DEBUG``
     1: Django's debug pages; never where others can reach them.
 ``CACHE_URL``
-    ``redis://[user:password@]host:port/number`` (``rediss://`` with TLS): where all processes count requests; unset:
-    each counts for itself.
+    ``redis://[user:password@]host:port/number`` (``rediss://`` with TLS): where all processes count requests and
+    failed logins and keep the sessions of staff; unset: each counts for itself, and sessions are in the database.
 ``TRUSTED_PROXIES``
     How many proxies add to ``X-Forwarded-For``; default 0: the header is not believed.
 ``BROKER_URL``
@@ -73,7 +73,8 @@ INSTALLED_APPS = [
     "jobsite",
 ]
 MIDDLEWARE = [
-    "jobs.middleware.JsonErrors",  # first, so that it sees what all others answer
+    "jobsite.middleware.HeadWithoutBody",
+    "jobs.middleware.JsonErrors",  # before all that answer, so that it sees what they do
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "jobsite.middleware.ContentSecurityPolicy",
@@ -146,7 +147,7 @@ DATABASES = {"default": _database(text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'd
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 JOBS_PROJECT_MODEL = "jobs.Project"
 
-# The cache counts requests.
+# The cache counts requests and failed logins; one that all processes share has the sessions of staff, too.
 
 
 def _cache(url: str) -> dict[str, Any]:
@@ -160,6 +161,8 @@ def _cache(url: str) -> dict[str, Any]:
 
 
 CACHES = {"default": _cache(text("CACHE_URL"))}
+# A restore of the database brings no session back that was ended since.
+SESSION_ENGINE = f"django.contrib.sessions.backends.{'cache' if text('CACHE_URL') else 'db'}"
 JOBS: dict[str, Any] = {
     "TRUSTED_PROXIES": number("TRUSTED_PROXIES", 0),
     "RETENTION_DAYS": number("RETENTION_DAYS", 0) or None,
