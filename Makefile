@@ -31,8 +31,8 @@ SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test-fast test check nightly coverage release-check lint docs openapi messages
-.PHONY: bench bench-api bench-admin bench-engines chaos venv venv-dev clean
+.PHONY: help demo test-fast test check nightly coverage release-check lint docs openapi lock messages
+.PHONY: bench bench-api bench-admin bench-attacks bench-engines chaos venv venv-dev clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,16 +47,19 @@ test-fast: venv-dev ## Run the unit tests on SQLite; takes a minute
 test: venv-dev ## Run the unit and integration tests on SQLite and PostgreSQL, side by side; takes three minutes
 	@exec $(BIN)/python -m tests.run $(if $(findstring tests/,$(ARGS)),,tests/unit tests/integration) $(ARGS)
 
-# The first run is by itself: its workers, engines and chaos keep to times that a busy machine does not leave them.
+# The first run is by itself, with one test at a time on each database: its workers, engines and chaos keep to times that
+# a busy machine does not leave them.
 # In the second, files share what is slow to set up, such as an environment with the wheel; each file has one process.
+# Visits of every page, and environments, take minutes on a slow machine.
 check: venv-dev ## Run whole processes: workers, engines, chaos; browser, clients, the wheel in hosts, image, pooler
-	$(BIN)/python -m tests.run tests/system
-	$(BIN)/python -m tests.run --only postgresql --dist loadfile $(CHECKED)
+	$(BIN)/python -m tests.run -n 1 tests/system
+	$(BIN)/python -m tests.run --only postgresql --dist loadfile --timeout 600 $(CHECKED)
 
-nightly: venv-dev ## Run what repeats itself: every pair of Python and Django, other project models, long chaos
-	$(BIN)/python -m tests.run tests/system/pairs
+nightly: venv-dev ## Run what takes hours: every pair of Python and Django, other project models, long chaos, great sizes
+	$(BIN)/python -m tests.run tests/system/pairs tests/system/nightly
 	$(BIN)/python -m nox
 	$(BIN)/python -m tests.system.chaos
+	$(BIN)/python -m tests.system.scale
 
 # System tests add nothing: what they test runs in processes of its own, which are not measured.
 coverage: venv-dev ## Measure branch coverage by unit and integration tests on both databases, into build/coverage
@@ -89,6 +92,15 @@ docs: venv-dev ## Build the documentation as a site into build/site; a link that
 openapi: venv-dev ## Write the OpenAPI document and docs/errors.md anew, after a change of the API
 	@exec $(BIN)/python -W error -m tests.support.openapi
 
+# For the image alone: its Python and its extras. The address of the index that answered is left out.
+LOCK = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-config --no-annotate --no-emit-index-url \
+	--custom-compile-command "make lock" --python-version 3.13 --python-platform linux
+REQUIRED_TO_BUILD = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+
+lock: venv-dev ## Write the locked packages of the image anew, each with its hashes, after a change of pyproject.toml
+	$(LOCK) --extra demo --extra celery --output-file docs/deploy/requirements.lock pyproject.toml
+	$(BIN)/python -c '$(REQUIRED_TO_BUILD)' | $(LOCK) --output-file docs/deploy/build.lock -
+
 # Both files of a language are committed: hosts have no gettext, and the package needs none.
 messages: venv-dev ## Collect the admin's texts for translation and compile them (needs GNU gettext)
 	cd jobs && $(CURDIR)/$(BIN)/python $(CURDIR)/manage.py makemessages --locale de --no-location --no-wrap --no-obsolete
@@ -102,6 +114,9 @@ bench-api: venv-dev ## Measure the list of ten million jobs on PostgreSQL; takes
 
 bench-admin: venv-dev ## Measure the admin with ten million jobs on PostgreSQL; takes some 10 GB and ten minutes
 	@exec $(BIN)/python -m tests.benchmarks.admin $(ARGS)
+
+bench-attacks: venv-dev ## Measure what one hostile key does to the others, on gunicorn with PostgreSQL
+	@exec $(BIN)/python -m tests.benchmarks.attacks $(ARGS)
 
 bench-engines: venv-dev ## Measure the engines that may run jobs, beside their own empty tasks
 	@exec $(BIN)/python -m tests.benchmarks.engines $(ARGS)

@@ -1,8 +1,8 @@
-"""Runs the tests of `make test` on every supported pair of Python and Django; part of `make nightly`.
+"""Runs the tests of `make test` on every supported pair of Python and Django, on the oldest packages, and the themes.
 
-``nox`` runs all pairs, ``nox -p 3.13`` some, ``nox -- --only sqlite tests/unit/api`` passes the
-rest to ``tests/run.py``. A pair whose interpreter is not on this machine is skipped, and
-the summary names it; with ``CI`` set it fails.
+``nox`` runs everything, as ``make nightly`` does; ``nox -p 3.13`` some pairs, ``nox -s floors`` the oldest packages.
+``nox -- --only sqlite tests/unit/api`` passes the rest to ``tests/run.py``. A pair whose interpreter
+is not on this machine is skipped, and the summary names it; with ``CI`` set it fails.
 """
 
 import os
@@ -13,6 +13,7 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent))  # nox runs this file from anywhere
 
+from tests.support.floors import constraints
 from tests.support.interpreters import PAIRS, pyenv_directories
 
 nox.needs_version = ">=2024.4.15"
@@ -29,3 +30,21 @@ def suite(session: nox.Session, django: str) -> None:
     session.install("--editable", ".[dev]", django)
     session.run("python", "-c", "import sys, django; print(f'Python {sys.version}, Django {django.__version__}')")
     session.run("python", "-m", "tests.run", *session.posargs)
+
+
+@nox.session(python=PAIRS[0].python)
+def floors(session: nox.Session) -> None:
+    """Run the suite and the engines on the lowest versions that pyproject.toml allows; Celery's among them."""
+    lowest = Path(session.create_tmp(), "floors.txt")
+    lowest.write_text(constraints())
+    session.install("--editable", ".[dev,docs,postgres]", "--constraint", str(lowest))
+    session.run(
+        "python", "-m", "tests.run", *(session.posargs or ["tests/unit", "tests/integration", "tests/system/engines"])
+    )
+
+
+@nox.session(python=PAIRS[-1].python)
+def themes(session: nox.Session) -> None:
+    """Show every page of the admin on the themes, with the newest Django that they support."""
+    session.install("--editable", ".[dev]", PAIRS[-1].django)
+    session.run("python", "-m", "tests.run", "--only", "sqlite", "-n", "2", "tests/system/browser/test_themes.py")
