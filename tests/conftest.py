@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from django.db import connection
-from django.test import override_settings
+from django.test import Client, override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from jobs.engines import engine_process
@@ -14,6 +14,7 @@ from tests.support.api_client import Api
 from tests.support.concurrency import until
 from tests.support.factories import make_key, make_project
 from tests.support.fast_postgres import speed_up
+from tests.support.openapi.check import faults_of
 
 DATABASE_FIXTURES: Final = {"db", "transactional_db", "live_server"}
 DATABASE_MARKERS: Final = ("django_db", "uses_database", "skipif")
@@ -75,6 +76,23 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock():
             speed_up()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def answers_as_documented() -> Iterator[None]:
+    """Compare every answer of the API to a test client with the OpenAPI document; a difference fails the test."""
+    ask = Client.request
+
+    def checked(self: Client, **request: Any) -> Any:
+        response = ask(self, **request)
+        method, path = request.get("REQUEST_METHOD", "GET"), request.get("PATH_INFO", "/")
+        faults = faults_of(method, path.encode("latin-1").decode(errors="replace"), response)
+        assert not faults, f"{method} {path} {response.status_code} is not as documented: {'; '.join(faults)}"
+        return response
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "request", checked)
+        yield
 
 
 @pytest.fixture

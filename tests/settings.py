@@ -24,7 +24,7 @@ if find_spec("django_tasks_db"):
     INSTALLED_APPS += ["django_tasks_db"]  # the tables of an engine that some tests run on
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; these passwords guard nothing
 # Every request is counted, none is refused, unless a test says so.
-JOBS = {"REQUESTS_PER_MINUTE": 1_000_000, "FAILED_KEYS_PER_MINUTE": 1_000_000}
+JOBS = dict.fromkeys(("REQUESTS_PER_MINUTE", "FAILED_KEYS_PER_MINUTE", "NEW_JOBS_PER_MINUTE"), 1_000_000)
 # Static files are found when asked for; otherwise every test client searches all of them first.
 WHITENOISE_AUTOREFRESH = True
 SECURE_SSL_REDIRECT = False  # the test client speaks plain HTTP

@@ -84,7 +84,7 @@ def bulk_tour(visitor: Visit) -> Iterator[str]:
     page.select_option("select[name=action]", "cancel_selected")
     visitor.press(".actions button")
     yield "ticked jobs are to be cancelled"
-    visitor.press(".submit-row button")
+    visitor.press(".jobs-submit button")
     yield "ticked jobs were cancelled"
     visitor.open(f"{jobs}?status=scheduled")
     page.check("#action-toggle")
@@ -94,7 +94,7 @@ def bulk_tour(visitor: Visit) -> Iterator[str]:
     page.select_option("select[name=action]", "run_selected")
     visitor.press(".actions button")
     yield "all jobs that match are to be run"
-    visitor.press(".submit-row button")
+    visitor.press(".jobs-submit button")
     yield "a job that runs all that match was made"
 
 
@@ -121,5 +121,5 @@ def key_tour(visitor: Visit, site: Site) -> Iterator[str]:
     visitor.page.select_option("select[name=action]", "revoke_selected")
     visitor.press(".actions button")
     yield "keys are to be revoked"
-    visitor.press(".submit-row button")
+    visitor.press(".jobs-submit button")
     yield "keys were revoked"

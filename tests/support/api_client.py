@@ -39,12 +39,22 @@ def ids_of(response: Any) -> list[int]:
 
 
 def assert_error(response: Any, status: int, code: str, *, error: str | None = None, details: Any = None) -> None:
-    """Check an error: its members in their order, its status and code, and its sentence if one is given."""
+    """Check an error: its members in their order, its status and code, and its sentence if one is given.
+
+    Of ``details`` the member ``errors`` is not compared, whose first entry repeats the others.
+    """
     body = response.json()
     assert (response.status_code, body["code"]) == (status, code)
-    assert list(body) == ["error", "code", "requestId", *(["details"] if "details" in body else [])]
+    assert list(body) == ["error", "code", "requestId", "docs", *(["details"] if "details" in body else [])]
     assert error is None or body["error"] == error
-    assert details is None or body["details"] == details
+    assert details is None or without_errors(body["details"]) == details
+
+
+def without_errors(details: dict[str, Any]) -> dict[str, Any]:
+    """Return ``details`` of an answer without ``errors``, once its first entry was compared with the rest."""
+    if "field" in details:
+        assert details["errors"][0]["field"] == details["field"]
+    return {name: value for name, value in details.items() if name != "errors"}
 
 
 def counted_statements(call: Callable[[], object]) -> list[str]:

@@ -23,7 +23,7 @@ def count_in_threads(cache: Any, *, limit: int, name: str) -> int:
 
     def ask() -> list[bool]:
         start.wait()
-        return [count_in(cache, name, limit=limit, now=NOON).is_exceeded for _ in range(REQUESTS_A_THREAD)]
+        return [count_in(cache, "test", name, limit=limit, now=NOON).is_exceeded for _ in range(REQUESTS_A_THREAD)]
 
     threads = [InThread(ask) for _ in range(THREADS)]
     return sum(thread.result().count(False) for thread in threads)

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 PASSWORD: Final = "a password for this test"
 STAFF: Final = "staff"
+OURS: Final = "[class*='jobs-']:not(body)"
 SERIOUS: Final = ("serious", "critical")
 # More than any page has.
 MOST_TABS: Final = 200
@@ -66,9 +67,9 @@ def visit(browser: Browser, address: str, **how: Any) -> Visit:
     context = browser.new_context(**how)
     page = context.new_page()
     visitor = Visit(context=context, page=page, address=address, complaints=complaints_of(page, address))
-    visitor.open("/admin/login/")
-    page.fill("#id_username", STAFF)
-    page.fill("#id_password", PASSWORD)
+    visitor.open("/admin/login/?next=/admin/")  # a theme's form has no such field of its own
+    page.fill("input[name=username]", STAFF)
+    page.fill("input[name=password]", PASSWORD)
     visitor.enter()
     assert "/login/" not in page.url
     return visitor
@@ -102,3 +103,48 @@ def unreachable_regions(page: Page) -> list[str]:
         .filter(each => each.scrollWidth > each.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(each).overflowX))
         .filter(each => each.tabIndex < 0 && !each.querySelector("a[href], button, input, select, summary"))
         .map(each => each.outerHTML.slice(0, 120))""")
+
+
+def invisible_inputs(page: Page) -> list[str]:
+    """Return the inputs and buttons that nothing sets off from what is around them: no border, no background."""
+    return page.evaluate("""() => {
+        const inputs = "input:not([type=hidden], [type=checkbox], [type=radio]), select, textarea, button.button";
+        const clear = /^(rgba\\(.*, 0\\)|transparent)$/;
+        function isSetOff(element) {
+            const style = getComputedStyle(element);
+            if (parseFloat(style.borderTopWidth) && !clear.test(style.borderTopColor)) return true;
+            return !clear.test(style.backgroundColor) && style.backgroundColor !== around(element);
+        }
+        function around(element) {
+            for (let each = element.parentElement; each; each = each.parentElement) {
+                const colour = getComputedStyle(each).backgroundColor;
+                if (!clear.test(colour)) return colour;
+            }
+            return "rgb(255, 255, 255)";
+        }
+        return [...document.querySelectorAll(":is(main, #content) :is(" + inputs + ")")]
+            .filter(each => each.checkVisibility() && each.offsetWidth > 4 && !each.closest(".select2"))
+            // A theme may draw one frame around an input and its button.
+            .filter(each => ![each, each.parentElement, each.parentElement.parentElement].some(isSetOff))
+            .map(each => "invisible " + each.outerHTML.slice(0, 160));
+    }""")
+
+
+# The text and the background of Jazzmin's links, on all its pages: Bootstrap's colours, with a contrast of 4.26.
+LINK_OF_JAZZMIN: Final = ("#0d6efd", "#f8f9fa")
+
+
+def unreadable_texts(page: Page) -> list[str]:
+    """Return the texts of ours that differ too little from their background (WCAG 2.1, 1.4.3)."""
+    if not page.locator(OURS).count():
+        return []
+    only = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+    found = Axe().run(page, context=[[OURS]], options=only).response["violations"]
+    nodes = [node for violation in found for node in violation["nodes"] if colours_of(node) != LINK_OF_JAZZMIN]
+    return [f"unreadable {colours_of(node)} {node['html'][:160]}" for node in nodes]
+
+
+def colours_of(node: dict[str, Any]) -> tuple[str, str]:
+    """Return the colours of text and background that a check of contrast found."""
+    data = node["any"][0]["data"]
+    return data["fgColor"], data["bgColor"]

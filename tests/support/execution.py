@@ -57,9 +57,11 @@ def lease_of(job: Job, stopping: threading.Event | None = None) -> Lease:
 
 
 def make_context(job: Job | None = None, **options: Any) -> JobContext:
-    """Return the context that the action of a running job gets."""
+    """Return the context that the action of a running job gets; ``options`` are those of ``@action``."""
     job = job or make_running_job()
-    return JobContext(job, lease=lease_of(job), **options)
+    with registered_action(lambda context: None, name="no_work", **options) as name:
+        action = actions.get_action(name)
+        return JobContext(job, lease=lease_of(job), databases=action.databases, writes_outside=action.writes_outside)
 
 
 def write_in_chunk(context: JobContext) -> None:
@@ -71,7 +73,8 @@ def write_in_chunk(context: JobContext) -> None:
 
 def write_as_another_process(context: JobContext, write: Callable[[], Any]) -> None:
     """Call ``write`` while an action runs, without the guard that keeps the action itself from writing."""
-    context._unguarded(write)
+    with context._guard.off():
+        write()
 
 
 @contextmanager

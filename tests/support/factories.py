@@ -79,3 +79,10 @@ def _columns_of(status: Status) -> dict[str, Any]:
         return {**claimed, "lease_token": uuid4(), "lease_expires_at": timezone.now() + timedelta(seconds=45)}
     errors = "It went wrong." if status is Status.FAILED else None
     return {**claimed, "finished_at": LONG_AGO, "errors": errors}
+
+
+def make_due_jobs(project: Any, count: int, *, due_at: datetime = LONG_AGO) -> None:
+    """Insert jobs due a millisecond after each other."""
+    waiting = {"project": project, "action": "touch", "reference_id": "a", "created_at": LONG_AGO, "start_at": due_at}
+    due = (due_at + timedelta(milliseconds=number) for number in range(count))
+    Job.objects.bulk_create([Job(due_at=at, **waiting) for at in due], batch_size=1_000)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -52,20 +52,35 @@ def database_url() -> str:
 
 
 @contextmanager
-def running_server(log: IO[bytes] | None = None) -> Iterator[int]:
-    """Serve the site; the value is the port. What it prints goes into ``log``, or where ours goes."""
+def running_server(
+    log: IO[bytes] | None = None, *, url: str = "", threads: int = 2, access_log: str = os.devnull, **variables: str
+) -> Iterator[int]:
+    """Serve the site, on the test database or that of ``url``; the value is the port.
+
+    What it prints goes into ``log``, or where ours goes. ``variables`` are set in its environment, for
+    example other settings.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE,
-            "DATABASE_URL": database_url(),
+            "DATABASE_URL": url or database_url(),
             "SECRET_KEY": secrets.token_urlsafe(64),
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "INSECURE_HTTP": "1",
+            **variables,
         }
-        command = [sys.executable, "-m", "gunicorn", "--config", "python:jobsite.gunicorn_conf", "--threads", "2"]
-        command += ["--bind", f"fd://{listener.fileno()}", "--access-logfile", os.devnull, "jobsite.wsgi"]
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:jobsite.gunicorn_conf"]
+        command += [
+            "--threads",
+            str(threads),
+            "--bind",
+            f"fd://{listener.fileno()}",
+            "--access-logfile",
+            access_log,
+            "jobsite.wsgi",
+        ]
         server = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=[listener.fileno()], stderr=log)
         try:
             wait_until_it_answers(port, server)
@@ -102,13 +117,19 @@ def request(
 
 
 def send(port: int, request: bytes) -> Answer:
-    """Send bytes as they are, say that no more will come, and read to the end."""
+    """Send bytes as they are, say that no more will come, and read to the end.
+
+    A server that refuses a body answers before it has read it, and closes: by RST, for what is still to be read.
+    """
+    received = b""
     with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection_:
-        connection_.sendall(request)
-        connection_.shutdown(socket.SHUT_WR)
-        received = b""
-        while part := connection_.recv(65536):
-            received += part
+        with suppress(ConnectionError):
+            connection_.sendall(request)
+        with suppress(OSError):  # ENOTCONN: closed already
+            connection_.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionError):
+            while part := connection_.recv(65536):
+                received += part
     head, _, body = received.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     if not first.startswith("HTTP/"):

@@ -71,6 +71,13 @@ def explained(jobs: Any) -> dict[str, Any]:
     return plan
 
 
+def explained_sql(sql: str, params: Any) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON, ANALYZE, BUFFERS, TIMING OFF) {sql}", params)
+        (plan,) = cursor.fetchone()
+    return (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+
+
 def indexes_scanned(plan: dict[str, Any]) -> set[str]:
     """Return the indexes of the scans that ran, but for the look-up of single rows by their id; ``none``: all rows."""
     ran = [node for node in nodes_of(plan) if node["Actual Loops"]]

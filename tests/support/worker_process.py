@@ -12,10 +12,10 @@ from tests.support.processes import Process, environment_on_test_database
 
 
 @contextmanager
-def worker_process(*options: str) -> Iterator[Process]:
+def worker_process(*options: str, settings: str = "tests.settings_fast", **variables: str) -> Iterator[Process]:
     """Run ``manage.py jobworker`` with short times until the block ends; print its log if the block fails."""
     with tempfile.TemporaryDirectory(prefix="jobs-worker-") as directory:
-        environment = environment_on_test_database("tests.settings_fast")
+        environment = environment_on_test_database(settings) | variables
         worker = Process("manage.py", "jobworker", *options, log_path=Path(directory, "log"), environment=environment)
         try:
             yield worker

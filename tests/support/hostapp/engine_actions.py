@@ -1,10 +1,14 @@
 """Actions for tests of workers and engines: fast, slow, endless, crashing, hanging and failing ones."""
 
+import ctypes
+import multiprocessing
 import os
 import threading
 import time
 from datetime import timedelta
 from typing import NoReturn
+
+from django.db import connection
 
 from jobs import JobContext, action
 from tests.support.hostapp.models import Ledger, Visit
@@ -78,11 +82,11 @@ def die(job: JobContext) -> NoReturn:
     "hang",
     description="Never come back",
     deadline=timedelta(seconds=1),
-    backoff=timedelta(milliseconds=1),
+    backoff=timedelta(seconds=3),
     max_attempts=2,
 )
 def hang(job: JobContext) -> None:
-    """Never return; the attempt is given up after the deadline."""
+    """Never return; the attempt is given up after the deadline, and its worker has ended when the next one is due."""
     threading.Event().wait()
 
 
@@ -96,3 +100,50 @@ def hang_long(job: JobContext) -> None:
 def leak(job: JobContext) -> NoReturn:
     """Raise an error with a user's e-mail address in its text, as a database does."""
     raise ValueError(f"Key (email)=({job.reference_id}) already exists.")
+
+
+@action("hold_gil", description="Keep Python from running anything else", deadline=timedelta(seconds=1))
+def hold_gil(job: JobContext) -> None:
+    """Sleep in C without giving the GIL back, as a catastrophic regular expression does."""
+    ctypes.PyDLL(None).sleep(600)
+
+
+@action("end_child", description="Fork a child and end it")
+def end_child(job: JobContext) -> None:
+    """Note the exit status of a child that was sent SIGTERM, and what a query in another one returned."""
+    children = multiprocessing.get_context("fork")
+    sleeping, asking = children.Process(target=time.sleep, args=(60,)), children.Process(target=count_visits)
+    sleeping.start()
+    asking.start()
+    sleeping.terminate()
+    sleeping.join(5)
+    asking.join(20)
+    with job.chunk() as chunk:
+        Ledger.objects.create(job_id=job.id, what=f"{sleeping.exitcode} {asking.exitcode}")
+        chunk.add("lines", 1)
+    sleeping.kill()
+
+
+def count_visits() -> None:
+    Visit.objects.count()
+
+
+@action("leave_company", description="Leave a child and a thread behind")
+def leave_company(job: JobContext) -> None:
+    """Leave behind what Python waits for before it ends."""
+    multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,)).start()
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    note(job)
+
+
+@action("ask_long", description="Wait for the database", deadline=timedelta(seconds=1), max_attempts=1)
+def ask_long(job: JobContext) -> None:
+    """Wait for an answer for longer than the deadline (PostgreSQL)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(60)")
+
+
+@action("late", description="Be late", deadline=timedelta(seconds=1), max_attempts=1)
+def late(job: JobContext) -> None:
+    """Return a moment after the deadline, without a wait for the database."""
+    time.sleep(1.7)

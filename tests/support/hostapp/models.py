@@ -45,3 +45,28 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return f"invoice {self.pk}"
+
+
+class Album(models.Model):
+    """A row with others that go with it on two levels; those of the first name it by its code, not by its key."""
+
+    owner = models.CharField(max_length=256)
+    code = models.CharField(max_length=20, unique=True)
+
+    def __str__(self) -> str:
+        return f"album {self.pk}"
+
+
+class Photo(models.Model):
+    album = models.ForeignKey(Album, on_delete=models.CASCADE, to_field="code", related_name="photos")
+    place = models.CharField(max_length=20, blank=True)
+
+    def __str__(self) -> str:
+        return f"photo {self.pk}"
+
+
+class Face(models.Model):
+    photo = models.ForeignKey(Photo, on_delete=models.CASCADE, related_name="faces")
+
+    def __str__(self) -> str:
+        return f"face {self.pk}"

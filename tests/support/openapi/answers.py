@@ -1,4 +1,5 @@
 """The bodies of answers and requests, for the OpenAPI document only."""
+# ruff: noqa: N815 – members have the names of the public contract
 
 from typing import Any, Final
 
@@ -15,21 +16,49 @@ class JobDetailsSerializer(JobSerializer):
     progress = ProgressSerializer(required=False)
     receipt = ReceiptSerializer(required=False)
     events = EventSerializer(many=True, required=False)
-    eventsCut = serializers.BooleanField(required=False, help_text="Whether older events were left out.")  # noqa: N815
+    eventsCut = serializers.BooleanField(required=False)
     attempts = AttemptSerializer(many=True, required=False)
-    attemptsCut = serializers.BooleanField(required=False, help_text="As eventsCut.")  # noqa: N815
+    attemptsCut = serializers.BooleanField(required=False)
 
 
 JOB: Final[Any] = inline_serializer("JobAnswer", {"data": JobSerializer()})
 DETAILS: Final[Any] = inline_serializer("JobDetailsAnswer", {"data": JobDetailsSerializer()})
 JOBS: Final[Any] = inline_serializer("JobList", {"data": JobSerializer(many=True)})
-ERROR: Final[Any] = inline_serializer(
-    "Error",
+CONFLICT: Final[Any] = inline_serializer(
+    "JobConflict",
     {
-        "error": serializers.CharField(help_text="For people: what is wrong, and the cure."),
-        "code": serializers.CharField(help_text="For programs: stable; the catalogue of errors lists all."),
-        "requestId": serializers.CharField(help_text="Your X-Request-Id if it was well formed, else one made here."),
-        "details": serializers.DictField(required=False, help_text="Facts; which, says the catalogue of errors."),
+        "index": serializers.IntegerField(),
+        "jobId": serializers.IntegerField(required=False),
+        "sameAs": serializers.IntegerField(required=False),
+    },
+    many=True,
+    required=False,
+)
+FIELD_ERROR: Final[Any] = inline_serializer(
+    "FieldError",
+    {"field": serializers.CharField(), "code": serializers.CharField(), "error": serializers.CharField()},
+    many=True,
+    required=False,
+)
+# One schema with optional members, not one for each code: every generator types it.
+ERROR_DETAILS: Final[Any] = inline_serializer(
+    "ErrorDetails",
+    {
+        "field": serializers.CharField(required=False),
+        "errors": FIELD_ERROR,
+        "job": JobSerializer(required=False),
+        "conflicts": CONFLICT,
+    },
+    required=False,
+)
+ERROR: Final[Any] = inline_serializer(
+    "ApiError",
+    {
+        "error": serializers.CharField(),
+        "code": serializers.CharField(),
+        "requestId": serializers.CharField(),
+        "docs": serializers.CharField(),
+        "details": ERROR_DETAILS,
     },
 )
 KEY: Final[Any] = inline_serializer("KeyAnswer", {"data": KeySerializer()})

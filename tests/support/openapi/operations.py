@@ -6,24 +6,31 @@ from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiParameter
 
-from jobs.api.filters import SORTS, JobFilters
+from jobs.api.filters import MAX_ACTION_CHARACTERS, SORTS, JobFilters
 from jobs.api.include import INCLUDABLE
 from jobs.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
+from jobs.api.parsing import MAX_USER_ID_BYTES
 from jobs.api.serializers import NewJobSerializer
+from jobs.error_codes import ERROR_CODES
 from jobs.models import SCOPES
+from jobs.services.commands.schedule import MAX_REFERENCE_BYTES
+from jobs.services.validation import MAX_REASON_CHARACTERS
 from jobs.status import Status
 from tests.support.openapi.answers import BATCH, DETAILS, JOB, JOBS, KEY
+from tests.support.openapi.members import LINE, SENT_INSTANT, START_INSTANT
 
 IN_PATH: Final = OpenApiParameter.PATH
 IN_HEADER: Final = OpenApiParameter.HEADER
 
 # The errors of every call with a key.
-ALWAYS: Final = ("unauthorized", "missing_scope", "project_not_found", "too_many_requests", "internal_error")
-ALWAYS_AND_UNAVAILABLE: Final = (*ALWAYS, "unavailable")
+ALWAYS: Final = tuple(
+    "https_required unauthorized missing_scope project_not_found too_many_requests internal_error".split()
+)
+ALWAYS_AND_UNAVAILABLE: Final = (*ALWAYS, "unavailable", "too_slow")
 OF_A_CHANGE: Final = ("busy", "concurrent_change", "outcome_unknown")
 OF_A_BODY: Final = ("invalid_field", "unknown_action", "length_required", "payload_too_large", "unsupported_media_type")
 
-OF_CREATING: Final = (*ALWAYS_AND_UNAVAILABLE, *OF_A_BODY, "idempotency_key_reused", *OF_A_CHANGE)
+OF_CREATING: Final = (*ALWAYS_AND_UNAVAILABLE, *OF_A_BODY, "idempotency_key_reused", "too_many_waiting", *OF_A_CHANGE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +45,15 @@ class Operation:
     scope: str = ""
     parameters: Sequence[OpenApiParameter] = ()
     request: Any = None
+    tag: str = "Jobs"
 
     def __post_init__(self) -> None:
         if self.scope and self.scope not in SCOPES:
             raise ValueError(f"{self.id} needs a scope that no key has: {self.scope}")
+
+    def codes(self, status: int) -> list[str]:
+        """Return the codes of the errors with this status."""
+        return [code for code in self.errors if ERROR_CODES[code].status == status]
 
 
 def query(name: str, kind: Any, description: str, **further: Any) -> OpenApiParameter:
@@ -53,8 +65,12 @@ PROJECT_KEY: Final = OpenApiParameter(
     "project_key", str, IN_PATH, description="The key of one of the organization's projects."
 )
 JOB_ID: Final = OpenApiParameter("job_id", int, IN_PATH, description="The job ID.")
+# Without an example, as those of other parameters are filled in by pages that try calls.
 USER_ID: Final = OpenApiParameter(
-    "user_id", str, IN_PATH, description="The user, percent-encoded: 1 to 256 bytes of UTF-8; slashes belong to it."
+    "user_id",
+    {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID_BYTES, **LINE},
+    IN_PATH,
+    description=f"The user, percent-encoded: 1 to {MAX_USER_ID_BYTES} bytes of UTF-8; slashes belong to it.",
 )
 REQUEST_ID: Final = OpenApiParameter(
     "X-Request-Id",
@@ -64,51 +80,101 @@ REQUEST_ID: Final = OpenApiParameter(
 )
 
 LIMIT: Final = query(
-    "limit", int, f"Page size, 1-{LARGEST_LIMIT} (default: {DEFAULT_LIMIT}). Values outside the range fall back to it."
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT},
+    f"Page size, 1-{LARGEST_LIMIT} (default: {DEFAULT_LIMIT}). Values outside the range fall back to it.",
 )
-PAGE: Final = query("page", int, "Page number, starts at 1 (default: 1). Values < 1 fall back to 1.")
+PAGE: Final = query(
+    "page",
+    {"type": "integer", "minimum": 1, "default": 1},
+    "Page number, starts at 1 (default: 1). Values < 1 fall back to 1.",
+)
 STATUSES: Final = [status.value for status in Status]
 KINDS: Final[dict[str, Any]] = {
     "status": {"type": "array", "items": {"type": "string", "enum": STATUSES}},
-    "action": {"type": "string", "minLength": 1, "maxLength": 100},
-    "referenceId": {"type": "string", "minLength": 1, "maxLength": 256},
+    "action": {"type": "string", "minLength": 1, "maxLength": MAX_ACTION_CHARACTERS, **LINE},
+    "referenceId": {"type": "string", "minLength": 1, "maxLength": MAX_REFERENCE_BYTES, **LINE},
 }
 FILTERS: Final = tuple(
-    query(name, KINDS.get(name, int), found.extra["help_text"]) for name, found in JobFilters.base_filters.items()
+    query(name, KINDS.get(name, {"type": "integer", **SENT_INSTANT}), found.extra["help_text"])
+    for name, found in JobFilters.base_filters.items()
 )
 SORT: Final = query("sort", str, "The order; default: -jobId, the newest first.", enum=list(SORTS))
 CURSOR: Final = query(
     "cursor", str, "Empty: start a walk over all; then follow the link `next`. `page` does not count beside it."
 )
-INCLUDE: Final = query("include", str, f"Members to add after the ten, separated by commas: {', '.join(INCLUDABLE)}.")
+INCLUDE: Final = query(
+    "include",
+    {"type": "array", "items": {"type": "string", "enum": list(INCLUDABLE)}},
+    "Members to add after the ten; repeat it for several, or separate them by commas.",
+)
 IF_NONE_MATCH: Final = OpenApiParameter(
     "If-None-Match", str, IN_HEADER, description="Entity tags of answers that you have: 304 if one is still right."
 )
 REASON: Final = query(
-    "reason", {"type": "string", "minLength": 1, "maxLength": 500}, "Why; kept in the job's events for all to read."
+    "reason",
+    {"type": "string", "minLength": 1, "maxLength": MAX_REASON_CHARACTERS, **LINE},
+    "Why; kept in the job's events, which all keys of the organization can read: no personal data.",
 )
 
 
-def header_of(status: int, name: str, kind: Any, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, kind, IN_HEADER, response=[status], description=description)
+def header_of(
+    status: int | list[int], name: str, kind: Any, description: str, *, required: bool = True
+) -> OpenApiParameter:
+    """Describe a header of the answers with this status; the headers of all answers are in ``headers``."""
+    statuses = [status] if isinstance(status, int) else status
+    return OpenApiParameter(name, kind, IN_HEADER, response=statuses, description=description, required=required)
 
 
 IF_EXISTS: Final = query(
     "ifExists", str, "`return`: answer 200 with the active job of a unique action instead of 409.", enum=["return"]
 )
+START_AT: Final = query(
+    "startAt",
+    {"type": "integer", **START_INSTANT},
+    "When: milliseconds since 1970-01-01 UTC; 0: now. Without it, when the action says.",
+)
 IDEMPOTENCY_KEY: Final = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {
+        "type": "string",
+        "pattern": r'^("([!#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--\[\]-~]{1,255})$',
+    },
     IN_HEADER,
     description="1 to 255 visible ASCII characters, best a random UUID: the same key and body never create twice.",
 )
-REPLAYED: Final = header_of(201, "Idempotent-Replayed", str, "`true`: made by an earlier request with this key.")
-LOCATION: Final = header_of(201, "Location", str, "Where the job is.")
-LINK: Final = header_of(200, "Link", str, "RFC 8288: first, and prev and next where there is such a page; relative.")
-ETAG: Final = header_of(200, "ETag", str, "Of this body; weak.")
-ASK_AGAIN: Final = header_of(
-    200, "Retry-After", int, "Seconds after which to ask again; absent once the job has ended."
+REPLAYED, ERASE_REPLAYED = (
+    header_of(
+        status,
+        "Idempotent-Replayed",
+        {"type": "string", "enum": ["true"]},
+        "An earlier request with this key created the jobs; absent otherwise.",
+        required=False,
+    )
+    for status in (201, 200)
 )
+LOCATION, ERASE_LOCATION = (header_of(status, "Location", str, "The path of the job.") for status in (201, 200))
+CREATED: Final = header_of(
+    200,
+    "Job-Created",
+    {"type": "string", "enum": ["true", "false"]},
+    "Whether this request created the job; `false`: it was there.",
+)
+LINK: Final = header_of(
+    200,
+    "Link",
+    str,
+    "`first`, and `prev` and `next` where there is such a page; relative to the address asked for (RFC 8288).",
+)
+ETAG: Final = header_of([200, 304], "ETag", str, "The entity tag of this answer; weak.")
+ASK_AGAIN: Final = header_of(
+    [200, 304],
+    "Retry-After",
+    {"type": "integer", "minimum": 1},
+    "Seconds after which to ask again; absent once the job has ended.",
+    required=False,
+)
+
 
 OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
     ("GET", "/{projectKey}/jobs"): Operation(
@@ -118,7 +184,7 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         scope="read",
         parameters=(LIMIT, PAGE, *FILTERS, SORT, CURSOR, LINK),
         success=[(200, JOBS, "A page of jobs.")],
-        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field"),
+        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field", "busy"),
     ),
     ("POST", "/{projectKey}/jobs"): Operation(
         id="createJob",
@@ -165,15 +231,24 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         id="eraseUser",
         summary="Erase a user",
         description="Ask for the erasure of all that is kept about a user.",
+        tag="Users",
         scope="create",
-        parameters=(USER_ID, IF_EXISTS),
+        parameters=(
+            *(USER_ID, IF_EXISTS, START_AT, IDEMPOTENCY_KEY),
+            *(ERASE_LOCATION, ERASE_REPLAYED, CREATED),
+        ),
         success=[(200, JOB, "The job that will erase the user.")],
-        errors=(*ALWAYS_AND_UNAVAILABLE, "invalid_field", "active_job_exists", *OF_A_CHANGE),
+        errors=(
+            *ALWAYS_AND_UNAVAILABLE,
+            *"invalid_field active_job_exists idempotency_key_reused too_many_waiting".split(),
+            *OF_A_CHANGE,
+        ),
     ),
     ("GET", "/me"): Operation(
         id="getKey",
         summary="What this key is",
         description="Return what the key is and may do. Any valid key may ask.",
+        tag="Keys",
         success=[(200, KEY, "The key.")],
         errors=[code for code in ALWAYS_AND_UNAVAILABLE if code not in ("missing_scope", "project_not_found")],
     ),

@@ -1,0 +1,1 @@
+"""A host whose models are made with libraries: soft deletion, history, trees, inheritance."""
