@@ -28,13 +28,19 @@ def register(name: str = "sweep_floor", **options: Any) -> Callable[[JobContext]
 def test_the_decorator_registers_the_function_and_returns_it():
     register("a" * 100)
     handler = register(
-        public=True, unique=True, start=timedelta(hours=1), databases=("archive",), queue="far.away-1:x", priority=-100
+        public=True,
+        unique=True,
+        start=timedelta(hours=1),
+        databases=("archive",),
+        writes_outside=("log",),
+        queue="far.away-1:x",
+        priority=-100,
     )
 
     found = actions.get_action("sweep_floor")
     assert found.handler is handler
     assert (found.public, found.unique, found.start) == (True, True, timedelta(hours=1))
-    assert found.databases == frozenset({"archive"})
+    assert (found.databases, found.writes_outside) == (frozenset({"archive"}), frozenset({"log"}))
     assert (found.queue, found.priority) == ("far.away-1:x", -100)
     assert (actions.queue_of("sweep_floor"), actions.queue_of("unknown")) == ("far.away-1:x", "default")
     assert actions.find_action("a" * 100)
@@ -107,6 +113,8 @@ REFUSED: Final[dict[str, tuple[Any, ...]]] = {
     "description": ("{other}", "{}", "{reference_id.__class__}", "{reference_id!r}", "{reference_id:>10}"),
     "queue": ("", "two words", None, "x" * 101),
     "priority": (101, -101, True, 1.5, "high"),
+    "databases": ("archive", None, (1,)),
+    "writes_outside": ("audit_log", None, (1,)),
 }
 
 

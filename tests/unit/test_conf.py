@@ -21,6 +21,7 @@ def test_the_defaults_are_those_of_the_readme():
     assert settings.retention_days is settings.retention is None
     assert (settings.task_backend, settings.reserve) == (None, timedelta(minutes=1))
     assert (settings.requests_per_minute, settings.failed_keys_per_minute) == (600, 60)
+    assert (settings.new_jobs_per_minute, settings.most_waiting) == (10_000, 1_000_000)
     assert (settings.cache, settings.trusted_proxies) == ("default", 0)
     assert settings.admin_register is True
 
@@ -59,6 +60,8 @@ REFUSED: Final = {
     "USER_ERASE_ACTION": (None,),
     "REQUESTS_PER_MINUTE": (0, True, "600"),
     "FAILED_KEYS_PER_MINUTE": (0.5, -1),
+    "NEW_JOBS_PER_MINUTE": (0, 999, True),
+    "MOST_WAITING": (0, True, "1"),
     "CACHE": (None,),
     "TRUSTED_PROXIES": (-1, True, None),
     "ADMIN_REGISTER": (0, None),

@@ -1,3 +1,4 @@
+import time
 from unittest.mock import patch
 
 import pytest
@@ -5,9 +6,10 @@ from django.test import override_settings
 
 from jobs.exceptions import Busy
 from jobs.models import Job
+from jobs.services.commands import cancel
 from jobs.status import Status
 from tests.support.api_client import Api, assert_error
-from tests.support.concurrency import other_connection, transaction_of
+from tests.support.concurrency import blocked, other_connection, postgresql_only, somebody_holds, transaction_of, until
 from tests.support.factories import make_job
 
 
@@ -61,7 +63,7 @@ def test_a_chunk_that_lasts_too_long_makes_it_busy(api: Api):
     ("query", "note"),
     [
         ("", ""),
-        ("?reasons=x&Reason=y", ""),
+        ("?reasons=x&note=y", ""),
         ("?reason=Asked+for%20by%20mistake.", "Asked for by mistake."),
         ("?reason=%C3%A9%F0%9F%98%80", "é😀"),
         ("?reason=1%2B1%3D2%261", "1+1=2&1"),
@@ -93,3 +95,23 @@ def test_a_reason_that_cannot_be_kept_cancels_nothing_and_is_checked_after_the_i
     assert_error(response, 400, "invalid_field", error=f"reason: {problem}")
     assert (job.status, job.events.count()) == (Status.SCHEDULED, 0)
     assert of_no_job.json()["error"] == "jobId: must be an integer"
+
+
+@postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_two_cancels_of_a_job_wait_and_the_next_is_busy_at_once(api: Api):
+    job, other = make_job(project=api.project), make_job(project=api.project)
+
+    with override_settings(JOBS={"CANCEL_WAIT_SECONDS": 20}):
+        with somebody_holds(job):
+            waiting = [blocked(lambda: api.delete(f"/jobs/{job.pk}")) for _ in range(2)]
+            until(lambda: cancel.CANCELS.running[api.project.pk, job.pk] == 2, what="two cancels of the job")
+            begun = time.monotonic()
+            third, of_another = api.delete(f"/jobs/{job.pk}"), api.delete(f"/jobs/{other.pk}")
+            seconds = time.monotonic() - begun
+        answers = sorted(thread.result().status_code for thread in waiting)
+
+    assert_error(third, 503, "busy")
+    assert (third["Retry-After"], of_another.status_code, answers) == ("1", 200, [200, 400])
+    assert seconds < 15
+    assert not cancel.CANCELS.running

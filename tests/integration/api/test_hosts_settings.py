@@ -37,6 +37,6 @@ def test_a_hostile_host_changes_nothing():
     assert len(listed["data"]) == 2
     assert found["data"]["referenceId"] == created["data"]["referenceId"] == "é"
     assert refused["error"] == "referenceId: is required"
-    assert (refused["details"], invalid["details"]) == ({"field": "referenceId"}, {"field": "jobId"})
-    assert all(list(error) == ["error", "code", "requestId"] for error in errors)
+    assert (refused["details"]["field"], invalid["details"]["field"]) == ("referenceId", "jobId")
+    assert all(list(error) == ["error", "code", "requestId", "docs"] for error in errors)
     assert in_transaction == [False]

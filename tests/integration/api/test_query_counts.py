@@ -18,7 +18,8 @@ ON_POSTGRESQL = connection.vendor == "postgresql"
 
 @pytest.fixture
 def warm(transactional_db: None, api: Api) -> Api:
-    """An integrator whose key was used within the minute, on a connection that was used before."""
+    """An integrator who has created a job within the minute, on a connection that was used before."""
+    api.post("/jobs", VALID)
     api.delete(f"/jobs/{make_job(project=api.project).pk}")
     return api
 
@@ -28,9 +29,12 @@ def make_many(api: Api) -> None:
         make_job(project=api.project)
 
 
+# With filters, PostgreSQL also limits the time of the transaction.
+FILTERED = 3 if ON_POSTGRESQL else 2
 READS = {
-    **dict.fromkeys(("", "?limit=200", "?page=2", "?cursor=", "?sort=-startAt&status=scheduled", "/{job}"), 2),
-    "?status=scheduled&status=failed&action=touch&createdFrom=0&startTo=9999999999999&cursor=&sort=startAt": 2,
+    **dict.fromkeys(("", "?limit=200", "?page=2", "?cursor=", "?sort=-startAt", "/{job}"), 2),
+    "?sort=-startAt&status=scheduled": FILTERED,
+    "?status=scheduled&status=failed&action=touch&createdFrom=0&startTo=9999999999999&cursor=&sort=startAt": FILTERED,
     # An impossible id or page costs only the query of the key.
     **dict.fromkeys(("/0", "/abc", f"?page={10**30}"), 1),
 }
@@ -67,13 +71,13 @@ def test_what_is_included_costs_a_bounded_number_more(warm: Api, include: str, m
     assert len(counted_statements(lambda: warm.get(path))) == len(few) == most
 
 
-def test_a_cancel_costs_four_however_many_there_are_and_a_304_what_a_job_costs(warm: Api):
+def test_a_cancel_costs_three_however_many_there_are_and_a_304_what_a_job_costs(warm: Api):
     first, second = make_job(project=warm.project), make_job(project=warm.project)
     few = counted_statements(lambda: warm.delete(f"/jobs/{first.pk}"))
     make_many(warm)
 
     assert len(counted_statements(lambda: warm.get(f"/jobs/{second.pk}", headers={"If-None-Match": "*"}))) == 2
-    assert len(counted_statements(lambda: warm.delete(f"/jobs/{second.pk}"))) == len(few) <= 4
+    assert len(counted_statements(lambda: warm.delete(f"/jobs/{second.pk}"))) == len(few) == 3
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/1", "/users/x"])
@@ -110,8 +114,9 @@ def test_a_thousand_jobs_cost_one_statement_for_rows_and_one_for_events(warm: Ap
     replayed = counted_statements(post_with_key(warm, "/jobs/batch", body))
 
     inserts = [sql for sql in sent if sql.startswith("INSERT")]
-    assert 2 <= len(inserts) <= (2 if ON_POSTGRESQL else 45)  # SQLite's adapter sends at most 999 values at once
-    assert len(sent) - len(inserts) == CREATE + 1 - 2 - int(ON_POSTGRESQL)  # they are not due, so no worker is notified
+    assert 2 <= len(inserts) <= (2 if ON_POSTGRESQL else 46)  # SQLite's adapter sends at most 999 values at once
+    # They are not due, so no worker is notified; active jobs in their way are asked for first.
+    assert len(sent) - len(inserts) == CREATE + 1 - 2 - int(ON_POSTGRESQL) + 1
     assert len(replayed) == 2
 
 

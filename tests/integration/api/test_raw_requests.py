@@ -82,7 +82,7 @@ def is_well_formed(answer: Answer) -> bool:
     if answer.status == 200:
         return list(body) == ["data"]
     is_of_a_field = body.get("code") in ("invalid_field", "unknown_action")
-    members = ["error", "code", "requestId", *(["details"] if is_of_a_field else [])]
+    members = ["error", "code", "requestId", "docs", *(["details"] if is_of_a_field else [])]
     return list(body) == members and (not is_of_a_field or body["error"].startswith(f"{body['details']['field']}: "))
 
 

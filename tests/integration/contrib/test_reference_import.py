@@ -192,12 +192,12 @@ def test_a_job_that_is_created_meanwhile_skips_only_its_row(theirs: str, project
         add(theirs, job_id)
     insert = importer._insert
 
-    def create_first(jobs: Any) -> None:
+    def create_first(jobs: Any) -> bool:
         if not Job.objects.exists():
             quick = copy(jobs[1])
             quick.reference_id = "quick"
             quick.save(force_insert=True)
-        insert(jobs)
+        return insert(jobs)
 
     monkeypatch.setattr(importer, "_insert", create_first)
     try:
@@ -212,10 +212,10 @@ def test_a_job_that_is_created_meanwhile_skips_only_its_row(theirs: str, project
 def test_another_integrity_error_is_raised(theirs: str, project: Any, monkeypatch: pytest.MonkeyPatch):
     add(theirs, 5)
 
-    def break_constraint(jobs: Any) -> None:
+    def break_constraint(jobs: Any, *, actor: Any) -> None:
         raise IntegrityError("not unique, but something else")
 
-    monkeypatch.setattr(importer, "_insert", break_constraint)
+    monkeypatch.setattr(importer.transitions, "import_many", break_constraint)
     with pytest.raises(IntegrityError):
         import_jobs(source_of(theirs, project))
 

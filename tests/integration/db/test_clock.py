@@ -145,3 +145,22 @@ def test_comparisons_use_the_stable_now_so_that_an_index_can_serve_them():
     assert "STATEMENT_TIMESTAMP()" in str(Job.objects.due().query)
     with transaction.atomic():
         assert "clock_timestamp" not in str(Job.objects.expired().query)
+
+
+@postgresql_only
+def test_instants_that_psycopg_reads_are_those_that_django_reads():
+    job = make_job(
+        created_at=datetime(1969, 12, 31, 23, 59, 59, 999999, UTC), start_at=datetime(9999, 1, 1, tzinfo=UTC)
+    )
+    ask = "SELECT created_at, start_at, updated_at FROM jobs_job"
+
+    with connection.cursor() as cursor:
+        clock.read_instants_in_c(cursor)
+        cursor.execute(ask)
+        found = cursor.fetchone()
+    with connection.cursor() as cursor:
+        cursor.execute(ask)
+        again = cursor.fetchone()
+
+    assert found == again == (job.created_at, job.start_at, None)
+    assert again[0].tzinfo is UTC  # another cursor reads as before

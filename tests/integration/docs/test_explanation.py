@@ -29,7 +29,7 @@ INTERVENTIONS: Final = re.findall(r"^\| [a-z ]+ \| `(\w+)` \| .* \| `(\w+)` \|$"
 # Functions for one job or several jobs; the page shows the transition once.
 OTHER_FORMS: Final = ("_one", "_many")
 # What the functions of `transitions` that change a job end in.
-WRITERS: Final = ("apply_transition", "_cancel", "_advance")
+WRITERS: Final = ("apply_transition", "apply_to_job", "_advance")
 LEASE: Final = timedelta(seconds=45)
 WAIT: Final = timedelta(seconds=1)
 
@@ -40,6 +40,7 @@ CALLS: Final[dict[str, Callable[[Job], Any]]] = {
     "fail": lambda job: transitions.fail(fence_of(job), errors="x", worker=WORKER),
     "give_up": lambda job: transitions.give_up(fence_of(job), seen=timezone.now(), errors="x", actor=WORKER),
     "retry_later": lambda job: transitions.retry_later(fence_of(job), wait=WAIT, errors="x", worker=WORKER),
+    "interrupt": lambda job: transitions.interrupt(fence_of(job), worker=WORKER, note="x", wait=timedelta(seconds=5)),
     "release": lambda job: transitions.release(fence_of(job), worker=WORKER, note="x"),
     "rescue": lambda job: transitions.rescue(fence_of(job), seen=timezone.now(), begun=True, note="x", actor=WORKER),
     "cancel": lambda job: transitions.cancel(job.pk, project=job.project, actor=WORKER),

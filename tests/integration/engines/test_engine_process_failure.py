@@ -30,7 +30,7 @@ def test_a_job_whose_thread_fails_is_released_and_the_next_delivery_starts_anoth
     first = engine_process.current()
 
     with registered_action(write_in_chunk) as name, monkeypatch.context() as patched:
-        patched.setattr(runner, "run", run_out_of_memory)
+        patched.setattr(EngineProcess, "_run_claimed", run_out_of_memory)
         job = deliver(make_job(action=name))
         until_released(job)
         patched.undo()
@@ -44,18 +44,21 @@ def test_a_job_whose_thread_fails_is_released_and_the_next_delivery_starts_anoth
     assert engine_process.current().name == job.worker, "the failed process has not ended its successor"
 
 
-@pytest.mark.usefixtures("errors")
-def test_a_job_whose_threads_fail_again_and_again_is_left_to_the_rescuer_which_counts(monkeypatch: pytest.MonkeyPatch):
+def test_a_job_whose_outcome_our_own_code_cannot_record_is_left_to_the_rescuer_and_the_process_goes_on(
+    errors: list[str], monkeypatch: pytest.MonkeyPatch
+):
     first = engine_process.current()
     with registered_action(write_in_chunk) as name:
-        job = make_job(action=name, attempt=runner.ATTEMPTS_FORGIVEN)
-        monkeypatch.setattr(runner, "run", run_out_of_memory)
-        deliver(job)
-        until_ended(first)
+        job, following = make_job(action=name), make_job(action=name)
+        with monkeypatch.context() as patched:
+            patched.setattr(runner, "run", run_out_of_memory)
+            deliver(job)
+        deliver(following)
         until(lambda: Job.objects.expired().exists(), what="the lease to run out")
 
     job.refresh_from_db()
-    assert (job.status, job.worker) == (Status.RUNNING, first.name)
+    assert (job.status, job.worker, errors) == (Status.RUNNING, first.name, [])
+    assert (following.status, following.worker) == (Status.COMPLETED, first.name)
 
 
 @pytest.mark.usefixtures("errors")
@@ -105,7 +108,7 @@ def test_a_job_that_reaches_no_chunk_is_taken_from_a_process_that_failed(monkeyp
         delivery = InThread(lambda: deliver(job))
         begun.wait(10)
         with monkeypatch.context() as patched:
-            patched.setattr(runner, "run", run_out_of_memory)
+            patched.setattr(EngineProcess, "_run_claimed", run_out_of_memory)
             deliver(make_job(action=name))
         until_released(job)
         let_go.set()

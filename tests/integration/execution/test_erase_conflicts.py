@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Count
 
 from jobs import JobContext
-from jobs.execution.chunks import find_remaining
+from jobs.execution.chunks import FIRST_BATCH, find_remaining
 from jobs.execution.runner import Outcome
 from jobs.models import Job
 from tests.support.concurrency import (
@@ -75,7 +76,7 @@ def test_a_row_that_another_transaction_holds_halves_the_batch_until_it_is_free(
     with other_connection() as other:
         with transaction_of(other, f"SELECT 1 FROM hostapp_visit WHERE id = {locked} FOR UPDATE"):
             erasing = InThread(lambda: context.erase("visits", visits_of(ANA)))
-            until(lambda: context.batch_size <= 250, what="a smaller batch")
+            until(lambda: context.batch_size <= FIRST_BATCH // 2, what="a smaller batch")
         erasing.result()
 
     assert not visits_of(ANA).exists()
@@ -126,7 +127,7 @@ def test_a_writer_that_holds_the_database_halves_the_batch_until_it_is_free():
         until(counted.is_set, what="the first chunk that deletes")
         with transaction_of(other):
             held.set()
-            until(lambda: context.batch_size <= 250, what="a smaller batch")
+            until(lambda: context.batch_size <= FIRST_BATCH // 2, what="a smaller batch")
         erasing.result()
 
     assert not visits_of(ANA).exists()
@@ -164,6 +165,23 @@ def test_a_row_that_another_transaction_gives_away_while_the_chunk_waits_survive
 
     assert list(model.objects.values_list("pk", "owner")) == [(moved, BEN)]
     assert Click.objects.count() == (1 if model is Recording else 5)
+    assert done_of(context) == 4
+
+
+@postgresql_only
+def test_a_row_of_a_group_that_is_given_away_while_the_chunk_waits_survives():
+    Click.objects.bulk_create([Click(recording=recording) for recording in make_recordings(ANA, 5) * 2])
+    moved = Recording.objects.latest("pk").pk
+    context = make_context()
+    rows = Recording.objects.filter(owner=ANA).alias(n=Count("clicks")).filter(n=2)
+
+    with other_connection() as other:
+        with transaction_of(other, f"UPDATE hostapp_recording SET owner = '{BEN}' WHERE id = {moved}"):
+            erasing = InThread(lambda: context.erase("visits", rows))
+            until(somebody_waits_for_a_lock, what="the chunk to meet the row")
+        erasing.result()
+
+    assert list(Recording.objects.values_list("pk", "owner")) == [(moved, BEN)]
     assert done_of(context) == 4
 
 

@@ -10,7 +10,7 @@ from django.db import DatabaseError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from jobs import JobContext, cancel_job
-from jobs.execution import runner
+from jobs.execution import outcomes, runner
 from jobs.execution.runner import Outcome
 from jobs.models import Job, JobEvent
 from jobs.status import Status
@@ -113,8 +113,8 @@ def replies_lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let the reply to the first COMMIT of an outcome be lost: it holds, and nobody is told."""
     lost: list[str] = []
 
-    def losing(name: str) -> Callable[..., Any]:
-        real = getattr(runner, name)
+    def losing(owner: Any, name: str) -> Callable[..., Any]:
+        real = getattr(owner, name)
 
         @contextmanager
         def once(**how: Any) -> Iterator[BaseDatabaseWrapper]:
@@ -126,8 +126,8 @@ def replies_lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return once
 
-    for name in ("single_statement", "limited_transaction"):
-        monkeypatch.setattr(runner, name, losing(name))
+    for owner, name in ((outcomes, "single_statement"), (runner, "single_statement"), (runner, "limited_transaction")):
+        monkeypatch.setattr(owner, name, losing(owner, name))
     return lost
 
 
@@ -167,10 +167,10 @@ OUTAGES = ["08006", "57P01", "53300", "25P03"]
 MISTAKES = ["23505", "42601", "57014", "22P02"]
 
 
-def run_into(state: str, *, attempt: int = 1) -> Job:
+def run_into(state: str, *, interruptions: int = 0) -> Job:
     """Run an attempt whose action raises an error with this SQLSTATE; return the row afterwards."""
     be_unlucky = Mock(side_effect=with_sqlstate(state))
-    return run_attempt(be_unlucky, make_running_job(action="trial", attempt=attempt))[1]
+    return run_attempt(be_unlucky, make_running_job(action="trial", interruptions_in_a_row=interruptions))[1]
 
 
 @pytest.mark.django_db
@@ -187,11 +187,11 @@ def test_an_attempt_that_met_a_conflict_or_an_outage_is_released(state: str, mon
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("state", "attempt"),
-    [*((state, 1) for state in MISTAKES), *((state, 1) for state in OUTAGES[:3]), ("40P01", 11)],
+    ("state", "interruptions"),
+    [*((state, 0) for state in MISTAKES), *((state, 0) for state in OUTAGES[:3]), ("40P01", 9)],
 )
-def test_mistakes_outages_of_other_databases_and_too_many_conflicts_count_as_failures(state: str, attempt: int):
-    job = run_into(state, attempt=attempt)
+def test_mistakes_outages_of_other_databases_and_too_many_conflicts_count_as_failures(state: str, interruptions: int):
+    job = run_into(state, interruptions=interruptions)
 
     assert (job.status, job.failures) == (Status.SCHEDULED, 1)
     assert last_event(job).what == JobEvent.What.RETRYING
@@ -226,12 +226,14 @@ def meet_a_database_that_takes_no_writes(context: JobContext) -> None:
 
 @on_own_connections
 @pytest.mark.parametrize(
-    ("attempt", "outcome", "failures"), [(1, Outcome.RELEASED, 0), (11, Outcome.RETRYING, 1)], ids=["once", "always"]
+    ("interruptions", "outcome", "failures"),
+    [(0, Outcome.RELEASED, 0), (9, Outcome.RETRYING, 1)],
+    ids=["once", "always"],
 )
 def test_an_attempt_that_meets_a_read_only_database_is_released_and_counts_nothing_but_not_for_ever(
-    attempt: int, outcome: Outcome, failures: int
+    interruptions: int, outcome: Outcome, failures: int
 ):
-    job = make_running_job(action="trial", attempt=attempt)
+    job = make_running_job(action="trial", interruptions_in_a_row=interruptions)
 
     ran, job = run_attempt(meet_a_database_that_takes_no_writes, job)
 
@@ -247,7 +249,7 @@ def lose_the_connection(context: JobContext) -> NoReturn:
 @pytest.fixture
 def _no_outcome_can_be_written(monkeypatch: pytest.MonkeyPatch, settings: Any):
     settings.JOBS = {"BEAT_SECONDS": 0.1, "LEASE_SECONDS": 0.4}
-    for outcome in ("complete", "fail", "retry_later", "release"):
+    for outcome in ("complete", "fail", "retry_later", "release", "interrupt"):
         monkeypatch.setattr(runner.transitions, outcome, Mock(side_effect=lost_connection()))
 
 

@@ -138,6 +138,15 @@ def test_sqlite_has_the_options_for_several_processes_but_for_those_of_the_url(u
     assert Path(database["NAME"]).name == f"{name}.sqlite3"
 
 
+@pytest.mark.parametrize(("module", "seconds"), [("wsgi", "600"), ("asgi", "0")])
+def test_connections_are_kept_where_threads_are(module: str, seconds: str):
+    code = f"import jobsite.{module}; from django.db import connection; print(connection.settings_dict['CONN_MAX_AGE'])"
+
+    done = python("-c", code, SECRET_KEY=KEY)
+
+    assert (done.stdout.strip(), done.stderr) == (seconds, "")
+
+
 def test_postgresql_connections_are_kept_and_checked():
     database = settings_with("DATABASES", DATABASE_URL="postgres://me@db.example/jobs", CONN_MAX_AGE="60")["default"]
 

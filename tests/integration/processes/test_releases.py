@@ -5,13 +5,12 @@ from unittest.mock import DEFAULT, Mock
 from uuid import uuid4
 
 import pytest
-from django.db import OperationalError
+from django.db import Error, InterfaceError, OperationalError
 
 from jobs.db.connection import outermost_transaction
 from jobs.execution.leases import Leases
 from jobs.lifecycle import transitions
 from jobs.models import Job, JobEvent
-from jobs.processes import releases
 from jobs.processes.releases import ReleaseQueue
 from jobs.status import Status
 from tests.support.concurrency import lost_connection, postgresql_only, somebody_holds
@@ -42,12 +41,39 @@ def test_a_queued_job_is_released_unharmed_but_one_that_was_rescued_meanwhile_is
     assert (len(queue), len(leases)) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("error", "before", "begun", "counted"),
+    [
+        (OperationalError("locked"), 0, True, (Status.SCHEDULED, 0, 1, 1)),
+        (OperationalError("locked"), 9, True, (Status.SCHEDULED, 1, 0, 0)),
+        (OperationalError("locked"), 9, False, (Status.SCHEDULED, 0, 0, 9)),
+        (InterfaceError("away"), 9, True, (Status.SCHEDULED, 0, 0, 9)),
+    ],
+    ids=["counts", "the tenth", "not begun", "outage"],
+)
+def test_a_job_whose_outcome_met_no_outage_and_was_not_recorded_counts_an_interruption(
+    error: Error, before: int, begun: bool, counted: tuple[object, ...]
+):
+    job = make_running_job(interruptions_in_a_row=before)
+    if not begun:
+        Job.objects.filter(pk=job.pk).update(begun_at=None)
+    leases = Leases()
+    queue = ReleaseQueue(leases, worker=WORKER)
+
+    queue.add_unrecorded(leases.add(fence_of(job)), error)
+    queue.release_all()
+
+    job.refresh_from_db()
+    assert (job.status, job.failures, job.interruptions, job.interruptions_in_a_row) == counted
+    assert (len(queue), len(leases)) == (0, 0)
+
+
 def test_an_outage_half_way_loses_no_job(monkeypatch: pytest.MonkeyPatch):
     jobs = [make_running_job() for _ in range(3)]
     queue, leases = queue_of(*jobs)
     outcomes = [DEFAULT, lost_connection(), DEFAULT, DEFAULT]
     release = Mock(wraps=transitions.release, side_effect=outcomes)
-    monkeypatch.setattr(releases.transitions, "release", release)
+    monkeypatch.setattr(transitions, "release", release)
 
     with pytest.raises(OperationalError):
         queue.release_all()

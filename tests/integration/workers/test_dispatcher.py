@@ -1,8 +1,6 @@
 """The dispatcher reserves jobs, sends them after the commit, and frees those that the engine did not take."""
 
 import logging
-import os
-import threading
 
 import pytest
 from django.core.management import call_command
@@ -10,7 +8,7 @@ from django.core.management.base import CommandError
 from django.test import override_settings
 
 from jobs.models import Job, Worker
-from jobs.processes.heartbeat import Heartbeat
+from jobs.processes.watchdog import WATCHDOG
 from jobs.tasks import HandOverFailed
 from jobs.workers.claim_order import WINDOW
 from jobs.workers.dispatcher import JobDispatcher
@@ -88,19 +86,16 @@ def test_a_drain_ends_when_all_due_jobs_are_sent(engine: FakeEngine):
     assert not Worker.objects.exists()
 
 
-def test_a_dispatcher_that_cannot_leave_in_time_is_ended(
+def test_a_dispatcher_that_is_asked_to_stop_has_ten_seconds(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, dispatcher: JobDispatcher
 ):
-    statuses: list[int] = []
-    ended = threading.Event()
-    monkeypatch.setattr("jobs.processes.process.EXIT_AT_THE_LATEST_SECONDS", 0.1)
-    monkeypatch.setattr(os, "_exit", lambda status: (statuses.append(status), ended.set()))
-    monkeypatch.setattr(Heartbeat, "leave", lambda _: ended.wait(5))
+    seconds: list[float] = []
+    monkeypatch.setattr(WATCHDOG, "end_within", seconds.append)
+
+    dispatcher.stop()
     dispatcher.stop()
 
-    dispatcher.run()
-
-    assert statuses[:1] == [3]
+    assert seconds == [9.5]
 
 
 def test_a_dispatcher_that_is_stopped_sends_nothing_leaves_nothing_reserved_and_ends(

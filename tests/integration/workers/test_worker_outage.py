@@ -1,12 +1,14 @@
 """A worker releases its jobs when the database is away for longer than it tries; no failure is counted."""
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection
 
 from jobs import actions
 from jobs.execution import runner
+from jobs.processes.releases import ReleaseQueue
 from jobs.status import Status
 from jobs.workers.worker import JobWorker
 from tests.support.concurrency import lost_connection
@@ -44,3 +46,17 @@ def test_a_worker_keeps_its_connection_from_job_to_job(monkeypatch: pytest.Monke
 
     assert len(used) == 3
     assert used[0] is used[1] is used[2]
+
+
+def test_a_worker_that_cannot_release_its_jobs_ends_for_its_supervisor(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("jobs.workers.worker.NEXT_CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr("jobs.workers.worker.RELEASE_SECONDS", 0.1)
+    monkeypatch.setattr(ReleaseQueue, "release_all", Mock(side_effect=lost_connection()))
+    monkeypatch.setattr(ReleaseQueue, "__len__", lambda _: 7)
+    worker = JobWorker(threads=1)
+    worker.stop()
+
+    assert worker.run() == 3
+    assert "7 jobs are not released" in caplog.text

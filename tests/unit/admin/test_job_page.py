@@ -6,7 +6,6 @@ from typing import Final
 import pytest
 from django.test import Client
 
-from jobs.admin.base.masking import masked, may_see_references, without_reference
 from jobs.models import Job
 from jobs.status import Status
 from tests.support.admin_client import (
@@ -124,7 +123,7 @@ def test_without_its_permission_the_reference_is_nowhere_on_the_page():
 
     assert "ana@" not in masked.lower()
     for expected in (
-        "a•••••</bdi>", "Delete a•••••", "Failed at", "a••••• is locked", "KeyError: a•••••",
+        "a•••••</bdi>", "hidden: you may not see references</bdi>", "Failed at", "a••••• is locked", "KeyError: a•••••",
         "you may not see references", "rows of a•••••",
     ):  # fmt: skip
         assert expected in masked
@@ -228,33 +227,3 @@ def test_the_job_page_takes_the_same_number_of_queries_for_any_number_of_events(
         make_job(reference_id=job.reference_id)
 
     assert len(queries_of(client, url("job_change", job.pk))) == len(few)
-
-
-@pytest.mark.parametrize(
-    ("reference", "shown"),
-    [("shekar@example.com", "s•••••"), ("x", "x•••••"), ("", ""), ("Ünal", "Ü•••••"), ("1234567890", "1•••••")],
-)
-def test_only_the_first_character_is_shown(reference: str, shown: str):
-    assert masked(reference) == shown
-
-
-@pytest.mark.parametrize(
-    ("text", "reference", "shown"),
-    [
-        ("Delete shekar@example.com", "shekar@example.com", "Delete s•••••"),
-        ("SHEKAR@example.com, Shekar@Example.Com", "shekar@example.com", "s•••••, s•••••"),
-        ("Delete shekar@exampleXcom", "shekar@example.com", "Delete shekar@exampleXcom"),
-        ("", "shekar@example.com", ""),
-        (r"a.c abc \1", r"\1", r"a.c abc \•••••"),
-        ("abc a.c", "a.c", "abc a•••••"),
-        ("Redacted.", "", "Redacted."),
-    ],
-)
-def test_every_occurrence_is_masked_in_upper_and_lower_case_and_nothing_else(text: str, reference: str, shown: str):
-    assert without_reference(text, reference) == shown
-
-
-def test_references_need_their_permission():
-    assert may_see_references(make_staff("view_job", "view_reference"))
-    assert may_see_references(make_staff(superuser=True))
-    assert not may_see_references(make_staff("view_job", "view_job_detail"))

@@ -82,7 +82,8 @@ def test_the_page_has_only_the_button_that_applies(client: Client):
 
 def test_an_organization_renamed_meanwhile_is_reported_and_not_logged(client: Client, monkeypatch: pytest.MonkeyPatch):
     refuse = Mock(side_effect=InvalidField("organization", "there is none"))
-    monkeypatch.setattr(organizations, "DISABLE", replace(organizations.DISABLE, service=refuse))
+    switch = organizations.SWITCHES["disable"]
+    monkeypatch.setitem(organizations.SWITCHES, "disable", replace(switch, service=refuse))
 
     response = client.post(url("organization_disable", make_organization().pk))
 

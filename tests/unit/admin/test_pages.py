@@ -107,13 +107,12 @@ def test_no_form_lists_projects_or_organizations(client: Client, page: str):
     assert not re.findall("Some (shop|customer)", text_of(client.get(url(page))))
 
 
-def test_confirmation_pages_have_django_s_breadcrumbs(client: Client):
+def test_confirmation_pages_have_breadcrumbs_as_django_s_pages_have(client: Client):
     job, key = make_running_job(), make_key().key
     cancel = client.post(url("job_changelist"), {"action": "cancel_selected", "_selected_action": [job.pk]})
     revoke = client.post(url("apikey_changelist"), {"action": "revoke_selected", "_selected_action": [key.pk]})
 
     for page, name in ((cancel, "Jobs (› )?Cancel these jobs"), (revoke, "API keys (› )?Revoke API keys")):
-        assert "admin/change_form.html" in [template.name for template in page.templates]
         assert re.search(rf"Home (› )?Jobs (› )?{name}", words_of(text_of(page)))
 
 

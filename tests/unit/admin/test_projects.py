@@ -5,14 +5,15 @@ from typing import Final
 import pytest
 from django.test import Client
 
+from jobs.admin import projects
 from jobs.admin.base.display import moment
 from jobs.models import Organization, Project
 from jobs.services.tenants.projects import disable_organization
 from jobs.status import Status
 from tests.support.admin_client import queries_of, text_of, url, with_permissions
-from tests.support.concurrency import statements
+from tests.support.concurrency import one_value, statements
 from tests.support.execution import make_due_jobs
-from tests.support.factories import make_job, make_key, make_organization, make_project
+from tests.support.factories import make_job, make_key, make_organization, make_project, make_running_job
 
 STAFF_MAY: Final = None
 
@@ -77,19 +78,50 @@ def test_projects_are_found_by_name_and_organization(client: Client, term: str):
 
 
 @ours
-def test_a_project_with_jobs_cannot_be_deleted_and_its_jobs_are_not_loaded(client: Client):
+def test_a_project_with_jobs_that_wait_or_run_cannot_be_deleted_and_its_jobs_are_not_loaded(client: Client):
     project = make_project()
     make_due_jobs(3, project=project)
+    make_running_job(project=project)
 
     with statements() as sent:
         shown = client.get(url("project_delete", project.pk))
         client.post(url("project_delete", project.pk), {"post": "yes"})
 
-    assert f"the jobs of {project}" in text_of(shown)
+    assert f"4 jobs of {project} that wait or run" in text_of(shown)
     assert Project.objects.filter(pk=project.pk).exists()
     about_jobs = [sql for sql in sent if 'FROM "jobs_job"' in sql]
     assert len(about_jobs) == 2
-    assert all("LIMIT 1" in sql for sql in about_jobs)
+    assert all("COUNT(*)" in sql for sql in about_jobs)
+
+
+@ours
+def test_a_project_whose_jobs_have_ended_is_deleted_with_them_by_whoever_may_delete_it():
+    project, other = make_project(), make_job(status=Status.COMPLETED)
+    make_job(project=project, status=Status.FAILED)
+    staff = with_permissions("view_project", "delete_project")
+
+    shown = staff.get(url("project_delete", project.pk))
+    staff.post(url("project_delete", project.pk), {"post": "yes"})
+
+    assert shown.status_code == 200
+    assert one_value("SELECT count(*) FROM jobs_project WHERE id = %s", project.pk) == 0
+    assert one_value("SELECT min(id) FROM jobs_job") == one_value("SELECT max(id) FROM jobs_job") == other.pk
+
+
+@ours
+def test_a_project_with_more_jobs_than_a_request_should_delete_names_the_command(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(projects, "MOST_JOBS", 2)
+    project = make_project()
+    for _ in range(3):
+        make_job(project=project, status=Status.COMPLETED)
+
+    shown = client.get(url("project_delete", project.pk))
+    client.post(url("project_delete", project.pk), {"post": "yes"})
+
+    assert f"more than 2: empty it by manage.py prunejobs --project {project.key} --now first" in text_of(shown)
+    assert one_value("SELECT count(*) FROM jobs_job") == 3
 
 
 @ours

@@ -45,7 +45,7 @@ def test_a_missing_wrong_revoked_or_expired_key_gets_the_same_answer_from_the_ne
     revoked, expired = (make_key(organization=api.project.organization, lifetime=timedelta(days=1)) for _ in range(2))
     before = [call(api, f"Bearer {key.secret}").status_code for key in (revoked, expired)]
     revoke_api_key(revoked.key.prefix)
-    ApiKey.objects.filter(pk=expired.key.pk).update(expires_at=timezone.now())
+    ApiKey.objects.filter(pk=expired.key.pk).update(expires_at=timezone.now() - timedelta(milliseconds=1))
     keys = [revoked.secret, expired.secret, make_secret(), "x"]
 
     answers = [call(api, authorization) for authorization in (None, *(f"Bearer {key}" for key in keys))]
@@ -63,7 +63,7 @@ def test_an_impossible_project_key_is_not_found(api: Api, project_key: str):
     response = call(api, f"Bearer {api.secret}", project_key)
 
     assert response.status_code == 404
-    assert body_of(response) == {"error": "project not found", "code": "project_not_found"}
+    assert_error(response, 404, "project_not_found", error="project not found")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import time
 
 import pytest
 
+from jobs.actions import all_actions
 from jobs.models import Job
 from tests.support.api_client import Api
 
@@ -52,7 +53,7 @@ def test_all_members_are_accepted(api: Api):
     assert Job.objects.get(pk=data["jobId"]).parameters == {"note": " kept "}
 
 
-@pytest.mark.parametrize("start_at", [0, 1, -1, -62_135_596_800_000, 1_600_000_000_000])
+@pytest.mark.parametrize("start_at", [0, 0.0, 10**11 + 1, 1_600_000_000_000, 1.6e12])
 def test_a_past_start_means_now(api: Api, start_at: int):
     data = api.post("/jobs", {**VALID, "startAt": start_at}).json()["data"]
 
@@ -62,7 +63,7 @@ def test_a_past_start_means_now(api: Api, start_at: int):
 @pytest.mark.parametrize("action", ["touch", "unknown", "", " touch_publicly", "TOUCH_PUBLICLY", "\ud800", "x" * 5000])
 def test_an_action_that_is_internal_or_unknown_is_refused(api: Api, action: str):
     assert refused(api, {**VALID, "action": action}) == (
-        400, "unknown_action", "action: is not an action known here",
+        400, "unknown_action", f"action: is not an action known here; known are: {', '.join(PUBLIC)}",
     )  # fmt: skip
 
 
@@ -75,13 +76,39 @@ def test_a_missing_member_is_named(api: Api, missing: str):
 
 IMPOSSIBLE = {
     "referenceId": ["", " ", "\u3000", "\0", "a\0", "a\nb", "a\x7f", "a\x85", "\ud800", "x" * 257, "é" * 129],
-    "startAt": ["1", 1.0, 1e3, True, None, [], 253_370_764_800_001, 10**15, 10**18, 10**300, -(10**300), -(10**17)],
+    "startAt": [
+        "1",
+        1.0,
+        1e3,
+        1.5,
+        1,
+        10**11,
+        -1,
+        -(10**12),
+        True,
+        None,
+        [],
+        253_370_764_800_001,
+        10**15,
+        10**18,
+        10**300,
+        -(10**300),
+        -(10**17),
+    ],
     "description": ["", "a\nb", "\0", "x" * 1001],
 }
+PUBLIC = sorted(action.name for action in all_actions() if action.public)
 UNKNOWN = ["status", "ReferenceId", "reference_id", "projectId", "", "\ud800", "é" * 400]
 PARAMETERS = [
-    *(([], ""), ("x", ""), (None, ""), ({}, ".note"), ({"note": "x", "other": 1}, ""), ({"note": "a\0"}, ".note")),
-    *(({"note": "x", "extra": ["\ud800"]}, ".extra[0]"), ({"note": "x", "\ud800": 1}, "")),
+    *(
+        ([], ""),
+        ("x", ""),
+        (None, ""),
+        ({}, ".note"),
+        ({"note": "x", "other": 1}, ".other"),
+        ({"note": "a\0"}, ".note"),
+    ),
+    *(({"note": "x", "extra": ["\ud800"]}, ".extra[0]"), ({"note": "x", "\ud800": 1}, ".\ud800")),
     ({"note": "x", "ranges": [{"least": 1}, {}]}, ".ranges[1].least"),
 ]
 
@@ -96,7 +123,7 @@ PARAMETERS = [
             for value in (5, 5.5, True, None, [], {})
         ),
         *(({field: value}, f"{field}: ") for field, values in IMPOSSIBLE.items() for value in values),
-        *(({name: "x"}, 'body: has a member "') for name in UNKNOWN),
+        *(({name: "x"}, name[:60] or '""') for name in UNKNOWN),
         *(({"action": "touch_publicly_with", "parameters": each}, f"parameters{end}: ") for each, end in PARAMETERS),
     ],
 )

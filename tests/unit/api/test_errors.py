@@ -66,7 +66,7 @@ def caused(kind: type[Exception], sqlstate: str) -> Exception:
 
 
 OUTAGES = [
-    *(caused(OperationalError, sqlstate) for sqlstate in "08006 57P01 53300 40001 40P01 55P03 57014".split()),
+    *(caused(OperationalError, sqlstate) for sqlstate in "08006 57P01 53300 40001 40P01 55P03".split()),
     caused(InternalError, "25006"),
     InterfaceError("connection already closed"),
 ]
@@ -82,6 +82,13 @@ def test_an_error_of_the_database_that_may_pass_is_a_503_with_retry_after(
     assert_error(response, 503, "unavailable")
     assert int(response["Retry-After"]) > 0
     assert "shekar" not in caplog.text + response.content.decode()
+
+
+def test_a_timeout_of_a_statement_is_told_apart_from_an_outage(api: Api):
+    response = answer_when(caused(OperationalError, "57014"), api)
+
+    assert_error(response, 503, "too_slow")
+    assert response["Retry-After"] == "5"
 
 
 @pytest.mark.parametrize("error", [IntegrityError("x"), DataError("x"), caused(OperationalError, "42P01")])

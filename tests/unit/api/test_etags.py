@@ -25,12 +25,16 @@ def poll(api: Api, job: Job, etag: str, query: str = "") -> Any:
 STRONG = ETAG.removeprefix("W/")
 KNOWN = [
     *(ETAG, STRONG, "*", " \t* ", f'"a",{ETAG}', f'W/"a" , \t{ETAG},, "b"', f",, {ETAG} ,", f'"a,b",{ETAG}'),
+    # Servers change the tags of bodies that they compress.
+    *(f'{ETAG[:-1]}{added}"' for added in ("-gzip", "--gzip", "-zstd", ";br", ":0")),
+    f'"a", {STRONG[:-1]}-br"',
     *(f'"W/\\",{ETAG}', f'"\xe9",{ETAG}', f'"",{ETAG}'),
     # Members that are no entity tags are skipped, as by Django's own conditional views.
     *(f"{ETAG}, other", f"*, {ETAG}", f"{ETAG}, *", f'"a b", {ETAG}', f'"a\x00", {ETAG}'),
 ]
 UNKNOWN = [
     *("", ",", '""', '"other"', STRONG.strip('"'), f"w/{STRONG}", ETAG.rstrip('"')),
+    *(f'{ETAG[:-1]}{added}"' for added in ("gzip", "-other", "-gzip-gzip", "-gzip-")),
     *(f"{ETAG} {ETAG}", f"{ETAG};{ETAG}", f"W/ {STRONG}"),
 ]
 

@@ -30,12 +30,11 @@ SECOND = timedelta(seconds=1)
         (f"createdFrom={MS + 3000}&createdTo={MS + 1000}", []),
         (f"startFrom={MS - 2000}", [2, 1, 0]),
         (f"startTo=%2B{MS - 2000}", [4, 3]),
-        ("createdFrom=-1", [4, 3, 2, 1, 0]),
+        ("createdFrom=0", [4, 3, 2, 1, 0]),
         ("sort=jobId", [0, 1, 2, 3, 4]),
         ("sort=startAt", [4, 3, 2, 1, 0]),
         ("sort=-startAt", [0, 1, 2, 3, 4]),
         ("sort=-jobId&sort=nonsense", [4, 3, 2, 1, 0]),
-        ("action=erase&action=touch", [4, 1]),
         (f"action=erase&status=cancelled&createdFrom={MS}&sort=startAt", [4]),
     ],
 )
@@ -65,13 +64,22 @@ def test_another_project_s_jobs_are_never_listed(api: Api, sort: str):
 
 
 TIMES = ["createdFrom", "createdTo", "startFrom", "startTo"]
-BEYOND = ["253402300800000", "-62135596800001", "9" * 3000, "9223372036854775808"]
-NO_TIME = "must be an integer|instant|must not be empty"
+BEYOND = [
+    "253402300800000",
+    "-62135596800001",
+    "-1",
+    "1",
+    "1600000000",
+    "100000000000",
+    "9" * 3000,
+    "9223372036854775808",
+]
+NO_TIME = "must be an integer|instant|before 1970|seems to be in seconds|must not be empty"
 NO_INTEGERS = ["", "x", "1.0", "1e3", "1_0", "%D9%A1", "%201", "2025-01-01", "%00", "0x1"]
 
 
 @pytest.mark.parametrize("name", TIMES)
-@pytest.mark.parametrize("value", ["253402300799999", "-62135596800000", "0"])
+@pytest.mark.parametrize("value", ["253402300799999", "100000000001", "0"])
 def test_a_time_at_the_end_of_the_calendar_is_accepted(api: Api, name: str, value: str):
     make_job(project=api.project)
 
@@ -96,6 +104,7 @@ def test_a_time_at_the_end_of_the_calendar_is_accepted(api: Api, name: str, valu
         ("referenceId", "%20", "must not be blank"),
         ("referenceId", "a%00b", "control characters"),
         ("referenceId", "%C3%A4" * 129, "at most 256 bytes"),
+        *((name, "5&" + name + "=5", "must be given once") for name in (*TIMES, "action", "referenceId")),
         ("sort", "", "jobId, -jobId, startAt, -startAt"),
         ("sort", "createdAt", "must be one of"),
         ("sort", "%2BjobId", "must be one of"),

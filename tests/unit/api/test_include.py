@@ -48,8 +48,8 @@ def make_worker(api: Api, *, beat: float) -> datetime:
         ("progress", ["progress"]),
         ("attempts,progress,progress", ["progress", "attempts", "attemptsCut"]),
         ("attempts,events,receipt,progress", ADDED),
-        ("receipt,&include=nonsense", ["receipt"]),
-        ("&include=progress", []),
+        ("receipt,&include=progress", ["progress", "receipt"]),
+        ("&include=progress", ["progress"]),
         ("progress%2Creceipt", ["progress", "receipt"]),
     ],
 )
@@ -60,7 +60,13 @@ def test_the_members_asked_for_follow_the_ten_in_one_order(api: Api, include: st
 @pytest.mark.parametrize(
     ("include", "quoted"),
     [
-        *(("Progress", '"Progress"'), ("progress,%20receipt", '" receipt"'), ("all", '"all"'), ("*", '"*"')),
+        *(
+            ("Progress", '"Progress"'),
+            ("receipt&include=x", '"x"'),
+            ("progress,%20receipt", '" receipt"'),
+            ("all", '"all"'),
+            ("*", '"*"'),
+        ),
         *(("events%00", r'"events\u0000"'), ("%D9%A3", r'"\u0663"'), ("%FF", r'"\ufffd"')),
         ("x" * 900, f'"{"x" * 60}\\u2026"'),
     ],

@@ -1,17 +1,11 @@
 """Limits of requests: by key, and of failed authentications by address; counted in the cache only."""
 
 import logging
-import os
-import secrets
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import redis
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.test import Client, override_settings
@@ -21,17 +15,10 @@ from jobs.models import ApiKey
 from jobs.services.tenants.api_keys import revoke_api_key
 from tests.support import api_costs
 from tests.support.api_client import Api, assert_error, counted_statements
+from tests.support.api_limits import limits, statuses
 from tests.support.factories import make_key
-from tests.support.source import ROOT
 
 pytestmark = pytest.mark.django_db
-
-
-@contextmanager
-def limits(**settings: Any) -> Iterator[None]:
-    """Only the limits that are named."""
-    with override_settings(JOBS={"REQUESTS_PER_MINUTE": None, "FAILED_KEYS_PER_MINUTE": None, **settings}):
-        yield
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +29,8 @@ def window(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]
         monkeypatch.setattr(throttling.time, "time", lambda: api_costs.NOON + seconds)
 
     later(0)
-    monkeypatch.setattr(throttling._Warned, "at", None)
+    monkeypatch.setattr(throttling._Outage, "warned_at", None)
+    monkeypatch.setattr(throttling._Outage, "ends_at", 0)
     caches["default"].clear()
     yield later
     caches["default"].clear()
@@ -56,10 +44,6 @@ def assert_too_many(answer: Any, *, seconds: int) -> None:
 
 def fail(address: str = "192.0.2.1", **meta: str) -> Any:
     return Client().get("/public/x/jobs", headers={"Authorization": "Bearer x"}, REMOTE_ADDR=address, **meta)
-
-
-def statuses(*answers: Any) -> list[int]:
-    return [answer.status_code for answer in answers]
 
 
 def test_each_answer_has_the_rest_of_the_key_s_limit_and_beyond_it_only_this_key_is_refused_until_the_next_minute(
@@ -156,8 +140,18 @@ PROXIES = [
     (0, "203.0.113.9", "192.0.2.1"),
     *((1, seen, "203.0.113.9") for seen in ("203.0.113.9", "198.51.100.1, 203.0.113.9", "::ffff:203.0.113.9")),
     *((2, "198.51.100.1,  203.0.113.9 ,10.0.0.1", "203.0.113.9"), (3, "203.0.113.9, 10.0.0.1", "192.0.2.1")),
-    *((1, forwarded, "192.0.2.1") for forwarded in ("", "203.0.113.9, unknown", "203.0.113.9:4711", "1" * 5000)),
-    (1, "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+    *(
+        (1, forwarded, "192.0.2.1")
+        for forwarded in ("", "203.0.113.9, unknown", "[203.0.113.9", "1" * 5000, ":" * 5000)
+    ),
+    *(
+        (1, seen, "203.0.113.9")
+        for seen in ("203.0.113.9:4711", "198.51.100.1:1, 203.0.113.9:2", "[::ffff:203.0.113.9]:1")
+    ),
+    *(
+        (1, seen, "2001:db8:1:2::/64")
+        for seen in ("2001:db8:1:2:3:4:5:6", "[2001:db8:1:2:3:4:5:6]:443", "[2001:db8:1:2::6]")
+    ),
 ]
 
 
@@ -202,20 +196,42 @@ def test_while_the_cache_fails_no_request_is_refused_and_the_log_has_a_line_a_mi
     assert not [record for record in warnings if "password" in record.getMessage()]
 
 
-def test_of_concurrent_requests_exactly_the_limit_passes():
-    assert api_costs.count_in_threads(LocMemCache("exact", {}), limit=60, name="a") == 60
+def test_while_the_cache_fails_one_request_in_five_seconds_waits_for_it(monkeypatch: pytest.MonkeyPatch):
+    now, asked, is_broken = 1000.0, [], True
+    monkeypatch.setattr(throttling.time, "monotonic", lambda: now)
+
+    def ask(_: Any) -> int:
+        asked.append(now)
+        if throttling._ask_cache(ask_inside):  # a request that comes meanwhile
+            asked.append(-1)
+        if is_broken:
+            raise ConnectionError
+        return 7
+
+    def ask_inside(_: Any) -> int:
+        return 0
+
+    answers = []
+    for now in (1000.0, 1004.9, 1005.1, 1009.9, 1010.2, 1010.3):
+        is_broken = now < 1010
+        answers.append(throttling._ask_cache(ask))
+
+    assert answers == [None, None, None, None, 7, 7]
+    assert asked == [1000.0, 1005.1, 1010.2, 1010.3]
 
 
-def test_with_redis_exactly_the_limit_passes_over_several_processes():
-    try:
-        redis.Redis.from_url(api_costs.REDIS).ping()
-    except redis.exceptions.ConnectionError:
-        missing = "there is no Redis on 127.0.0.1:6379, and no other cache here is shared by processes"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
-    module = "tests.support.api_costs"
-    command = [sys.executable, "-m", "tests.support.django_program", module, f"test:{secrets.token_hex(8)}"]
+def test_after_a_cache_that_hung_for_long_no_request_waits_for_it_either(monkeypatch: pytest.MonkeyPatch):
+    now, asked = 1000.0, []
+    monkeypatch.setattr(throttling.time, "monotonic", lambda: now)
 
-    processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    counts = [int(process.communicate(timeout=60)[0]) for process in processes]
+    def hang(_: Any) -> int:
+        nonlocal now
+        asked.append(now)
+        now += 10
+        raise TimeoutError
 
-    assert sum(counts) == api_costs.LIMIT
+    for begun in (1000.0, 1010.1, 1014.9, 1015.1):
+        now = begun
+        throttling._ask_cache(hang)
+
+    assert asked == [1000.0, 1015.1]

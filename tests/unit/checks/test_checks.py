@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from jobs import actions
 from jobs.checks import projects
 from jobs.models import Organization
 from tests.support.checks import messages_of
-from tests.support.concurrency import sqlite_only
+from tests.support.concurrency import postgresql_only, sqlite_only
 
 pytestmark = pytest.mark.uses_database
 
@@ -47,7 +48,7 @@ def test_a_setting_that_cannot_work_is_refused_by_name(check_id: str, settings: 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 DUMMY = "django.core.cache.backends.dummy.DummyCache"
 FILES = "django.core.cache.backends.filebased.FileBasedCache"
-UNLIMITED = {"REQUESTS_PER_MINUTE": None, "FAILED_KEYS_PER_MINUTE": None}
+UNLIMITED = dict.fromkeys(("REQUESTS_PER_MINUTE", "FAILED_KEYS_PER_MINUTE", "NEW_JOBS_PER_MINUTE"))
 
 
 @pytest.mark.parametrize(
@@ -168,3 +169,24 @@ def test_a_database_other_than_postgresql_and_sqlite_is_refused(monkeypatch: pyt
     (message,) = messages_of("jobs.E005")
 
     assert "PostgreSQL" in message.hint
+
+
+@postgresql_only
+@pytest.mark.parametrize(
+    ("name", "version", "is_refused"),
+    [
+        ("psycopg2", "2.9.10 (dt dec pq3 ext lo64)", True),
+        ("psycopg", "3.1.20", True),
+        ("psycopg", "3.2", False),
+        ("psycopg", "3.3.0.dev1", False),
+    ],
+)
+def test_another_driver_than_a_new_psycopg_is_refused_by_name_with_the_cure(
+    monkeypatch: pytest.MonkeyPatch, name: str, version: str, is_refused: bool
+):
+    monkeypatch.setattr(connection, "Database", SimpleNamespace(__name__=name, __version__=version))
+
+    found = messages_of("jobs.E011")
+
+    assert [f"is reached by {name} {version.split()[0]}." in message.msg for message in found] == [True] * is_refused
+    assert all("psycopg[binary]>=3.2" in message.hint for message in found)

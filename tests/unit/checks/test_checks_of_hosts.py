@@ -137,6 +137,8 @@ def test_before_the_first_migrate_no_missing_table_is_queried(monkeypatch: pytes
         ([OURS], False),
         (["django.middleware.common.CommonMiddleware", OURS], False),
         ([f"{__name__}.OurJsonErrors"], False),
+        ([OURS, "django.middleware.security.SecurityMiddleware"], False),
+        (["django.middleware.security.SecurityMiddleware", OURS], True),  # it would redirect to HTTPS first
         (["django.middleware.common.CommonMiddleware"], True),
         (["nowhere.Middleware"], True),
         ([], True),

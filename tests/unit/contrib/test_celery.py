@@ -1,6 +1,8 @@
 """The Celery backend, without a broker: what it sends, and what a worker does with a message."""
 
+import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -96,10 +98,47 @@ def test_a_worker_calls_the_task_that_the_message_names(monkeypatch: pytest.Monk
     assert called == [7]
 
 
-@pytest.mark.parametrize("path", ["os.system", "jobs.tasks.check_engine"])
-def test_a_message_cannot_make_a_worker_call_a_function_that_is_no_task(path: str):
-    with pytest.raises(ImproperlyConfigured, match="is not a task"):
-        run_task(path, ["true"], {})
+HOSTILE = [
+    *(
+        (path, ["true"], {})
+        for path in ("os.system", "jobs.tasks.check_engine", "jobs.tasks", "run_job", "", ".", "a" * 10**5)
+    ),
+    *(
+        (path, [7], {})
+        for path in ("jobs.tasks._run_job", "jobs.create_api_key", "this.s", None, 7, ["jobs.tasks.run_job"])
+    ),
+    *(("jobs.tasks.run_job", args, {}) for args in ([], [7, 8], None, "7", {"job_id": 7}, 7)),
+    *(("jobs.tasks.run_job", [7], kwargs) for kwargs in ({"job_id": 7}, {"x": 1}, None, [], "x")),
+    *(
+        ("jobs.tasks.run_job", [job_id], {})
+        for job_id in ("7", 7.0, True, None, [7], {}, 0, -7, 2**63, 10**4000, "x' OR 1=1")
+    ),
+    ("jobs.tasks.run_job", [7], {}, "more"),
+    ("jobs.tasks.run_job",),
+    (),
+]
+
+
+@pytest.mark.parametrize("message", HOSTILE, ids=range(len(HOSTILE)))
+def test_any_other_message_is_dropped_with_one_line_and_nothing_is_imported_for_it(
+    message: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(engine_process, "current", lambda: pytest.fail("it reached the engine process"))
+    loaded = set(sys.modules)
+
+    run_task(*message)
+
+    (line,) = caplog.messages
+    assert line.startswith("dropped a message")
+    assert set(sys.modules) == loaded
+
+
+def test_a_module_that_imports_for_a_name_is_not_asked(monkeypatch: pytest.MonkeyPatch):
+    lazy = ModuleType("tests.lazy")
+    vars(lazy)["__getattr__"] = lambda name: pytest.fail(f"asked for {name}")
+    monkeypatch.setitem(sys.modules, "tests.lazy", lazy)
+
+    run_task("tests.lazy.anything", [], {})
 
 
 def test_the_processes_of_a_worker_are_asked_to_stop_when_it_shuts_down(monkeypatch: pytest.MonkeyPatch):

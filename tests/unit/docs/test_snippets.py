@@ -14,7 +14,10 @@ from tests.support.sessions import record_sessions
 from tests.support.source import ROOT
 
 # The tests that run snippets.
-RUNNERS = ("unit/docs/test_how_to", "unit/docs/test_snippets", "system/hosts/test_project_model", "integration/testing")
+RUNNERS = (
+    *("unit/docs/test_how_to", "unit/docs/test_snippets", "integration/testing", "support/themes", "support/page_host"),
+    *(f"system/hosts/test_{name}" for name in ("project_model", "project_with_rows", "remove")),
+)
 
 pytestmark = pytest.mark.django_db
 

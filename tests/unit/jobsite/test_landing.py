@@ -18,6 +18,7 @@ from tests.support.source import ROOT
 
 pytestmark = pytest.mark.django_db
 
+IN_THE_DEMO = override_settings(DEMO_PROJECT_KEY="3sWXSsqHgSKnE87YkNJK")
 PAGES = sorted(path.name for path in (ROOT / "templates").glob("???.html"))
 
 
@@ -33,7 +34,7 @@ def test_the_landing_page_says_how_to_call_the_api_and_names_no_project_and_no_p
     assert job.reference_id not in page
 
 
-@override_settings(DEMO_PROJECT_KEY="3sWXSsqHgSKnE87YkNJK")
+@IN_THE_DEMO
 def test_in_the_demo_the_landing_page_names_its_project(client: Client):
     page = client.get("/").content.decode()
 
@@ -41,6 +42,17 @@ def test_in_the_demo_the_landing_page_names_its_project(client: Client):
     assert 'href="/public/3sWXSsqHgSKnE87YkNJK/jobs"' in page
 
 
+def test_without_the_demo_the_landing_page_tells_no_counts_and_asks_the_database_nothing(client: Client):
+    make_job(status=Status.FAILED)
+
+    with CaptureQueriesContext(connection) as queries:
+        page = client.get("/").content.decode()
+
+    assert len(queries) == 0
+    assert "Right now" not in page
+
+
+@IN_THE_DEMO
 def test_the_landing_page_counts_the_jobs_in_two_queries(client: Client):
     project = make_project()
     for status in (*Status, Status.FAILED):
@@ -54,6 +66,7 @@ def test_the_landing_page_counts_the_jobs_in_two_queries(client: Client):
     assert re.search(r"<dt>workers</dt><dd>0</dd>", page)
 
 
+@IN_THE_DEMO
 def test_counting_stops_early(client: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(views, "COUNTED", 3)
     make_due_jobs(4)
@@ -64,6 +77,7 @@ def test_counting_stops_early(client: Client, monkeypatch: pytest.MonkeyPatch):
     assert "<dt>running</dt><dd>0</dd>" in page
 
 
+@IN_THE_DEMO
 def test_the_landing_page_stays_up_without_its_database(client: Client, monkeypatch: pytest.MonkeyPatch):
     def fail() -> int:
         raise DatabaseError

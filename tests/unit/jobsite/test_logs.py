@@ -76,6 +76,18 @@ def test_a_record_is_one_line_whatever_it_holds():
     assert line.startswith("ERROR smuggled\\nline\\nTraceback")
 
 
+def test_the_line_of_a_refused_host_is_short():
+    try:
+        raise ValueError("x" * 8000)
+    except ValueError as error:
+        name = "django.security.DisallowedHost"
+        record = logging.LogRecord(name, logging.ERROR, "f", 1, str(error), None, sys.exc_info())
+
+    line = OneLine("{levelname} {message}", style="{").format(record)
+
+    assert line == f"ERROR {'x' * 200}"
+
+
 def test_every_handler_masks():
     assert all("mask" in handler["filters"] for handler in settings.LOGGING["handlers"].values())
     assert all(not logger["handlers"] for logger in settings.LOGGING["loggers"].values())

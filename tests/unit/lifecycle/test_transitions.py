@@ -125,11 +125,15 @@ CHANGES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
     ),
     "retry later: the start that was asked for stays": (
         "retry_later", {"wait": SECOND, "errors": "Again.", "detail": "Trace"},
-        {**SCHEDULED, "failures": 3, "due_at": T + SECOND}, "retrying",
+        {**SCHEDULED, "failures": 3, "interruptions_in_a_row": 0, "due_at": T + SECOND}, "retrying",
     ),
     "release: no failure and no crash": ("release", {"note": "The worker shut down."}, SCHEDULED, "released"),
     "release until later": (
         "release", {"note": "Later.", "wait": 5 * SECOND}, {**SCHEDULED, "due_at": T + 5 * SECOND}, "released",
+    ),
+    "interrupt": (
+        "interrupt", {"note": "Lost.", "detail": "Trace", "wait": SECOND},
+        {**SCHEDULED, "interruptions": 8, "interruptions_in_a_row": 5, "due_at": T + SECOND}, "released",
     ),
     "rescue of a begun job": (
         "rescue", {"seen": T, "begun": True, "note": "It expired."}, {**SCHEDULED, "crashes": 2}, "rescued",
@@ -147,7 +151,8 @@ CHANGES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
 def test_a_transition_changes_these_columns_and_no_others(
     name: str, arguments: dict[str, Any], changes: dict[str, Any], what: str
 ):
-    job = make_running_job(failures=2, crashes=1, lease_expires_at=T)
+    counted = {"failures": 2, "crashes": 1, "interruptions": 7, "interruptions_in_a_row": 4}
+    job = make_running_job(**counted, lease_expires_at=T)
     before = row_of(job)
     by = {"actor" if name in ("rescue", "give_up") else "worker": WORKER}
 

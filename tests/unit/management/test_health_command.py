@@ -45,20 +45,21 @@ class TestJobHealth:
             ("--min-workers", "0"),
             ("--max-expired", "1"),
             ("--max-failures", "11"),
+            ("--max-interruptions", "5"),
         ],
     )
     def test_every_bound_can_be_given(self, option: str, enough: str):
         project = make_job().project
         make_worker(beat=300)
-        make_running_job(project=project, lease_expires_at=LONG_AGO)
+        make_running_job(project=project, lease_expires_at=LONG_AGO, interruptions=5)
         for _ in range(11):
             make_job(status=Status.FAILED, finished_at=timezone.now(), project=project)
         strict, _ = run("jobhealth", "--json")
 
         lenient, _ = run("jobhealth", option, enough, "--json")
 
-        assert len(json.loads(strict)["problems"]) == 4
-        assert len(json.loads(lenient)["problems"]) == 3
+        assert len(json.loads(strict)["problems"]) == 5
+        assert len(json.loads(lenient)["problems"]) == 4
 
     def test_json_is_one_object_with_the_whole_snapshot(self):
         make_worker()
@@ -75,6 +76,7 @@ class TestJobHealth:
         assert seen["oldestRunning"]["jobId"] == running.pk
         assert seen["oldestPaused"] is None
         assert (seen["expiredLeases"], seen["unrescuedLeases"], seen["failuresLastHour"]) == (0, 0, 0)
+        assert seen["mostInterrupted"] is None
         assert (seen["workersAlive"], [worker["worker"] for worker in seen["workers"]]) == (1, ["host:1:aaaa"])
         assert [pause["reason"] for pause in seen["pauses"]] == ["The disk is full"]
 

@@ -35,6 +35,7 @@ COLUMNS_OF: Final = {
     "jobs_job_by_status": ["status", "id"],
     "jobs_job_by_reference": ["reference_id", "id"],
     "jobs_job_failures": ["finished_at"],
+    "jobs_job_interrupted": ["interruptions"],
     "jobs_job_to_redact": ["finished_at", "id"],
 }
 WRITTEN_BY_BEATS_AND_PROGRESS: Final = {
@@ -97,6 +98,10 @@ SERVED: Final[dict[str, tuple[Any, tuple[str, ...]]]] = {
     "active job of a reference": (
         lambda project: Job.objects.in_project(project).active().filter(action="touch", unique_key="user-1"),
         ("jobs_job_one_active",),
+    ),
+    "interrupted": (
+        lambda _: Job.objects.active().filter(interruptions__gt=0).order_by("-interruptions")[:1],
+        ("jobs_job_interrupted",),
     ),
     "reference": (
         lambda _: Job.objects.filter(reference_id="user-77").order_by("-pk")[:100],

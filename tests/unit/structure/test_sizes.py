@@ -12,7 +12,9 @@ FILE_LINES: Final = 300
 FUNCTION_LINES: Final = 40
 
 # What may be longer, up to which length, and why.
-LONGER_FILES: Final[dict[str, tuple[int, str]]] = {}
+LONGER_FILES: Final[dict[str, tuple[int, str]]] = {
+    "jobs/exceptions.py": (325, "the list of all errors, which hosts import from here"),
+}
 LONGER_FUNCTIONS: Final[dict[str, tuple[int, str]]] = {}
 
 ALL: Final = [

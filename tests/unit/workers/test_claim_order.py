@@ -1,72 +1,25 @@
 """The order of claims is fair between organizations, and a search reads a bounded number of jobs."""
 
 from collections import Counter
-from datetime import datetime, timedelta
-from typing import Any
-from uuid import uuid4
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.lifecycle import transitions
 from jobs.models import Job
 from jobs.status import Status
 from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder, seconds_to_next
 from tests.support.concurrency import execute
-from tests.support.factories import LONG_AGO, WORKER, make_job, make_organization, make_project, make_running_job
+from tests.support.factories import LONG_AGO, make_due_jobs, make_job, make_organization, make_project, make_running_job
 from tests.support.plans import plans_on_jobs, scans
 
 pytestmark = pytest.mark.django_db
 
-THREADS = 4
-
-
-def make_due_jobs(project: Any, count: int, *, due_at: datetime = LONG_AGO) -> None:
-    """Insert jobs due a millisecond after each other."""
-    waiting = {"project": project, "action": "touch", "reference_id": "a", "created_at": LONG_AGO, "start_at": due_at}
-    due = (due_at + timedelta(milliseconds=number) for number in range(count))
-    Job.objects.bulk_create([Job(due_at=at, **waiting) for at in due], batch_size=1_000)
-
-
-def claim(*job_ids: int) -> list[Job]:
-    return transitions.claim(job_ids, lease_token=uuid4(), worker=WORKER, lease=timedelta(seconds=45))
-
 
 def ids_of(order: ClaimOrder) -> list[int]:
     return [candidate.job_id for candidate in order.candidates()]
-
-
-def organizations_of(*, claims: int, ends_at_once: bool, threads: int = THREADS) -> set[Any]:
-    """Claim jobs for ``threads`` at a time; return the organizations whose jobs were claimed."""
-    order, owners, claimed = ClaimOrder(), set(), 0
-    while claimed < claims:
-        candidates = order.candidates()[:threads]
-        jobs = claim(*(candidate.job_id for candidate in candidates))
-        assert len(jobs) == len(candidates)
-        order.note_turns(candidates)
-        owners |= {candidate.organization_id for candidate in candidates}
-        claimed += len(jobs)
-        if ends_at_once:
-            Job.objects.filter(pk__in=[job.pk for job in jobs]).delete()
-    return owners
-
-
-@pytest.mark.parametrize(
-    ("projects", "jobs", "threads", "ends_at_once"),
-    [(150, 10, THREADS, True), *((1, 3_000, threads, ends) for threads in (1, THREADS) for ends in (True, False))],
-)
-def test_jobs_of_49_organizations_are_claimed_beside_the_flood_of_one_in_one_project_or_many(
-    projects: int, jobs: int, threads: int, ends_at_once: bool
-):
-    flooding = make_organization()
-    for _ in range(projects):
-        make_due_jobs(make_project(organization=flooding), jobs)
-    for _ in range(49):
-        make_due_jobs(make_project(), 2, due_at=LONG_AGO + timedelta(days=1))
-
-    assert len(organizations_of(claims=200, ends_at_once=ends_at_once, threads=threads)) == 50
 
 
 def test_organizations_with_the_fewest_running_jobs_come_first():

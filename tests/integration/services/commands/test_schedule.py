@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import connection
 
 from jobs import schedule_job
 from jobs.actors import Actor
 from jobs.db import clock
-from jobs.exceptions import ActiveJobExists, InvalidField, UnknownAction
+from jobs.exceptions import ActiveJobExists, InvalidField, ProjectNotFound, UnknownAction
 from jobs.models import Job, JobEvent
 from jobs.status import Status
 from tests.support.factories import make_job, make_project
@@ -86,7 +86,7 @@ def test_a_reference_is_kept_exactly_as_it_was_sent(reference: str):
 
 REFUSED_PARAMETERS = [
     *((given, "parameters.note") for given in (None, {}, {"note": ""}, {"note": "a\0"})),
-    ({"note": "a", "nope": 1, "more": 2}, "parameters"),
+    ({"note": "a", "nope": 1, "more": 2}, "parameters.more"),
     *(({"note": "a", "share": share}, "parameters.share") for share in ("much", float("inf"), float("nan"))),
     ({"note": "a", "ranges": [{"least": 1}, {"least": "x"}]}, "parameters.ranges[1].least"),
     ({"note": "a", "ranges": {}}, "parameters.ranges"),
@@ -147,7 +147,7 @@ def test_parameters_are_stored_as_the_serializer_makes_them():
     assert job.parameters == {**given, "share": 1.0}
 
 
-@pytest.mark.parametrize("given", [{}, {"note": "a"}, [], ""])
+@pytest.mark.parametrize("given", [{"note": "a"}, [], ""])
 def test_an_action_without_parameters_takes_none(given: Any):
     with pytest.raises(InvalidField, match="the action touch takes none") as refused:
         schedule("touch", parameters=given)
@@ -172,5 +172,5 @@ def test_a_deleted_project_is_no_conflict_to_be_retried():
     project = make_project()
     type(project).objects.filter(pk=project.pk).delete()
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(ProjectNotFound):
         schedule_job("touch_once", project=project, reference_id="ana@example.com")

@@ -1,8 +1,11 @@
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from jobs.exceptions import ApiKeyNotFound, InvalidField
@@ -98,7 +101,7 @@ def test_a_key_opens_the_projects_of_its_organization_or_the_one_it_is_bound_to(
 @pytest.mark.django_db
 def test_an_expired_or_revoked_key_is_refused():
     expired, revoked = make_key(), make_key()
-    ApiKey.objects.filter(pk=expired.key.pk).update(expires_at=timezone.now())
+    ApiKey.objects.filter(pk=expired.key.pk).update(expires_at=timezone.now() - timedelta(milliseconds=1))
     revoke_api_key(revoked.key.prefix)
 
     assert find_access(expired.secret, project_key="x") is None
@@ -157,3 +160,53 @@ def test_a_key_needs_a_project_of_its_organization():
 def test_an_unknown_prefix_is_not_found():
     with pytest.raises(ApiKeyNotFound):
         revoke_api_key("jsk_unknown")
+
+
+class Tenant:
+    """The name of the projects that the request may see."""
+
+    name = ""
+
+
+class ByRequest(models.Manager):
+    """A manager of a host's that shows the projects of the tenant of the request."""
+
+    def get_queryset(self):
+        return super().get_queryset().filter(name=Tenant.name)
+
+
+class FilteringManager(models.Manager):
+    """The same by one method."""
+
+    def filter(self, *args: Any, **kwargs: Any):
+        return super().filter(*args, **kwargs).filter(name=Tenant.name)
+
+
+class FilteringQuerySet(models.QuerySet):
+    """The same by the queryset, whose manager has Django's ``get_queryset``."""
+
+    def filter(self, *args: Any, **kwargs: Any):
+        return super().filter(Q(name=Tenant.name), *args, **kwargs)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "make_manager",
+    [ByRequest, FilteringManager, FilteringQuerySet.as_manager, models.Manager.from_queryset(FilteringQuerySet)],
+)
+def test_a_hosts_manager_that_filters_by_the_request_is_asked_each_time(
+    make_manager: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+):
+    project = make_project()
+    made = make_key(organization=project.organization)
+    manager = make_manager()
+    manager.model = type(project)
+    monkeypatch.setitem(vars(type(project)._meta), "default_manager", manager)
+    found = []
+
+    for tenant in ("another", project.name, "another"):
+        monkeypatch.setattr(Tenant, "name", tenant)
+        access = find_access(made.secret, project_key=project.key)
+        found.append(access and access.project)
+
+    assert found == [None, project, None]

@@ -54,7 +54,7 @@ def test_the_old_key_works_within_the_overlap_and_not_afterwards():
 
     assert [opens(old.secret), opens(ended.secret), opens(new.secret)] == [True, False, True]
     assert seconds_until(expiry_of(old)) == pytest.approx(DAY.total_seconds(), abs=60)
-    ApiKey.objects.filter(pk=old.key.pk).update(expires_at=timezone.now())
+    ApiKey.objects.filter(pk=old.key.pk).update(expires_at=timezone.now() - timedelta(milliseconds=1))
     assert not opens(old.secret)
 
 
@@ -72,7 +72,12 @@ def test_a_new_key_has_the_lifetime_of_the_old_one_which_keeps_an_expiry_within_
     ("spoil", "told"),
     [
         (lambda made: revoke_api_key(made.key.prefix), "is revoked or expired"),
-        (lambda made: ApiKey.objects.filter(pk=made.key.pk).update(expires_at=timezone.now()), "is revoked or expired"),
+        (
+            lambda made: ApiKey.objects.filter(pk=made.key.pk).update(
+                expires_at=timezone.now() - timedelta(milliseconds=1)
+            ),
+            "is revoked or expired",
+        ),
         (lambda made: rotate_api_key(made.key.prefix, overlap=DAY), "replaces already"),
     ],
     ids=["revoked", "expired", "replaced"],

@@ -13,12 +13,12 @@ pytestmark = pytest.mark.django_db
 def test_a_request_is_identified_by_key_caller_endpoint_and_body():
     one, other = (str(make_key().key.pk) for _ in range(2))
 
-    request = identify_request("k", caller=one, endpoint="job", body=b"x")
+    request = identify_request("k", caller=one, endpoint="job", sent={"x": 1})
 
-    assert request == identify_request("k", caller=one, endpoint="job", body=b"x")
-    assert request.digest != identify_request("l", caller=one, endpoint="job", body=b"x").digest
-    assert request.digest != identify_request("k", caller=other, endpoint="job", body=b"x").digest
-    for further in ({"endpoint": "batch", "body": b"x"}, {"endpoint": "job", "body": b"y"}):
+    assert request == identify_request("k", caller=one, endpoint="job", sent={"x": 1})
+    assert request.digest != identify_request("l", caller=one, endpoint="job", sent={"x": 1}).digest
+    assert request.digest != identify_request("k", caller=other, endpoint="job", sent={"x": 1}).digest
+    for further in ({"endpoint": "batch", "sent": {"x": 1}}, {"endpoint": "job", "sent": {"x": 2}}):
         same_key = identify_request("k", caller=one, **further)
         assert (same_key.digest, same_key.body != request.body) == (request.digest, True)
 
@@ -30,7 +30,7 @@ def test_without_a_request_there_is_no_replay_and_no_query(django_assert_num_que
 
 def test_jobs_that_were_deleted_are_missing_from_the_replay():
     project = make_project()
-    request = identify_request("k", caller="1", endpoint="batch", body=b"x")
+    request = identify_request("k", caller="1", endpoint="batch", sent={"x": 1})
     first, second, third = (
         make_job(project=project, call_digest=request.digest, call_body=request.body, call_index=index)
         for index in range(3)

@@ -119,11 +119,11 @@ def test_workers_are_notified_of_a_job_that_may_be_due(intervention: Interventio
 def test_held_is_the_first_reason_why_a_job_waits():
     job = make_job(due_at=LATER)
     held = hold_job(job.pk, project=job.project)
-    type(job.project.organization).objects.update(disabled_at=held.updated_at)
+    type(job.project.organization).objects.update(disabled_at=held.held_at)
 
     _, now = get_job_and_time(job.pk, project=job.project)
 
-    assert explain_wait(held, now=now) == Wait(reason=WaitReason.HELD, since=held.updated_at)
+    assert explain_wait(held, now=now) == Wait(reason=WaitReason.HELD, since=held.held_at)
 
 
 def test_a_held_job_is_not_overdue():

@@ -1,11 +1,14 @@
 """``check_health``: what the snapshot has, and which values are problems."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from jobs.models import Worker
+from jobs.models import Job, Worker
 from jobs.services.commands.pauses import pause_jobs
 from jobs.services.reports.health import Bounds, check_health
 from jobs.status import Status
@@ -30,6 +33,7 @@ def test_an_idle_site_with_a_worker_is_healthy():
 def test_the_oldest_overdue_job_is_reported_and_beyond_its_bound_a_problem():
     make_job(due_at=ago(30))
     oldest = make_job(due_at=ago(400))
+    make_job(status=Status.COMPLETED, finished_at=ago(5))
     make_worker()
 
     health = check_health()
@@ -69,6 +73,54 @@ def test_the_oldest_running_job_is_the_one_begun_first():
     assert running is not None
     assert running.job_id == oldest.pk
     assert running.seconds == pytest.approx(50, abs=5)
+
+
+def idle_worker_and_due_job() -> None:
+    make_worker(beat=3)
+    make_job(due_at=ago(130))
+
+
+IDLE = "workers are alive and jobs are due, but for 3600 s none ended or advanced; at most 120 s are allowed"
+
+
+def test_living_workers_that_end_and_advance_nothing_of_what_is_due_are_a_problem():
+    idle_worker_and_due_job()
+    make_running_job(begun_at=ago(125), progress_at=None)
+
+    health = check_health()
+
+    assert health.describe_problems(Bounds()) == [IDLE]
+    assert health.describe_problems(Bounds(max_idle=140)) == []
+
+
+@pytest.mark.parametrize(
+    "does_something",
+    [
+        lambda: make_job(status=Status.COMPLETED, finished_at=ago(100)),
+        lambda: make_job(status=Status.FAILED, finished_at=ago(100)),
+        lambda: make_running_job(begun_at=ago(500), progress_at=ago(100)),
+        lambda: Worker.objects.update(started_at=ago(100)),
+        lambda: Worker.objects.update(beat_at=ago(100)),
+        lambda: Job.objects.update(due_at=ago(110)),
+        lambda: pause_jobs(reason="The disk is full", action=None),
+    ],
+    ids=["completes", "fails", "advances", "has just started", "is dead", "had no time", "is paused"],
+)
+def test_workers_are_not_idle_where_a_job_ended_or_advanced_or_none_could(does_something: Callable[[], Any]):
+    idle_worker_and_due_job()
+    before = check_health().describe_problems(Bounds(min_workers=0))
+    does_something()
+
+    problems = check_health().describe_problems(Bounds(min_workers=0))
+
+    assert (before, problems) == ([IDLE], [])
+
+
+def test_cancelled_jobs_do_not_make_idle_workers_look_busy():
+    idle_worker_and_due_job()
+    make_job(status=Status.CANCELLED, finished_at=ago(5))
+
+    assert check_health().describe_problems(Bounds()) == [IDLE]
 
 
 def test_an_expired_lease_is_a_problem_once_its_job_should_have_been_rescued():
@@ -126,8 +178,8 @@ def test_a_snapshot_has_a_fixed_number_of_queries_each_with_its_index():
 
     plans = plans_on_jobs(captured)
 
-    assert len(captured) <= 10
-    assert len(plans) == 5
+    assert len(captured) <= 12
+    assert len(plans) == 7
     assert not scans(plans)
     assert any("jobs_job_failures" in plan for plan in plans)
 
@@ -165,3 +217,19 @@ def test_many_processes_of_an_engine_hide_no_dispatcher(monkeypatch: pytest.Monk
     assert [beat.worker for beat in health.dispatchers] == ["host:2:bbbb"]
     assert len(health.workers) == 2
     assert health.describe_problems(Bounds()) == []
+
+
+def test_a_job_that_goes_round_is_named_and_one_that_has_ended_is_not():
+    make_worker()
+    make_job(interruptions=4, due_at=ago(-60))
+    make_job(interruptions=90, status=Status.FAILED, finished_at=ago(5))
+    allowed = check_health()
+    round_job = make_job(interruptions=5, due_at=ago(-60))
+
+    health = check_health()
+
+    assert allowed.describe_problems(Bounds()) == []
+    assert health.describe_problems(Bounds()) == [
+        f"job {round_job.pk} (touch) goes round: it was interrupted 5 times although the database answers, 4 allowed"
+    ]
+    assert health.describe_problems(Bounds(max_interruptions=5)) == []

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.apps.registry import Apps
 from django.db import connection
+from django.utils.functional import SimpleLazyObject
 
-from jobs import get_job, list_jobs
+from jobs import cancel_job, get_job, get_project_model, list_jobs
 from jobs.db import clock
 from jobs.exceptions import JobNotFound
+from jobs.models import Organization
 from jobs.services.search.jobs import get_job_and_time
 from jobs.status import Status
 from tests.support.concurrency import statements
@@ -33,6 +36,35 @@ def test_another_project_s_job_is_not_found(read: Callable[..., Any]):
 
     with pytest.raises(JobNotFound, match="^job not found$"):
         read(job.pk, project=make_project(organization=job.project.organization))
+
+
+@pytest.mark.parametrize("command", [get_job, get_job_and_time, cancel_job])
+def test_what_is_no_saved_project_is_refused_also_if_its_key_is_a_projects(command: Callable[..., Any]):
+    job = make_job()
+
+    for wrong in (Organization(pk=job.project.pk, name="wrong"), type(job.project)(pk=None), None):
+        with pytest.raises(ValueError, match="is no saved"):
+            command(job.pk, project=wrong)
+
+    job.refresh_from_db()
+    assert job.status == "scheduled"
+
+
+@pytest.mark.parametrize("read", [get_job, cancel_job])
+def test_a_project_may_be_lazy_or_an_instance_of_a_proxy(read: Callable[..., Any]):
+    class Proxy(get_project_model()):
+        class Meta:
+            app_label = "jobs"
+            proxy = True
+            apps = Apps()
+
+    for found in (
+        lambda pk: SimpleLazyObject(lambda: get_project_model()._base_manager.get(pk=pk)),
+        lambda pk: Proxy(pk=pk),
+    ):
+        job = make_job()
+
+        assert read(job.pk, project=found(job.project_id)) == job
 
 
 @pytest.mark.parametrize("job_id", [*IMPOSSIBLE, 2**63 - 1])

@@ -111,7 +111,7 @@ def test_pages_by_number_are_slices_of_the_model(jobs: list[Job], what: str, ord
         for number in (0, 1, 2, 5, 40):
             page = list_page(query, project=jobs[0].project, limit=limit, offset=number * limit)
 
-            assert [job.pk for job in page.jobs] == expected[number * limit : (number + 1) * limit]
+            assert [job.id for job in page.jobs] == expected[number * limit : (number + 1) * limit]
             assert page.has_more is (len(expected) > (number + 1) * limit)
 
 
@@ -132,7 +132,7 @@ def test_pages_by_position_are_the_whole_list_of_the_model(blocks: None, jobs: l
 
     page = list_page(query, project=jobs[0].project, limit=7, offset=3)
 
-    assert [job.pk for job in page.jobs] == expected[3:10]
+    assert [job.id for job in page.jobs] == expected[3:10]
     assert all_pages(query, jobs[0].project, limit=7) == expected
 
 
@@ -141,11 +141,11 @@ def all_pages(query: ListQuery, project: Any, *, limit: int) -> list[int]:
     after = None
     for _ in count():
         page = list_page(query, project=project, limit=limit, after=after)
-        found += [job.pk for job in page.jobs]
+        found += [job.id for job in page.jobs]
         if not page.has_more:
             return found
         last = page.jobs[-1]
-        after = Position(job_id=last.pk, start_at=last.start_at if query.order.by_start else None)
+        after = Position(job_id=last.id, start_at=last.start_at if query.order.by_start else None)
     raise AssertionError
 
 
@@ -157,8 +157,9 @@ def test_a_page_takes_one_statement_and_counts_nothing(jobs: list[Job], what: st
             page = list_page(ListQuery(**QUERIES[what], order=order), project=project, limit=50)
             assert all(job.status for job in page.jobs)
 
-        assert len(sent) == 1
-        assert "COUNT(" not in sent[0].upper()
+        # With filters, PostgreSQL also limits the time of the transaction.
+        (search,) = [sql for sql in sent if "jobs_job" in sql]
+        assert "COUNT(" not in search.upper()
 
 
 def test_a_page_where_no_table_reaches_takes_no_statement(jobs: list[Job]):

@@ -7,6 +7,7 @@ import pytest
 from jobs.models import Job
 from jobs.services.search import api_pages
 from jobs.services.search.api_query import ListOrder, ListQuery, Position
+from jobs.services.search.api_sql import Limits
 from jobs.status import Status
 from tests.support.concurrency import postgresql_only
 from tests.support.long_list import (
@@ -14,6 +15,7 @@ from tests.support.long_list import (
     at,
     blocks_read,
     explained,
+    explained_sql,
     indexes_scanned,
     nodes_of,
     project,
@@ -148,4 +150,5 @@ def query_of(wanted: dict[str, Any]) -> ListQuery:
 
 
 def plan_of(query: ListQuery, project: Any, **part: Any) -> dict[str, Any]:
-    return explained(api_pages.page_queryset(query, project=project, limit=51, **part))
+    limits = Limits(limit=51, offset=part.pop("offset", 0))
+    return explained_sql(*api_pages.page_sql(query, project=project, limits=limits, **part))
