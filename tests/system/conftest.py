@@ -1,16 +1,20 @@
-"""A running site with an integrator, and the browser."""
+"""A running site with an integrator, the browser, and runs of the chaos package on a database of their own."""
 
 import os
 import shutil
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from django.db import connections
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.support.empty_database import empty_database
 from tests.support.factories import make_key, make_project
 from tests.support.http_server import Site, running_server
+from tests.system.chaos.single_run import run_in_process
 
 ARGUMENTS: Final = [
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"),
@@ -18,11 +22,17 @@ ARGUMENTS: Final = [
 
 
 @pytest.fixture
-def site(transactional_db: None) -> Iterator[Site]:
+def access_log(tmp_path: Path) -> Path:
+    """Where the server of ``site`` writes one line for each request."""
+    return tmp_path / "access.log"
+
+
+@pytest.fixture
+def site(transactional_db: None, access_log: Path) -> Iterator[Site]:
     """The reference host behind a real server on the test database."""
     project = make_project()
     key = make_key(organization=project.organization)
-    with running_server() as port:
+    with running_server(access_log=str(access_log)) as port:
         yield Site(address=f"http://127.0.0.1:{port}", project_key=project.key, secret=key.secret, key_id=key.key.pk)
 
 
@@ -46,3 +56,10 @@ def browser(chromium: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]
         browser.close()
         # Within the loop Django opens connections of its own, which nobody would close afterwards.
         connections.close_all()
+
+
+@pytest.fixture
+def run_chaos(tmp_path: Path) -> Iterator[Callable[..., dict[str, Any]]]:
+    """``run_chaos(kind, *options)`` runs once, on an empty database; it returns the result."""
+    with empty_database(tmp_path) as url:
+        yield partial(run_in_process, url)

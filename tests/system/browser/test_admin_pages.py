@@ -116,7 +116,7 @@ def test_ticked_jobs_are_cancelled_by_keyboard_alone(site: Site, browser: Browse
     choose_by_keyboard(visitor, "Cancel")
     visitor.tab_to("input[name=reason]")
     visitor.page.keyboard.type("asked for on the phone")
-    visitor.tab_to(".submit-row button")
+    visitor.tab_to(".jobs-submit button")
     visitor.enter()
 
     job.refresh_from_db()
@@ -136,7 +136,7 @@ def test_all_jobs_that_match_are_chosen_by_keyboard_alone(site: Site, browser: B
     visitor.tab_to(".actions .question a")
     visitor.page.keyboard.press("Enter")
     choose_by_keyboard(visitor, "Cancel")
-    visitor.tab_to(".submit-row button")
+    visitor.tab_to(".jobs-submit button")
     visitor.enter()
 
     assert Job.objects.get(action="change_jobs").parameters["change"] == "cancel"

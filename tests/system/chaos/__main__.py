@@ -9,19 +9,15 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from tests.support.postgres import NoServer, Server, end_cleanly_on_sigterm, postgres_server
-from tests.system.chaos.results_table import PARTS, write_table
+from tests.system.chaos.parts import COUNTS, PARTS
+from tests.system.chaos.results_table import KINDS, write_table
 from tests.system.chaos.single_run import run_in_process
-
-# How many kills, repeats of the matrix, freezes, outages, races, and kills through Celery.
-COUNTS: Final = {
-    "postgresql": {"kills": 1000, "matrix": 5, "freezes": 64, "outages": 60, "races": 10_000, "celery": 500},
-    "sqlite": {"kills": 300, "matrix": 5, "freezes": 20, "outages": 30, "races": 2_000, "celery": 100},
-}
 
 
 def main() -> int:
@@ -37,7 +33,7 @@ def main() -> int:
                 print(f"PostgreSQL could not be had: {error}", file=sys.stderr)
                 return 1
         for database in chosen.databases:
-            for part in chosen.parts:
+            for part in [part for part in chosen.parts if part in COUNTS[database]]:
                 count = getattr(chosen, part) or COUNTS[database][part]
                 print(f"\n==> {part}: {count} on {database}, seed {chosen.seed}", flush=True)
                 results.append(run_part(server if database == "postgresql" else None, part, count, chosen.seed))
@@ -45,9 +41,20 @@ def main() -> int:
                 print(json.dumps(results[-1], indent=1, default=str), flush=True)
                 if chosen.results:
                     Path(chosen.results).write_text(json.dumps(results, default=str))
+    print(f"\n==> {sum_up(results)}", flush=True)
     if chosen.write:
         write_table(results)
     return 0 if all(result.get("is_clean") for result in results) else 1
+
+
+def sum_up(results: list[dict[str, Any]]) -> str:
+    """Return the totals of all parts; races are no faults."""
+    faults = sum(count for result in results for count in result.get("faults", {}).values())
+    found: Counter[str] = Counter()
+    for result in results:
+        found.update(result.get("counts", {}))
+    totals = ", ".join(f"{kind} {found[kind]}" for kind in KINDS)
+    return f"{faults:,} faults in {sum(result['seconds'] for result in results):,} s: {totals}"
 
 
 def parse_arguments() -> argparse.Namespace:

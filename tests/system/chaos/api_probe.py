@@ -123,6 +123,6 @@ def _problem_of(answer: Answer, allowed: set[int]) -> str:
     if answer.status == 503 and body.get("code") != UNKNOWN:
         if not answer.headers.get("retry-after", "").isdigit():
             return f"503 without Retry-After: {answer.headers}"
-        if body.keys() != {"error", "code", "requestId"}:
+        if body.keys() != {"error", "code", "requestId", "docs"}:
             return f"503 without the envelope: {body}"
     return ""

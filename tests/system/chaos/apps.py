@@ -1,4 +1,4 @@
-"""The chaos app of a host: installs faults and planted bugs in processes whose environment asks for them."""
+"""The chaos app of a host: installs faults, short waits and planted bugs in processes whose environment asks for it."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ from django.apps import AppConfig
 
 CONTROL = "CHAOS_CONTROL"
 BUG = "CHAOS_BUG"
+SHORTENED = "CHAOS_SHORTENED"
 
 
 class ChaosConfig(AppConfig):
@@ -21,7 +22,15 @@ class ChaosConfig(AppConfig):
             from tests.system.chaos.faults import Faults
 
             failpoints.hook = Faults(Path(directory))
+        if os.environ.get(SHORTENED):
+            from tests.system.chaos.shortened import shorten
+
+            shorten()
         if bug := os.environ.get(BUG):
             from tests.system.chaos.planted_bugs import plant
 
             plant(bug)
+        from tests.system.chaos import rolling_actions
+
+        if code := os.environ.get(rolling_actions.CODE):
+            rolling_actions.register(code, os.environ.get(rolling_actions.OLD_PACKAGE, ""))

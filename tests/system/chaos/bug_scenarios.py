@@ -1,6 +1,7 @@
 """For each planted bug a scenario that makes it show without luck; without the bug, the same scenario is clean."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -10,15 +11,17 @@ from django.db import connection
 
 from jobs import cancel_job, get_project_model, schedule_job
 from jobs.models import Job
-from tests.support.concurrency import until
+from tests.support.concurrency import TimedOut, until
 from tests.support.processes import Process
+from tests.system.chaos.attempt_rules import MOST_ATTEMPTS
 from tests.system.chaos.call_log import CallLog
-from tests.system.chaos.cluster import Cluster, Worker, now, running_cluster
-from tests.system.chaos.models import Effect, Item
+from tests.system.chaos.cluster import Cluster, ShortenedCluster, Worker, now, running_cluster
+from tests.system.chaos.models import Effect, Item, Note
 from tests.system.chaos.worker_faults import summary
 
 PATIENCE_SECONDS: Final = 60
 DRAIN_SECONDS: Final = 10
+HANG_SECONDS: Final = 60
 
 
 class Scenario:
@@ -29,9 +32,9 @@ class Scenario:
         self.project = get_project_model()._default_manager.first()
         self._log = CallLog(cluster.calls / "scenario")
 
-    def create(self, action: str, items: int, **options: Any) -> Job:
+    def create(self, action: str, items: int, *, of: type[Item | Note] = Item, **options: Any) -> Job:
         intent = uuid4().hex
-        Item.objects.bulk_create([Item(owner=intent) for _ in range(items)])
+        of.objects.bulk_create([of(owner=intent) for _ in range(items)])
         self._log.write("create", intent=intent, items=items)
         job = schedule_job(action, project=self.project, reference_id=intent, description=intent, **options)
         self._log.write("created", intent=intent, job=job.pk)
@@ -130,6 +133,46 @@ def batch_limit(scenario: Scenario) -> None:
     scenario.create("erase_items", items=60)
 
 
+def hosts_delete(scenario: Scenario) -> None:
+    """Erase rows of a model that deletes softly."""
+    scenario.cluster.start_worker()
+    scenario.create("erase_notes", items=12, of=Note)
+
+
+def unchecked_record(scenario: Scenario) -> None:
+    """Cancel while an action is in a chunk whose transaction it has ended itself."""
+    scenario.cluster.inject("action.committed", "wait")
+    scenario.cluster.start_worker()
+    job = scenario.create("commit_in_chunk", items=0)
+    scenario.await_hit("action.committed")
+    scenario.cancel(job)
+    scenario.cluster.let_go_on()
+
+
+def uncounted_release(scenario: Scenario) -> None:
+    """Let a job lose its connection by its own doing in each attempt."""
+    scenario.cluster.start_worker()
+    job = scenario.create("loop_close", items=0)
+    rounds = Job.objects.filter(pk=job.pk, attempt__gt=MOST_ATTEMPTS)
+    until(lambda: is_final(job) or rounds.exists(), seconds=PATIENCE_SECONDS, what="the job to end, or to go round")
+
+
+def is_final(job: Job) -> bool:
+    return not Job.objects.active().filter(pk=job.pk).exists()
+
+
+def no_watchdog(scenario: Scenario) -> None:
+    """Let a job hold the GIL of its worker in each attempt; a supervisor starts the worker anew when it has ended."""
+    job = scenario.create("hang_in_c", items=0)
+
+    def has_ended() -> bool:
+        scenario.cluster.replace_ended(workers=1, clients=0, target=0)
+        return is_final(job)
+
+    with suppress(TimedOut):  # the checker finds the job running
+        until(has_ended, seconds=HANG_SECONDS, what="the job to be failed")
+
+
 # Each with the kind of finding that the bug must lead to.
 SCENARIOS: Final[dict[Callable[[Scenario], None], str]] = {
     no_fence: "doubled",
@@ -140,13 +183,20 @@ SCENARIOS: Final[dict[Callable[[Scenario], None], str]] = {
     due_a_day_early: "lies",
     swallowed_finish: "stuck",
     batch_limit: "lies",
+    hosts_delete: "lies",
+    unchecked_record: "lies",
+    uncounted_release: "uncounted",
+    no_watchdog: "stuck",
 }
+# With the usual waits these would take minutes.
+SHORTENED: Final = (uncounted_release, no_watchdog)
 
 
 def run(directory: Path, *, bug: str, planted: bool) -> dict[str, Any]:
     """Play the scenario of ``bug``, with or without it; ``caught``: the checker found what it should."""
     play, kind = next((play, kind) for play, kind in SCENARIOS.items() if play.__name__ == bug)
-    with running_cluster(directory, bug=bug if planted else "") as cluster:
+    cluster_type = ShortenedCluster if play in SHORTENED else Cluster
+    with running_cluster(directory, bug=bug if planted else "", of=cluster_type) as cluster:
         play(Scenario(cluster))
         cluster.await_workers()
         drained = cluster.drain(seconds=DRAIN_SECONDS)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ class CallLog:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def write(self, what: str, **facts: Any) -> None:
-        os.write(self._file, (json.dumps({"what": what, **facts}) + "\n").encode())
+        os.write(self._file, (json.dumps({"what": what, "at": time.time(), **facts}) + "\n").encode())
 
 
 def read_calls(directory: Path) -> list[dict[str, Any]]:

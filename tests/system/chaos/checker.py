@@ -8,6 +8,7 @@ stuck    not final, though the time to get there has passed
 lies     an effect or another status after an acknowledged cancel; completed with rows left; a final row that changed;
          an end that is not the last event; counts that are not the ledger's; a start before its time;
          a good call refused; an answer that is no job and no error in the envelope
+uncounted an attempt that began and ended otherwise than by its outcome, and that no counter has
 taken    a job taken from a worker that was alive and awake; it costs time only, so it is counted apart
 
 A call cut off before its answer may have happened or not, but never twice.
@@ -21,12 +22,17 @@ from itertools import pairwise
 from statistics import quantiles
 from typing import Any, Final
 
+from tests.system.chaos.attempt_rules import FAULTY, check_counted, check_exits, check_sessions
 from tests.system.chaos.evidence import Evidence, Lifetime
 
-KINDS: Final = ("lost", "doubled", "ghost", "stuck", "lies", "taken")
+KINDS: Final = ("lost", "doubled", "ghost", "stuck", "uncounted", "lies", "taken")
 FINAL: Final = ("completed", "failed", "cancelled")
 CLOCK_STEP: Final = timedelta(milliseconds=2)  # SQLite rounds instants to milliseconds
 SHARED: Final = "shared-"
+# These write no ledger.
+ERASES: Final = ("erase_items", "erase_notes")
+# The failpoints that a request reaches.
+IN_THE_API: Final = ("create.", "cancel.")
 # A good create is refused for one of these alone; the last two promise that nothing was changed.
 REFUSALS: Final = ("active_job_exists", "busy", "unavailable")
 Finding = tuple[str, str]
@@ -66,7 +72,8 @@ def check(evidence: Evidence) -> Verdict:
         recovery=sorted(_waits(evidence, "claimed")),
         rescue=sorted(_waits(evidence, "rescued")),
     )
-    for rule in (_check_calls, _check_ledger, _check_unique, _check_ends, _check_cancels, _check_events, _check_taken):
+    rules = (_check_calls, _check_ledger, _check_unique, _check_ends, _check_cancels, _check_events, _check_taken)
+    for rule in (*rules, check_counted, check_sessions, check_exits):
         for kind, text in rule(evidence):
             verdict.found[kind].append(text)
     return verdict
@@ -106,6 +113,13 @@ def _check_calls(evidence: Evidence) -> Iterator[Finding]:
             yield "lies", f"call {call['intent']} was good and was refused as {call['code']}"
         if call["what"] == "malformed":
             yield "lies", f"an answer was {call['text']}"
+        if call["what"] == "late":
+            yield "stuck", f"a {call['method']} was not answered within {call['seconds']:.1f} s"
+    # An exception that no code expects is a 500 to the call that met it.
+    injected = [fault for fault in evidence.faults if fault.kind == "exception" and fault.place.startswith(IN_THE_API)]
+    errors = [call for call in evidence.calls if call["what"] == "server_error"]
+    for call in errors[len(injected) :]:
+        yield "lies", f"an answer was {call['text']}"
     for intent, count in rows.items():
         if count > 1:
             yield "doubled", f"call {intent} made {count} rows"
@@ -131,7 +145,7 @@ def _check_ledger(evidence: Evidence) -> Iterator[Finding]:
             yield "lies", f"job {job['id']} is {job['status']} and removed item {effect['item']} afterwards"
     done = Counter(job_id for job_id, _ in lines.elements())
     for job in evidence.jobs.values():
-        if job["action"] != "erase_items" and job["progress_done"] != done[job["id"]]:
+        if job["action"] not in ERASES and job["progress_done"] != done[job["id"]]:
             yield "lies", f"job {job['id']} counts {job['progress_done']} items, the ledger {done[job['id']]}"
 
 
@@ -160,13 +174,13 @@ def _check_ends(evidence: Evidence) -> Iterator[Finding]:
             if job["start_at"] > evidence.at:
                 continue
             yield "stuck", f"job {job['id']} is still {job['status']}, attempt {job['attempt']}"
-        elif job["status"] == "failed":
+        elif job["status"] == "failed" and not job["action"].startswith(FAULTY):
             yield "lost", f"job {job['id']} failed: {job['errors']}"
         elif job["status"] == "completed" and not job["reference_id"].startswith(SHARED):
             asked = items.get(job["description"], 0)
             if left:
                 yield "lies", f"job {job['id']} is completed and {left} of its items are left"
-            elif (job["progress_done"] if job["action"] == "erase_items" else removed[job["id"]]) != asked:
+            elif (job["progress_done"] if job["action"] in ERASES else removed[job["id"]]) != asked:
                 yield "lost", f"job {job['id']} is completed, its {asked} items are gone, not all are in the ledger"
     for job_id, seen in evidence.finals_seen.items():
         now = evidence.jobs.get(job_id)

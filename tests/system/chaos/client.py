@@ -1,5 +1,8 @@
 """A client of the REST API: creates jobs and cancels some; it logs each call before it is made and when answered.
 
+With ``CHAOS_RETRIES`` in the environment, it repeats a call whose outcome it does not know, a create
+with the same ``Idempotency-Key``, until it knows. With ``CHAOS_LATE_SECONDS`` it logs an answer that took longer.
+
 It runs as ``django_program tests.system.chaos.client LOG SEED TARGET``, with port and keys of the API in
 the environment, until it is killed.
 """
@@ -10,7 +13,8 @@ import os
 import random
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -24,12 +28,16 @@ from tests.system.chaos.models import Effect, Item
 
 PORT: Final = "CHAOS_PORT"
 KEYS: Final = "CHAOS_KEYS"
+OFFERED_ACTIONS: Final = "CHAOS_ACTIONS"  # a comma list, instead of the usual ones
 PACE_SECONDS: Final = 0.02
 ANSWER_SECONDS: Final = 20
 SHARED_REFERENCES: Final = 4
 ACTIONS: Final = ("consume_verified", "consume_plain", "consume_once", "erase_items")
 CANCELS: Final = 0.3
 NOTHING_CHANGED: Final = ("busy", "unavailable")  # these two codes of a 503 promise it
+RETRIES: Final = "CHAOS_RETRIES"
+LATE: Final = "CHAOS_LATE_SECONDS"
+RETRY_SECONDS: Final = 0.1
 ONCE: Final = "once"  # instead of a seed: one call, the same for all
 
 
@@ -39,6 +47,12 @@ class Answer:
 
     status: int
     body: dict[str, Any]
+    repeats: int = 0
+
+    @property
+    def is_repeated_cancel(self) -> bool:
+        """Whether a repeated cancel was told that the job is cancelled: by an earlier one of this caller."""
+        return self.repeats > 0 and self.status == 400 and self.body["error"].endswith(" cancelled")
 
     @property
     def is_unknown(self) -> bool:
@@ -57,9 +71,13 @@ class Api:
         self._port = port
         self._keys = keys
 
-    def call(self, method: str, project: Any, path: str, body: dict[str, Any] | None = None) -> Answer:
+    def call(
+        self, method: str, project: Any, path: str, body: dict[str, Any] | None = None, *, key: str = ""
+    ) -> Answer:
         """Make one call; an answer that is not as the API's answers are is :class:`Malformed`."""
         headers = {"Authorization": f"Bearer {self._keys[project.key]}", "Content-Type": "application/json"}
+        if key:
+            headers["Idempotency-Key"] = key
         sent = None if body is None else json.dumps(body)
         line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER_SECONDS)
         try:
@@ -92,6 +110,9 @@ class Client:
         self._log = CallLog(log)
         self._random = random.Random(seed)
         self._target = target
+        self._retries = int(os.environ.get(RETRIES, "0"))
+        self._late_seconds = float(os.environ.get(LATE, "inf"))
+        self._actions = tuple(filter(None, os.environ.get(OFFERED_ACTIONS, "").split(","))) or ACTIONS
         self.projects = list(get_project_model()._default_manager.all())
         self._mine: list[tuple[int, str, Any]] = []
 
@@ -108,7 +129,7 @@ class Client:
         if Job.objects.active().count() >= self._target:
             time.sleep(PACE_SECONDS)
             return
-        self.create(self._random.choice(ACTIONS), self._random.choice(self.projects), self._random.randint(5, 40))
+        self.create(self._random.choice(self._actions), self._random.choice(self.projects), self._random.randint(5, 40))
         if self._mine and self._random.random() < CANCELS:
             self.cancel(*self._mine.pop(self._random.randrange(len(self._mine))))
 
@@ -139,6 +160,8 @@ class Client:
             effects = Effect.objects.filter(job_id=job).count()
             left = Item.objects.filter(owner=reference).count()
             self._log.write("seen_after_cancel", job=job, effects=effects, left=left)
+        elif answer.is_repeated_cancel:
+            self._log.write("cancelled", job=job)  # by the call before, whose answer was lost
         elif answer.status and answer.status < 500:
             # "… has already been completed": the contract tells the status nowhere else.
             told = answer.body["error"].rpartition(" ")[2]
@@ -147,14 +170,33 @@ class Client:
             self._log.write("cancel_busy", job=job, code=answer.body["code"])
 
     def _ask(self, method: str, project: Any, path: str, body: Any = None, **what: Any) -> Answer:
-        """Make a call; log it if its outcome is unknown."""
+        """Make a call, again if its outcome is unknown and it may be repeated; log it if it stays unknown."""
+        key = what.get("intent", "") if self._retries else ""
+        was_unknown = False
+        for repeats in count():
+            answer = self._ask_once(method, project, path, body, key, **what)
+            if answer.status not in (0, 503) or repeats == self._retries:
+                break
+            was_unknown |= answer.is_unknown
+            time.sleep(RETRY_SECONDS)
+        if was_unknown and answer.status == 503:
+            answer = Answer(status=0, body={})  # the last call changed nothing; one before may have
+        if answer.is_unknown:
+            self._log.write("unknown", **what, status=answer.status, code=answer.body.get("code", ""))
+        return replace(answer, repeats=repeats)
+
+    def _ask_once(self, method: str, project: Any, path: str, body: Any, key: str, **what: Any) -> Answer:
+        """Make a call; log an answer that is late, a server's error, or none of the API's."""
+        begun = time.monotonic()
         try:
-            answer = self._api.call(method, project, path, body)
+            answer = self._api.call(method, project, path, body, key=key)
         except Malformed as error:
             self._log.write("malformed", **what, text=str(error))
             return Answer(status=0, body={})
-        if answer.is_unknown:
-            self._log.write("unknown", **what, status=answer.status, code=answer.body.get("code", ""))
+        if (seconds := time.monotonic() - begun) > self._late_seconds:
+            self._log.write("late", **what, method=method, seconds=seconds)
+        if answer.status == 500:
+            self._log.write("server_error", **what, text=f"500 to {method}: {answer.body}")
         return answer
 
 

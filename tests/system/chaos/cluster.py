@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +20,10 @@ from jobs.models import Job
 from jobs.services.tenants.api_keys import create_api_key
 from tests.support.concurrency import until
 from tests.support.factories import make_project
-from tests.support.processes import Process
+from tests.support.processes import EXIT_SECONDS, Process
 from tests.system.chaos.api_server import ApiServer
-from tests.system.chaos.apps import BUG, CONTROL
+from tests.system.chaos.apps import BUG, CONTROL, SHORTENED
+from tests.system.chaos.attempt_log import ATTEMPTS
 from tests.system.chaos.checker import Verdict, check
 from tests.system.chaos.client import KEYS, PORT
 from tests.system.chaos.evidence import Fault, Lifetime, claims_of, gather
@@ -29,7 +31,7 @@ from tests.system.chaos.faults import GO, mark_of_frozen
 from tests.system.chaos.frozen import await_stop
 
 PROJECTS: Final = 3
-READY_SECONDS: Final = 60  # a worker takes a second to start, on a busy computer many
+READY_SECONDS: Final = 180  # a worker takes a second to start, four of Celery on a busy computer more than 60
 FINAL_COLUMNS: Final = tuple("status finished_at attempt crashes failures errors receipt progress_done".split())
 
 
@@ -64,9 +66,10 @@ class Cluster:
         self.lifetimes: list[Lifetime] = []
         self.calls = directory / "calls"
         self._control = directory / "control"
+        self.attempts = self._control / ATTEMPTS
         self._logs = directory / "logs"
         self._pids = directory / "pids"
-        for made in (self.calls, self._control / "taken", self._logs, self._pids):
+        for made in (self.calls, self.attempts, self._control / "taken", self._logs, self._pids):
             made.mkdir(parents=True)
         self._api: dict[str, str] = {}
         self._environment = {CONTROL: str(self._control), BUG: bug}
@@ -186,7 +189,11 @@ class Cluster:
         """Stop a worker as a deployment does; return its lifetime, with the exit status and the time it took."""
         begun = time.monotonic()
         self._record_fault("term", worker=worker)
-        worker.stop()
+        worker.lifetime.stopped = now()
+        try:
+            worker.stop()
+        except subprocess.TimeoutExpired:  # the checker finds that it took too long
+            worker.kill()
         worker.lifetime.exit_seconds = time.monotonic() - begun
         self.record_ended()
         return worker.lifetime
@@ -194,6 +201,22 @@ class Cluster:
     def stop_workers(self) -> list[Lifetime]:
         self.await_workers()
         return [self.stop(worker) for worker in list(self.workers)]
+
+    def stop_together(self) -> None:
+        """Send SIGTERM to all workers at the same time; kill those that have not ended in 20 s."""
+        begun = time.monotonic()
+        for worker in self.workers:
+            self._record_fault("term", worker=worker)
+            worker.lifetime.stopped = now()
+            worker.send(signal.SIGTERM)
+        while self.workers and time.monotonic() - begun < EXIT_SECONDS:
+            for worker in self.workers:
+                worker.lifetime.exit_seconds = time.monotonic() - begun
+            self.record_ended()
+            time.sleep(0.01)
+        for worker in self.workers:
+            worker.kill()
+        self.record_ended()
 
     def _record_fault(self, kind: str, *, worker: Worker | None = None, place: str = "", pid: int = 0) -> None:
         at = now()
@@ -224,11 +247,22 @@ class Cluster:
     def check(self) -> Verdict:
         """Let the checker read what the run left; no process may be at work any more."""
         self.record_ended()
-        return check(gather(self.calls, self._finals, self.faults, self.lifetimes))
+        return check(gather(self.calls, self.attempts, self._finals, self.faults, self.lifetimes))
 
     def close(self) -> None:
         for process in [*self.workers, *self.clients, *filter(None, [self.server])]:
             process.kill()
+
+
+class ShortenedCluster(Cluster):
+    """Its workers make the waits between attempts, and the watchdog's, short.
+
+    Their beat is a second: an answer that takes longer than a beat is an outage, and on a busy computer some take long.
+    """
+
+    def start_worker(self, **environment: str) -> Worker:
+        times = {"CHAOS_BEAT_SECONDS": "1", "CHAOS_LEASE_SECONDS": "3"}
+        return super().start_worker(**{SHORTENED: "1", **times, **environment})
 
 
 @contextmanager

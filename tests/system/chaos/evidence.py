@@ -1,21 +1,21 @@
 """The evidence of a run, which the checker reads: call logs, ledger, job rows, events, and the faults that happened."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count
 
 from jobs.db import clock
 from jobs.models import Job, JobEvent
 from tests.system.chaos.call_log import read_calls
-from tests.system.chaos.models import Effect, Item
+from tests.system.chaos.models import Effect
 
 COLUMNS = (
     *("id", "action", "project_id", "reference_id", "description", "status", "errors", "created_at", "start_at"),
-    *("finished_at", "attempt", "crashes", "failures", "receipt", "progress_done", "lease_token"),
+    *("finished_at", "attempt", "crashes", "failures", "interruptions", "receipt", "progress_done", "lease_token"),
 )
 
 Claims = tuple[tuple[int, int], ...]
@@ -31,14 +31,17 @@ class Fault:
     place: str = ""
     pid: int = 0
     claims: Claims = ()
+    # Until when the database did not answer because of it; None: it did.
+    until: datetime | None = None
 
 
 @dataclass(kw_only=True)
 class Lifetime:
-    """When a worker process was alive, when it was frozen, and how it ended."""
+    """When a worker process was alive, when it was frozen, and how it ended; ``stopped``: was asked to."""
 
     pid: int
     started: datetime
+    stopped: datetime | None = None
     ended: datetime | None = None
     frozen: list[tuple[datetime, datetime]] = field(default_factory=list)
     exit_status: int | None = None
@@ -55,12 +58,15 @@ class Evidence:
     effects: list[dict[str, Any]]
     left: dict[str, int]
     calls: list[dict[str, Any]]
+    attempts: list[dict[str, Any]]
     finals_seen: dict[int, dict[str, Any]]
     faults: list[Fault]
     lifetimes: list[Lifetime]
 
 
-def gather(calls: Path, finals_seen: dict[int, dict[str, Any]], faults: list[Fault], lives: list[Lifetime]) -> Evidence:
+def gather(
+    calls: Path, attempts: Path, finals_seen: dict[int, dict[str, Any]], faults: list[Fault], lives: list[Lifetime]
+) -> Evidence:
     events: dict[int, list[dict[str, Any]]] = {}
     columns = ("job_id", "at", "what", "to_status", "attempt", "actor", "note")
     for event in JobEvent.objects.order_by("id").values(*columns):
@@ -70,12 +76,23 @@ def gather(calls: Path, finals_seen: dict[int, dict[str, Any]], faults: list[Fau
         jobs={row["id"]: row for row in Job.objects.values(*COLUMNS)},
         events=events,
         effects=list(Effect.objects.values("job_id", "item", "attempt", "at")),
-        left=dict(Item.objects.values_list("owner").annotate(count=Count("pk"))),
+        left=count_left(),
         calls=read_calls(calls),
+        attempts=read_calls(attempts),
         finals_seen=finals_seen,
         faults=faults,
         lifetimes=lives,
     )
+
+
+def count_left() -> dict[str, int]:
+    """Return how many rows each owner has in the tables of items and notes, whatever the models' managers hide."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT owner, count(*) FROM chaos_item GROUP BY owner")
+        left = Counter(dict(cursor.fetchall()))
+        cursor.execute("SELECT owner, count(*) FROM chaos_note GROUP BY owner")
+        left.update(dict(cursor.fetchall()))
+    return left
 
 
 def claims_of(pids: list[int]) -> Claims:

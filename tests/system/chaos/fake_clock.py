@@ -33,16 +33,11 @@ class HostClock:
         self.offsets = CLOCKS[name]
         self.jumps = 0
         self.set(self.offsets[0])
-        # NO_FAKE_STAT: a file that was changed tomorrow would confuse Python's cache of bytecode.
-        switches = dict.fromkeys(("FAKETIME_NO_CACHE", "DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"), "1")
-        self.environment = {"LD_PRELOAD": str(find_library()), "FAKETIME_TIMESTAMP_FILE": str(path), **switches}
+        self.environment = environment_of(path, find_library())
         self._check()
 
     def set(self, offset: str) -> None:
-        """Set the clock, by renaming: no process reads half an offset."""
-        draft = self._path.with_suffix(".draft")
-        draft.write_text(offset)
-        draft.rename(self._path)
+        set_clock(self._path, offset)
 
     @contextmanager
     def ticking(self) -> Iterator[None]:
@@ -76,6 +71,20 @@ class HostClock:
                 f"libfaketime does not fake the clock of Python on {sys.platform}: a process that was to be a day off "
                 f"ended with status {done.returncode}, {off:g} s off, and said: {done.stderr.strip() or 'nothing'}"
             )
+
+
+def environment_of(path: Path, library: Path) -> dict[str, str]:
+    """Return the variables of a process whose clock is off by the offset in a file."""
+    # NO_FAKE_STAT: a file that was changed tomorrow would confuse Python's cache of bytecode.
+    switches = dict.fromkeys(("FAKETIME_NO_CACHE", "DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"), "1")
+    return {"LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(path), **switches}
+
+
+def set_clock(path: Path, offset: str) -> None:
+    """Write an offset by renaming: no process reads half of it."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(offset)
+    draft.rename(path)
 
 
 def find_library() -> Path:

@@ -23,6 +23,9 @@ from tests.system.chaos.worker_faults import await_load, conclude, report_progre
 
 BETWEEN_SECONDS: Final = (0.5, 2.0)
 RETURN_SECONDS: Final = 30
+# A full disk may have room for some more rows, which are soon written.
+EFFECT_SECONDS: Final = 30
+FAILS_NOTHING: Final = ("locked",)  # a call may wait for as long as the lock lasts
 SHOWN: Final = 10
 
 
@@ -49,12 +52,27 @@ class OutageRun:
         connection.close()
         self._probe.enter(CHANGING)
         outage, length = self._database.outages[kind]
+        began = datetime.now(UTC)
         with outage():
+            calls = len(self._probe.calls)
             self._probe.enter(kind)
-            self._cluster.faults.append(Fault(at=datetime.now(UTC), kind=kind))
             time.sleep(self._cluster.random.uniform(*length))
+            if kind not in FAILS_NOTHING:
+                self._await_effect(kind, calls)
             self._probe.enter(CHANGING)
-        self._await_return(kind, workers, back=datetime.now(UTC))
+        back = datetime.now(UTC)
+        self._cluster.faults.append(Fault(at=began, until=back, kind=kind))
+        self._await_return(kind, workers, back=back)
+
+    def _await_effect(self, kind: str, since: int) -> None:
+        def has_failed() -> bool:
+            calls = self._probe.calls[since:]
+            return any((call.state, call.method, call.status) == (kind, "POST", 503) for call in calls)
+
+        try:
+            until(has_failed, seconds=EFFECT_SECONDS, what="a call that fails")
+        except TimedOut as error:
+            self.problems.append(f"in {kind}: {error}")
 
     def _await_return(self, kind: str, workers: list[Worker], *, back: datetime) -> None:
         claims = JobEvent.objects.filter(what="claimed", at__gte=back)

@@ -1,4 +1,4 @@
-"""Eight bugs that queues have had, each switched on by patching one process: the checker must find every one.
+"""Twelve bugs that queues have had, each switched on by patching one process: the checker must find every one.
 
 Three more believe in the host's clock, each in one respect; they show where that clock is wrong (``wrong_clocks.py``).
 """
@@ -17,13 +17,14 @@ from jobs import JobContext
 from jobs.actors import SYSTEM
 from jobs.db import clock
 from jobs.db.connection import jobs_connection, outermost_transaction, reconnect
-from jobs.execution import runner
+from jobs.execution import outcomes
 from jobs.execution.leases import Leases
 from jobs.lifecycle import transitions
 from jobs.lifecycle.statements import Fence
 from jobs.models import Job, JobEvent, JobQuerySet
 from jobs.processes.maintenance import Maintenance
 from jobs.processes.rescuer import Rescuer
+from jobs.processes.watchdog import Watchdog
 from jobs.services.commands import schedule
 from tests.system.chaos.apps import CONTROL
 
@@ -51,7 +52,7 @@ def no_fence() -> None:
         running = Job.objects.filter(pk=fence.job_id, status="running")
         return running.update(lease_expires_at=clock.after(now, lease)) == 1
 
-    def record(fence: Any, *, receipt: dict[str, Any], done: int, total: int | None, lease: timedelta) -> bool:
+    def record(fence: Any, *, receipt: dict[str, Any], done: int, total: int | None, **_: Any) -> bool:
         running = Job.objects.filter(pk=fence.job_id, status="running")
         return running.update(receipt=receipt, progress_done=done, progress_total=total) == 1
 
@@ -143,7 +144,7 @@ def swallowed_finish() -> None:
             patch(Leases, drop=lambda self, lease: None)
             return transitions.TransitionResult(won=True)
 
-    patch(runner, _write_with_retries=write_once)
+    patch(outcomes, write_with_retries=write_once)
 
 
 def batch_limit() -> None:
@@ -155,6 +156,36 @@ def batch_limit() -> None:
             chunk.add(store, rows.filter(pk__in=keys).delete()[0])
 
     patch(JobContext, erase=erase)
+
+
+def hosts_delete() -> None:
+    """Let an erase call the ``delete()`` of the model's own queryset."""
+
+    def erase(self: Any, store: str, rows: Any) -> None:
+        with self.chunk() as chunk:
+            chunk.add(store, rows.delete()[0])
+
+    patch(JobContext, erase=erase)
+
+
+def unchecked_record() -> None:
+    """Let a chunk commit though its record has matched no row."""
+    record = transitions.record
+    patch(transitions, record=lambda fence, **facts: record(fence, **facts) or True)
+
+
+def uncounted_release() -> None:
+    """Hand back a job whose attempt was interrupted as one whose worker shuts down."""
+
+    def interrupt(fence: Fence, *, detail: str = "", **facts: Any) -> Any:
+        return transitions.release(fence, **facts)
+
+    patch(transitions, interrupt=interrupt)
+
+
+def no_watchdog() -> None:
+    """Let nothing end a process whose threads do not get on."""
+    patch(Watchdog, renew=lambda self: None)
 
 
 def due_by_host() -> None:
@@ -184,5 +215,8 @@ def _by_name(*bugs: Callable[[], None]) -> dict[str, Callable[[], None]]:
 BUGS: Final = _by_name(
     *(no_fence, blind_save, no_rescue, rescue_by_time),
     *(check_then_insert, due_a_day_early, swallowed_finish, batch_limit),
+    *(hosts_delete, unchecked_record, uncounted_release, no_watchdog),
 )
+# After the driver's COMMIT, SQLite commits each statement by itself; and it has no session that an action could lose.
+BUGS_OF_POSTGRESQL: Final = ("unchecked_record", "uncounted_release")
 CLOCK_BUGS: Final = _by_name(due_by_host, rescue_by_host, dated_by_host)

@@ -3,22 +3,26 @@
 from typing import Any, Final
 
 from tests.support.source import ROOT
+from tests.system.chaos.parts import COUNTS
 
-PARTS: Final = ("kills", "matrix", "freezes", "outages", "races", "celery")
-KINDS: Final = ("lost", "doubled", "ghost", "stuck", "lies", "taken")
+KINDS: Final = ("lost", "doubled", "ghost", "stuck", "uncounted", "lies", "taken")
 PAGE: Final = ROOT / "docs" / "reliability.md"
 BEGIN: Final = "<!-- figures: begin -->"
 END: Final = "<!-- figures: end -->"
 HEAD: Final = (
     f"| database | run | faults | jobs | {' | '.join(KINDS)} | recovery p50 / p99 / max, s | seed | what N proves |",
-    "|---" * 13 + "|",
+    "|---" * 14 + "|",
 )
 
 
 def write_table(results: list[dict[str, Any]]) -> None:
+    """Write the rows of these results; those of other databases and parts stay."""
     before, rest = PAGE.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    lines = "\n".join([*HEAD, *map(row, results)])
+    table, after = rest.split(END)
+    rows = {tuple(line.split(" | ")[:2]): line for line in table.strip().splitlines()[2:]}
+    rows |= {(f"| {result['database']}", result["part"]): row(result) for result in results}
+    order = [(f"| {database}", part) for database, parts in COUNTS.items() for part in parts]
+    lines = "\n".join([*HEAD, *(rows[key] for key in order if key in rows)])
     PAGE.write_text(f"{before}{BEGIN}\n{lines}\n{END}{after}")
 
 
@@ -43,7 +47,10 @@ def faults_of(result: dict[str, Any]) -> str:
         return f"{result['races']:,} races"
     injected = [f"{count:,} {kind}" for kind, count in sorted(result.get("faults", {}).items())]
     left_out = [f"{kind} left out: {reason}" for kind, reason in result.get("left_out", {}).items()]
-    return ", ".join([*injected, *left_out])
+    lost = [
+        f"{result[name]} acknowledged {name[5:]} lost" for name in ("lost_creates", "lost_cancels") if name in result
+    ]
+    return ", ".join([*injected, *left_out, *lost])
 
 
 def recovery_of(result: dict[str, Any]) -> str:

@@ -12,12 +12,15 @@ from jobsite.settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.system.chaos"]
 JOBS = {
-    "BEAT_SECONDS": 0.2,
+    "BEAT_SECONDS": float(os.environ.get("CHAOS_BEAT_SECONDS", "0.2")),
     "LEASE_SECONDS": float(os.environ.get("CHAOS_LEASE_SECONDS", "1")),
     "SWEEP_SECONDS": 0.3,
     "REQUESTS_PER_MINUTE": None,
 }
+if not os.environ.get("CHAOS_OLD_PACKAGE"):  # an old release of a rolling run does not know this setting
+    JOBS["NEW_JOBS_PER_MINUTE"] = None
 SECURE_SSL_REDIRECT = False
+TIME_ZONE = os.environ.get("CHAOS_TIME_ZONE", "UTC")
 ALLOWED_HOSTS = ["127.0.0.1"]
 
 if prefix := os.environ.get("CHAOS_QUEUE_PREFIX"):

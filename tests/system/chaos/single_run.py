@@ -6,9 +6,9 @@ The last line that it prints is its result, as JSON.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -16,28 +16,21 @@ from typing import Any, Final
 import django
 
 from tests.support.postgres import end_cleanly_on_sigterm
-from tests.support.source import ROOT
+from tests.support.processes import run_for_result
 from tests.system.chaos.outage_databases import OutageDatabase, outage_database
+from tests.system.chaos.parts import PARTS
+from tests.system.chaos.replication import ReplicatedPostgres, replicated_postgres
+from tests.system.chaos.zone_changes import MIDNIGHTS, Clock, clocked_database
 
 SETTINGS: Final = "tests.system.chaos.settings"
-KINDS: Final = ("kills", "matrix", "freezes", "races", "outages", "celery", "scenario", "clocks")
+# The oldest whose workers may run beside these.
+OLD_COMMIT: Final = "64d1a46"
+KINDS: Final = (*PARTS, "scenario", "clocks")
 
 
 def run_in_process(database_url: str, kind: str, *options: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.system.chaos.single_run", kind, *options]
-    environment = {**os.environ, "DATABASE_URL": database_url}
-    last = ""
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            for line in process.stdout or ():
-                last = line
-                if not line.startswith("{"):
-                    print(line, end="", flush=True)
-        finally:
-            process.terminate()
-    if last.startswith("{"):
-        return dict(json.loads(last))
-    return {"is_clean": False, "error": "the run did not end"}
+    result = run_for_result("-m", "tests.system.chaos.single_run", kind, *options, DATABASE_URL=database_url)
+    return result or {"is_clean": False, "error": "the run did not end"}
 
 
 def main() -> int:
@@ -48,6 +41,7 @@ def main() -> int:
     parser.add_argument("--bug", default="", help="for a scenario or clocks: the planted bug")
     parser.add_argument("--clock", default="tomorrow", help="for clocks: what is wrong with the hosts' clocks")
     parser.add_argument("--clean", action="store_true", help="for a scenario: without the bug")
+    parser.add_argument("--old", default=OLD_COMMIT, help="for rolling: the commit of the old app; empty: this one")
     parser.add_argument("--directory", help="where call logs and logs go; kept, unlike the default")
     chosen = parser.parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
@@ -58,33 +52,63 @@ def main() -> int:
         if chosen.kind == "outages":
             database = stack.enter_context(outage_database(os.environ["DATABASE_URL"]))
             os.environ["DATABASE_URL"] = database.url
+        servers: ReplicatedPostgres | Clock | None = None
+        if chosen.kind in MIDNIGHTS:
+            os.environ["DATABASE_URL"], servers = stack.enter_context(
+                clocked_database(os.environ["DATABASE_URL"], chosen.kind)
+            )
+        if chosen.kind in ("failover", "asynchronous"):
+            servers = stack.enter_context(replicated_postgres(synchronous=chosen.kind == "failover"))
+            os.environ["DATABASE_URL"] = servers.url
         django.setup()
         from django.core.management import call_command
 
         call_command("migrate", run_syncdb=True, verbosity=0)
-        result = run(chosen, Path(chosen.directory or directory), database)
+        result = run(chosen, Path(chosen.directory or directory), database or servers)
     print(json.dumps(result, default=str), flush=True)
     return 0 if result["is_clean"] else 1
 
 
-def run(chosen: argparse.Namespace, directory: Path, database: OutageDatabase | None) -> dict[str, Any]:
+def run(
+    chosen: argparse.Namespace, directory: Path, database: OutageDatabase | ReplicatedPostgres | Clock | None
+) -> dict[str, Any]:
     # They need the apps.
-    from tests.system.chaos import bug_scenarios, cancel_races, celery_kills, outage_run, worker_faults, wrong_clocks
+    from tests.system.chaos import bug_scenarios, failover_run, outage_run, rolling_run, wrong_clocks, zone_run
 
+    if isinstance(database, Clock):
+        return zone_run.run(directory, database, season=chosen.kind)
+    if isinstance(database, ReplicatedPostgres):
+        is_synchronous = chosen.kind == "failover"
+        return failover_run.run(directory, database, count=chosen.count, seed=chosen.seed, synchronous=is_synchronous)
     if database:
         return outage_run.run(directory, database, count=chosen.count, seed=chosen.seed)
     if chosen.kind == "scenario":
         return bug_scenarios.run(directory, bug=chosen.bug, planted=not chosen.clean)
     if chosen.kind == "clocks":
         return wrong_clocks.run(directory, clock=chosen.clock, bug=chosen.bug)
-    runs = {
+    if chosen.kind == "rolling":
+        return rolling_run.run(directory, count=chosen.count, seed=chosen.seed, old_commit=chosen.old)
+    return part(chosen.kind)(directory, count=chosen.count, seed=chosen.seed)
+
+
+def part(kind: str) -> Callable[..., dict[str, Any]]:
+    """Return the function of a part that takes only a number and a seed."""
+    from tests.system.chaos import cancel_races, celery_kills, faulty_runs, proxy_run, terminate_run, worker_faults
+
+    runs: dict[str, Callable[..., dict[str, Any]]] = {
         "kills": worker_faults.kills,
         "matrix": worker_faults.matrix,
         "freezes": worker_faults.freezes,
         "races": cancel_races.run,
         "celery": celery_kills.kills,
+        "proxy": proxy_run.run,
+        "terminate": terminate_run.run,
+        "gil": faulty_runs.gil,
+        "loops": faulty_runs.loops,
+        "residue": faulty_runs.residue,
+        "forks": faulty_runs.forks,
     }
-    return runs[chosen.kind](directory, count=chosen.count, seed=chosen.seed)
+    return runs[kind]
 
 
 if __name__ == "__main__":

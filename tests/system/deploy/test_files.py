@@ -35,8 +35,10 @@ DOCUMENTED: Final = {
 } - {"", ", "}
 FOR_DEVELOPMENT: Final = {"DEBUG", "DEMO_PROJECT_KEY"}
 GUNICORNS: Final = {"WEB_CONCURRENCY"}
-COMPOSES: Final = {"POSTGRES_PASSWORD", "RABBITMQ_PASSWORD", "COMPOSE_PROFILES"}
+DATABASE_PASSWORDS: Final = ("POSTGRES_PASSWORD", "OWNER_PASSWORD", "APP_PASSWORD")
+COMPOSES: Final = {*DATABASE_PASSWORDS, "RABBITMQ_PASSWORD", "COMPOSE_PROFILES"}
 SERVICES: Final = [unit for unit in UNITS if unit.suffix == ".service"]
+ENDING: Final = [unit for unit in SERVICES if ("Type", "oneshot") in lines_of(unit)]
 # As `systemd-analyze security` counts: 0 is shut, 10 is open; a unit without any hardening has 9.6.
 MOST_EXPOSED: Final = 2.0
 
@@ -67,17 +69,39 @@ def test_the_examples_show_all_variables_that_production_may_set_and_no_other():
 
 
 def test_no_file_contains_a_secret():
-    secrets = ("SECRET_KEY", "POSTGRES_PASSWORD")
+    secrets = ("SECRET_KEY", *DATABASE_PASSWORDS)
     written = [*apps().values(), COMPOSE["services"]["db"]]
     broker = COMPOSE["services"]["broker"]["environment"]
 
     found = {value for service in written for name, value in service["environment"].items() if name in secrets}
 
-    assert found == {"${SECRET_KEY:?}", "${POSTGRES_PASSWORD:?}"}
+    assert found == {f"${{{name}:?}}" for name in secrets}
     assert broker["RABBITMQ_DEFAULT_PASS"] == "${RABBITMQ_PASSWORD:-}"
-    assert [variables_in(DEPLOY / "compose.env.example")[name] for name in secrets] == ["", ""]
+    assert [variables_in(DEPLOY / "compose.env.example")[name] for name in secrets] == [""] * 4
     for word, said in (instruction for stage in stages() for instruction in stage.instructions):
         assert word not in ("ENV", "ARG") or not re.search(r"SECRET|PASSWORD|DATABASE_URL", said)
+
+
+def test_one_service_has_the_owner_s_password_and_none_of_the_app_s_that_of_the_superuser():
+    urls = {name: app["environment"]["DATABASE_URL"] for name, app in apps().items()}
+    server = COMPOSE["services"]["db"]
+    with_superuser = [name for name, each in COMPOSE["services"].items() if "POSTGRES_PASSWORD" in str(each)]
+
+    assert urls.pop("migrate") == "postgres://jobs_owner:${OWNER_PASSWORD:?}@db:5432/jobs"
+    assert set(urls.values()) == {"postgres://jobs_app:${APP_PASSWORD:?}@db:5432/jobs"}
+    assert [name for name, app in apps().items() if "OWNER_PASSWORD" in str(app)] == ["migrate"]
+    assert with_superuser == ["db"]
+    assert "./roles.sql:/docker-entrypoint-initdb.d/roles.sql:ro" in server["volumes"]
+    # The server that runs the file does not listen here, and must not count as ready.
+    assert server["healthcheck"]["test"][:4] == ["CMD", "pg_isready", "--host", "localhost"]
+
+
+def test_the_unit_that_migrates_alone_reads_the_owner_s_url_after_that_of_the_app():
+    read = {unit.name: [value for key, value in lines_of(unit) if key == "EnvironmentFile"] for unit in SERVICES}
+
+    assert read.pop("jobs-migrate.service") == ["/etc/jobs/jobs.env", "-/etc/jobs/owner.env"]
+    assert all(files == ["/etc/jobs/jobs.env"] for files in read.values())
+    assert "://jobs_app:" in variables_in(DEPLOY / "systemd" / "jobs.env.example")["DATABASE_URL"]
 
 
 @pytest.mark.parametrize("line", [line for line in map(" ".join, command_lines().values()) if "manage.py" in line])
@@ -141,7 +165,7 @@ def test_every_process_has_the_time_to_end_that_it_needs():
     units = {
         re.sub(r"^jobs-|@?\.service$", "", unit.name): setting_of(unit, "TimeoutStopSec")
         for unit in SERVICES
-        if "prune" not in unit.name
+        if unit not in ENDING
     }
 
     assert graces.keys() == units.keys() == needs.keys()
@@ -204,7 +228,7 @@ def analyze(*arguments: Any) -> str:
 def test_systemd_understands_the_units(installed: Path):
     units = list(installed.iterdir())
 
-    assert len(units) == 6
+    assert len(units) == 7
     # It warns of keys that it does not know, and exits with 0.
     assert analyze("verify", "--man=no", *units) == ""
 
@@ -226,8 +250,9 @@ def test_the_services_share_their_hardening():
 
 
 def test_a_service_that_ends_is_always_restarted():
+    assert [unit.name for unit in ENDING] == ["jobs-migrate.service", "jobs-prune.service"]
     for unit in SERVICES:
-        if "prune" not in unit.name:
+        if unit not in ENDING:
             assert setting_of(unit, "Restart") == "always"
             assert ("StartLimitIntervalSec", "0") in lines_of(unit)
             assert setting_of(unit, "KillSignal") == "SIGTERM"

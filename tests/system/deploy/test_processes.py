@@ -44,7 +44,7 @@ from tests.system.engines.engines import BROKER_URL, Celery, check_available
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 
 SYSTEMD: Final = DEPLOY / "systemd"
-OURS: Final = {"SECRET_KEY": secrets.token_urlsafe(50), "POSTGRES_PASSWORD": secrets.token_hex(24)}
+OURS: Final = {"SECRET_KEY": secrets.token_urlsafe(50), "APP_PASSWORD": secrets.token_hex(24)}
 HOST: Final = "jobs.example.com"
 START_SECONDS: Final = 60
 PROMISED_SECONDS: Final = 10
@@ -60,7 +60,7 @@ def environment_of(where: str) -> dict[str, str]:
         texts = apps()["web"]["environment"]
         given = {name: interpolated(text, offered) for name, text in texts.items()}
         given |= dict(re.findall(r"(DJANGO_SETTINGS_MODULE)=(\S+)", stages()[-1].last("ENV")))
-        assert f":{OURS['POSTGRES_PASSWORD']}@db:" in given["DATABASE_URL"]
+        assert f"://jobs_app:{OURS['APP_PASSWORD']}@db:" in given["DATABASE_URL"]
     here = {"SECRET_KEY": OURS["SECRET_KEY"], "DATABASE_URL": database_url(), "CACHE_URL": "redis://127.0.0.1:6379/0"}
     return clean_environment(PYTHONWARNINGS="error", **{**given, **here})
 

@@ -19,7 +19,7 @@ from tests.support.interpreters import REQUIRED
 pytestmark = pytest.mark.timeout(600)
 
 # Places that the Dockerfile names; here they are below a directory.
-PLACES: Final = re.compile(r"(?<![\w./])/(venv|src|wheels|app)\b")
+PLACES: Final = re.compile(r"(?<![\w./])/(venv|builder|src|wheels|app)\b")
 SITE: Final = {
     "SECRET_KEY": secrets.token_urlsafe(50),
     "ALLOWED_HOSTS": "localhost",

@@ -93,7 +93,8 @@ def test_projects_that_are_there_already_get_an_organization_and_a_key(tmp_path:
 
     with empty_database(tmp_path) as url:
         (package / "0001_old.py").write_text(HEAD + OLD)
-        do("manage.py", "migrate", "swaphost", "--verbosity", "0")
+        # The model has its organization already, which a host adds only later; jobs.E012 would say so.
+        do("manage.py", "migrate", "swaphost", "--verbosity", "0", "--skip-checks")
         do("-c", RECORD)
         for name, body in NOW.items():
             (package / f"{name}.py").write_text(HEAD + body)
