@@ -1,11 +1,13 @@
 """Measures the worker on PostgreSQL and SQLite, beside hand-written loops: ``make bench``.
 
 The worker and a hand-written loop take turns, as only ratios mean something on a machine
-that others use too. Figures are medians of the rounds.
+that others use too. Figures are medians of the rounds, where nothing else is said.
 
 a  jobs per second of an action that does nothing; raw: claim and finish a row of such a table in a transaction
 b  milliseconds from COMMIT of a schedule to the first line of the action, in an idle worker
-c  seconds of an erase of many rows; raw: one DELETE. Meanwhile, the longest wait of a cancel-like UPDATE
+c  seconds of an erase of many rows; raw: one DELETE a table, in one transaction. Both are the best of the rounds, as
+   others can only lengthen them. Meanwhile, the longest wait of a cancel-like UPDATE
+   plain: nothing refers to the rows; cascade: three quarters go with the others; signals: the same, with receivers
 d  jobs per second on SQLite
 """
 
@@ -60,7 +62,9 @@ def run(sections: set[str], size: Size, postgresql: str, sqlite: str) -> None:
         print_pick_up(table, "PostgreSQL", size, postgresql)
         print_pick_up(table, "SQLite", size, sqlite)
     if "c" in sections:
-        print_erase(table, size, postgresql)
+        for shape in ("plain", "cascade", "signals"):
+            print_erase(table, "PostgreSQL", shape, size, postgresql)
+            print_erase(table, "SQLite", shape, size, sqlite)
     if "d" in sections:
         for threads in (1, 4):
             rates = [measure("worker_rate", sqlite, jobs=size.jobs // 3, threads=threads) for _ in range(size.rounds)]
@@ -84,14 +88,19 @@ def print_pick_up(table: Table, database: str, size: Size, url: str) -> None:
     table.row(f"b  pick-up p50 ms, {database}, {len(waits)} samples", f"{median(waits):.1f}", remark=remark)
 
 
-def print_erase(table: Table, size: Size, url: str) -> None:
-    raw, ours = [], []
+def print_erase(table: Table, database: str, shape: str, size: Size, url: str) -> None:
+    raw, ours, django = [], [], []
     for _ in range(size.rounds):
-        raw.append(measure("raw_delete", url, rows=size.rows))
-        ours.append(measure("erase", url, rows=size.rows))
-    seconds, raw_seconds = [one["seconds"] for one in ours], [one["seconds"] for one in raw]
-    table.compare(f"c  erase of {size.rows:,} rows, s", seconds, raw_seconds, ".2f")
-    table.row("   rows/s", f"{size.rows / median(seconds):,.0f}", f"{size.rows / median(raw_seconds):,.0f}")
+        raw.append(measure("raw_delete", url, shape=shape, rows=size.rows)["seconds"])
+        if shape == "signals":
+            django.append(measure("django_delete", url, rows=size.rows)["seconds"])
+        ours.append(measure("erase", url, shape=shape, rows=size.rows))
+    seconds = [one["seconds"] for one in ours]
+    ratios = ", ".join(f"{one / other:.1f}" for one, other in zip(seconds, raw, strict=True))
+    name = f"c  erase of {size.rows:,} rows, s, {database}, {shape}"
+    table.row(name, min(seconds), min(raw), min(seconds) / min(raw), remark=f"ratios {ratios}")
+    if django:
+        table.row("   beside Django's delete() of all at once", min(seconds), min(django), min(seconds) / min(django))
     longest_chunk, longest_wait = (max(one[name] for one in ours) * 1000 for name in ("longest_chunk", "longest_wait"))
     table.row("   longest chunk, ms", f"{longest_chunk:.0f}", remark=f"{ours[0]['chunks']} chunks")
     table.row("   longest wait of a cancel meanwhile, ms", f"{longest_wait:.0f}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jobs import JobContext, action
 from jobs.execution.chunks import Chunk
-from tests.benchmarks.models import Visit
+from tests.benchmarks.models import Basket, HeardBasket, Visit
 
 
 @action("benchmark_nothing", description="Do nothing for {reference_id}")
@@ -22,9 +22,29 @@ def pick_up(job: JobContext) -> None:
     tell(f"{job.reference_id} {time.monotonic_ns()}")
 
 
-@action("benchmark_erase", description="Erase the visits of {reference_id}")
-def erase(job: JobContext) -> None:
-    """Erase the user's visits, and write down how long each chunk took."""
+@action("benchmark_erase_plain", description="Erase the visits of {reference_id}")
+def erase_plain(job: JobContext) -> None:
+    """Erase rows that nothing refers to."""
+    time_chunks(job)
+    job.erase("rows", Visit.objects.filter(project_number=1, user_id=job.reference_id))
+
+
+@action("benchmark_erase_cascade", description="Erase the baskets of {reference_id}")
+def erase_cascade(job: JobContext) -> None:
+    """Erase rows with those that refer to them."""
+    time_chunks(job)
+    job.erase("rows", Basket.objects.filter(user_id=job.reference_id))
+
+
+@action("benchmark_erase_signals", description="Erase the baskets of {reference_id}")
+def erase_signals(job: JobContext) -> None:
+    """Erase rows with those that refer to them, and send the signals of all."""
+    time_chunks(job)
+    job.erase("rows", HeardBasket.objects.filter(user_id=job.reference_id))
+
+
+def time_chunks(job: JobContext) -> None:
+    """Write down from now on how long each chunk took."""
     open_chunk = job.chunk
 
     @contextmanager
@@ -35,7 +55,6 @@ def erase(job: JobContext) -> None:
         tell(str(time.monotonic() - begun))
 
     job.chunk = timed  # type: ignore[method-assign]
-    job.erase("visits", Visit.objects.filter(project_number=1, user_id=job.reference_id))
 
 
 def tell(line: str) -> None:

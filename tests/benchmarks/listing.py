@@ -202,12 +202,10 @@ def statement_of(query: str, project: Any, *, offset: int = 0) -> tuple[str, Any
     from urllib.parse import parse_qs
 
     from jobs.api.filters import parse_search
-    from jobs.api.serializers import JOB_COLUMNS
-    from jobs.services.search.api_pages import page_queryset
+    from jobs.services.search.api_pages import page_sql
+    from jobs.services.search.api_sql import Limits
 
-    jobs = page_queryset(parse_search(parse_qs(query)), project=project, limit=51, offset=offset).only(*JOB_COLUMNS)
-    sql, params = jobs.query.sql_with_params()
-    return sql, params
+    return page_sql(parse_search(parse_qs(query)), project=project, limits=Limits(limit=51, offset=offset))
 
 
 def run_sql(sql: str, params: Any) -> float:

@@ -50,14 +50,19 @@ def print_facts(server: Server) -> None:
 
 
 def run_on_skewed_jobs(
-    program: str, description: str | None, database: str, run: Callable[[str, Any, int], None]
+    program: str,
+    description: str | None,
+    database: str,
+    run: Callable[[str, Any, int], None],
+    *,
+    rows: int = 10_000_000,
 ) -> int:
     """Fill a database with as many jobs as ``--rows`` says, and call ``run`` with its URL, the project and the number.
 
     Django is set up in this process, as the reference host.
     """
     parser = parser_of(program, description)
-    parser.add_argument("--rows", type=int, default=10_000_000, help="how many jobs (default: %(default)s)")
+    parser.add_argument("--rows", type=int, default=rows, help="how many jobs (default: %(default)s)")
     rows = parser.parse_args().rows
 
     def fill_and_run(url: str) -> None:
@@ -78,7 +83,7 @@ def run_on_skewed_jobs(
 class Table:
     """A table that is printed row by row: a name, then right-aligned columns of the given titles and widths."""
 
-    def __init__(self, title: str, *columns: tuple[str, int], width: int = 47, last: str = "") -> None:
+    def __init__(self, title: str, *columns: tuple[str, int], width: int = 50, last: str = "") -> None:
         self._widths = (width, *(column for _, column in columns))
         self.row(f"\n{title:{width}}", *(name for name, _ in columns), remark=last)
 

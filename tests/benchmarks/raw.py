@@ -1,7 +1,6 @@
 """Hand-written loops that the worker is compared with; they have no leases, events, retries or cancels."""
 
 import threading
-import time
 from typing import Final
 
 import psycopg
@@ -51,11 +50,3 @@ def _claim_and_finish(url: str) -> None:
                 if row is None:
                     return
                 connection.execute(FINISH, row)
-
-
-def delete(url: str, *, table: str, user: str) -> tuple[int, float]:
-    """Delete a user's visits by one statement; return how many, and the seconds until its commit."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        begun = time.monotonic()
-        count = connection.execute(f"DELETE FROM {table} WHERE project_number = 1 AND user_id = %s", [user]).rowcount
-        return count, time.monotonic() - begun

@@ -1,6 +1,6 @@
 """Empties tables and fills them, in the fastest way the database has."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
@@ -10,13 +10,21 @@ from jobs.models import Job, Organization
 
 LONG_AGO: Final = datetime(2025, 1, 1, tzinfo=UTC)
 
+SERIES: Final = "WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < %s)"
 # Every fifth row is another user's.
-FILL: Final = """
-    INSERT INTO {table} (project_number, user_id, started_at, duration, country, page)
-    SELECT 1, CASE WHEN n %% 5 = 0 THEN 'other-' || n ELSE %s END, now() - n * interval '1 second',
-           interval '90 seconds', 'DE', '/products/' || n %% 1000
-    FROM generate_series(1, %s) AS n
+VISITS: Final = """
+    INSERT INTO benchmarks_visit (project_number, user_id, started_at, duration, country, page) {series}
+    SELECT 1, CASE WHEN n %% 5 = 0 THEN 'other-' || n ELSE %s END, %s, %s, 'DE', '/products/' || n %% 1000 FROM series
 """
+BASKETS: Final = """
+    INSERT INTO {baskets} (user_id, note) {series}
+    SELECT CASE WHEN n %% 5 = 0 THEN 'other-' || n ELSE %s END, 'note ' || n FROM series
+"""
+ITEMS: Final = """
+    INSERT INTO {items} (basket_id, page) {series}
+    SELECT id, '/products/' || n %% 1000 FROM {baskets} CROSS JOIN series
+"""
+ITEMS_OF_A_BASKET: Final = 3
 
 
 def make_project() -> Any:
@@ -37,11 +45,26 @@ def fill_jobs(count: int, *, action: str) -> None:
     execute("ANALYZE")
 
 
-def fill_visits(table: str, *, user: str, count: int) -> None:
-    """Replace all visits in ``table`` by ``count`` of ``user``, and a quarter as many of others between them."""
-    empty(table)
-    execute(FILL.format(table=table), user, count + count // 4)
-    execute(f"VACUUM ANALYZE {table}")
+def fill_visits(user: str, count: int) -> None:
+    """Replace all visits by ``count`` of ``user``, and a quarter as many of others between them."""
+    empty("benchmarks_visit")
+    duration: Any = timedelta(seconds=90) if connection.vendor == "postgresql" else 90_000_000
+    execute(VISITS.format(series=SERIES), count + count // 4, user, LONG_AGO, duration)
+    tidy()
+
+
+def fill_baskets(baskets: str, items: str, user: str, count: int) -> None:
+    """Replace all rows of two tables by ``count`` of ``user`` in both together, and a quarter as many of others."""
+    empty(items, baskets)
+    own = count // (1 + ITEMS_OF_A_BASKET)
+    execute(BASKETS.format(baskets=baskets, series=SERIES), own + own // 4, user)
+    execute(ITEMS.format(baskets=baskets, items=items, series=SERIES), ITEMS_OF_A_BASKET)
+    tidy()
+
+
+def tidy() -> None:
+    """Give the planner its statistics, and on PostgreSQL leave no dead row."""
+    execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
 
 
 def empty(*tables: str) -> None:
