@@ -16,6 +16,7 @@ from jobs.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
 from jobs.api.parsing import MAX_BATCH_BYTES
 from jobs.api.serializers import MOST_SECONDS
 from jobs.api.throttling import WINDOW_SECONDS
+from jobs.api.views import LARGE_BATCH
 from jobs.db.connection import LIMITS_MS
 from jobs.execution.outcomes import LONGEST_INTERRUPTION_WAIT, SHORT_WAIT
 from jobs.processes.process import EXIT_AT_THE_LATEST_SECONDS, POLL_WITH_NOTIFY_SECONDS
@@ -55,6 +56,7 @@ SAID: Final[dict[str, list[tuple[str, tuple[Any, ...]]]]] = {
         ('"key";q=#;w=#', (DEFAULTS.requests_per_minute, WINDOW_SECONDS)),
         ("A value up to 10^# is refused", (math.log10(MOST_SECONDS),)),
         ("pages by number beyond # jobs", (NEAR_OFFSET,)),
+        ("one batch of more than # jobs", (LARGE_BATCH,)),
     ],
     "docs/engines.md": [
         ("At most # jobs of one queue are reserved at a time", (MOST_IN_FLIGHT,)),
