@@ -32,7 +32,7 @@ SITE = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help demo test-fast test check nightly coverage release-check lint docs openapi lock messages
-.PHONY: bench bench-api bench-admin bench-attacks bench-engines chaos venv venv-dev clean
+.PHONY: bench bench-api bench-admin bench-attacks bench-peers bench-engines chaos venv venv-dev clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +117,10 @@ bench-admin: venv-dev ## Measure the admin with ten million jobs on PostgreSQL; 
 
 bench-attacks: venv-dev ## Measure what one hostile key does to the others, on gunicorn with PostgreSQL
 	@exec $(BIN)/python -m tests.benchmarks.attacks $(ARGS)
+
+bench-peers: venv-dev ## Measure the API beside other ways to serve it, on PostgreSQL; needs wrk and Redis
+	@$(BIN)/python -m pip install --requirement tests/benchmarks/peers/requirements.txt
+	@exec $(BIN)/python -m tests.benchmarks.peers $(ARGS)
 
 bench-engines: venv-dev ## Measure the engines that may run jobs, beside their own empty tasks
 	@exec $(BIN)/python -m tests.benchmarks.engines $(ARGS)

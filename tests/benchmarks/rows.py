@@ -76,5 +76,7 @@ def empty(*tables: str) -> None:
 
 
 def execute(sql: str, *params: Any) -> None:
+    """Run a statement with parameters, or with one mapping of them by name."""
+    named = params[0] if params and isinstance(params[0], dict) else None
     with connection.cursor() as cursor:
-        cursor.execute(sql, params or None)
+        cursor.execute(sql, named or params or None)

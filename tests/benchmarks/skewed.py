@@ -1,7 +1,8 @@
 """Fills the table with millions of jobs of one project, skewed as in years of use: rare values lie far apart."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from django.db import connection, models, transaction
@@ -52,21 +53,26 @@ def fill(rows: int) -> Any:
             cursor.execute(statement)
     execute("ALTER TABLE jobs_job SET UNLOGGED")
     execute("SET maintenance_work_mem = '512MB'")
-    with connection.schema_editor(atomic=False) as editor:
-        for index in Job._meta.indexes:
-            editor.remove_index(Job, index)
-    insert(project, rows)
-    with connection.schema_editor(atomic=False) as editor:
-        for index in Job._meta.indexes:
-            editor.add_index(Job, index)
+    with without_indexes():
+        insert(project, rows)
     execute("VACUUM ANALYZE jobs_job")
     return project
 
 
+@contextmanager
+def without_indexes() -> Iterator[None]:
+    """Drop the indexes of the table of jobs, and build them after the block."""
+    with connection.schema_editor(atomic=False) as editor:
+        for index in Job._meta.indexes:
+            editor.remove_index(Job, index)
+    yield
+    with connection.schema_editor(atomic=False) as editor:
+        for index in Job._meta.indexes:
+            editor.add_index(Job, index)
+
+
 def insert(project: Any, rows: int) -> None:
-    named = {"project": project.pk, "rows": rows, "began": BEGAN_MS, "seconds": SECONDS_BETWEEN}
-    with connection.cursor() as cursor:
-        cursor.execute(FILL, named)
+    execute(FILL, {"project": project.pk, "rows": rows, "began": BEGAN_MS, "seconds": SECONDS_BETWEEN})
 
 
 def insert_and_forget(project: Any, rows: int, *, without: Sequence[models.Index] = ()) -> float:
