@@ -1,8 +1,16 @@
-"""Answers to HEAD without a body, and the site's Content-Security-Policy (Django 5.2 has none of its own yet)."""
+"""Answers to HEAD without a body, the site's Content-Security-Policy, and what only pages need.
+
+Django 5.2 has no Content-Security-Policy of its own yet.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 
 
@@ -38,3 +46,36 @@ class HeadWithoutBody:
             response.headers.setdefault("Content-Length", str(len(response.content)))
             response.content = b""
         return response
+
+
+class _ForPages:
+    """Leaves requests to the API alone: its callers have keys, and neither sessions nor logins nor messages.
+
+    These are some 60 of the Python calls of such a request. CSRF tokens are not among them: a view below the prefix
+    that is for browsers stays protected.
+    """
+
+    get_response: Callable[[HttpRequest], Any]
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Return the response; under ASGI, what is to be awaited for it."""
+        if request.path_info.startswith(f"/{settings.API_PREFIX}"):
+            return self.get_response(request)
+        return super().__call__(request)  # type: ignore[misc]  # of the class beside this one
+
+
+class PageSessions(_ForPages, SessionMiddleware):
+    """Sessions, for pages."""
+
+
+class PageLogins(_ForPages, AuthenticationMiddleware):
+    """``request.user``, for pages; to the API everybody is anonymous, whatever cookies come along."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Return the response; under ASGI, what is to be awaited for it."""
+        request.user = AnonymousUser()  # other middleware may ask; a page gets its own in place of this one
+        return super().__call__(request)
+
+
+class PageMessages(_ForPages, MessageMiddleware):
+    """Messages, for pages."""
