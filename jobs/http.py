@@ -3,7 +3,7 @@
 import json
 import re
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -21,6 +21,9 @@ except ImportError:  # an extra
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 JSON: Final = "application/json"
 API_URLS: Final = "jobs.api.urls"
+
+# The attribute of a request that has its URLconf, its path, and what `find_api_path` returned for them.
+_FOUND_PATH: Final = "_jobs_api_path"
 
 # The attribute that marks the responses of this app's views.
 IS_OURS: Final = "_jobs_answer"
@@ -47,8 +50,14 @@ def find_api_path(request: HttpRequest) -> str | None:
 
     None: the request's path is not below it.
     """
-    rest = _rest_below_api(get_resolver(getattr(request, "urlconf", None)), request.path_info)
-    return None if rest is None else quote(request.path[: len(request.path) - len(rest)])
+    urlconf, path = getattr(request, "urlconf", None), request.path_info
+    known = getattr(request, _FOUND_PATH, None)
+    if known is None or known[:2] != (urlconf, path):  # a middleware may choose another URLconf
+        rest = _rest_below_api(get_resolver(urlconf), path)
+        found = None if rest is None else quote(request.path[: len(request.path) - len(rest)])
+        known = (urlconf, path, found)
+        setattr(request, _FOUND_PATH, known)
+    return cast("str | None", known[2])
 
 
 def is_api(resolver: URLResolver) -> bool:
@@ -63,8 +72,11 @@ def _rest_below_api(resolver: URLResolver, path: str) -> str | None:
     rest = str(match[0])
     if is_api(resolver):
         return rest
-    below = (_rest_below_api(child, rest) for child in resolver.url_patterns if isinstance(child, URLResolver))
-    return next((found for found in below if found is not None), None)
+    for child in resolver.url_patterns:
+        found = _rest_below_api(child, rest) if isinstance(child, URLResolver) else None
+        if found is not None:
+            return found
+    return None
 
 
 def error_of_status(status: int) -> tuple[str, str]:

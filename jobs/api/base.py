@@ -56,6 +56,8 @@ class ApiViewSet(GenericViewSet[Any]):
     scopes: ClassVar[dict[str, str | None]]
     """The scope that each of the view's actions needs; None: none."""
     action_map: dict[str, str]
+    caller: Caller
+    """The caller, once the key was checked."""
     quota: Quota | None = None
     """The caller's quota; None: the caller is not known yet, or ``CallerThrottle`` does not limit it."""
     job_quota: Quota | None = None
@@ -70,11 +72,6 @@ class ApiViewSet(GenericViewSet[Any]):
         """Answer 503 where the database does not answer in time."""
         with request_limit():
             return super().dispatch(request, *args, **kwargs)
-
-    @property
-    def caller(self) -> Caller:
-        """The caller, once the key was checked."""
-        return cast("Caller", self.request.auth)
 
     def get_authenticators(self) -> list[Any]:
         return [policy() for policy in self._policy_classes("authentication")]
@@ -100,10 +97,12 @@ class ApiViewSet(GenericViewSet[Any]):
         super().perform_authentication(request)
         # `request.auth is not None` would not do: the host may have set UNAUTHENTICATED_TOKEN.
         is_known = request.successful_authenticator is not None
-        if is_known and not isinstance(request.auth, Caller):
+        auth: Any = request.auth  # the stubs know tokens of the framework alone
+        if is_known and not isinstance(auth, Caller):
             raise TypeError("the class that JOBS['AUTHENTICATION'] names must return (user, Caller)")
-        if not is_known or self.caller.organization.disabled_at:
+        if not is_known or auth.organization.disabled_at:
             raise NotAuthenticated
+        self.caller = auth
         # Counted here and not in `check_throttles`, so that requests refused for their method or scope count too.
         for throttle in self._caller_throttles():
             is_cancel = self.scopes.get(self.action) == "cancel"

@@ -6,12 +6,11 @@ from datetime import datetime
 from math import ceil
 from typing import Any, Final
 
-from django.http import HttpResponseBase, HttpResponseNotModified
+from django.http import HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.utils.http import parse_etags
 from rest_framework.request import Request
-from rest_framework.response import Response
 
-from ..http import to_bytes
+from ..http import JSON, to_bytes
 from ..models import Job
 from ..status import Status
 
@@ -34,12 +33,13 @@ def conditional_response(job: Job, body: dict[str, Any], *, now: datetime, reque
     the whole body, with what was included. No member of the body is relative to now, so that the tag
     changes only with the content.
     """
-    etag = etag_of(to_bytes(body))
+    content = to_bytes(body)
+    etag = etag_of(content)
     answer: HttpResponseBase
     if is_known(etag, str(request.META.get("HTTP_IF_NONE_MATCH", ""))):
         answer = HttpResponseNotModified()
     else:
-        answer = Response(body)
+        answer = HttpResponse(content, content_type=JSON)  # not rendered a second time
     answer.headers["ETag"] = etag
     answer.headers["Cache-Control"] = CACHE_CONTROL
     seconds = seconds_to_next_poll(job, now=now)
@@ -58,6 +58,8 @@ def is_known(etag: str, if_none_match: str) -> bool:
 
     Source: RFC 9110 §13.1.2 and §8.8.3.2 (weak comparison).
     """
+    if not if_none_match:
+        return False
     known = parse_etags(if_none_match)
     return known == ["*"] or _opaque(etag) in map(_opaque, known)
 

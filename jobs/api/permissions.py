@@ -1,11 +1,10 @@
 """The permission of the API: a caller needs the scope of what it asks for."""
 
-from typing import Any, cast
+from typing import Any
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from .authentication import Caller
 from .errors import HttpError
 
 
@@ -19,6 +18,7 @@ class HasScope(BasePermission):
             HttpError: 403, naming the missing scope.
         """
         needed = view.scopes[view.action]
-        if needed is not None and needed not in cast("Caller", request.auth).scopes:
+        caller: Any = request.auth
+        if needed is not None and needed not in caller.scopes:
             raise HttpError(403, code="missing_scope", error=f"this API key lacks the scope {needed!r}")
         return True

@@ -11,12 +11,9 @@ from .views import BatchViewSet, JobViewSet, KeyViewSet, UserViewSet
 
 app_name = "jobs_api"
 
+# Tried in order, so what is asked for most comes first. Every route of a project has a second segment that no other
+# route has, so a project with the key "me" or "docs" is reachable.
 urlpatterns = [
-    path("openapi.json", document, name="openapi"),
-    path("docs", guide, name="docs"),
-    path("docs/reference", reference, name="reference"),
-    # Every route of a project has two segments or more, so a project with the key "me" is reachable.
-    path("me", KeyViewSet.as_view({"get": "retrieve"}), name="me"),
     path("<str:project_key>/jobs", JobViewSet.as_view({"get": "list", "post": "create"}), name="jobs"),
     # Before the jobs by id: "batch" is no id.
     path("<str:project_key>/jobs/batch", BatchViewSet.as_view({"post": "create"}), name="batch"),
@@ -27,4 +24,8 @@ urlpatterns = [
     re_path(
         r"^(?P<project_key>[^/]+)/users/(?P<user_id>[\s\S]*)\Z", UserViewSet.as_view({"delete": "destroy"}), name="user"
     ),
+    path("me", KeyViewSet.as_view({"get": "retrieve"}), name="me"),
+    path("openapi.json", document, name="openapi"),
+    path("docs", guide, name="docs"),
+    path("docs/reference", reference, name="reference"),
 ]

@@ -93,7 +93,8 @@ def check_characters(field: str, value: str) -> None:
     Raises:
         InvalidField: ``value`` has one.
     """
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+    # What is printable has none; many other characters are no control characters, either.
+    if not value.isprintable() and any(unicodedata.category(one) in ("Cc", "Cs") for one in value):
         raise InvalidField(field, "must not contain control characters or lone surrogates")
 
 

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final, cast
 
 from django.core.exceptions import ValidationError
@@ -181,11 +182,13 @@ def find_access(secret: str, *, project_key: str) -> Access | None:
     A secret that is not well formed is refused without a query. Columns of the project that a request
     does not need are deferred.
     """
-    if not is_well_formed(secret):
+    try:
+        digest = hash_secret(secret)
+    except ValueError:
         return None
     model = get_project_model()
     key = _possible_key(project_key, model)
-    found = _access_statement(model).first_of_request(digest=hash_secret(secret), key=key)
+    found = _access_statement(model).first_of_request(digest=digest, key=key)
     if found is None:
         return None
     if found.use_is_old:
@@ -234,6 +237,7 @@ def _possible_key(project_key: str, model: type[models.Model]) -> str | None:
     return project_key
 
 
+@cache
 def _project_columns(model: type[models.Model]) -> list[str]:
     """Return the columns of a project that a request needs, in the model's order, as ``from_db`` takes them."""
     wanted = {model._meta.pk.attname, "organization_id", "key", "public_id"}

@@ -1,7 +1,8 @@
 """Creates and finds projects; disables and enables organizations."""
 
 from collections.abc import Iterable
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -26,9 +27,14 @@ def get_project_model() -> type[models.Model]:
     """
     label = conf.project_model_label()
     try:
-        return apps.get_model(label, require_ready=False)
+        return _model(label)
     except (ValueError, LookupError) as error:
         raise ImproperlyConfigured(f"JOBS_PROJECT_MODEL is {label!r}, which is no installed model") from error
+
+
+@cache
+def _model(label: str) -> type[models.Model]:
+    return apps.get_model(label, require_ready=False)
 
 
 def key_of(project: models.Model) -> Any:
@@ -45,12 +51,15 @@ def key_of(project: models.Model) -> Any:
 
 def public_id_of(project: models.Model) -> int:
     """Return ``projectId`` as the public API shows it: the primary key if an integer, else ``public_id``."""
-    return cast("int", project.pk if isinstance(project.pk, int) else project.public_id)  # type: ignore[attr-defined]
+    key = project.pk
+    public_id: int = key if isinstance(key, int) else project.public_id  # type: ignore[attr-defined]
+    return public_id
 
 
 def organization_id_of(project: models.Model) -> int:
     """Return the primary key of the organization that owns ``project``."""
-    return cast("int", project.organization_id)  # type: ignore[attr-defined]
+    organization_id: int = project.organization_id  # type: ignore[attr-defined]
+    return organization_id
 
 
 def create_project(name: str, *, organization: str, **fields: Any) -> models.Model:
