@@ -43,6 +43,8 @@ Moment = datetime | Clock
 """``NOW``, or the aware datetime that a test passes instead."""
 
 NOW: Final = Clock()
+# As SQL and parameters, by the kind of database.
+_NOW: Final[dict[str, tuple[str, tuple[Any, ...]]]] = {}
 
 
 def after(now: Moment, wait: timedelta) -> Moment:
@@ -57,8 +59,12 @@ def compared(now: Moment, connection: BaseDatabaseWrapper) -> datetime | Combina
 
 def compiled(moment: datetime | Combinable, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
     """Return a moment as SQL and parameters, for statements that the ORM cannot write."""
+    if moment is NOW and connection.vendor in _NOW:
+        return _NOW[connection.vendor]
     expression = Value(moment, output_field=DateTimeField()) if isinstance(moment, datetime) else moment
     sql, params = Query(None).get_compiler(connection=connection).compile(expression)
+    if moment is NOW:
+        _NOW[connection.vendor] = sql, tuple(params)
     return sql, tuple(params)
 
 

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from django.apps import apps
-from django.db import connections, router, transaction
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import conf
-from .proof import prove
+from .proof import jobs_alias, prove
 from .timeouts import answer_within, limited_answer, limited_statements
 
 LIMITS_MS: Final = {
@@ -61,7 +60,7 @@ _sessions: WeakKeyDictionary[Any, _Session] = WeakKeyDictionary()
 
 def jobs_connection() -> BaseDatabaseWrapper:
     """Return this thread's connection to the database of the table of jobs."""
-    return connections[router.db_for_write(apps.get_model("jobs", "Job"))]
+    return connections[jobs_alias()]
 
 
 def supports_row_locks(connection: BaseDatabaseWrapper) -> bool:

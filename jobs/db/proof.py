@@ -4,6 +4,7 @@ import logging
 import math
 import sqlite3
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -12,6 +13,7 @@ from django.apps import apps
 from django.db import OperationalError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.models import Model
 from django.dispatch import receiver
 
 from .timeouts import answer_within
@@ -27,9 +29,19 @@ _proved_at: WeakKeyDictionary[BaseDatabaseWrapper, float] = WeakKeyDictionary()
 _files: WeakKeyDictionary[BaseDatabaseWrapper, tuple[int, int] | None] = WeakKeyDictionary()
 
 
+def jobs_alias() -> str:
+    """Return the alias of the database of the table of jobs."""
+    return router.db_for_write(_job_model())
+
+
+@cache
+def _job_model() -> type[Model]:
+    return apps.get_model("jobs", "Job")
+
+
 def prove_connections() -> None:
     """Prove all open connections of this thread; of a replaced SQLite file that has no jobs, open the new one."""
-    home = router.db_for_write(apps.get_model("jobs", "Job"))
+    home = jobs_alias()
     for connection in connections.all(initialized_only=True):
         if connection.alias != home and is_file_replaced(connection):
             connection.close()

@@ -56,19 +56,22 @@ class Statement(Generic[Row]):
     def sql(self, **values: Any) -> Sql:
         """Return the text and its parameters, with a value for each name."""
         connection = jobs_connection()
-        compiled = self._compile(connection)
-        return compiled.sql, tuple(
-            param.column.get_db_prep_value(values[param.name], connection) if isinstance(param, Parameter) else param
-            for param in compiled.params
-        )
+        return _filled(self._compile(connection), values, connection)
 
     def run(self, **values: Any) -> list[Row]:
         """Run it, and return what iterating over the queryset would."""
         connection = jobs_connection()
-        with connection.cursor() as cursor:
-            cursor.execute(*self.sql(**values))
-            rows = [list(row) for row in cursor.fetchall()]
+        return self._read(connection, *_filled(self._compile(connection), values, connection))
+
+    def read(self, sql: str, params: Sequence[Any]) -> list[Row]:
+        """Run another text whose rows have the columns of this query, in its order; return what :meth:`run` would."""
+        return self._read(jobs_connection(), sql, params)
+
+    def _read(self, connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> list[Row]:
         compiled = self._compile(connection)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            rows = [list(row) for row in cursor.fetchall()]
         for position, expression in compiled.converted:
             for convert in _converters(expression, connection):
                 for row in rows:
@@ -115,6 +118,17 @@ class Statement(Generic[Row]):
                 make=_maker(info, columns, annotations, connection.alias) if is_of_models else tuple,
             )
         return self._compiled[key]
+
+
+def _filled(compiled: _Compiled, values: dict[str, Any], connection: BaseDatabaseWrapper) -> Sql:
+    """Return the text and its parameters; a value that is sent several times is prepared once."""
+    prepared: dict[int, Any] = {}
+    for param in compiled.params:
+        if isinstance(param, Parameter) and id(param.column) not in prepared:
+            prepared[id(param.column)] = param.column.get_db_prep_value(values[param.name], connection)
+    return compiled.sql, tuple(
+        [prepared[id(param.column)] if isinstance(param, Parameter) else param for param in compiled.params]
+    )
 
 
 def _converters(expression: Any, connection: BaseDatabaseWrapper) -> list[Any]:

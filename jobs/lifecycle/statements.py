@@ -5,7 +5,7 @@ Which transitions there are, and their guards, is in ``transitions``.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -43,6 +43,8 @@ Rows = JobQuerySet | Fence
 # For statements that are compiled once.
 ANY_JOB: Final[Any] = Parameter(Job, "id")
 ANY_TOKEN: Final[Any] = Parameter(Job, "lease_token")
+# For rows that another statement returns.
+WHOLE_JOBS: Final[Statement[Job]] = Statement(lambda: Job.objects.order_by())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,17 +115,22 @@ def apply_to_job(update: Statement[Any], event: EventData, now: Moment, **values
     The UPDATE itself returns the row, because another one could change it before a second statement.
     """
     (sql, params), events = update.sql(**values), _compiled_events(event, now)
-    # Not "*": a prepared statement with it fails after a migration that adds a column.
-    columns = ", ".join(str(field.column) for field in Job._meta.concrete_fields)
+    columns = _columns()
     if supports_row_locks(jobs_connection()):
         parts = f"changed AS ({sql} RETURNING {columns}), logged AS ({events[0]} FROM changed)"
         whole = f"WITH {parts} SELECT {columns} FROM changed"  # noqa: S608 – parts the ORM compiled
-        return next(iter(Job.objects.raw(whole, (*params, *events[1]))), None)
-    job = next(iter(Job.objects.raw(f"{sql} RETURNING {columns}", params)), None)
+        return next(iter(WHOLE_JOBS.read(whole, (*params, *events[1]))), None)
+    job = next(iter(WHOLE_JOBS.read(f"{sql} RETURNING {columns}", params)), None)
     if job is not None:
         with jobs_connection().cursor() as cursor:
             cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id = %s", (*events[1], job.pk))
     return job
+
+
+@cache
+def _columns() -> str:
+    """Return all columns of a job. Not "*": a prepared statement with it fails after a migration that adds one."""
+    return ", ".join(str(field.column) for field in Job._meta.concrete_fields)
 
 
 def update_of(rows: JobQuerySet, changes: dict[str, Any]) -> Statement[Any]:
