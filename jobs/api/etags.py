@@ -6,11 +6,12 @@ from datetime import datetime
 from math import ceil
 from typing import Any, Final
 
-from django.http import HttpResponse, HttpResponseBase, HttpResponseNotModified
+from django.http import HttpResponseBase, HttpResponseNotModified
 from django.utils.http import parse_etags
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from ..http import JSON, to_bytes
+from ..http import to_bytes
 from ..models import Job
 from ..status import Status
 
@@ -33,13 +34,12 @@ def conditional_response(job: Job, body: dict[str, Any], *, now: datetime, reque
     the whole body, with what was included. No member of the body is relative to now, so that the tag
     changes only with the content.
     """
-    content = to_bytes(body)
-    etag = etag_of(content)
+    etag = etag_of(to_bytes(body))
     answer: HttpResponseBase
     if is_known(etag, str(request.META.get("HTTP_IF_NONE_MATCH", ""))):
         answer = HttpResponseNotModified()
     else:
-        answer = HttpResponse(content, content_type=JSON)  # not rendered a second time
+        answer = Response(body)
     answer.headers["ETag"] = etag
     answer.headers["Cache-Control"] = CACHE_CONTROL
     seconds = seconds_to_next_poll(job, now=now)
