@@ -3,7 +3,7 @@
 from .api_key import SCOPES, ApiKey
 from .block import JobBlock
 from .event import JobEvent
-from .job import BIGGEST_ID, BLOCK_BITS, Job, JobQuerySet
+from .job import BIGGEST_ID, BLOCK_BITS, GROUP_BITS, Job, JobQuerySet
 from .pause import Pause, Paused
 from .project import AbstractProject, Organization, Project, make_project_key
 from .statistic import Statistic
@@ -12,6 +12,7 @@ from .worker import Worker
 __all__ = [
     "BIGGEST_ID",
     "BLOCK_BITS",
+    "GROUP_BITS",
     "SCOPES",
     "AbstractProject",
     "ApiKey",
