@@ -4,8 +4,9 @@ Each scan has an order that only its index has (``planner`` says why), and selec
 index alone can answer. Which index is scanned:
 
 * without a filter, far from the first page: none; block counts are used, see ``api_deep_pages``;
-* without a filter, by a status, an action or a reference, or all by start: the index of that;
-* by several statuses: the index by status, once for each; their first rows are sorted;
+* without a filter, by a status or a reference: the index of that;
+* by an action: the index by action and group of 4,096 ids, group after group, each of which is sorted;
+* by several statuses, and all by start: the index by status, once for each; their first rows are sorted;
 * by a time, ordered by id: the index by block of 16,384 ids and time, block after block.
   ``created_at`` need not increase with ``id``, so every block has to be searched;
 * by other filters: the index of the first filter that matches at most ``NARROW`` jobs, all of which
@@ -23,7 +24,7 @@ from typing import Any, Final
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from ...models import BLOCK_BITS, Job
+from ...models import BLOCK_BITS, GROUP_BITS, Job
 from ...status import Status
 from . import api_deep_pages
 from .api_query import ListQuery, Position
@@ -33,6 +34,7 @@ NARROW: Final = {"status": 20_000, "action": 20_000, "created_at": 100_000}
 
 JOBS: Final = Job._meta.db_table
 BLOCK: Final = f"id >> {BLOCK_BITS}"
+GROUP: Final = f"id >> {GROUP_BITS}"
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,7 @@ class _PageIds:
     def _widest(self, limits: Limits) -> Sql:
         """Scan in the order of the page, and leave out what the other filters exclude."""
         if self.query.order.by_start:
-            if "status" in self._filters:
-                return self._by_statuses(self._rest(but="status"), limits)
-            return self._ordered([self._of_project, *self._rest()], self.query.order.keys, limits)
+            return self._by_statuses(self._rest(but="status"), limits)
         name = next(iter(self._filters), "project_id")
         return self._by(name, self._rest(but=name), limits)
 
@@ -146,17 +146,27 @@ class _PageIds:
         """Scan one value of a column, by id.
 
         With ``=`` the planner would know that the column is constant, drop it from the order, and be free to scan
-        another index.
+        another index. The index by reference begins with it: an array bounds the scan by the project as well.
         """
+        if column == "reference_id":
+            is_value = Sql("reference_id = ANY(ARRAY[%s])", (value,))
+            return self._ordered([self._of_project, is_value, *rest], ("reference_id", "project_id", "id"), limits)
         is_value = Sql(f"{column} >= %s AND {column} <= %s", (value, value))
         if column == "project_id":
             return self._ordered([is_value, *rest], ("project_id", "id"), limits)
+        if column == "action":
+            begin = (
+                [] if self.after is None else [Sql(f"{GROUP} {self._further}= %s", (self.after.job_id >> GROUP_BITS,))]
+            )
+            return self._ordered(
+                [self._of_project, is_value, *begin, *rest], ("project_id", "action", GROUP, "id"), limits
+            )
         return self._ordered([self._of_project, is_value, *rest], ("project_id", column, "id"), limits)
 
     def _by_statuses(self, rest: list[Sql], limits: Limits) -> Sql:
         """Scan each status, and sort the first rows of all."""
-        whole = Limits(limit=limits.end)
-        scans = _union([self._in_status(status, rest, whole) for status in sorted(self.query.statuses or ())])
+        whole, statuses = Limits(limit=limits.end), Status if self.query.statuses is None else self.query.statuses
+        scans = _union([self._in_status(status, rest, whole) for status in sorted(statuses)])
         keys = ", ".join(f"{key} {self.query.order.direction}" for key in self.query.order.keys)
         text = f"SELECT id FROM ({scans.text}) scan ORDER BY {keys} LIMIT %s OFFSET %s"
         return Sql(text, (*scans.values, limits.limit, limits.offset))

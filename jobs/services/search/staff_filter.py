@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from ...models import BIGGEST_ID, Job
 from ...status import Status
@@ -67,8 +67,9 @@ class JobFilter:
         if not self.search:
             return self
         for reference in self.references:
-            known = Job.objects.filter(reference_id__gte=reference, reference_id__lte=reference)
-            newest = known.order_by("-reference_id", "-pk").values_list("pk", flat=True).first()
+            # An order that no index has: for its own, the planner might read all jobs.
+            known = Job.objects.filter(reference_id=reference).order_by((F("pk") + 0).desc())
+            newest = known.values_list("pk", flat=True).first()
             if newest is not None:
                 return replace(self, search="", same_as=newest)
         job_id = parse_id(self.search)

@@ -122,10 +122,13 @@ def choose_scan(wanted: JobFilter) -> IndexScan | None:
         answers = frozenset({"status", "due_until"} | project)
         until = Q(due_at__lte=wanted.due_until)
         return IndexScan(base=waiting, keys=("due_at", "pk"), answers=answers, upper=until, descending=False)
-    if wanted.status is not None:
+    if wanted.status is not None and project:
         return _scan_of_value(jobs, "status", wanted.status, project)
-    if wanted.action is not None and project:
-        return _scan_of_value(jobs, "action", wanted.action, project)
+    if wanted.status == Status.RUNNING:
+        running = Job.objects.filter(status=Status.RUNNING)
+        return IndexScan(base=running, keys=("pk",), answers=frozenset({"status"}), is_long=False)
+    if wanted.status not in (None, Status.COMPLETED):
+        return _scan_of_value(jobs.in_status_index(), "status", wanted.status, set())
     if project:
         return _scan_of_value(Job.objects.all(), "project_id", wanted.project, project)
     return IndexScan(base=Job.objects.all(), keys=("pk",), answers=frozenset())
@@ -161,7 +164,7 @@ def _scan_of_search(wanted: JobFilter) -> IndexScan | None:
     for reference in references:
         parts.append(
             "SELECT * FROM (SELECT id FROM jobs_job WHERE reference_id >= %s AND reference_id <= %s "
-            "ORDER BY reference_id DESC, id DESC LIMIT %s) newest"
+            "ORDER BY reference_id DESC, project_id DESC, id DESC LIMIT %s) newest"
         )
         values += [reference, reference, MAX_OF_A_REFERENCE]
     few = RawSQL(" UNION ALL ".join(parts), values)  # noqa: S611 – what was typed is a parameter
@@ -169,7 +172,11 @@ def _scan_of_search(wanted: JobFilter) -> IndexScan | None:
 
 
 def _scan_of_reference(wanted: JobFilter, reference: str, answers: set[str]) -> IndexScan:
-    return _scan_of_value(_in_project(wanted), "reference_id", reference, answers | ({"project"} & wanted.given))
+    if wanted.project is not None:
+        return _scan_of_value(_in_project(wanted), "reference_id", reference, answers | {"project"})
+    # The index has a reference's jobs project by project.
+    same = Job.objects.filter(IndexEquals("reference_id", reference))
+    return IndexScan(base=same, keys=("pk",), answers=frozenset(answers | {"reference_id"}), is_long=False)
 
 
 def _scan_of_value(rows: JobQuerySet, column: str, value: Any, answers: set[str]) -> IndexScan:

@@ -92,6 +92,17 @@ def test_a_text_that_is_an_id_and_a_reference_finds_both():
     assert found(search=f" {first.pk} ") == [second.pk, first.pk]
 
 
+@pytest.mark.parametrize("reference", ["ana@example.com", "7", " 7 "])
+def test_the_jobs_of_a_reference_come_newest_first_whatever_their_projects(reference: str):
+    one, other = make_project(), make_project()
+    jobs = [make_job(reference_id=reference, project=project) for project in (other, one, other, one)]
+    newest_first = [job.pk for job in reversed(jobs)]
+
+    assert found(search=reference) == found(same_as=jobs[0].pk) == newest_first
+    assert found(search=reference, reverse=True) == newest_first[::-1]
+    assert found(search=reference, project=one.pk) == newest_first[::2]
+
+
 def test_characters_of_patterns_stand_for_themselves():
     alike = ("abc", "a_c", "A_C", "a%c", r"a\_c", r"a\\_c", r"a\c", "a_", "_c", "%", "\\")
     jobs = {reference: make_job(reference_id=reference) for reference in alike}
