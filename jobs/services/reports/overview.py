@@ -8,13 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from ...db.connection import jobs_connection
+from django.db.models import F
+
+from ...db.connection import jobs_connection, supports_row_locks
 from ...models import Job, JobQuerySet, Statistic
 from ...stats import rollup
 from ...stats.rollup import BUCKET, Counts, percentile
 from ...status import Status
+from ..tenants.projects import get_project_model
 from .health import MOST_COUNTED, Bounds, Health, check_health
 
 # How many ended jobs one report counts; maintenance will count the older ones.
@@ -125,10 +128,10 @@ def get_overview(span: Span) -> Overview:
     tail_since, tail = _count_tail(uncounted)
     by_bucket = {**_counted(edges[0], uncounted), **tail}
     periods = _periods(edges, by_bucket)
-    running = list(_in_status(Status.RUNNING).values_list("worker", "pk", "action", "begun_at")[: MOST_RUNNING + 1])
+    running = list(_running().values_list("worker", "pk", "action", "begun_at")[: MOST_RUNNING + 1])
     return Overview(
         health=health,
-        by_status={status: _in_status(status)[: MOST_COUNTED + 1].count() for status in Status},
+        by_status=_count_by_status(),
         periods=periods,
         total=Period(since=edges[0], until=now, counts=Counts.sum([period.counts for period in periods])),
         incomplete_since=None if tail_since is None else uncounted,
@@ -177,13 +180,43 @@ def _periods(edges: list[datetime], by_bucket: dict[datetime, Counts]) -> list[P
     ]
 
 
-def _in_status(status: Status) -> JobQuerySet:
-    """Return the jobs of one status in the order of their index, so that the planner must use it.
+def _count_by_status() -> dict[Status, int]:
+    """Count the jobs of each status, up to ``MOST_COUNTED + 1``."""
+    if not supports_row_locks(jobs_connection()):  # SQLite scans an index for each
+        by_project = Job.objects.order_by("project_id", "status", "pk")
+        return {status: by_project.filter(status=status)[: MOST_COUNTED + 1].count() for status in Status}
+    # In the order of their index, so that the planner must use it; else it may scan the table until it has found
+    # enough of them, and if all lie at its end, it scans everything.
+    waiting_or_ended = Job.objects.in_status_index().order_by("status", "pk")
+    pinned = {status: waiting_or_ended.filter(status__gte=status, status__lte=status) for status in Status}
+    pinned[Status.RUNNING] = _running()
+    return {
+        status: _count_completed() if status is Status.COMPLETED else jobs[: MOST_COUNTED + 1].count()
+        for status, jobs in pinned.items()
+    }
 
-    With ``status = …`` the planner may scan the table until it has found enough of them; if all
-    lie at its end, it scans everything.
-    """
-    return Job.objects.filter(status__gte=status, status__lte=status).order_by("status", "pk")
+
+def _count_completed() -> int:
+    """Count completed jobs project by project, as no index over all projects has them; up to ``MOST_COUNTED + 1``."""
+    connection = jobs_connection()
+    quote, project = connection.ops.quote_name, cast("Any", get_project_model())._meta
+    sql = f"""
+        SELECT count(*) FROM (
+            SELECT FROM {quote(project.db_table)} AS project CROSS JOIN LATERAL (
+                SELECT FROM {Job._meta.db_table} AS job WHERE job.project_id = project.{quote(project.pk.column)}
+                    AND job.status >= %(status)s AND job.status <= %(status)s
+                ORDER BY job.project_id, job.status, job.id LIMIT %(most)s
+            ) AS job LIMIT %(most)s
+        ) AS completed
+    """  # noqa: S608 – names of tables and columns are Django's
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"status": Status.COMPLETED.value, "most": MOST_COUNTED + 1})
+        return int(cursor.fetchone()[0])
+
+
+def _running() -> JobQuerySet:
+    """Return the few running jobs, in an order that no other index has."""
+    return Job.objects.filter(status=Status.RUNNING).order_by(F("pk") + 0)
 
 
 def _workers(health: Health, running: Iterable[tuple[Any, int, str, datetime | None]]) -> list[SeenWorker]:

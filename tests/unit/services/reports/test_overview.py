@@ -167,6 +167,15 @@ def test_the_latest_failures_come_first_with_the_first_line_of_their_errors(now:
     assert {failure.project for failure in failures} == {str(project)}
 
 
+def test_completed_jobs_are_counted_over_all_projects(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reads, "MOST_COUNTED", 3)
+    for project in (make_project(), make_project(), make_project()):
+        before = report().by_status[Status.COMPLETED]
+        for status in (Status.COMPLETED, Status.CANCELLED, Status.COMPLETED):
+            make_job(project=project, status=status)
+        assert report().by_status[Status.COMPLETED] == min(before + 2, 4)
+
+
 def test_no_query_reads_the_table_of_jobs(now: datetime, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reads, "MOST_COUNTED", 100)
     fill_table()
