@@ -25,8 +25,14 @@ AIM_CURSOR: Final = 1.5
 AIM_DEEPEST_MS: Final = 500
 SHARES: Final = (0.1, 0.5, 0.9, 0.999)
 INSERTED: Final = 20_000
-# Those that serve the filters and sorts of the public list; the list without any has jobs_job_list.
-LIST_INDEXES: Final = ("jobs_job_list_by_", "jobs_job_blocks_of_")
+AIM_INSERT: Final = 4.0
+AIM_INDEXES: Final = 1.8
+# The same columns with a primary key and one index; and with all that the jobs' table has, filled by an INSERT.
+BARE: Final = """
+    CREATE UNLOGGED TABLE bare (LIKE jobs_job INCLUDING DEFAULTS INCLUDING IDENTITY, PRIMARY KEY (id));
+    CREATE INDEX ON bare (project_id, id);
+    CREATE UNLOGGED TABLE filled (LIKE jobs_job INCLUDING ALL)
+"""
 REQUEST: Final = (("request ms", 12), ("ratio", 8))
 
 
@@ -73,7 +79,7 @@ def run(url: str, project: Any, rows: int) -> None:
     for name, path in {"list of 50": "/jobs", "one job": f"/jobs/{first_id + rows // 2}"}.items():
         print_pair(table, name, lambda path=path: ours.get(path), lambda path=path: plain.get(path))
     print_memory(ours, rows)
-    print_write_cost(project)
+    print_write_cost(project, rows)
 
 
 def print_counting() -> None:
@@ -164,20 +170,23 @@ def print_memory(ours: Caller, rows: int) -> None:
     table.row("growth of the process over 300 lists", f"{grown:,.0f}")
 
 
-def print_write_cost(project: Any) -> None:
-    """Print what the list's indexes cost an insert, beside the same without them; nothing is left of either."""
-    from jobs.models import Job
-    from tests.benchmarks.skewed import insert_and_forget
+def print_write_cost(project: Any, rows: int) -> None:
+    """Print what the indexes cost an insert, which is rolled back, and their size, new and as inserts leave them."""
+    from tests.benchmarks.rows import execute
+    from tests.benchmarks.skewed import insert, insert_new_and_forget, size_of_indexes
 
-    lists = [index for index in Job._meta.indexes if str(index.name).startswith(LIST_INDEXES)]
-    table = Table(f"insert {INSERTED:,} jobs into the full table", ("ms", 12), ("ratio", 8))
-    print_pair(
-        table,
-        f"with all indexes, beside without {len(lists)} of lists",
-        lambda: insert_and_forget(project, INSERTED),
-        lambda: insert_and_forget(project, INSERTED, without=lists),
+    execute(BARE)
+    insert(project, min(rows, 10 * INSERTED), table="filled")
+    table = Table("what the indexes cost", ("ms", 12), ("ratio", 8))
+    for name, size in {"built": size_of_indexes(), "after inserts": size_of_indexes("filled")}.items():
+        table.row(f"size of the indexes to that of the rows, {name}", "", size, remark=above(size, AIM_INDEXES))
+    times, ratios = compare(
+        lambda: insert_new_and_forget(project, INSERTED, rows=rows),
+        lambda: insert_new_and_forget(project, INSERTED, rows=rows, table="bare"),
         rounds=5,
     )
+    name = f"{INSERTED:,} new jobs, beside a key and one index"
+    table.row(name, median(times), median(ratios), remark=above(median(ratios), AIM_INSERT))
 
 
 def print_pair(

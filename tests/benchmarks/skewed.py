@@ -1,11 +1,11 @@
 """Fills the table with millions of jobs of one project, skewed as in years of use: rare values lie far apart."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 
 from jobs.models import Job
 from tests.benchmarks.rows import execute, make_project
@@ -37,6 +37,17 @@ FILL: Final = """
             CASE WHEN n %% 1000 = 1 THEN 'failed'
                  WHEN n <= %(rows)s * 0.9 THEN CASE WHEN n %% 100 = 2 THEN 'cancelled' ELSE 'completed' END
                  WHEN n <= %(rows)s * 0.91 AND n %% 1000 = 5 THEN 'running' ELSE 'scheduled' END AS kind) AS b
+"""
+# What the API inserts: the jobs wait, most of them for midnight.
+NEW: Final = """
+    INSERT INTO jobs_job (project_id, action, reference_id, description, status, created_at, start_at, due_at,
+        attempt, crashes, failures, progress_done, receipt)
+    SELECT %s, 'delete_user_data', reference, 'Delete user sessions of userId = ' || reference, 'scheduled',
+        created, start, start, 0, 0, 0, 0, '{}'
+    FROM (SELECT n, 'user-' || (n::bigint * 7919 %% %s) || '@example.com' AS reference,
+            now() + n * interval '10 ms' AS created FROM generate_series(1, %s) AS n) AS a,
+        LATERAL (SELECT CASE WHEN n %% 5 = 0 THEN created ELSE date_trunc('day', created) + interval '1 day' END
+            AS start) AS b
 """
 FOREIGN_KEYS: Final = """
     SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint
@@ -71,17 +82,23 @@ def without_indexes() -> Iterator[None]:
             editor.add_index(Job, index)
 
 
-def insert(project: Any, rows: int) -> None:
-    execute(FILL, {"project": project.pk, "rows": rows, "began": BEGAN_MS, "seconds": SECONDS_BETWEEN})
+def insert(project: Any, rows: int, *, table: str = "jobs_job") -> None:
+    named = {"project": project.pk, "rows": rows, "began": BEGAN_MS, "seconds": SECONDS_BETWEEN}
+    execute(FILL.replace("INTO jobs_job", f"INTO {table}"), named)
 
 
-def insert_and_forget(project: Any, rows: int, *, without: Sequence[models.Index] = ()) -> float:
-    """Insert ``rows`` jobs in a transaction that is rolled back; return the milliseconds of the insert alone."""
+def insert_new_and_forget(project: Any, number: int, *, rows: int, table: str = "jobs_job") -> float:
+    """Insert new jobs for known references in a transaction that is rolled back; return the milliseconds."""
     with transaction.atomic():
-        for index in without:
-            execute(f"DROP INDEX {index.name}")
         begun = time.perf_counter()
-        insert(project, rows)
+        execute(NEW.replace("INTO jobs_job", f"INTO {table}"), project.pk, rows // 4, number)
         taken = (time.perf_counter() - begun) * 1000
         transaction.set_rollback(True)
     return taken
+
+
+def size_of_indexes(table: str = "jobs_job") -> float:
+    """Return the size of the table's indexes to that of its rows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_indexes_size(%s) / pg_relation_size(%s)::float8", [table, table])
+        return float(cursor.fetchone()[0])
