@@ -77,9 +77,13 @@ def serving(url: str, cache_url: str, tenant: Tenant) -> Iterator[dict[str, Serv
             ids = Ids(tenant.first_id, tenant.last_id) if peer.is_ours else plain
             cpu = partial(cpu_of, Watched(watching, f"peer-{number}"), process)
             processes[name], servers[name] = process, Server(port=port, cpu=cpu, tenant=tenant, ids=ids)
-        for name, server in servers.items():
-            await_answer(name, server, processes[name])
-        yield servers
+        try:
+            for name, server in servers.items():
+                await_answer(name, server, processes[name])
+            yield servers
+        finally:
+            for process in processes.values():
+                process.send(signal.SIGTERM)  # to all, before the first is waited for
 
 
 def command_of(peer: Peer, port: int) -> list[str]:
