@@ -49,9 +49,8 @@ class ApiViewSet(GenericViewSet[Any]):
     content_negotiation_class = JsonNegotiation
     metadata_class = None
     versioning_class = None
-    # pagination.py, cursors.py and filters.py do this; they are not yet classes of the framework.
-    pagination_class = None
-    filter_backends = ()
+    pagination_class: Any = None
+    filter_backends: Any = ()
 
     scopes: ClassVar[dict[str, str | None]]
     """The scope that each of the view's actions needs; None: none."""

@@ -25,7 +25,7 @@ from ..services.reports.history import MOST_EVENTS
 from ..services.validation import MAX_REASON_CHARACTERS
 from .etags import LATE_SECONDS, SOON_SECONDS
 from .openapi import find_erase_action, read
-from .pagination import DEFAULT_LIMIT, LARGEST_LIMIT
+from .pagination import JobPages
 from .parsing import MAX_BATCH_BYTES, MAX_BODY_BYTES
 from .public import public
 
@@ -126,8 +126,8 @@ def _limits() -> dict[str, str | None]:
         "new_jobs": shown(settings.new_jobs_per_minute),
         "waiting": shown(settings.most_waiting),
         "failed_keys": shown(settings.failed_keys_per_minute),
-        "default_page": shown(DEFAULT_LIMIT),
-        "page": shown(LARGEST_LIMIT),
+        "default_page": shown(JobPages.page_size),
+        "page": shown(JobPages.max_page_size),
         "batch": shown(MOST_JOBS),
         "body": shown(MAX_BODY_BYTES // 1024, " KiB"),
         "batch_body": shown(MAX_BATCH_BYTES // 1024, " KiB"),

@@ -2,19 +2,21 @@
 # ruff: noqa: N815 – parameters have the names of the public contract
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from django import forms
-from django_filters import CharFilter, Filter, FilterSet, MultipleChoiceFilter
+from django_filters import Filter, FilterSet, MultipleChoiceFilter
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.request import Request
 
 from ..exceptions import InvalidField
-from ..models import Job
 from ..services.commands.schedule import MAX_REFERENCE_BYTES
 from ..services.search.api_query import ListOrder, ListQuery
 from ..services.validation import check_text, raise_first
 from ..status import Status
-from .parsing import parse_instant
+from .parsing import parse_instant, read_parameters
 
 MAX_ACTION_CHARACTERS: Final = 100
 
@@ -29,117 +31,113 @@ SORTS: Final = {
 UNKNOWN_STATUS: Final = f"must be one of {', '.join(Status)}; repeat the parameter for several"
 
 
-class Instant(forms.Field):
-    """An instant, sent as milliseconds since 1970-01-01 UTC in ASCII digits."""
+class Checked(forms.Field):
+    """A text that ``read`` turns into a value; it raises InvalidField for one that no job can have."""
 
-    def to_python(self, value: str | None) -> datetime | None:
+    def __init__(self, *, read: Callable[[str], Any], **further: Any) -> None:
+        super().__init__(**further)
+        self.read = read
+
+    def to_python(self, value: str | None) -> Any:
         try:
-            return None if value is None else parse_instant("", value)
+            return None if value is None else self.read(value)
         except InvalidField as refused:
             raise forms.ValidationError(refused.problem) from None
 
 
-class Exact(forms.Field):
-    """A text that is compared as it is; ``check`` raises InvalidField for one that no job can have."""
+class CheckedFilter(Filter):  # type: ignore[misc]  # the library ships no types
+    """A filter by an exact value."""
 
-    def __init__(self, *, check: Callable[[str], None], **further: Any) -> None:
-        super().__init__(**further)
-        self.check = check
-
-    def validate(self, value: str | None) -> None:
-        if value is not None:
-            try:
-                self.check(value)
-            except InvalidField as refused:
-                raise forms.ValidationError(refused.problem) from None
+    field_class = Checked
 
 
-class InstantFilter(Filter):  # type: ignore[misc]  # the library ships no types
-    """A filter by an instant."""
+def _text(name: str, **limits: int) -> Callable[[str], str]:
+    """Return what reads a text; an empty list for one that no job can have would hide the caller's mistake."""
 
-    field_class = Instant
+    def read(text: str) -> str:
+        check_text(name, text, **limits)
+        return text
+
+    return read
 
 
-class ExactFilter(CharFilter):  # type: ignore[misc]  # the library ships no types
-    """A filter by an exact text."""
-
-    field_class = Exact
+INSTANT: Final = partial(parse_instant, "")
 
 
 class JobFilters(FilterSet):  # type: ignore[misc]  # the library ships no types
-    """Parses and documents the filters, all of which must hold; the query is made by ``services.search``."""
+    """The filters, all of which must hold, and the order: they fill in the fields of a :class:`ListQuery`.
+
+    The list is no queryset: Django's ORM would write its SQL anew for each request, which takes longer than to run it.
+    So ``field_name`` is a field of :class:`ListQuery`, and there is no lookup.
+    """
 
     status = MultipleChoiceFilter(
+        field_name="statuses",
         choices=[(status.value, status.value) for status in Status],
         error_messages={"invalid_choice": UNKNOWN_STATUS},
         help_text="Jobs in this status; repeat it for several.",
     )
-    # A text that no job can have is refused: an empty list would hide the caller's mistake.
-    action = ExactFilter(
-        check=lambda text: check_text("action", text, max_characters=MAX_ACTION_CHARACTERS),
-        help_text="Jobs of this action.",
-    )
-    referenceId = ExactFilter(
+    action = CheckedFilter(read=_text("action", max_characters=MAX_ACTION_CHARACTERS), help_text="Jobs of this action.")
+    referenceId = CheckedFilter(
         field_name="reference_id",
-        check=lambda text: check_text("referenceId", text, max_bytes=MAX_REFERENCE_BYTES),
+        read=_text("referenceId", max_bytes=MAX_REFERENCE_BYTES),
         help_text="Jobs about exactly this reference.",
     )
-    createdFrom = InstantFilter(field_name="created_at", lookup_expr="gte", help_text="Created then or later; ms.")
-    createdTo = InstantFilter(field_name="created_at", lookup_expr="lt", help_text="Created before; ms.")
-    startFrom = InstantFilter(field_name="start_at", lookup_expr="gte", help_text="Starts then or later; ms.")
-    startTo = InstantFilter(field_name="start_at", lookup_expr="lt", help_text="Starts before; ms.")
+    createdFrom = CheckedFilter(field_name="created_from", read=INSTANT, help_text="Created then or later; ms.")
+    createdTo = CheckedFilter(field_name="created_to", read=INSTANT, help_text="Created before; ms.")
+    startFrom = CheckedFilter(field_name="start_from", read=INSTANT, help_text="Starts then or later; ms.")
+    startTo = CheckedFilter(field_name="start_to", read=INSTANT, help_text="Starts before; ms.")
 
-    class Meta:
-        model = Job
-        fields: tuple[str, ...] = ()
+    def __init__(self, data: Mapping[str, list[str]], queryset: ListQuery, **_: Any) -> None:
+        """Take the filters as they are: the library copies them for each request, which takes longer than the search.
 
+        Its form would copy their fields as well, and forgive an empty or repeated value.
+        """
+        self.data, self.queryset = data, queryset
 
-FILTERS: Final = tuple(JobFilters.base_filters)
-# Made once: the form of a FilterSet copies all fields for each request, which takes longer than the search.
-FIELDS: Final[dict[str, Any]] = {name: each.field for name, each in JobFilters.base_filters.items()}
+    def is_valid(self) -> bool:
+        """Return true: what is not valid is raised by :attr:`qs`, as the error that the API answers with."""
+        return True
 
+    @property
+    def qs(self) -> ListQuery:
+        """The query with the filters and the order.
 
-def parse_search(query: Mapping[str, list[str]]) -> ListQuery:
-    """Return filters and order.
-
-    Raises:
-        InvalidField: a filter or ``sort`` has an impossible value. So has an empty filter: it comes from a
-            variable that the caller did not fill, who would get all jobs in place of one user's.
-    """
-    given = {name: query[name] if name == "status" else query[name][:1] for name in FILTERS if name in query}
-    for name, sent in given.items():
-        if name != "status" and len(query[name]) > 1:
-            raise InvalidField(name, "must be given once")
-        if "" in sent:
-            raise InvalidField(name, "must not be empty; leave it out to ask for all")
-    order = SORTS[parse_sort(query)]
-    values: dict[str, Any] = {}
-    problems = []
-    for name, sent in given.items():
-        try:
-            values[name] = FIELDS[name].clean(sent if name == "status" else sent[0])
-        except forms.ValidationError as refused:
-            problems.append(InvalidField(name, refused.messages[0]))
-    raise_first(problems)
-    return ListQuery(
-        statuses=frozenset(map(Status, values.get("status", ()))) or None,
-        action=values.get("action"),
-        reference_id=values.get("referenceId"),
-        created_from=values.get("createdFrom"),
-        created_to=values.get("createdTo"),
-        start_from=values.get("startFrom"),
-        start_to=values.get("startTo"),
-        order=order,
-    )
+        Raises:
+            InvalidField: a filter or ``sort`` has an impossible value. So has an empty filter: it comes from a
+                variable that the caller did not fill, who would get all jobs in place of one user's.
+        """
+        given = {name: each for name, each in self.base_filters.items() if name in self.data}
+        for name in given:
+            if name != "status" and len(self.data[name]) > 1:
+                raise InvalidField(name, "must be given once")
+            if "" in self.data[name]:
+                raise InvalidField(name, "must not be empty; leave it out to ask for all")
+        sort = self.data.get("sort", ["-jobId"])[0]
+        if sort not in SORTS:
+            raise InvalidField("sort", f"must be one of {', '.join(SORTS)}")
+        values: dict[str, Any] = {"order": SORTS[sort]}
+        problems = []
+        for name, each in given.items():
+            sent = self.data[name]
+            try:
+                values[each.field_name] = each.field.clean(sent if name == "status" else sent[0])
+            except forms.ValidationError as refused:
+                problems.append(InvalidField(name, refused.messages[0]))
+        raise_first(problems)
+        if "statuses" in values:
+            values["statuses"] = frozenset(map(Status, values["statuses"]))
+        return replace(self.queryset, **values)
 
 
-def parse_sort(query: Mapping[str, list[str]]) -> str:
-    """Return the value of ``sort``, or the default.
+class JobFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # the library ships no types
+    """django-filter's backend, for parameters that are read strictly."""
 
-    Raises:
-        InvalidField: there is no such order.
-    """
-    name = query.get("sort", ["-jobId"])[0]
-    if name not in SORTS:
-        raise InvalidField("sort", f"must be one of {', '.join(SORTS)}")
-    return name
+    def get_filterset_kwargs(self, request: Request, queryset: ListQuery, view: Any) -> dict[str, Any]:
+        """Return the arguments of the filters.
+
+        Raises:
+            InvalidField: a parameter is not known, and seems to mean one that is.
+        """
+        known = ("limit", "page", "cursor", "sort", *view.filterset_class.base_filters)
+        return {"data": read_parameters(request, known, ignore_unknown=True), "queryset": queryset}

@@ -17,14 +17,14 @@ from ..services.at_once import AtOnce
 from ..services.commands.cancel import cancel_job
 from ..services.commands.schedule import NewJob, request_job
 from ..services.commands.schedule_batch import request_jobs
-from ..services.search.api_pages import is_search, list_page
+from ..services.search.api_query import ListQuery
 from ..services.search.jobs import get_job_and_time
 from .base import ApiViewSet, ProjectViewSet
 from .etags import conditional_response
-from .filters import FILTERS, parse_search
+from .filters import JobFilterBackend, JobFilters
 from .idempotency import identify, read_idempotency_key, read_idempotent_body, replay_headers, wants_existing
 from .include import included_members, parse_include
-from .pagination import link_header, parse_page
+from .pagination import JobPages
 from .parsing import (
     MAX_BATCH_BYTES,
     MAX_BODY_BYTES,
@@ -37,10 +37,8 @@ from .parsing import (
 )
 from .serializers import KeySerializer, parse_new_job, parse_new_jobs
 
-LISTED_BY: Final = ("limit", "page", "cursor", "sort", *FILTERS)
 CREATED: Final = "Job-Created"
-# Of one organization in a process: each may hold one of its threads for a second or more.
-SEARCHES: Final = AtOnce(4, problem="other searches of the organization are under way")
+# Of one organization in a process: it may hold one of its threads for a second or more.
 BATCHES: Final = AtOnce(1, problem="another large batch of the organization is under way")
 LARGE_BATCH: Final = 100
 
@@ -49,21 +47,18 @@ class JobViewSet(ProjectViewSet):
     """``/{projectKey}/jobs`` and ``/{projectKey}/jobs/{jobId}``."""
 
     scopes: ClassVar = {"list": "read", "retrieve": "read", "create": "create", "destroy": "cancel"}
+    filter_backends = (JobFilterBackend,)
+    filterset_class = JobFilters
+    pagination_class = JobPages
 
     def list(self, request: Request, **_: str) -> Response:
         """Answer with a page of the project's jobs, by default the newest first."""
-        query = read_parameters(request, LISTED_BY, ignore_unknown=True)
-        search, asked = parse_search(query), parse_page(query)
-        with SEARCHES.one(self.caller.organization.pk) if is_search(search, offset=asked.offset) else nullcontext():
-            found = list_page(
-                search,
-                project=self.project,
-                limit=asked.limit,
-                offset=asked.offset,
-                after=asked.after,
-            )
-        headers = {"Link": link_header(found, asked=asked, query=query)}
-        return Response({"data": self.members_of_all(found.jobs)}, headers=headers)
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.members_of_all(page or []))
+
+    def get_queryset(self) -> Any:
+        """Return the query of all jobs of the project, which the filters narrow; it is no queryset."""
+        return ListQuery()
 
     def retrieve(self, request: Request, job_id: str, **_: str) -> HttpResponseBase:
         """Answer with one job and the members in ``include``; 304 if the caller has this answer already."""

@@ -210,11 +210,14 @@ def statement_of(query: str, project: Any, *, offset: int = 0) -> tuple[str, Any
     """Return the SQL of a page and its parameters."""
     from urllib.parse import parse_qs
 
-    from jobs.api.filters import parse_search
-    from jobs.services.search.api_pages import page_sql
-    from jobs.services.search.api_sql import Limits
+    from jobs.api.filters import JobFilters
+    from jobs.services.search.api_pages import JobRow
+    from jobs.services.search.api_query import ListQuery
+    from jobs.services.search.api_sql import page_sql
+    from jobs.services.search.planner import Limits
 
-    return page_sql(parse_search(parse_qs(query)), project=project, limits=Limits(limit=51, offset=offset))
+    wanted, limits = JobFilters(parse_qs(query), ListQuery()).qs, Limits(limit=51, offset=offset)
+    return page_sql(wanted, project=project, limits=limits, columns=JobRow._fields)
 
 
 def run_sql(sql: str, params: Any) -> float:

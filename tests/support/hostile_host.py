@@ -77,7 +77,7 @@ def answers() -> list[Any]:
     from django.test import Client
 
     from jobs import action
-    from jobs.api import views
+    from jobs.api import pagination
     from tests.support.factories import make_job, make_key, make_project
 
     action("touch_publicly", description="Touch {reference_id}", public=True)(never)
@@ -86,8 +86,8 @@ def answers() -> list[Any]:
     job, _ = make_job(project=project, reference_id="é"), make_job(project=project)
     key = make_key(organization=project.organization).secret
     in_transaction = []
-    list_page = views.list_page
-    views.list_page = lambda *args, **kwargs: (
+    list_page = pagination.list_page
+    pagination.list_page = lambda *args, **kwargs: (
         in_transaction.append(connection.in_atomic_block) or list_page(*args, **kwargs)
     )
 

@@ -18,7 +18,7 @@ from ...models.locks import skip_locked
 from ...status import RefusalReason, Status
 from ..search.planner import index_scans_only
 from ..search.staff_filter import JobFilter
-from ..search.staff_search import IndexScan, choose_scan, narrow_by_id
+from ..search.staff_search import IndexScan, choose_scan
 from .bulk_change import ACTION, BulkChange, Change, filters_by_status, preview_change
 from .retry import retry_many
 
@@ -73,17 +73,17 @@ class _Run:
         """Yield the ids that match, part by part, each with the last id that was scanned."""
         self._positions = Job.objects.values_list("bulk_positions", flat=True).get(pk=self._job.id) or {}
         last = self._positions.get(str(self._wanted.status), 0)
-        scan = replace(scan, base=scan.base.filter(pk__lte=self._bulk_change.highest_id))
+        scan = replace(scan, rows=scan.rows.filter(pk__lte=self._bulk_change.highest_id))
         residual = scan.residual(self._wanted)
         while True:
             with index_scans_only():
-                rest = narrow_by_id(scan, ">", last)
+                rest = scan.beyond(">", last)
                 ids = list(rest.ordered(reverse=True).values_list("pk", flat=True)[:SCAN_SIZE])
                 if not ids:
                     return
                 last = ids[-1]
                 if residual:
-                    rows = narrow_by_id(rest, "<=", last).rows.filter(residual)
+                    rows = rest.beyond("<=", last).rows.filter(residual)
                     ids = sorted(rows.values_list("pk", flat=True))
             yield ids, last
 

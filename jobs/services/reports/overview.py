@@ -17,6 +17,7 @@ from ...models import Job, JobQuerySet, Statistic
 from ...stats import rollup
 from ...stats.rollup import BUCKET, Counts, percentile
 from ...status import Status
+from ..search.planner import Holds, pinned
 from ..tenants.projects import get_project_model
 from .health import MOST_COUNTED, Bounds, Health, check_health
 
@@ -188,11 +189,11 @@ def _count_by_status() -> dict[Status, int]:
     # In the order of their index, so that the planner must use it; else it may scan the table until it has found
     # enough of them, and if all lie at its end, it scans everything.
     waiting_or_ended = Job.objects.in_status_index().order_by("status", "pk")
-    pinned = {status: waiting_or_ended.filter(status__gte=status, status__lte=status) for status in Status}
-    pinned[Status.RUNNING] = _running()
+    of_status = {status: waiting_or_ended.filter(Holds(pinned, "status", status)) for status in Status}
+    of_status[Status.RUNNING] = _running()
     return {
         status: _count_completed() if status is Status.COMPLETED else jobs[: MOST_COUNTED + 1].count()
-        for status, jobs in pinned.items()
+        for status, jobs in of_status.items()
     }
 
 
@@ -200,17 +201,18 @@ def _count_completed() -> int:
     """Count completed jobs project by project, as no index over all projects has them; up to ``MOST_COUNTED + 1``."""
     connection = jobs_connection()
     quote, project = connection.ops.quote_name, cast("Any", get_project_model())._meta
+    is_completed = pinned("status", Status.COMPLETED, connection, of="job.")
     sql = f"""
         SELECT count(*) FROM (
             SELECT FROM {quote(project.db_table)} AS project CROSS JOIN LATERAL (
                 SELECT FROM {Job._meta.db_table} AS job WHERE job.project_id = project.{quote(project.pk.column)}
-                    AND job.status >= %(status)s AND job.status <= %(status)s
-                ORDER BY job.project_id, job.status, job.id LIMIT %(most)s
-            ) AS job LIMIT %(most)s
+                    AND {is_completed.text}
+                ORDER BY job.project_id, job.status, job.id LIMIT %s
+            ) AS job LIMIT %s
         ) AS completed
     """  # noqa: S608 – names of tables and columns are Django's
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"status": Status.COMPLETED.value, "most": MOST_COUNTED + 1})
+        cursor.execute(sql, (*is_completed.values, MOST_COUNTED + 1, MOST_COUNTED + 1))
         return int(cursor.fetchone()[0])
 
 

@@ -12,7 +12,7 @@ from ...db.clock import NOW
 from ...db.connection import jobs_connection
 from ...models import Job, JobQuerySet, Organization
 from ...status import Status
-from ..search.planner import index_scans_only
+from ..search.planner import Holds, index_scans_only, pinned
 from ..tenants.projects import get_project_model
 
 # For each project and status; a count reads one job more.
@@ -74,7 +74,7 @@ def newest_failures(project: models.Model) -> Sequence[Job]:
 
 def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
     """Read each part for each project from one index with a limit; a join would let the planner scan all jobs."""
-    # Two bounds instead of ``=`` (see `IndexEquals`), after which the planner could choose an index over all projects.
+    # Two bounds pin the column where there is no value yet (see `pinned`).
     jobs = Job.objects.filter(project_id__gte=OuterRef("pk"), project_id__lte=OuterRef("pk"))
     late = jobs.due(NOW).order_by("project_id", "due_at", "pk")
     rows = projects.using(jobs_connection().alias).annotate(
@@ -98,8 +98,7 @@ def _summarize(projects: models.QuerySet[Any]) -> list[ProjectJobs]:
 
 
 def _newest(jobs: JobQuerySet, status: Status) -> JobQuerySet:
-    pinned = jobs.filter(status__gte=status, status__lte=status)
-    return pinned.order_by("-project_id", "-status", "-pk")
+    return jobs.filter(Holds(pinned, "status", status)).order_by("-project_id", "-status", "-pk")
 
 
 def _column(status: Status) -> str:

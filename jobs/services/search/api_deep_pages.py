@@ -11,70 +11,58 @@ import re
 from functools import cache
 from typing import Any, Final
 
-from ...models import BIGGEST_ID, BLOCK_BITS, Job, JobBlock
+from ...models import BIGGEST_ID, BLOCK_BITS, JobBlock
+from .planner import JOBS, Limits, Sql
 
 DEEP_OFFSET: Final = 2 << BLOCK_BITS
 """From this offset on the counts are faster than a scan."""
-JOBS: Final = Job._meta.db_table
 BLOCKS: Final = JobBlock._meta.db_table
+# The first id that is in no counted block.
+MARK: Final = f"(SELECT coalesce(max(block) + 1, 0) << {BLOCK_BITS} FROM {BLOCKS})"
 
-# How many jobs to skip; the first id that is in no counted block.
-OFFSET_AND_MARK: Final = f"""
-    skip (before) AS (SELECT %(offset)s::bigint),
-    mark (id) AS (SELECT coalesce(max(block) + 1, 0) << {BLOCK_BITS} FROM {BLOCKS})
-"""
-# A comparison of rows finds where to begin in the one index that has this order (see ``api_sql``).
+# A part of the list begins at an id, and has so many jobs. The newest part has no count: as the first part it is
+# counted as far as the page is away; as the last one it has more than any page needs.
 NEWEST_FIRST: Final = f"""
-    WITH {OFFSET_AND_MARK},
-    recent (jobs) AS (
+    SELECT %(biggest)s::bigint, (
         SELECT count(*) FROM (
-            SELECT FROM {JOBS}
-            WHERE project_id <= %(project)s AND (project_id, id) >= (%(project)s, (SELECT id FROM mark))
-            ORDER BY project_id, id LIMIT (SELECT before + 1 FROM skip)
+            SELECT FROM {JOBS} WHERE project_id <= %(project)s AND (project_id, id) >= (%(project)s, {MARK})
+            ORDER BY project_id, id LIMIT %(offset)s::bigint + 1
         ) job
-    ),
-    counted AS (
-        SELECT block, jobs, sum(jobs) OVER (ORDER BY block DESC) AS upto FROM {BLOCKS} WHERE project_id = %(project)s
-    ),
-    place (id, skipped) AS (
-        SELECT %(biggest)s::bigint, before FROM recent, skip WHERE recent.jobs > before
-        UNION ALL (
-            SELECT (block + 1) << {BLOCK_BITS}, before - recent.jobs - (upto - counted.jobs)
-            FROM counted, recent, skip WHERE recent.jobs <= before AND upto > before - recent.jobs
-            ORDER BY block DESC LIMIT 1
-        )
     )
-    SELECT id FROM {JOBS}
-    WHERE project_id >= %(project)s AND (project_id, id) < (%(project)s, coalesce((SELECT id FROM place), 0))
-    ORDER BY project_id DESC, id DESC LIMIT %(limit)s OFFSET coalesce((SELECT skipped FROM place), 0)
+    UNION ALL SELECT (block + 1) << {BLOCK_BITS}, jobs FROM {BLOCKS} WHERE project_id = %(project)s
 """
 OLDEST_FIRST: Final = f"""
-    WITH {OFFSET_AND_MARK},
-    counted AS (
-        SELECT block, jobs, sum(jobs) OVER (ORDER BY block) AS upto FROM {BLOCKS} WHERE project_id = %(project)s
-    ),
-    place (id, skipped) AS (
-        (
-            SELECT block << {BLOCK_BITS}, before - (upto - jobs) FROM counted, skip WHERE upto > before
-            ORDER BY block LIMIT 1
-        )
-        UNION ALL SELECT id, before - coalesce((SELECT max(upto) FROM counted), 0) FROM mark, skip
+    SELECT block << {BLOCK_BITS}, jobs FROM {BLOCKS} WHERE project_id = %(project)s
+    UNION ALL SELECT {MARK}, %(offset)s::bigint + 1
+"""
+# A comparison of rows finds where to begin in the one index that has this order.
+PAGE: Final = """
+    WITH part (begins, jobs) AS ({parts}),
+    place (begins, skipped) AS (
+        SELECT begins, %(offset)s::bigint - (upto - jobs)
+        FROM (SELECT *, sum(jobs) OVER (ORDER BY begins {direction}) AS upto FROM part) counted
+        WHERE upto > %(offset)s::bigint ORDER BY begins {direction} LIMIT 1
     )
-    SELECT id FROM {JOBS}
-    WHERE project_id <= %(project)s AND (project_id, id) >= (%(project)s, (SELECT min(id) FROM place))
-    ORDER BY project_id, id LIMIT %(limit)s OFFSET (SELECT skipped FROM place ORDER BY id LIMIT 1)
+    SELECT id FROM {jobs}
+    WHERE project_id {nearer}= %(project)s
+        AND (project_id, id) {further} (%(project)s, coalesce((SELECT begins FROM place), 0))
+    ORDER BY project_id {direction}, id {direction} LIMIT %(limit)s OFFSET coalesce((SELECT skipped FROM place), 0)
 """
 NAME: Final = re.compile(r"%\((\w+)\)s")
 
 
-def deep_page_ids(project: Any, *, descending: bool, limit: int, offset: int) -> tuple[str, tuple[Any, ...]]:
-    """Return the SQL of a page's ids and its parameters; ``project`` is the primary key as the driver takes it."""
-    text, names = _positional(NEWEST_FIRST if descending else OLDEST_FIRST)
-    named = {"project": project, "limit": limit, "offset": offset, "biggest": BIGGEST_ID}
-    return text, tuple(named[name] for name in names)
+def deep_page(project: Any, limits: Limits, *, descending: bool) -> Sql:
+    """Return the query of a page's ids; ``project`` is the primary key as the driver takes it."""
+    text, names = _statement(descending=descending)
+    values = {"project": project, "limit": limits.limit, "offset": limits.offset, "biggest": BIGGEST_ID}
+    return Sql(text, tuple(values[name] for name in names))
 
 
 @cache
-def _positional(text: str) -> tuple[str, list[str]]:
-    """Replace each named parameter by ``%s``, as a part of a statement of the ORM needs it."""
+def _statement(*, descending: bool) -> tuple[str, list[str]]:
+    """Return the text with ``%s`` for each value, as a part of another statement needs it, and the values' names."""
+    parts, direction, nearer, further = (
+        (NEWEST_FIRST, "DESC", ">", "<") if descending else (OLDEST_FIRST, "ASC", "<", ">=")
+    )
+    text = PAGE.format(parts=parts, jobs=JOBS, direction=direction, nearer=nearer, further=further)
     return NAME.sub("%s", text), NAME.findall(text)

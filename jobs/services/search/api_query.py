@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
-
 from ...status import Status
 
 
@@ -19,16 +17,6 @@ class ListOrder:
     def keys(self) -> tuple[str, ...]:
         """The columns, all of them in the same direction."""
         return ("start_at", "id") if self.by_start else ("id",)
-
-    @property
-    def direction(self) -> str:
-        """The direction in SQL."""
-        return "DESC" if self.descending else "ASC"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The arguments of ``order_by``."""
-        return tuple(f"-{key}" if self.descending else key for key in self.keys)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +40,7 @@ class ListQuery:
     start_to: datetime | None = None
     order: ListOrder = ListOrder()
 
-    def conditions(self) -> Q:
-        """Return all filters as one condition."""
-        lookups = {
-            "status__in": None if self.statuses is None else sorted(self.statuses),
-            "action": self.action,
-            "reference_id": self.reference_id,
-            "created_at__gte": self.created_from,
-            "created_at__lt": self.created_to,
-            "start_at__gte": self.start_from,
-            "start_at__lt": self.start_to,
-        }
-        return Q(**{lookup: value for lookup, value in lookups.items() if value is not None})
+    @property
+    def is_filtered(self) -> bool:
+        """Whether any filter is on."""
+        return self != ListQuery(order=self.order)

@@ -1,7 +1,6 @@
-"""The ids of a page of the API's list, found on PostgreSQL by scanning one index, however many jobs there are.
+"""The SQL of a page of the API's list, found on PostgreSQL by scanning one index, however many jobs there are.
 
-Each scan has an order that only its index has (``planner`` says why), and selects ids, which the
-index alone can answer. Which index is scanned:
+The ids come first, which the index alone can answer, then their rows. Which index is scanned:
 
 * without a filter, far from the first page: none; block counts are used, see ``api_deep_pages``;
 * without a filter, by a status or a reference: the index of that;
@@ -11,77 +10,60 @@ index alone can answer. Which index is scanned:
   ``created_at`` need not increase with ``id``, so every block has to be searched;
 * by other filters: the index of the first filter that matches at most ``NARROW`` jobs, all of which
   are sorted; if no filter is that selective, one of the scans above, and the other filters on its rows.
+
+``planner`` says how each is written. Other databases get one plain query, and find their way by themselves.
 """
 
 # ruff: noqa: S608 – the text is made of constants; whatever callers send is a parameter
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from ...models import BLOCK_BITS, GROUP_BITS, Job
+from ...db.connection import jobs_connection, supports_row_locks
+from ...models import BLOCK_BITS, GROUP_BITS
 from ...status import Status
 from . import api_deep_pages
 from .api_query import ListQuery, Position
+from .planner import JOBS, Limits, Sql, beyond, index_scan, joined, ordering, pinned, prepared, union
 
 NARROW: Final = {"status": 20_000, "action": 20_000, "created_at": 100_000}
 """The most jobs to read and sort, in a fraction of a second; jobs created together are stored together."""
 
-JOBS: Final = Job._meta.db_table
 BLOCK: Final = f"id >> {BLOCK_BITS}"
 GROUP: Final = f"id >> {GROUP_BITS}"
 
 
-@dataclass(frozen=True)
-class Sql:
-    """A piece of SQL, and the values for each ``%s`` in it."""
-
-    text: str
-    values: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """LIMIT and OFFSET of a query."""
-
-    limit: int
-    offset: int = 0
-
-    @property
-    def end(self) -> int:
-        """How many rows are read, with those skipped."""
-        return self.limit + self.offset
-
-
-def page_ids(
-    query: ListQuery, *, connection: BaseDatabaseWrapper, project: Model, limits: Limits, after: Position | None = None
+def page_sql(
+    query: ListQuery, *, project: Model, limits: Limits, columns: Sequence[str], after: Position | None = None
 ) -> Sql:
-    """Return the subquery of the ids of a page, in no order."""
-    key = Job._meta.get_field("project").get_db_prep_value(project.pk, connection)
-    return _PageIds(query=query, project=key, after=after).select(limits)
+    """Return the query of a page, behind the position ``after`` if there is one."""
+    scans = _Scans(query=query, key=project.pk, after=after, connection=jobs_connection())
+    if not supports_row_locks(scans.connection):
+        return scans.plain(limits, of=", ".join(columns))
+    ids = scans.page(limits)
+    by = ordering(query.order.keys, descending=query.order.descending)
+    return Sql(f"SELECT {', '.join(columns)} FROM {JOBS} WHERE id IN ({ids.text}) ORDER BY {by}", ids.values)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _PageIds:
+@dataclass(kw_only=True)
+class _Scans:
     """Chooses the scan for a query, and writes its SQL."""
 
     query: ListQuery
-    project: Any
+    key: object
     after: Position | None
+    connection: BaseDatabaseWrapper
 
-    def select(self, limits: Limits) -> Sql:
-        """Return the query of the ids of a page."""
+    def page(self, limits: Limits) -> Sql:
+        """Return the query of the ids of a page, in no order."""
         order, names = self.query.order, self._filters.keys()
         if not (names or order.by_start or self.after) and limits.offset >= api_deep_pages.DEEP_OFFSET:
-            size, offset = limits.limit, limits.offset
-            return Sql(
-                *api_deep_pages.deep_page_ids(self.project, descending=order.descending, limit=size, offset=offset)
-            )
+            return api_deep_pages.deep_page(self._project.values[0], limits, descending=order.descending)
         if order.by_start and "reference_id" in names:
             return self._sorted(Sql("TRUE"), limits)
         sparse = [
@@ -91,6 +73,10 @@ class _PageIds:
         is_indexed = not order.by_start and (len(names) == 1 or "reference_id" in names)
         return self._widest(limits) if is_indexed or not sparse else self._narrowest(sparse, limits)
 
+    def plain(self, limits: Limits, *, of: str = "id") -> Sql:
+        """Return the query that any database can answer in some way."""
+        return self._scan([self._project, *self._rest()], self.query.order.keys, limits, of=of)
+
     @cached_property
     def _filters(self) -> dict[str, Sql]:
         """The filters by column; the first one whose index has the order is the one to scan."""
@@ -98,19 +84,25 @@ class _PageIds:
         found = {}
         if query.reference_id is not None:
             found["reference_id"] = Sql("reference_id = %s", (query.reference_id,))
-        if bounds := [*_bounds("created_at", query.created_from, query.created_to)]:
-            found["created_at"] = _all(bounds)
-        if bounds := [*_bounds("start_at", query.start_from, query.start_to)]:
-            found["start_at"] = _all(bounds)
+        times = {"created_at": (query.created_from, query.created_to), "start_at": (query.start_from, query.start_to)}
+        for column, (since, until) in times.items():
+            bounds = [
+                beyond((column,), operator, (instant,), self.connection)
+                for operator, instant in ((">=", since), ("<", until))
+                if instant is not None
+            ]
+            if bounds:
+                found[column] = joined(" AND ", bounds)
         if query.statuses is not None and query.statuses != frozenset(Status):
-            found["status"] = Sql("status = ANY(%s)", (sorted(query.statuses),))
+            marks = ", ".join(["%s"] * len(query.statuses))
+            found["status"] = Sql(f"status IN ({marks})", tuple(sorted(query.statuses)))
         if query.action is not None:
             found["action"] = Sql("action = %s", (query.action,))
         return found
 
-    @property
-    def _of_project(self) -> Sql:
-        return Sql("project_id = %s", (self.project,))
+    @cached_property
+    def _project(self) -> Sql:
+        return Sql("project_id = %s", (prepared("project_id", self.key, self.connection),))
 
     @property
     def _further(self) -> str:
@@ -119,136 +111,78 @@ class _PageIds:
     def _rest(self, but: str = "") -> list[Sql]:
         """Return the filters but that of one column, and the condition that a job is behind ``after``."""
         rest = [condition for name, condition in self._filters.items() if name != but]
-        if self.after is None:
-            return rest
-        if self.query.order.by_start:
-            position = (self.after.start_at, self.after.job_id)
-            return [*rest, Sql(f"(start_at, id) {self._further} (%s, %s)", position)]
-        return [*rest, Sql(f"id {self._further} %s", (self.after.job_id,))]
+        if self.after is not None:
+            position = {"start_at": self.after.start_at, "id": self.after.job_id}
+            keys = self.query.order.keys
+            rest.append(beyond(keys, self._further, [position[key] for key in keys], self.connection))
+        return rest
 
     def _widest(self, limits: Limits) -> Sql:
         """Scan in the order of the page, and leave out what the other filters exclude."""
-        if self.query.order.by_start:
-            return self._by_statuses(self._rest(but="status"), limits)
-        name = next(iter(self._filters), "project_id")
+        name = "status" if self.query.order.by_start else next(iter(self._filters), "project_id")
         return self._by(name, self._rest(but=name), limits)
 
-    def _by(self, name: str, rest: list[Sql], limits: Limits) -> Sql:
-        """Scan the jobs that match the filter of one column."""
-        if name in ("created_at", "start_at"):
-            return self._through_blocks([self._filters[name], *rest], limits)
-        if name == "status":
-            return self._by_statuses(rest, limits)
-        value = {"reference_id": self.query.reference_id, "action": self.query.action, "project_id": self.project}
-        return self._by_value(name, value[name], rest, limits)
-
-    def _by_value(self, column: str, value: Any, rest: list[Sql], limits: Limits) -> Sql:
-        """Scan one value of a column, by id.
-
-        With ``=`` the planner would know that the column is constant, drop it from the order, and be free to scan
-        another index. The index by reference begins with it: an array bounds the scan by the project as well.
-        """
-        if column == "reference_id":
-            is_value = Sql("reference_id = ANY(ARRAY[%s])", (value,))
-            return self._ordered([self._of_project, is_value, *rest], ("reference_id", "project_id", "id"), limits)
-        is_value = Sql(f"{column} >= %s AND {column} <= %s", (value, value))
+    def _by(self, column: str, rest: list[Sql], limits: Limits) -> Sql:
+        """Scan the jobs that match the filter of one column, by id; of statuses or all, in the order of the page."""
+        if column in ("created_at", "start_at"):
+            return self._through_blocks([self._filters[column], *rest], limits)
         if column == "project_id":
-            return self._ordered([is_value, *rest], ("project_id", "id"), limits)
-        if column == "action":
-            begin = (
-                [] if self.after is None else [Sql(f"{GROUP} {self._further}= %s", (self.after.job_id >> GROUP_BITS,))]
-            )
-            return self._ordered(
-                [self._of_project, is_value, *begin, *rest], ("project_id", "action", GROUP, "id"), limits
-            )
-        return self._ordered([self._of_project, is_value, *rest], ("project_id", column, "id"), limits)
-
-    def _by_statuses(self, rest: list[Sql], limits: Limits) -> Sql:
-        """Scan each status, and sort the first rows of all."""
-        whole, statuses = Limits(limit=limits.end), Status if self.query.statuses is None else self.query.statuses
-        scans = _union([self._in_status(status, rest, whole) for status in sorted(statuses)])
-        keys = ", ".join(f"{key} {self.query.order.direction}" for key in self.query.order.keys)
-        text = f"SELECT id FROM ({scans.text}) scan ORDER BY {keys} LIMIT %s OFFSET %s"
-        return Sql(text, (*scans.values, limits.limit, limits.offset))
-
-    def _in_status(self, status: Status, rest: list[Sql], limits: Limits) -> Sql:
-        """Scan one status, by id or start.
-
-        A filter by start must bound the scan, which takes ``=``: with a comparison of rows the planner finds where to
-        begin, but not where to end.
-        """
-        bounded = self.query.order.by_start and "start_at" in self._filters
-        is_value = Sql("status = %s", (status,)) if bounded else Sql("status >= %s AND status <= %s", (status, status))
-        conditions = [self._of_project, is_value, *rest]
-        return self._ordered(
-            conditions, ("project_id", "status", *self.query.order.keys), limits, of=", ".join(self.query.order.keys)
-        )
+            return self._scan([pinned(column, self.key, self.connection), *rest], (column, "id"), limits)
+        keys = self.query.order.keys if column == "status" else ("id",)
+        order: tuple[str, ...] = ("project_id", column, *keys)
+        if column == "reference_id":
+            order = (column, "project_id", *keys)
+        elif column == "action":
+            order = ("project_id", column, GROUP, *keys)
+            if self.after is not None and not self.query.order.by_start:
+                rest = [Sql(f"{GROUP} {self._further}= %s", (self.after.job_id >> GROUP_BITS,)), *rest]
+        values = self._filters[column].values if column in self._filters else sorted(Status)
+        each = [[self._project, pinned(column, value, self.connection), *rest] for value in values]
+        if len(each) == 1:
+            return self._scan(each[0], order, limits)
+        first = union(self._scan(one, order, Limits(limits.end), of=", ".join(keys)) for one in each)
+        by = ordering(keys, descending=self.query.order.descending)
+        return Sql(f"SELECT id FROM ({first.text}) scan ORDER BY {by} LIMIT %s OFFSET %s", (*first.values, *limits))
 
     def _through_blocks(self, conditions: list[Sql], limits: Limits) -> Sql:
         """Scan block after block of ids, and the matching jobs in each.
 
         The outer join can only be a loop over the blocks, which come in order, and so do the ids.
         """
-        start = [self._of_project]
+        start = [self._project]
         if self.after is not None and not self.query.order.by_start:
             start.append(Sql(f"{BLOCK} {self._further}= %s", (self.after.job_id >> BLOCK_BITS,)))
-        one = Limits(limit=1)
-        first = self._ordered(start, (BLOCK,), one, of=BLOCK)
+        first = self._scan(start, (BLOCK,), Limits(1), of=BLOCK)
         behind = Sql(f"{BLOCK} {self._further} block.number")
-        following = self._ordered([self._of_project, behind], (BLOCK,), one, of=BLOCK)
-        within = [self._of_project, Sql(f"{BLOCK} = block.number"), *conditions]
-        jobs = self._ordered(within, ("id + 0",), Limits(limit=limits.end))
+        following = self._scan([self._project, behind], (BLOCK,), Limits(1), of=BLOCK)
+        within = [self._project, Sql(f"{BLOCK} = block.number"), *conditions]
+        jobs = self._scan(within, ("id + 0",), Limits(limits.end))
         text = f"""
             WITH RECURSIVE block (number) AS (
                 ({first.text}) UNION ALL SELECT ({following.text}) FROM block WHERE number IS NOT NULL
             )
             SELECT job.id FROM block CROSS JOIN LATERAL ({jobs.text}) job LIMIT %s OFFSET %s
         """
-        return Sql(text, (*first.values, *following.values, *jobs.values, limits.limit, limits.offset))
+        return Sql(text, (*first.values, *following.values, *jobs.values, *limits))
 
-    def _narrowest(self, names: Sequence[str], limits: Limits) -> Sql:
+    def _narrowest(self, columns: Sequence[str], limits: Limits) -> Sql:
         """Sort the jobs of the first filter that has few; if none has, run the widest scan. Only one of them is run."""
-        few = [self._by(name, [], Limits(limit=NARROW[name] + 1)) for name in names]
-        given = ", ".join(f"few_{number} AS MATERIALIZED ({each.text})" for number, each in enumerate(few))
+        few = [self._by(column, [], Limits(NARROW[column] + 1)) for column in columns]
+        given = [Sql(f"few_{number} AS MATERIALIZED ({each.text})", each.values) for number, each in enumerate(few)]
         guards, branches = "TRUE", []
-        for number, name in enumerate(names):
-            many = f"EXISTS (SELECT FROM few_{number} OFFSET {NARROW[name]})"
-            branches.append(
-                self._sorted(Sql(f"id IN (SELECT id FROM few_{number}) AND {guards} AND NOT {many}"), limits)
-            )
+        for number, column in enumerate(columns):
+            many = f"EXISTS (SELECT FROM few_{number} OFFSET {NARROW[column]})"
+            among = Sql(f"id IN (SELECT id FROM few_{number}) AND {guards} AND NOT {many}")
+            branches.append(self._sorted(among, limits))
             guards = f"{guards} AND {many}"
         widest = self._widest(limits)
         branches.append(Sql(f"SELECT id FROM ({widest.text}) scan WHERE {guards}", widest.values))
-        union = _union(branches)
-        return Sql(f"WITH {given} {union.text}", (*(value for each in few for value in each.values), *union.values))
+        return joined(" ", [Sql("WITH"), joined(", ", given), union(branches)])
 
     def _sorted(self, among: Sql, limits: Limits) -> Sql:
         """Sort all matching jobs; no index has this order, so none can be scanned for it."""
         order = ("start_at + interval '0'", "id") if self.query.order.by_start else ("id + 0",)
-        return self._ordered([among, self._of_project, *self._rest()], order, limits)
+        return self._scan([among, self._project, *self._rest()], order, limits)
 
-    def _ordered(self, conditions: list[Sql], order: tuple[str, ...], limits: Limits, *, of: str = "id") -> Sql:
-        where = _all(conditions)
-        by = ", ".join(f"{expression} {self.query.order.direction}" for expression in order)
-        text = f"SELECT {of} FROM {JOBS} WHERE {where.text} ORDER BY {by} LIMIT %s OFFSET %s"
-        return Sql(text, (*where.values, limits.limit, limits.offset))
-
-
-def _bounds(column: str, since: datetime | None, until: datetime | None) -> Iterator[Sql]:
-    if since is not None:
-        yield Sql(f"{column} >= %s", (since,))
-    if until is not None:
-        yield Sql(f"{column} < %s", (until,))
-
-
-def _all(conditions: Iterable[Sql]) -> Sql:
-    return _joined(" AND ", conditions)
-
-
-def _union(queries: Iterable[Sql]) -> Sql:
-    return _joined(" UNION ALL ", [Sql(f"({query.text})", query.values) for query in queries])
-
-
-def _joined(word: str, parts: Iterable[Sql]) -> Sql:
-    parts = list(parts)
-    return Sql(word.join(part.text for part in parts), tuple(value for part in parts for value in part.values))
+    def _scan(self, conditions: Sequence[Sql], order: Sequence[str], limits: Limits, *, of: str = "id") -> Sql:
+        return index_scan(conditions, order, limits, descending=self.query.order.descending, of=of)

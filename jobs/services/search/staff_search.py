@@ -4,22 +4,20 @@ Conditions that an index answers alone find every job. For any other condition o
 ``WINDOW`` entries of the best index are scanned, and the result says so; the next search goes on
 where this window ended.
 
-Each scan has an order that only its index has (``planner`` says why), and selects one value of a
-column by :class:`IndexEquals`. Results must be read within :func:`.planner.index_scans_only`.
+``planner`` says how a scan is written. Results must be read within :func:`.planner.index_scans_only`.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, F, Func, Q, Value
+from django.db.models import F, Q
 from django.db.models.expressions import RawSQL
-from django.db.models.sql.compiler import SQLCompiler
 
+from ...db.connection import jobs_connection
 from ...models import Job, JobQuerySet
 from ...status import Status
-from .planner import IndexEquals, index_scans_only
+from .planner import JOBS, Holds, Limits, Sql, beyond, index_scan, index_scans_only, pinned, union
 from .staff_filter import JobFilter, parse_id
 
 WINDOW: Final = 50_000
@@ -50,12 +48,9 @@ class SearchResult:
 class IndexScan:
     """A scan of one index: its rows, the columns that order them, and the fields of the filter that it answers."""
 
-    # All rows, without the bounds.
-    base: JobQuerySet
+    rows: JobQuerySet
     keys: tuple[str, ...]
     answers: frozenset[str]
-    lower: Q | Func | None = None
-    upper: Q | Func | None = None
     # Newest first, or most overdue first; an order by id can be reversed, within the same window.
     descending: bool = True
     # False: there are few rows, in no index's order, so that a window is neither possible nor needed.
@@ -64,18 +59,16 @@ class IndexScan:
     @property
     def position(self) -> tuple[str, ...]:
         """The columns that tell where a job is in the scan; a column with one value for all is not needed."""
-        return ("pk",) if self.descending else self.keys
+        return ("id",) if self.descending else self.keys
 
-    @property
-    def rows(self) -> JobQuerySet:
-        """The rows between the bounds."""
-        bounds = [bound for bound in (self.lower, self.upper) if bound is not None]
-        return self.base.filter(*bounds) if bounds else self.base
+    def beyond(self, operator: str, *position: Any) -> Self:
+        """Return the part of the scan on one side of a position, e.g. ``>``; no job need be there."""
+        return replace(self, rows=self.rows.filter(Holds(beyond, self.position, operator, position)))
 
     def ordered(self, *, reverse: bool = False) -> JobQuerySet:
         """Return the rows in the order of the scan; few rows in one that no index has, so that they are sorted."""
         if not self.is_long:
-            by_id = F("pk") + 0
+            by_id = F("id") + 0
             return self.rows.order_by(by_id.asc() if reverse else by_id.desc())
         sign = "-" if self.descending != reverse else ""
         return self.rows.order_by(*(f"{sign}{key}" for key in self.keys))
@@ -99,10 +92,10 @@ def search_jobs(wanted: JobFilter, *, before: int | None = None, reverse: bool =
         return SearchResult(jobs=Job.objects.none())
     residual = scan.residual(wanted)
     if before is not None and scan.is_long and (position := _position_of(before, scan)) is not None:
-        scan = _narrow(scan, "<" if scan.descending else ">", position)
+        scan = scan.beyond("<" if scan.descending else ">", *position)
     last = _last_of_window(scan) if residual and scan.is_long else None
     if last is not None:
-        scan = _narrow(scan, ">=" if scan.descending else "<=", last)
+        scan = scan.beyond(">=" if scan.descending else "<=", *last)
     window = None if last is None else _window_of(last[-1], wanted, scan)
     jobs = scan.ordered(reverse=reverse and scan.descending)
     return SearchResult(jobs=jobs.filter(residual) if residual else jobs, window=window)
@@ -115,28 +108,21 @@ def choose_scan(wanted: JobFilter) -> IndexScan | None:
         return None
     if wanted.same_as is not None or wanted.search:
         return _scan_of_search(wanted)
-    jobs = _in_project(wanted)
-    project = {"project"} & wanted.given
     if wanted.due_until is not None:
-        waiting = jobs.waiting()
-        answers = frozenset({"status", "due_until"} | project)
-        until = Q(due_at__lte=wanted.due_until)
-        return IndexScan(base=waiting, keys=("due_at", "pk"), answers=answers, upper=until, descending=False)
-    if wanted.status is not None and project:
-        return _scan_of_value(jobs, "status", wanted.status, project)
+        due = _in_project(wanted).waiting().filter(due_at__lte=wanted.due_until)
+        answers = frozenset({"project", "status", "due_until"})
+        return IndexScan(rows=due, keys=("due_at", "id"), answers=answers, descending=False)
+    if wanted.status is not None and wanted.project is not None:
+        return _scan_of_value(wanted, "status", wanted.status)
     if wanted.status == Status.RUNNING:
         running = Job.objects.filter(status=Status.RUNNING)
-        return IndexScan(base=running, keys=("pk",), answers=frozenset({"status"}), is_long=False)
+        return IndexScan(rows=running, keys=("id",), answers=frozenset({"status"}), is_long=False)
     if wanted.status not in (None, Status.COMPLETED):
-        return _scan_of_value(jobs.in_status_index(), "status", wanted.status, set())
-    if project:
-        return _scan_of_value(Job.objects.all(), "project_id", wanted.project, project)
-    return IndexScan(base=Job.objects.all(), keys=("pk",), answers=frozenset())
-
-
-def narrow_by_id(scan: IndexScan, operator: str, job_id: int) -> IndexScan:
-    """Return the part of a scan by id that is on one side of an id, e.g. ``>``; no job need have the id."""
-    return _narrow(scan, operator, (job_id,))
+        scan = _scan_of_value(wanted, "status", wanted.status)
+        return replace(scan, rows=scan.rows.in_status_index())
+    if wanted.project is not None:
+        return _scan_of_value(replace(wanted, project=None), "project_id", wanted.project)
+    return IndexScan(rows=Job.objects.all(), keys=("id",), answers=frozenset())
 
 
 def _in_project(wanted: JobFilter) -> JobQuerySet:
@@ -150,39 +136,33 @@ def _scan_of_search(wanted: JobFilter) -> IndexScan | None:
         if not reference:  # the job is redacted or gone
             return None
         if not wanted.search:
-            return _scan_of_reference(wanted, reference, {"same_as"})
+            return _scan_of_reference(wanted, reference, "same_as")
         scan = _scan_of_search(replace(wanted, same_as=None))
-        return scan and replace(scan, base=scan.base.filter(reference_id=reference))
+        return scan and replace(scan, rows=scan.rows.filter(reference_id=reference))
     job_id, references = parse_id(wanted.search), wanted.references
     if job_id is None and not references:
         return None
     if job_id is None and len(references) == 1:
-        return _scan_of_reference(wanted, references[0], {"search"})
+        return _scan_of_reference(wanted, references[0], "search")
     # No job has a negative id; so the query has the same shape where the text is no id.
-    parts = ["SELECT id FROM jobs_job WHERE id = %s"]
-    values: list[Any] = [-1 if job_id is None else job_id]
-    for reference in references:
-        parts.append(
-            "SELECT * FROM (SELECT id FROM jobs_job WHERE reference_id >= %s AND reference_id <= %s "
-            "ORDER BY reference_id DESC, project_id DESC, id DESC LIMIT %s) newest"
-        )
-        values += [reference, reference, MAX_OF_A_REFERENCE]
-    few = RawSQL(" UNION ALL ".join(parts), values)  # noqa: S611 – what was typed is a parameter
-    return IndexScan(base=Job.objects.filter(pk__in=few), keys=("pk",), answers=frozenset({"search"}), is_long=False)
+    of_id = Sql(f"SELECT id FROM {JOBS} WHERE id = %s", (-1 if job_id is None else job_id,))  # noqa: S608 – no value
+    order, limits = ("reference_id", "project_id", "id"), Limits(MAX_OF_A_REFERENCE)
+    pins = [pinned("reference_id", reference, jobs_connection()) for reference in references]
+    few = union([of_id, *(index_scan([pin], order, limits, descending=True) for pin in pins)])
+    rows = Job.objects.filter(pk__in=RawSQL(few.text, few.values))  # noqa: S611 – what was typed is a parameter
+    return IndexScan(rows=rows, keys=("id",), answers=frozenset({"search"}), is_long=False)
 
 
-def _scan_of_reference(wanted: JobFilter, reference: str, answers: set[str]) -> IndexScan:
-    if wanted.project is not None:
-        return _scan_of_value(_in_project(wanted), "reference_id", reference, answers | {"project"})
-    # The index has a reference's jobs project by project.
-    same = Job.objects.filter(IndexEquals("reference_id", reference))
-    return IndexScan(base=same, keys=("pk",), answers=frozenset(answers | {"reference_id"}), is_long=False)
+def _scan_of_reference(wanted: JobFilter, reference: str, answer: str) -> IndexScan:
+    """Scan a reference in a project; of all projects sort its jobs, as the index has them project by project."""
+    scan = _scan_of_value(wanted, "reference_id", reference, answer)
+    return scan if wanted.project is not None else replace(scan, keys=("id",), is_long=False)
 
 
-def _scan_of_value(rows: JobQuerySet, column: str, value: Any, answers: set[str]) -> IndexScan:
+def _scan_of_value(wanted: JobFilter, column: str, value: Any, *answers: str) -> IndexScan:
     """Scan one value of a column, by id."""
-    same = rows.filter(IndexEquals(column, value))
-    return IndexScan(base=same, keys=(column, "pk"), answers=frozenset(answers | {column}))
+    rows = _in_project(wanted).filter(Holds(pinned, column, value))
+    return IndexScan(rows=rows, keys=(column, "id"), answers=frozenset({"project", column, *answers}))
 
 
 def _position_of(job_id: int, scan: IndexScan) -> tuple[Any, ...] | None:
@@ -206,29 +186,3 @@ def _window_of(last_id: int, wanted: JobFilter, scan: IndexScan) -> Window | Non
         return None
     begins_before = wanted.created_from is not None and since < wanted.created_from - OUT_OF_ORDER
     return None if scan.descending and begins_before else Window(size=WINDOW, since=since, before=last_id)
-
-
-def _narrow(scan: IndexScan, operator: str, position: tuple[Any, ...]) -> IndexScan:
-    """Set one bound of a scan to a position within it."""
-    bound = _RowComparison(scan.keys[-len(position) :], operator, position)
-    return replace(scan, lower=bound) if operator.startswith(">") else replace(scan, upper=bound)
-
-
-class _RowComparison(Func):
-    """``(a, b) >= (x, y)``: a part of one index, which no other index can answer."""
-
-    output_field = BooleanField()
-
-    def __init__(self, keys: tuple[str, ...], operator: str, position: tuple[Any, ...]) -> None:
-        fields = [Job._meta.pk if key == "pk" else Job._meta.get_field(key) for key in keys]
-        values = [Value(value, output_field=field) for value, field in zip(position, fields, strict=True)]  # type: ignore[arg-type]  # pk is never None
-        super().__init__(*map(F, keys), *values)
-        self.operator = operator
-
-    def as_sql(  # type: ignore[override]  # has no template
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any
-    ) -> tuple[str, list[Any]]:
-        parts = [compiler.compile(expression) for expression in self.get_source_expressions()]
-        half = len(parts) // 2
-        left, right = (", ".join(sql for sql, _ in side) for side in (parts[:half], parts[half:]))
-        return f"({left}) {self.operator} ({right})", [value for _, values in parts for value in values]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from jobs.api import views
+from jobs.api import pagination, views
 from jobs.services.search import limits, planner
 from tests.support.admin_client import url, with_permissions
 from tests.support.api_client import Api, assert_error
@@ -75,8 +75,8 @@ def test_a_fifth_search_and_a_second_large_batch_of_an_organization_at_once_are_
     jobs = [{"action": "touch_publicly", "referenceId": f"user-{number}"} for number in range(views.LARGE_BATCH + 1)]
 
     with ExitStack() as stack:
-        for _ in range(views.SEARCHES.most):
-            stack.enter_context(views.SEARCHES.one(organization))
+        for _ in range(pagination.SEARCHES.most):
+            stack.enter_context(pagination.SEARCHES.one(organization))
         for _ in range(views.BATCHES.most):
             stack.enter_context(views.BATCHES.one(organization))
         busy = [api.get("/jobs?status=failed"), api.get("/jobs?page=9999"), api.post("/jobs/batch", {"jobs": jobs})]

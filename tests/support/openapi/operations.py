@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from jobs.api.filters import MAX_ACTION_CHARACTERS, SORTS, JobFilters
 from jobs.api.include import INCLUDABLE
-from jobs.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
+from jobs.api.pagination import JobPages
 from jobs.api.parsing import MAX_USER_ID_BYTES
 from jobs.api.serializers import NewJobSerializer
 from jobs.error_codes import ERROR_CODES
@@ -81,8 +81,8 @@ REQUEST_ID: Final = OpenApiParameter(
 
 LIMIT: Final = query(
     "limit",
-    {"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT},
-    f"Page size, 1-{LARGEST_LIMIT} (default: {DEFAULT_LIMIT}). Values outside the range fall back to it.",
+    {"type": "integer", "minimum": 1, "maximum": JobPages.max_page_size, "default": JobPages.page_size},
+    f"Page size, 1-{JobPages.max_page_size} (default: {JobPages.page_size}). Values outside the range fall back to it.",
 )
 PAGE: Final = query(
     "page",

@@ -12,7 +12,7 @@ from jobs import action, conf
 from jobs.admin.jobs.change_list import MOST_ROWS
 from jobs.admin.projects import MOST_JOBS as MOST_DELETED
 from jobs.api.etags import LATE_SECONDS, SOON_SECONDS
-from jobs.api.pagination import DEFAULT_LIMIT, LARGEST_LIMIT
+from jobs.api.pagination import JobPages
 from jobs.api.parsing import MAX_BATCH_BYTES
 from jobs.api.serializers import MOST_SECONDS
 from jobs.api.throttling import WINDOW_SECONDS
@@ -47,7 +47,7 @@ SAID: Final[dict[str, list[tuple[str, tuple[Any, ...]]]]] = {
     ],
     "docs/api.md": [
         ("creates # to # jobs, all or none", (1, MOST_JOBS)),
-        ("`limit` is #–#, else #", (1, LARGEST_LIMIT, DEFAULT_LIMIT)),
+        ("`limit` is #–#, else #", (1, JobPages.max_page_size, JobPages.page_size)),
         ("a chunk was in the way for # s", (DEFAULTS.cancel_wait_seconds,)),
         ("413 above # MiB", (MAX_BATCH_BYTES // 1024**2,)),
         ("the newest #, oldest first", (MOST_EVENTS,)),

@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 
 from jobs.models import Job
-from jobs.services.search.api_pages import page_sql
+from jobs.services.search.api_pages import JobRow
 from jobs.services.search.api_query import ListOrder, ListQuery
-from jobs.services.search.api_sql import Limits
-from jobs.services.search.planner import index_scans_only
+from jobs.services.search.api_sql import page_sql
+from jobs.services.search.planner import Limits, index_scans_only
 from jobs.services.search.staff_filter import JobFilter
 from jobs.services.search.staff_search import search_jobs
 from jobs.stats import rollup
@@ -32,7 +32,8 @@ RECENTLY: Final = at(ROWS) + timedelta(days=365)
 
 def page(**wanted: Any) -> Callable[[Any], dict[str, Any]]:
     """Plan a first page of the API's list."""
-    return lambda project: explained_sql(*page_sql(ListQuery(**wanted), project=project, limits=Limits(limit=51)))
+    query, limits = ListQuery(**wanted), Limits(limit=51)
+    return lambda project: explained_sql(*page_sql(query, project=project, limits=limits, columns=JobRow._fields))
 
 
 def rows(jobs: Callable[[], Any]) -> Callable[[Any], dict[str, Any]]:

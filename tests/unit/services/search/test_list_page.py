@@ -101,7 +101,7 @@ def model_of(jobs: list[Job], query: ListQuery) -> list[int]:
     return [job.pk for job in found]
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
+@pytest.mark.parametrize("order", ORDERS, ids=str)
 @pytest.mark.parametrize("what", QUERIES)
 def test_pages_by_number_are_slices_of_the_model(jobs: list[Job], what: str, order: ListOrder):
     query = ListQuery(**QUERIES[what], order=order)
@@ -115,16 +115,18 @@ def test_pages_by_number_are_slices_of_the_model(jobs: list[Job], what: str, ord
             assert page.has_more is (len(expected) > (number + 1) * limit)
 
 
-@pytest.fixture(params=[False, True], ids=["few blocks", "many blocks"])
+@pytest.fixture(params=[0, 3, ROWS], ids=["few blocks", "many blocks", "many blocks, narrow filters"])
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As they are, or so small that the list has many, and no filter is narrow."""
+    """As they are, or so small that the list has many, and no filter, or each, is narrow."""
     if request.param:
-        monkeypatch.setattr(api_sql, "NARROW", dict.fromkeys(api_sql.NARROW, 3))
+        monkeypatch.setattr(api_sql, "NARROW", dict.fromkeys(api_sql.NARROW, request.param))
         monkeypatch.setattr(api_sql, "BLOCK_BITS", 3)
         monkeypatch.setattr(api_sql, "BLOCK", "id >> 3")
+        monkeypatch.setattr(api_sql, "GROUP_BITS", 2)
+        monkeypatch.setattr(api_sql, "GROUP", "id >> 2")
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order.names))
+@pytest.mark.parametrize("order", ORDERS, ids=str)
 @pytest.mark.parametrize("what", QUERIES)
 def test_pages_by_position_are_the_whole_list_of_the_model(blocks: None, jobs: list[Job], what: str, order: ListOrder):
     query = ListQuery(**QUERIES[what], order=order)

@@ -5,9 +5,10 @@ from typing import Any, Final
 import pytest
 
 from jobs.models import Job
-from jobs.services.search import api_pages
+from jobs.services.search.api_pages import JobRow
 from jobs.services.search.api_query import ListOrder, ListQuery, Position
-from jobs.services.search.api_sql import Limits
+from jobs.services.search.api_sql import page_sql
+from jobs.services.search.planner import Limits
 from jobs.status import Status
 from tests.support.concurrency import postgresql_only
 from tests.support.long_list import (
@@ -151,4 +152,4 @@ def query_of(wanted: dict[str, Any]) -> ListQuery:
 
 def plan_of(query: ListQuery, project: Any, **part: Any) -> dict[str, Any]:
     limits = Limits(limit=51, offset=part.pop("offset", 0))
-    return explained_sql(*api_pages.page_sql(query, project=project, limits=limits, **part))
+    return explained_sql(*page_sql(query, project=project, limits=limits, columns=JobRow._fields, **part))
