@@ -10,7 +10,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from django.apps import apps
-from django.db import OperationalError, connections, router
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.models import Model
@@ -31,7 +31,7 @@ _files: WeakKeyDictionary[BaseDatabaseWrapper, tuple[int, int] | None] = WeakKey
 
 def jobs_alias() -> str:
     """Return the alias of the database of the table of jobs."""
-    return router.db_for_write(_job_model())
+    return router.db_for_write(_job_model()) if router.routers else DEFAULT_DB_ALIAS
 
 
 @cache
@@ -41,9 +41,8 @@ def _job_model() -> type[Model]:
 
 def prove_connections() -> None:
     """Prove all open connections of this thread; of a replaced SQLite file that has no jobs, open the new one."""
-    home = jobs_alias()
     for connection in connections.all(initialized_only=True):
-        if connection.alias != home and is_file_replaced(connection):
+        if is_file_replaced(connection) and connection.alias != jobs_alias():
             connection.close()
         prove(connection)
 
@@ -80,6 +79,8 @@ def note_proof(connection: BaseDatabaseWrapper) -> None:
 
 def is_file_replaced(connection: BaseDatabaseWrapper) -> bool:
     """Whether the file that SQLite has open is no longer the one at the path."""
+    if connection.vendor != "sqlite":
+        return False
     return _files.get(connection) is not None and _file_of(connection) != _files[connection]
 
 

@@ -3,34 +3,61 @@
 To write the SQL of a query takes Django several times as long as PostgreSQL to run it.
 """
 
-from collections.abc import Callable, Sequence
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
+from uuid import UUID
 
 from django.db import Error as DjangoDatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models import CharField, Expression, Field, IntegerField, Model, QuerySet, TextField
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 
-from .connection import jobs_connection
+from .clock import read_instants_in_c
+from .connection import jobs_connection, supports_row_locks
 from .errors import ErrorKind, kind_of
 from .proof import note_proof
 
 Sql = tuple[str, tuple[Any, ...]]
 Row = TypeVar("Row")
 
+_MARK: Final = re.compile("%%|%s")
+_WORD: Final = re.compile(r"\w*", re.ASCII)
+
 
 class Parameter(Expression):
-    """The value of a column, in a condition or an assignment; it is given by the column's name at each run."""
+    """The value of a column, in a condition or an assignment; it is given by a name, the column's, at each run."""
 
-    def __init__(self, model: type[Model], name: str) -> None:
+    def __init__(self, model: type[Model], name: str, *, given_as: str = "") -> None:
         self.column = cast("Field[Any, Any]", model._meta.get_field(name))
-        self.name = name
+        self.name = given_as or name
+        # What the column's own conversion would leave as it is.
+        text = isinstance(self.column, CharField | TextField)
+        self._plain = str if text else int if isinstance(self.column, IntegerField) else None
         super().__init__(output_field=self.column)
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         return "%s", (self,)  # ``Statement.sql`` puts the value there
+
+    def for_driver(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Return the value as the driver takes it."""
+        return value if type(value) is self._plain else self.column.get_db_prep_value(value, connection)
+
+
+@dataclass(frozen=True)
+class ListParameter:
+    """A parameter for any number of ids or tokens; on PostgreSQL an array, on SQLite a list in JSON."""
+
+    name: str
+
+    def for_driver(self, values: Iterable[int | UUID], connection: BaseDatabaseWrapper) -> Any:
+        """Return the values as the driver takes them."""
+        if supports_row_locks(connection):
+            return list(values)
+        return json.dumps([value.hex if isinstance(value, UUID) else value for value in values])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,33 +72,47 @@ class _Compiled:
 
 @dataclass(frozen=True)
 class Statement(Generic[Row]):
-    """A query of the jobs' database that ``write`` returns: a queryset or an UPDATE, with a :class:`Parameter` or more.
+    """A query of the jobs' database that ``write`` returns: a queryset, an UPDATE, or SQL put together from some.
 
     ``write`` is called once for each database, so the query must not depend on anything but its parameters.
     """
 
-    write: Callable[[], QuerySet[Any, Row] | Query]
+    write: Callable[[], QuerySet[Any, Row] | Query | Sql]
     _compiled: dict[tuple[str, str], _Compiled] = field(default_factory=dict, compare=False, repr=False)
+
+    def template(self) -> Sql:
+        """Return the text, and its parameters with a :class:`Parameter` where a value is to be given."""
+        compiled = self._compile(jobs_connection())
+        return compiled.sql, compiled.params
 
     def sql(self, **values: Any) -> Sql:
         """Return the text and its parameters, with a value for each name."""
-        connection = jobs_connection()
-        return _filled(self._compile(connection), values, connection)
+        return self._sql(jobs_connection(), values)
 
     def run(self, **values: Any) -> list[Row]:
         """Run it, and return what iterating over the queryset would."""
+        return self.make(self.fetch(**values))
+
+    def fetch(self, **values: Any) -> list[tuple[Any, ...]]:
+        """Run it, and return the rows of the driver."""
         connection = jobs_connection()
-        return self._read(connection, *_filled(self._compile(connection), values, connection))
-
-    def read(self, sql: str, params: Sequence[Any]) -> list[Row]:
-        """Run another text whose rows have the columns of this query, in its order; return what :meth:`run` would."""
-        return self._read(jobs_connection(), sql, params)
-
-    def _read(self, connection: BaseDatabaseWrapper, sql: str, params: Sequence[Any]) -> list[Row]:
-        compiled = self._compile(connection)
         with connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            rows = [list(row) for row in cursor.fetchall()]
+            read_instants_in_c(cursor)
+            cursor.execute(*self._sql(connection, values))
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+    def execute(self, **values: Any) -> int:
+        """Run it, and return how many rows matched."""
+        connection = jobs_connection()
+        with connection.cursor() as cursor:
+            cursor.execute(*self._sql(connection, values))
+            return int(cursor.rowcount)
+
+    def make(self, found: Iterable[Sequence[Any]]) -> list[Row]:
+        """Return what iterating over the queryset would for these rows of the driver."""
+        connection = jobs_connection()
+        compiled, rows = self._compile(connection), [list(row) for row in found]
         for position, expression in compiled.converted:
             for convert in _converters(expression, connection):
                 for row in rows:
@@ -101,34 +142,57 @@ class Statement(Generic[Row]):
         note_proof(connection)
         return row
 
+    def _sql(self, connection: BaseDatabaseWrapper, values: dict[str, Any]) -> Sql:
+        compiled = self._compile(connection)
+        return compiled.sql, tuple(
+            param.for_driver(values[param.name], connection) if isinstance(param, Parameter | ListParameter) else param
+            for param in compiled.params
+        )
+
     def _compile(self, connection: BaseDatabaseWrapper) -> _Compiled:
         key = (connection.alias, connection.vendor)
-        if key not in self._compiled:
+        found = self._compiled.get(key)
+        if found is None:
             written = self.write()
-            query = written.query if isinstance(written, QuerySet) else written
-            compiler: Any = query.get_compiler(connection=connection)
-            sql, params = compiler.as_sql()
-            columns = [column for column, *_ in compiler.select or ()]
-            info, annotations = compiler.klass_info, compiler.annotation_col_map or {}
-            is_of_models = info is not None and query.default_cols
-            self._compiled[key] = _Compiled(
-                sql=sql,
-                params=tuple(params),
-                converted=[(i, column) for i, column in enumerate(columns) if _converters(column, connection)],
-                make=_maker(info, columns, annotations, connection.alias) if is_of_models else tuple,
-            )
-        return self._compiled[key]
+            found = _compile_sql(written) if isinstance(written, tuple) else _compile_query(written, connection)
+            self._compiled[key] = found
+        return found
 
 
-def _filled(compiled: _Compiled, values: dict[str, Any], connection: BaseDatabaseWrapper) -> Sql:
-    """Return the text and its parameters; a value that is sent several times is prepared once."""
-    prepared: dict[int, Any] = {}
-    for param in compiled.params:
-        if isinstance(param, Parameter) and id(param.column) not in prepared:
-            prepared[id(param.column)] = param.column.get_db_prep_value(values[param.name], connection)
-    return compiled.sql, tuple(
-        [prepared[id(param.column)] if isinstance(param, Parameter) else param for param in compiled.params]
+def _compile_sql(written: Sql) -> _Compiled:
+    sql, params = _with_words(*written)
+    return _Compiled(sql=sql, params=params, converted=[], make=tuple)
+
+
+def _compile_query(written: QuerySet[Any, Any] | Query, connection: BaseDatabaseWrapper) -> _Compiled:
+    query = written.query if isinstance(written, QuerySet) else written
+    compiler: Any = query.get_compiler(connection=connection)
+    sql, params = _with_words(*compiler.as_sql())
+    columns = [column for column, *_ in compiler.select or ()]
+    info, annotations = compiler.klass_info, compiler.annotation_col_map or {}
+    is_of_models = info is not None and query.default_cols
+    return _Compiled(
+        sql=sql,
+        params=params,
+        converted=[(i, column) for i, column in enumerate(columns) if _converters(column, connection)],
+        make=_maker(info, columns, annotations, connection.alias) if is_of_models else tuple,
     )
+
+
+def _with_words(sql: str, params: Iterable[Any]) -> Sql:
+    """Write constants that are single words, such as a status, into the text: a driver would quote them at each run."""
+    left, kept = iter(params), []
+
+    def put(mark: re.Match[str]) -> str:
+        if mark[0] == "%%":
+            return "%%"
+        param = next(left)
+        if type(param) is str and _WORD.fullmatch(param):
+            return f"'{param}'"
+        kept.append(param)
+        return "%s"
+
+    return _MARK.sub(put, sql), tuple(kept)
 
 
 def _converters(expression: Any, connection: BaseDatabaseWrapper) -> list[Any]:

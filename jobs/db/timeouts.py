@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -120,13 +120,15 @@ def limited_statements(seconds: float | None, connection: BaseDatabaseWrapper) -
         return
     _limit_connecting(connection)
     before, _thread.statement_seconds = _thread.statement_seconds, seconds
-    with ExitStack() as stack:
-        if _execute_within_limit not in connection.execute_wrappers:
-            stack.enter_context(connection.execute_wrapper(_execute_within_limit))
-        try:
-            yield
-        finally:
-            _thread.statement_seconds = before
+    is_outermost = _execute_within_limit not in connection.execute_wrappers
+    if is_outermost:
+        connection.execute_wrappers.append(_execute_within_limit)
+    try:
+        yield
+    finally:
+        _thread.statement_seconds = before
+        if is_outermost:
+            connection.execute_wrappers.remove(_execute_within_limit)
 
 
 def limited_answer(connection: BaseDatabaseWrapper) -> contextlib.AbstractContextManager[None]:

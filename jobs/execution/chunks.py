@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from .. import conf
 from ..db import clock
 from ..db.connection import jobs_connection, supports_row_locks
+from ..db.statements import Parameter, Statement
 from ..exceptions import ActionMisused, JobFailed
 from ..lifecycle import transitions
 from ..lifecycle.statements import Fence
@@ -20,6 +21,9 @@ from .own_project import DELETES_ITSELF
 
 logger = logging.getLogger(__name__)
 
+COUNTS: Final[Statement[Any]] = Statement(
+    lambda: Job.objects.values_list("receipt", "progress_done", "progress_total").filter(pk=Parameter(Job, "id"))
+)
 # The target duration of a chunk: a cancel may wait for it.
 AIM_SECONDS: Final = 0.1
 AIM_SECONDS_ONE_WRITER: Final = 0.03
@@ -134,7 +138,7 @@ def read_counts(job_id: int) -> tuple[dict[str, Any], int, int | None]:
     Raises:
         JobFailed: the row is gone, so the action itself has deleted it.
     """
-    row = Job.objects.values_list("receipt", "progress_done", "progress_total").filter(pk=job_id).first()
+    row: tuple[dict[str, Any], int, int | None] | None = COUNTS.first(id=job_id)
     if row is None:
         raise JobFailed(DELETES_ITSELF)
     return row

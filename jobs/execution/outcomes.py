@@ -27,6 +27,7 @@ from ..lifecycle.finished import send_job_finished
 from ..lifecycle.statements import Fence, TransitionResult
 from ..models import Job
 from ..status import Status
+from .completion_group import CompletionGroup
 from .leases import Lease
 from .texts import NO_REASON, name_of, storable, traceback_of
 
@@ -81,6 +82,8 @@ class Attempt:
     worker: Actor
     # The driver's connection at the beginning; None where no action runs.
     connection: object = None
+    # With what other jobs it may be completed; None: alone.
+    group: CompletionGroup | None = None
 
     @property
     def log_fields(self) -> tuple[int, str, int]:
@@ -220,7 +223,7 @@ def resolve_result(attempt: Attempt, finish: TransitionResult, outcome: Outcome)
     if finish.won or row == (status, attempt.job.attempt):
         if status.is_final:
             send_job_finished(attempt.job.pk, status)
-        return AttemptResult(outcome=outcome, next_begun=finish.won and finish.next_begun)
+        return AttemptResult(outcome=outcome, next_begun=finish.won and bool(finish.begun_ids))
     stop = JobCancelled if row is not None and row[0] == Status.CANCELLED else LeaseLost
     return stopped(attempt, stop(attempt.job.pk))
 

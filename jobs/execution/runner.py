@@ -22,6 +22,7 @@ from ..lifecycle.isolation import (
 from ..lifecycle.statements import Fence, TransitionResult
 from ..models import Job
 from . import outcomes
+from .completion_group import CompletionGroup
 from .context import JobContext
 from .leases import Lease
 from .outcomes import Attempt, AttemptResult, NotRecorded, Outcome
@@ -37,7 +38,14 @@ TAKES_NO_WRITES: Final = "The database took no writes"
 BeginNext = Callable[[], Fence | None]
 
 
-def run(job: Job, *, lease: Lease, worker: Actor, begin_next: BeginNext = lambda: None) -> AttemptResult:
+def run(
+    job: Job,
+    *,
+    lease: Lease,
+    worker: Actor,
+    begin_next: BeginNext = lambda: None,
+    group: CompletionGroup | None = None,
+) -> AttemptResult:
     """Run a claimed and begun job and record the outcome; never raises what the action raised.
 
     ``begin_next`` is called at each try of the commit that ends the job, and must return the same each time.
@@ -45,7 +53,7 @@ def run(job: Job, *, lease: Lease, worker: Actor, begin_next: BeginNext = lambda
     Raises:
         Error: the database is away, or the outcome could not be recorded for a whole lease: release the job.
     """
-    attempt = Attempt(job=job, lease=lease, worker=worker, connection=driver_connection())
+    attempt = Attempt(job=job, lease=lease, worker=worker, connection=driver_connection(), group=group)
     action = find_action(job.action)
     if action is None:
         return _recorded(
@@ -131,8 +139,11 @@ def _complete(attempt: Attempt, context: JobContext, begin_next: BeginNext) -> A
 
     def write() -> TransitionResult:
         if not context.has_verifications:
+            next_fence = begin_next()
+            if attempt.group and (done := attempt.group.complete(fence, next_fence)):
+                return done
             with single_statement():
-                return transitions.complete(fence, worker=worker, next_fence=begin_next())
+                return transitions.complete(fence, worker=worker, next_fence=next_fence)
         with limited_transaction():
             if not context.verify_and_record():
                 # An earlier try may have committed without an answer: resolve_result reads the row.

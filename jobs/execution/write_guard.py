@@ -3,14 +3,13 @@
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import Any, Final
 
-from django.db import connections
-
 from ..db.connection import jobs_connection, text_of
 from ..db.sql_words import FIRST_WORD, LATER_WORD
+from ..db.wrappers import wrapped_statements
 from ..exceptions import ActionMisused, WriteOutsideChunk
 
 ROW_WRITES: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"})
@@ -45,13 +44,9 @@ class WriteGuard:
         self.is_chunk_open = False
         self._is_off = False
 
-    @contextmanager
-    def on(self) -> Iterator[None]:
+    def on(self) -> AbstractContextManager[None]:
         """Guard this thread's connections in the block."""
-        with ExitStack() as stack:
-            for alias in connections:
-                stack.enter_context(connections[alias].execute_wrapper(self._check))
-            yield
+        return wrapped_statements(self._check)
 
     @contextmanager
     def chunk_open(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
 from django.db import connections
@@ -12,6 +12,7 @@ from ..db.connection import answer_seconds, jobs_connection, text_of
 from ..db.proof import is_file_replaced, prove_connections
 from ..db.sql_words import statement_starts
 from ..db.timeouts import answer_within
+from ..db.wrappers import wrapped_statements
 from ..exceptions import ActionMisused
 
 # Statements whose effects on a session outlast their transaction; and DO and CALL, which may hide them.
@@ -47,9 +48,7 @@ def no_session_state_left() -> Iterator[None]:
         return execute(sql, params, many, context)
 
     try:
-        with ExitStack() as stack:
-            for alias in connections:
-                stack.enter_context(connections[alias].execute_wrapper(note))
+        with wrapped_statements(note):
             yield
     finally:
         for alias in changed:

@@ -3,6 +3,7 @@
 Which transitions there are, and their guards, is in ``transitions``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
@@ -10,7 +11,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
-from django.db.backends.utils import CursorWrapper
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql import UpdateQuery
 
 from ..actors import Actor
@@ -18,17 +19,17 @@ from ..db.clock import Moment, compiled
 from ..db.connection import jobs_connection, supports_row_locks
 from ..db.statements import Parameter, Sql, Statement
 from ..models import Job, JobEvent, JobQuerySet
-from ..models.locks import unlocked
+from ..models.locks import GIVEN_ID, GIVEN_TOKEN, Among, OneOf, unlocked
 from ..status import Status
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransitionResult:
-    """Whether any row matched, the ids of those that did, and whether the worker's next job was begun as well."""
+    """Whether any row matched, the ids of those that did, and those of the worker's next jobs that were begun."""
 
     won: bool
-    next_begun: bool = False
     job_ids: tuple[int, ...] = ()
+    begun_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +40,13 @@ class Fence:
     lease_token: UUID
 
 
-Rows = JobQuerySet | Fence
 # For statements that are compiled once.
 ANY_JOB: Final[Any] = Parameter(Job, "id")
 ANY_TOKEN: Final[Any] = Parameter(Job, "lease_token")
-# For rows that another statement returns.
-WHOLE_JOBS: Final[Statement[Job]] = Statement(lambda: Job.objects.order_by())
+NEXT_JOB: Final[Any] = Parameter(Job, "id", given_as="next_id")
+NEXT_TOKEN: Final[Any] = Parameter(Job, "lease_token", given_as="next_token")
+OF_EVENT: Final = tuple(Parameter(JobEvent, name) for name in ("actor", "request_id", "note", "detail"))
+JOBS: Final[Statement[Job]] = Statement(lambda: Job.objects.order_by())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,42 +91,74 @@ def expired_rows(fence: Fence, *, seen: datetime) -> JobQuerySet:
     return unlocked(fenced_rows(fence).filter(lease_expires_at__lte=seen + timedelta(milliseconds=1)))
 
 
-def apply_transition(
-    rows: Rows, changes: dict[str, Any], event: EventData, now: Moment, next_fence: Fence | None = None
-) -> TransitionResult:
-    """Apply ``changes`` to ``rows``, insert an event for each, and begin the job of ``next_fence``."""
+def any_fenced() -> JobQuerySet:
+    """Return :func:`fenced_rows` for a statement that is compiled once."""
+    return fenced_rows(Fence(job_id=ANY_JOB, lease_token=ANY_TOKEN))
+
+
+def many_fenced(prefix: str = "") -> JobQuerySet:
+    """Return :func:`fenced_rows` of a list of fences, given as ``ids`` and ``tokens``, that are not locked."""
+    given = fenced_rows(Fence(job_id=GIVEN_ID, lease_token=GIVEN_TOKEN))
+    return Job.objects.filter(Among(f"{prefix}ids", tokens=f"{prefix}tokens", rows=given))
+
+
+def execute_fenced(update: Statement[Any], fence: Fence, **values: Any) -> bool:
+    """Apply an UPDATE of :func:`any_fenced` without an event; False: the lease is lost."""
+    return update.execute(id=fence.job_id, lease_token=fence.lease_token, **values) == 1
+
+
+def begin_job(fence: Fence, now: Moment) -> bool:
+    """Store that the action is entered now; False: the lease is lost."""
+    return execute_fenced(_begin_of(now), fence)
+
+
+def apply_transition(rows: JobQuerySet, changes: dict[str, Any], event: EventData, now: Moment) -> TransitionResult:
+    """Apply ``changes`` to ``rows``, and insert an event for each."""
     try:
-        update = _compiled_update(rows, changes)
+        return _apply(update_of(rows, changes), event, now)
     except EmptyResultSet:  # others have locked all rows
-        return TransitionResult(won=False, next_begun=_begin(next_fence, now))
-    connection, events = jobs_connection(), _compiled_events(event, now)
-    with connection.cursor() as cursor:
-        if supports_row_locks(connection):
-            begin = _compiled_begin(next_fence, now) if next_fence else None
-            return _apply_in_one_statement(cursor, update, events, begin)
-        cursor.execute(f"{update[0]} RETURNING id", update[1])
-        ids = [row[0] for row in cursor.fetchall()]
-        marks = ", ".join(["%s"] * len(ids))
-        cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id IN ({marks})", (*events[1], *ids))
-    return TransitionResult(won=bool(ids), next_begun=_begin(next_fence, now), job_ids=tuple(ids))
+        return TransitionResult(won=False)
 
 
-def apply_to_job(update: Statement[Any], event: EventData, now: Moment, **values: Any) -> Job | None:
-    """Apply an UPDATE of one job and insert its event; return the job as the UPDATE left it, None if none matched.
+def apply_fenced(
+    update: Statement[Any], fence: Fence, event: EventData, now: Moment, next_fence: Fence | None = None, **values: Any
+) -> TransitionResult:
+    """Apply an UPDATE of :func:`any_fenced`, insert its event, and begin the job of ``next_fence``."""
+    values |= {"id": fence.job_id, "lease_token": fence.lease_token}
+    if next_fence is None:
+        return _apply(update, event, now, **values)
+    values |= {"next_id": next_fence.job_id, "next_token": next_fence.lease_token}
+    return _apply(update, event, now, _begin_of_next(now), **values)
 
-    The UPDATE itself returns the row, because another one could change it before a second statement.
+
+def apply_to_many(
+    update: Statement[Any], fences: Sequence[Fence], event: EventData, now: Moment, next_fences: Sequence[Fence]
+) -> TransitionResult:
+    """Apply an UPDATE of :func:`many_fenced`, insert its events, and begin those of ``next_fences``."""
+    values: dict[str, Any] = {
+        "ids": [fence.job_id for fence in fences],
+        "tokens": [fence.lease_token for fence in fences],
+    }
+    if not next_fences:
+        return _apply(update, event, now, **values)
+    values["next_ids"] = [fence.job_id for fence in next_fences]
+    values["next_tokens"] = [fence.lease_token for fence in next_fences]
+    return _apply(update, event, now, _begin_of_many(now), **values)
+
+
+def apply_and_return(update: Statement[Any], event: EventData, now: Moment, **values: Any) -> list[Job]:
+    """Apply an UPDATE and insert an event for each row; return the jobs as the UPDATE left them.
+
+    The UPDATE itself returns the rows, because another one could change them before a second statement.
     """
-    (sql, params), events = update.sql(**values), _compiled_events(event, now)
     columns = _columns()
+    values |= _values_of(event)
     if supports_row_locks(jobs_connection()):
-        parts = f"changed AS ({sql} RETURNING {columns}), logged AS ({events[0]} FROM changed)"
-        whole = f"WITH {parts} SELECT {columns} FROM changed"  # noqa: S608 – parts the ORM compiled
-        return next(iter(WHOLE_JOBS.read(whole, (*params, *events[1]))), None)
-    job = next(iter(WHOLE_JOBS.read(f"{sql} RETURNING {columns}", params)), None)
-    if job is not None:
-        with jobs_connection().cursor() as cursor:
-            cursor.execute(f"{events[0]} FROM {Job._meta.db_table} WHERE id = %s", (*events[1], job.pk))
-    return job
+        return JOBS.make(_with_events(update, event.what, event.was, now, columns).fetch(**values))
+    jobs = JOBS.make(_returning(update, columns).fetch(**values))
+    if jobs:
+        _events_alone(event.what, event.was, now).execute(changed_ids=[job.pk for job in jobs], **values)
+    return jobs
 
 
 @cache
@@ -147,70 +181,117 @@ def update_of(rows: JobQuerySet, changes: dict[str, Any]) -> Statement[Any]:
 def update_returning(rows: JobQuerySet, changes: dict[str, Any]) -> list[int]:
     """Apply ``changes`` to ``rows`` without an event; return the ids of those that matched."""
     try:
-        sql, params = _compiled_update(rows, changes)
+        return [pk for (pk,) in _returning(update_of(rows, changes), "id").fetch()]
     except EmptyResultSet:
         return []
-    with jobs_connection().cursor() as cursor:
-        cursor.execute(f"{sql} RETURNING id", params)
-        return [pk for (pk,) in cursor.fetchall()]
 
 
-def _begin(fence: Fence | None, now: Moment) -> bool:
-    return fence is not None and fenced_rows(fence).update(begun_at=now) == 1
+def _apply(
+    update: Statement[Any], event: EventData, now: Moment, begin: Statement[Any] | None = None, **values: Any
+) -> TransitionResult:
+    """Apply an UPDATE, insert an event for each row, and apply the UPDATE ``begin``."""
+    values |= _values_of(event)
+    if supports_row_locks(jobs_connection()):
+        ((ids, begun),) = _with_events(update, event.what, event.was, now, begin=begin).fetch(**values)
+        return TransitionResult(won=bool(ids), job_ids=tuple(ids or ()), begun_ids=tuple(begun or ()))
+    ids = [pk for (pk,) in _returning(update, "id").fetch(**values)]
+    if ids:
+        _events_alone(event.what, event.was, now).execute(changed_ids=ids, **values)
+    begun = [pk for (pk,) in _returning(begin, "id").fetch(**values)] if begin else []
+    return TransitionResult(won=bool(ids), job_ids=tuple(ids), begun_ids=tuple(begun))
 
 
-def _apply_in_one_statement(cursor: CursorWrapper, update: Sql, events: Sql, begin: Sql | None) -> TransitionResult:
-    """Send the parts as data-modifying CTEs of PostgreSQL: one round trip and one commit."""
-    begun, begun_params = (f", begun AS ({begin[0]} RETURNING 1)", begin[1]) if begin else ("", ())
-    sql = (
-        f"WITH changed AS ({update[0]} RETURNING id, status, attempt, worker), "  # noqa: S608 – parts the ORM compiled
-        f"logged AS ({events[0]} FROM changed){begun} "
-        f"SELECT (SELECT array_agg(id) FROM changed), {'(SELECT count(*) FROM begun)' if begin else '0'}"
-    )
-    cursor.execute(sql, (*update[1], *events[1], *begun_params))
-    ids, begun_count = cursor.fetchone()
-    return TransitionResult(won=bool(ids), next_begun=begun_count > 0, job_ids=tuple(ids or ()))
+def _values_of(event: EventData) -> dict[str, str]:
+    actor = event.actor
+    return {"actor": str(actor), "request_id": actor.request_id, "note": event.note, "detail": event.detail}
 
 
-def _compiled_begin(fence: Fence, now: Moment) -> Sql:
-    """Return the UPDATE that begins a job unless its row is locked.
+# What is put together once for each transition; the changes that staff ask for are new each time, and soon forgotten.
+@lru_cache(maxsize=64)
+def _with_events(
+    update: Statement[Any],
+    what: str,
+    was: str | None,
+    now: Moment,
+    columns: str = "",
+    *,
+    begin: Statement[Any] | None = None,
+) -> Statement[Any]:
+    """Return data-modifying CTEs of PostgreSQL: one round trip and one commit. It returns ``columns``, or what won."""
 
-    SKIP LOCKED, because this is part of the statement that ends a job, which must not wait for a second row.
+    def write() -> Sql:
+        connection = jobs_connection()
+        (sql, params), (events, events_params) = update.template(), _events(what, was, now, connection)
+        begun, begun_params = begin.template() if begin else ("", ())
+        ids = "(SELECT array_agg(id) FROM {})"
+        won = f"{ids.format('changed')}, {ids.format('begun') if begin else 'NULL'}"
+        whole = (
+            f"WITH changed AS ({sql} RETURNING {columns or 'id, status, attempt, worker'}), "  # noqa: S608 – no value
+            f"logged AS ({events} FROM changed)"
+            f"{f', begun AS ({begun} RETURNING id)' if begin else ''} SELECT "
+            f"{f'{columns} FROM changed' if columns else won}"
+        )
+        return whole, (*params, *events_params, *begun_params)
+
+    return Statement(write)
+
+
+@lru_cache(maxsize=64)
+def _returning(update: Statement[Any], columns: str) -> Statement[Any]:
+    def write() -> Sql:
+        sql, params = update.template()
+        return f"{sql} RETURNING {columns}", params
+
+    return Statement(write)
+
+
+@lru_cache(maxsize=64)
+def _events_alone(what: str, was: str | None, now: Moment) -> Statement[Any]:
+    def write() -> Sql:
+        connection = jobs_connection()
+        (events, params), (among, ids) = _events(what, was, now, connection), compiled(OneOf("changed_ids"), connection)
+        return f"{events} FROM {Job._meta.db_table} WHERE {among}", (*params, *ids)
+
+    return Statement(write)
+
+
+@lru_cache(maxsize=4)
+def _begin_of(now: Moment) -> Statement[Any]:
+    return update_of(any_fenced(), {"begun_at": now})
+
+
+@lru_cache(maxsize=4)
+def _begin_of_next(now: Moment) -> Statement[Any]:
+    """Begin the worker's next job unless its row is locked, as :func:`_begin_of_many` does; one alone costs less."""
+
+    def write() -> Sql | UpdateQuery:
+        rows = fenced_rows(Fence(job_id=NEXT_JOB, lease_token=NEXT_TOKEN))
+        if not supports_row_locks(jobs_connection()):
+            return cast("UpdateQuery", update_of(rows, {"begun_at": now}).write())
+        found, params = Statement(lambda: rows.order_by().values_list("pk")).template()
+        at, at_params = compiled(now, jobs_connection())
+        free = f"{found} FOR NO KEY UPDATE SKIP LOCKED"
+        return f"UPDATE {Job._meta.db_table} SET begun_at = {at} WHERE id = ({free})", (*at_params, *params)  # noqa: S608 – no value
+
+    return Statement(write)
+
+
+@lru_cache(maxsize=4)
+def _begin_of_many(now: Moment) -> Statement[Any]:
+    """Begin the worker's next jobs unless their rows are locked.
+
+    This is part of the statement that ends jobs, which must not wait for other rows.
     """
-    at, at_params = compiled(now, jobs_connection())
-    table = Job._meta.db_table
-    sql = (
-        f"UPDATE {table} SET begun_at = {at} WHERE id = (SELECT id FROM {table} "  # noqa: S608 – no value is in it
-        "WHERE id = %s AND status = 'running' AND lease_token = %s FOR NO KEY UPDATE SKIP LOCKED)"
-    )
-    return sql, (*at_params, fence.job_id, _for_driver(fence.lease_token))
+    return update_of(many_fenced("next_"), {"begun_at": now})
 
 
-def _compiled_update(rows: Rows, changes: dict[str, Any]) -> Sql:
-    """Return the ORM's UPDATE. For a fence it is compiled once, as compiling takes as long as running it."""
-    if isinstance(rows, Fence):
-        return _fenced_update(tuple(changes.items())).sql(id=rows.job_id, lease_token=rows.lease_token)
-    return update_of(rows, changes).sql()
-
-
-@lru_cache(maxsize=16)
-def _fenced_update(changes: tuple[tuple[str, Any], ...]) -> Statement[Any]:
-    return update_of(fenced_rows(Fence(job_id=ANY_JOB, lease_token=ANY_TOKEN)), dict(changes))
-
-
-def _for_driver(token: UUID) -> Any:
-    return Job._meta.get_field("lease_token").get_db_prep_value(token, jobs_connection())
-
-
-def _compiled_events(event: EventData, now: Moment) -> Sql:
+def _events(what: str, was: str | None, now: Moment, connection: BaseDatabaseWrapper) -> Sql:
     """Return ``INSERT … SELECT`` without its FROM, which must offer id, status, attempt and worker after the change."""
-    at, at_params = compiled(now, jobs_connection())
-    was = "%s" if event.was else "CASE WHEN worker IS NULL THEN 'scheduled' ELSE 'running' END"
+    at, at_params = compiled(now, connection)
+    was_sql = "%s" if was else "CASE WHEN worker IS NULL THEN 'scheduled' ELSE 'running' END"
     sql = (
         f"INSERT INTO {JobEvent._meta.db_table} "
         "(job_id, at, what, from_status, to_status, attempt, actor, request_id, note, detail) "
-        f"SELECT id, {at}, %s, {was}, status, attempt, %s, %s, %s, %s"
+        f"SELECT id, {at}, %s, {was_sql}, status, attempt, %s, %s, %s, %s"
     )
-    was_params = (event.was.value,) if event.was else ()
-    actor = (str(event.actor), event.actor.request_id)
-    return sql, (*at_params, event.what.value, *was_params, *actor, event.note, event.detail)
+    return sql, (*at_params, str(what), *([str(was)] if was else []), *OF_EVENT)

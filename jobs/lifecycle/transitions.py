@@ -8,38 +8,48 @@ database's clock; tests pass an instant.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Case, F, When
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import F
+from django.db.models.functions import Greatest
 
 from ..actors import Actor
 from ..db.clock import NOW, Moment, after
-from ..db.statements import Parameter, Statement
 from ..models import Job, JobEvent, JobQuerySet
 from ..models.locks import unlocked
 from ..status import Status
 from .statements import (
-    ANY_JOB,
-    ANY_TOKEN,
     EventData,
     Fence,
     TransitionResult,
-    apply_to_job,
+    apply_and_return,
+    apply_fenced,
+    apply_to_many,
     apply_transition,
+    begin_job,
+    execute_fenced,
     expired_rows,
     fenced_rows,
     new_event,
-    update_of,
+)
+from .updates import (
+    SCHEDULED_AGAIN,
+    cancel_of,
+    cancelled,
+    claim_of_many,
+    claim_of_one,
+    completion_of,
+    completion_of_many,
+    ended,
+    extended,
+    failure_of,
+    record_of,
+    renewal_of,
 )
 
 What = JobEvent.What
-
-NO_LEASE: Final[dict[str, Any]] = {"lease_token": None, "lease_expires_at": None}
-SCHEDULED_AGAIN: Final[dict[str, Any]] = {"status": Status.SCHEDULED.value, "worker": None, "begun_at": None} | NO_LEASE
 
 
 def schedule_many(jobs: Sequence[Job], *, actor: Actor, note: str = "") -> None:
@@ -105,30 +115,24 @@ def claim(
     begun_ids: Collection[int] = (),
     now: Moment = NOW,
 ) -> list[Job]:
-    """Claim those of ``job_ids`` that are still due and not locked; begin those of ``begun_ids``."""
-    changes = _claimed(lease_token, worker.name, lease, now)
-    changes["begun_at"] = Case(When(pk__in=list(begun_ids), then=now)) if begun_ids else None
-    rows = unlocked(Job.objects.due(now).filter(pk__in=job_ids))
-    apply_transition(rows, changes, EventData(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker), now)
-    claimed = Job.objects.filter(pk__in=job_ids, lease_token=lease_token, status=Status.RUNNING)
-    return list(claimed.order_by("due_at", "pk"))
+    """Claim those of ``job_ids`` that are still due and not locked, and return them; begin those of ``begun_ids``."""
+    event = EventData(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker)
+    ids = {"ids": job_ids, "begun_ids": begun_ids}
+    changes = {"lease_token": lease_token, "worker": worker.name}
+    claimed = apply_and_return(claim_of_many(lease, now), event, now, **ids, **changes)
+    return sorted(claimed, key=lambda job: (job.due_at, job.pk))
 
 
 def claim_one(job_id: int, *, lease_token: UUID, worker: Actor, lease: timedelta) -> Job | None:
     """Claim and begin one job, and return it; None: it is not due. Waits for a rival's claim, which then wins."""
     event = EventData(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker)
-    return apply_to_job(_claim_of(lease), event, NOW, id=job_id, lease_token=lease_token, worker=worker.name)
-
-
-@lru_cache(maxsize=4)
-def _claim_of(lease: timedelta) -> Statement[Any]:
-    claimed = _claimed(ANY_TOKEN, Parameter(Job, "worker"), lease, NOW)
-    return update_of(Job.objects.due().filter(pk=ANY_JOB), {**claimed, "begun_at": NOW})
+    changes = {"lease_token": lease_token, "worker": worker.name}
+    return next(iter(apply_and_return(claim_of_one(lease), event, NOW, id=job_id, **changes)), None)
 
 
 def begin(fence: Fence, *, now: Moment = NOW) -> bool:
     """Store that the action is entered now; False: the lease is lost."""
-    return fenced_rows(fence).update(begun_at=now) == 1
+    return begin_job(fence, now)
 
 
 def renew(fences: Collection[Fence], *, lease: timedelta, now: Moment = NOW) -> None:
@@ -136,37 +140,45 @@ def renew(fences: Collection[Fence], *, lease: timedelta, now: Moment = NOW) -> 
     ids = [fence.job_id for fence in fences]
     tokens = {fence.lease_token for fence in fences}
     rows = Job.objects.filter(pk__in=ids, status=Status.RUNNING, lease_token__in=tokens)
-    unlocked(rows).update(lease_expires_at=_extended(lease, now))
+    unlocked(rows).update(lease_expires_at=extended(lease, now))
 
 
 def prove_fence(fence: Fence, *, lease: timedelta, now: Moment = NOW) -> bool:
     """Lock the row until the transaction ends, and renew the lease; False: the lease is lost."""
-    return fenced_rows(fence).update(lease_expires_at=_extended(lease, now)) == 1
+    return execute_fenced(renewal_of(lease, now), fence)
 
 
 def record(
     fence: Fence, *, receipt: dict[str, Any], done: int, total: int | None, lease: timedelta, did_work: bool = True
 ) -> bool:
     """Store what a chunk did, in its transaction; ``done`` and ``total`` are the new values."""
-    changes = {"receipt": receipt, "progress_done": done, "progress_total": total, "progress_at": NOW}
-    if did_work:
-        changes["interruptions_in_a_row"] = 0
-    return fenced_rows(fence).update(lease_expires_at=_extended(lease, NOW), **changes) == 1
+    counts = {"receipt": receipt, "progress_done": done, "progress_total": total}
+    return execute_fenced(record_of(lease, did_work), fence, **counts)
 
 
 def complete(fence: Fence, *, worker: Actor, next_fence: Fence | None = None, now: Moment = NOW) -> TransitionResult:
     """Record success unless the job was cancelled or its lease was lost; in the same commit, begin another job."""
     event = EventData(what=What.COMPLETED, was=Status.RUNNING, actor=worker)
-    return apply_transition(fence, _ended(Status.COMPLETED, now), event, now, next_fence)
+    return apply_fenced(completion_of(now), fence, event, now, next_fence)
+
+
+def complete_many(
+    fences: Sequence[Fence], *, worker: Actor, next_fences: Sequence[Fence] = (), now: Moment = NOW
+) -> TransitionResult:
+    """Complete those of the jobs that may be and are not locked, and begin those of ``next_fences`` in the same commit.
+
+    A job that is not among the ``job_ids`` of the result may only be locked: :func:`complete` waits and tells.
+    """
+    event = EventData(what=What.COMPLETED, was=Status.RUNNING, actor=worker)
+    return apply_to_many(completion_of_many(now), fences, event, now, next_fences)
 
 
 def fail(
     fence: Fence, *, errors: str, worker: Actor, detail: str = "", next_fence: Fence | None = None, now: Moment = NOW
 ) -> TransitionResult:
     """Record a final failure; ``errors`` is what integrators read, ``detail`` what staff may read."""
-    changes = {**_ended(Status.FAILED, now), "errors": errors, "failures": F("failures") + 1}
     event = EventData(what=What.FAILED, was=Status.RUNNING, actor=worker, note=errors, detail=detail)
-    return apply_transition(fenced_rows(fence), changes, event, now, next_fence)
+    return apply_fenced(failure_of(now), fence, event, now, next_fence, errors=errors)
 
 
 def retry_later(
@@ -209,25 +221,21 @@ def rescue(fence: Fence, *, seen: datetime, begun: bool, note: str, actor: Actor
 
 def give_up(fence: Fence, *, seen: datetime, errors: str, actor: Actor, now: Moment = NOW) -> bool:
     """Fail a job whose lease still expires at ``seen``, after the last crash that it may have."""
-    changes = {**_ended(Status.FAILED, now), "errors": errors, "crashes": F("crashes") + 1}
+    changes = {**ended(Status.FAILED, now), "errors": errors, "crashes": F("crashes") + 1}
     event = EventData(what=What.FAILED, was=Status.RUNNING, actor=actor, note=errors)
     return apply_transition(expired_rows(fence, seen=seen), changes, event, now).won
 
 
 def cancel(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> Job | None:
     """Cancel a job that waits or runs, and return it. Waits for a running chunk; no later chunk commits."""
-    return apply_to_job(_cancel_of(now), _cancel_event(actor, reason), now, id=job_id, project=project.pk)
-
-
-@lru_cache(maxsize=4)
-def _cancel_of(now: Moment) -> Statement[Any]:
-    return update_of(Job.objects.active().filter(pk=ANY_JOB, project=Parameter(Job, "project")), _cancelled(now))
+    of_job = {"id": job_id, "project": project.pk}
+    return next(iter(apply_and_return(cancel_of(now), _cancel_event(actor, reason), now, **of_job)), None)
 
 
 def cancel_many(job_ids: Collection[int], *, actor: Actor, reason: str = "", now: Moment = NOW) -> list[int]:
     """Cancel those of the jobs that wait or run and are not locked, for example by a chunk; return their ids."""
     rows = unlocked(Job.objects.active().filter(pk__in=job_ids))
-    return sorted(apply_transition(rows, _cancelled(now), _cancel_event(actor, reason), now).job_ids)
+    return sorted(apply_transition(rows, cancelled(now), _cancel_event(actor, reason), now).job_ids)
 
 
 def hold(job_id: int, *, project: models.Model, actor: Actor, reason: str = "", now: Moment = NOW) -> bool:
@@ -269,31 +277,5 @@ def _not_yet_due(now: Moment) -> JobQuerySet:
     return Job.objects.waiting().filter(due_at__gt=now)
 
 
-def _ended(status: Status, now: Moment) -> dict[str, Any]:
-    return {"status": status.value, "finished_at": now, "updated_at": now, **NO_LEASE}
-
-
 def _cancel_event(actor: Actor, reason: str) -> EventData:
     return EventData(what=What.CANCELLED, was=None, actor=actor, note=reason)
-
-
-def _cancelled(now: Moment) -> dict[str, Any]:
-    return {**_ended(Status.CANCELLED, now), "held_at": None}
-
-
-def _extended(lease: timedelta, now: Moment) -> Greatest:
-    """Return when a renewed lease expires; a lease never becomes shorter."""
-    return Greatest(F("lease_expires_at"), after(now, lease))
-
-
-def _claimed(lease_token: Any, worker: Any, lease: timedelta, now: Moment) -> dict[str, Any]:
-    return {
-        "status": Status.RUNNING.value,
-        "lease_token": lease_token,
-        "lease_expires_at": after(now, lease),
-        "worker": worker,
-        "attempt": F("attempt") + 1,
-        "started_at": Coalesce(F("started_at"), now),
-        "reserved_until": None,
-        "updated_at": now,
-    }

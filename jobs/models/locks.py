@@ -1,7 +1,14 @@
-"""Row locks that do not wait: the only place that asks the ORM for SKIP LOCKED."""
+"""Row locks that do not wait: the only place that asks for SKIP LOCKED."""
+
+from typing import Any, Final, cast
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, Expression, Field
+from django.db.models.sql.compiler import SQLCompiler
 
 from ..db.connection import jobs_connection, supports_row_locks
-from .job import JobQuerySet
+from ..db.statements import ListParameter
+from .job import Job, JobQuerySet
 
 
 def skip_locked(rows: JobQuerySet) -> JobQuerySet:
@@ -21,3 +28,61 @@ def unlocked(rows: JobQuerySet) -> JobQuerySet:
     if not supports_row_locks(jobs_connection()):
         return rows
     return rows.filter(pk__in=list(skip_locked(rows).values_list("pk", flat=True)))
+
+
+class Given(Expression):
+    """A column of the list that :class:`Among` is given: ``id`` or ``token``."""
+
+    def __init__(self, name: str, *, of: str) -> None:
+        super().__init__(output_field=cast("Field[Any, Any]", Job._meta.get_field(of)))
+        self.name = name
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+        return f"given.{self.name}", ()
+
+
+GIVEN_ID: Final[Any] = Given("id", of="id")
+GIVEN_TOKEN: Final[Any] = Given("token", of="lease_token")
+
+
+class Among(Expression):
+    """The condition, in a statement that is compiled once, that a job is one of a list that is given at each run.
+
+    The list has an id, and where ``tokens`` is said a lease token, for each job. ``rows`` finds a job of it, by
+    :data:`GIVEN_ID` and :data:`GIVEN_TOKEN`; jobs that other transactions have locked are left out, as by
+    :func:`unlocked`, and the others are locked. Each is found by itself: for a list, PostgreSQL may read all
+    jobs of the status instead.
+    """
+
+    def __init__(self, ids: str, *, tokens: str = "", rows: JobQuerySet) -> None:
+        super().__init__(output_field=BooleanField())
+        self.lists = tuple(ListParameter(name) for name in (ids, tokens) if name)
+        self.rows = rows
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+        sql, params = self.rows.order_by().values_list("pk").query.get_compiler(connection=connection).as_sql()
+        column, by_token = f"{Job._meta.db_table}.id", len(self.lists) > 1
+        if supports_row_locks(connection):
+            # Not a plain ``=``: for each of the list, PostgreSQL might scan an index of all jobs that wait or run.
+            status = ".".join(map(connection.ops.quote_name, (Job._meta.db_table, "status")))
+            sql = sql.replace(f"{status} = ", f"{status} || '' = ")
+            one, two = "unnest(%s::bigint[]) AS given(id)", "unnest(%s::bigint[], %s::uuid[]) AS given(id, token)"
+            given = two if by_token else one
+            free = f"SELECT free.id FROM {given}, LATERAL ({sql} FOR NO KEY UPDATE SKIP LOCKED) AS free(id)"  # noqa: S608 – no value
+            return f"{column} = ANY(ARRAY({free}))", (*self.lists, *params)
+        token, join = (", t.value AS token", " JOIN json_each(%s) AS t ON i.key = t.key") if by_token else ("", "")
+        given = f"SELECT i.value AS id{token} FROM json_each(%s) AS i{join}"  # noqa: S608 – the same
+        found = f"SELECT given.id FROM ({given}) AS given WHERE EXISTS ({sql})"  # noqa: S608 – the same
+        return f"{column} IN ({found})", (*self.lists, *params)
+
+
+class OneOf(Expression):
+    """The condition, in a statement that is compiled once, that a job's id is one of a list that is given."""
+
+    def __init__(self, ids: str) -> None:
+        super().__init__(output_field=BooleanField())
+        self.ids = ListParameter(ids)
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+        of = "= ANY(%s::bigint[])" if supports_row_locks(connection) else "IN (SELECT value FROM json_each(%s))"
+        return f"{Job._meta.db_table}.id {of}", (self.ids,)

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -154,6 +155,15 @@ class CommandProcess(Process):
             self._stop_at = time.monotonic()
             WATCHDOG.end_within(EXIT_AT_THE_LATEST_SECONDS)
         self.wake.set()
+
+    def stop_when_closed(self, descriptor: int) -> None:
+        """Stop when the other end of this pipe is closed: by the parent that forked this process, or by its death."""
+
+        def wait() -> None:
+            os.read(descriptor, 1)
+            self.stop()
+
+        threading.Thread(target=wait, name="jobs-parent", daemon=True).start()
 
     def run_as_command(self) -> None:
         """Run until SIGTERM or Ctrl-C; a second one ends the process at once.

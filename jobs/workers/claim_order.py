@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Sized
 from datetime import datetime
 from itertools import count
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from ..db import clock
 from ..db.connection import jobs_connection
+from ..db.statements import Statement
 from ..models import Job, JobQuerySet, Organization, Pause, Paused
 from ..status import Status
 
@@ -44,6 +45,8 @@ class ClaimOrder:
     :class:`DispatchOrder` overrides what is paused, due and running.
     """
 
+    _window: ClassVar[Statement[Any]] = Statement(lambda: first_due(Job.objects.due()))
+
     def __init__(self) -> None:
         # The last project of the search beyond the window; the next search begins after it.
         self._after: Any = None
@@ -61,7 +64,9 @@ class ClaimOrder:
         paused = self._paused()
         if paused.everything:
             return []
-        found = _read(paused.leave_out(self._due()).order_by("due_at", "pk")[:WINDOW])
+        # Where nothing is paused, which is usual, the search is compiled once.
+        rows = first_due(paused.leave_out(self._due())) if paused.has_any else self._window.run()
+        found = [Candidate(*row) for row in rows]
         if len(found) == WINDOW:
             known = {candidate.job_id for candidate in found}
             found += [candidate for candidate in self._heads(paused) if candidate.job_id not in known]
@@ -78,7 +83,7 @@ class ClaimOrder:
     def _heads(self, paused: Paused) -> list[Candidate]:
         """Return the first jobs of the next ``PROJECTS`` projects, so that a flood of one project hides no other."""
         ids, self._after = _first_jobs_by_project(self._after, paused, self._and_due_sql())
-        return _read(Job.objects.filter(pk__in=ids))
+        return [Candidate(*row) for row in Job.objects.filter(pk__in=ids).values_list(*COLUMNS)]
 
     def _paused(self) -> Paused:
         """Return what must not be found now."""
@@ -92,17 +97,23 @@ class ClaimOrder:
         return "", ()
 
     def _running(self) -> Counter[Any]:
-        return count_by_organization(Job.objects.filter(status=Status.RUNNING))
+        return Counter(dict(_RUNNING.run()))
 
 
-def _read(jobs: JobQuerySet) -> list[Candidate]:
-    return [Candidate(*row) for row in jobs.values_list(*COLUMNS)]
+def first_due(jobs: JobQuerySet) -> QuerySet[Job, Any]:
+    """Return ``COLUMNS`` of the first jobs."""
+    return jobs.order_by("due_at", "pk").values_list(*COLUMNS)[:WINDOW]
 
 
 def seconds_to_next() -> float | None:
     """Return the seconds until the next job that is not paused is due (0: now); None: no such job waits."""
-    waiting = Pause.objects.in_force().leave_out(Job.objects.waiting())
-    return seconds_until(waiting.order_by("due_at", "pk").values_list("due_at", flat=True).first())
+    paused = Pause.objects.in_force()
+    rows = _next(paused.leave_out(Job.objects.waiting())) if paused.has_any else _NEXT.run()
+    return seconds_until(*(due_at for (due_at,) in rows))
+
+
+def _next(waiting: JobQuerySet) -> QuerySet[Job, Any]:
+    return waiting.order_by("due_at", "pk").values_list("due_at")[:1]
 
 
 def seconds_until(*instants: datetime | None) -> float | None:
@@ -111,10 +122,13 @@ def seconds_until(*instants: datetime | None) -> float | None:
     return max(0.0, (min(known) - clock.read(jobs_connection())).total_seconds()) if known else None
 
 
-def count_by_organization(jobs: JobQuerySet) -> Counter[Any]:
-    """Return how many of ``jobs`` each organization has."""
-    counted = jobs.order_by().values_list("project__organization_id").annotate(count=Count("pk"))
-    return Counter(dict(counted))
+def count_by_organization(jobs: JobQuerySet) -> QuerySet[Job, Any]:
+    """Return how many of ``jobs`` each organization has, as pairs."""
+    return jobs.order_by().values_list("project__organization_id").annotate(count=Count("pk"))
+
+
+_NEXT: Final[Statement[Any]] = Statement(lambda: _next(Job.objects.waiting()))
+_RUNNING: Final[Statement[Any]] = Statement(lambda: count_by_organization(Job.objects.filter(status=Status.RUNNING)))
 
 
 def _sort_fairly(candidates: list[Candidate], running: Counter[Any], turns: dict[Any, int]) -> list[Candidate]:

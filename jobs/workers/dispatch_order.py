@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from time import monotonic
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django.db.models import Count
 
@@ -14,8 +14,9 @@ from ..actions import all_actions, queue_of
 from ..db import clock
 from ..db.backoff import backoff
 from ..db.connection import jobs_connection
+from ..db.statements import Statement
 from ..models import Job, JobQuerySet, Pause, Paused
-from .claim_order import Candidate, ClaimOrder, count_by_organization, seconds_until
+from .claim_order import Candidate, ClaimOrder, count_by_organization, first_due, seconds_until
 
 # The most jobs of one queue that are dispatched and not yet claimed. More would run no sooner, and the jobs of an
 # organization that comes later would wait behind all of them.
@@ -70,6 +71,8 @@ class DispatchOrder(ClaimOrder):
     queue is left; ``rest_seconds``, the time before the next search.
     """
 
+    _window: ClassVar[Statement[Any]] = Statement(lambda: first_due(Job.objects.due().unreserved()))
+
     def __init__(self) -> None:
         super().__init__()
         self.queue_backoff = QueueBackoff()
@@ -117,7 +120,10 @@ class DispatchOrder(ClaimOrder):
 
     def _running(self) -> Counter[Any]:
         """Count what waits in the engine as well."""
-        return super()._running() + count_by_organization(Job.objects.reserved())
+        return super()._running() + Counter(dict(_RESERVED.run()))
+
+
+_RESERVED: Final[Statement[Any]] = Statement(lambda: count_by_organization(Job.objects.reserved()))
 
 
 def by_doublings(candidates: Sequence[Candidate], now: datetime) -> dict[int, list[Candidate]]:

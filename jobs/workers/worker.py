@@ -14,6 +14,7 @@ from .. import conf
 from ..db import failpoints
 from ..db.connection import limited_transaction, single_statement
 from ..execution import runner
+from ..execution.completion_group import CompletionGroup
 from ..lifecycle import transitions
 from ..lifecycle.statements import Fence
 from ..models import Worker
@@ -44,6 +45,7 @@ class JobWorker(CommandProcess):
         super().__init__(Worker.Kind.WORKER, drain=drain)
         self._threads = threads
         self._runners: list[threading.Thread] = []
+        self._group = CompletionGroup(worker=self.actor, writers=threads // 2) if threads > 2 else None
         self._buffer = ClaimBuffer()
         self._order = ClaimOrder()
         self._prefetch = PrefetchLimit()
@@ -133,7 +135,9 @@ class JobWorker(CommandProcess):
         try:
             with self._running_claimed(claimed.job, claimed.lease):
                 if claimed.begun or self._begin(claimed):
-                    ran = runner.run(claimed.job, lease=claimed.lease, worker=self.actor, begin_next=begin_next)
+                    ran = runner.run(
+                        claimed.job, lease=claimed.lease, worker=self.actor, begin_next=begin_next, group=self._group
+                    )
                     if following:
                         following.begun = ran.next_begun
         finally:

@@ -2,7 +2,9 @@
 
 Of each engine, in turns: a job that does nothing, from its creation to its end, and the bare engine's
 empty task that makes the two updates of a row itself; beside the embedded worker the hand-written
-loop of ``make bench``. Then the milliseconds from COMMIT to the first line of an action, in idle workers.
+loop of ``make bench``. Of the worker also the CPU time of PostgreSQL's process by statement, and the Python
+calls of the thread that runs the jobs by layer.
+Then the milliseconds from COMMIT to the first line of an action, in idle workers.
 Only ratios mean something on a machine that others use too; figures are medians of the rounds.
 """
 
@@ -64,6 +66,8 @@ def run(wanted: list[str], size: Size, url: str) -> None:
         os.environ["BENCHMARK_ENGINE"] = engine
         for count in counts:
             print_rates(table, engine, count, size, url)
+        if engine == "embedded":
+            print_layers(table, size, url)
         print_pick_up(table, engine, size, url)
 
 
@@ -81,6 +85,15 @@ def print_rates(table: Table, engine: str, count: int, size: Size, url: str) -> 
             bare.append(measure_engine("bare_rate", url, jobs=size.jobs, processes=count))
         ours.append(measure_engine("jobs_rate", url, jobs=size.jobs, processes=count))
     table.compare(f"no-op jobs/s, {engine}, {count} at once", ours, bare, ",.0f")
+
+
+def print_layers(table: Table, size: Size, url: str) -> None:
+    for statement, milliseconds in measure_engine("server_cpu", url, jobs=size.jobs).items():
+        table.row(f"PostgreSQL's CPU, ms a job: {statement}", milliseconds)
+    found = measure_engine("calls", url, jobs=size.jobs)
+    for layer, number in found.items():
+        table.row(f"Python calls a job, {layer}", f"{number:.0f}")
+    table.row("Python calls a job", f"{sum(found.values()):.0f}")
 
 
 def print_pick_up(table: Table, engine: str, size: Size, url: str) -> None:

@@ -1,7 +1,7 @@
 """Hand-written loops that the worker is compared with; they have no leases, events, retries or cancels."""
 
 import threading
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
@@ -26,12 +26,17 @@ RATE: Final = """
 """
 
 
+def fill(connection: "psycopg.Connection[Any]", jobs: int) -> None:
+    """Make the table anew, with so many due rows."""
+    connection.execute(TABLE)
+    connection.execute(FILL, [jobs])
+    connection.execute("ANALYZE raw_job")
+
+
 def rate(url: str, *, jobs: int, threads: int) -> float:
     """Return rows per second: each is claimed and finished in one transaction, by ``threads`` connections."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(TABLE)
-        connection.execute(FILL, [jobs])
-        connection.execute("ANALYZE raw_job")
+        fill(connection, jobs)
         loops = [threading.Thread(target=_claim_and_finish, args=[url]) for _ in range(threads)]
         for loop in loops:
             loop.start()
@@ -44,9 +49,14 @@ def rate(url: str, *, jobs: int, threads: int) -> float:
 
 def _claim_and_finish(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        while True:
-            with connection.transaction():
-                row = connection.execute(CLAIM).fetchone()
-                if row is None:
-                    return
-                connection.execute(FINISH, row)
+        claim_and_finish_all(connection)
+
+
+def claim_and_finish_all(connection: "psycopg.Connection[Any]") -> None:
+    """Claim and finish row after row, until none is left."""
+    while True:
+        with connection.transaction():
+            row = connection.execute(CLAIM).fetchone()
+            if row is None:
+                return
+            connection.execute(FINISH, row)

@@ -97,6 +97,12 @@ TRANSITIONS: Final = [
         target=Status.COMPLETED,
         what=What.COMPLETED,
     ),
+    Transition(
+        name="complete_many",
+        apply=lambda _, fence: transitions.complete_many([fence], worker=WORKER, now=T).won,
+        target=Status.COMPLETED,
+        what=What.COMPLETED,
+    ),
     Transition(name="fail", apply=_fail, target=Status.FAILED, what=What.FAILED),
     Transition(name="retry_later", apply=_retry_later, target=Status.SCHEDULED, what=What.RETRYING),
     Transition(name="release", apply=_release, target=Status.SCHEDULED, what=What.RELEASED),

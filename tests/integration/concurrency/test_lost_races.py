@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 STATUS_CHANGING = [each for each in TRANSITIONS if each.what is not None]
 # These skip a locked row: the transaction that locked it is alive.
-SKIPPING = {"claim", "renew", "rescue", "give_up"}
+SKIPPING = {"claim", "complete_many", "renew", "rescue", "give_up"}
 SKIPS_LOCKED_ROWS = [each for each in TRANSITIONS if each.name in SKIPPING]
 WAITS_FOR_LOCK = [each for each in TRANSITIONS if each.name not in SKIPPING]
 
@@ -95,6 +95,20 @@ def test_a_claim_takes_the_free_jobs_beside_locked_ones():
 
     assert claimed == [free]
     assert row_of(locked)["status"] == "scheduled"
+
+
+@postgresql_only
+def test_completing_many_jobs_waits_for_none_and_begins_no_locked_one():
+    locked, free = make_running_job(), make_running_job()
+    locked_next, free_next = make_running_job(begun_at=None), make_running_job(begun_at=None)
+    fences, next_fences = map(fence_of, (locked, free)), map(fence_of, (locked_next, free_next))
+
+    with somebody_holds(locked, locked_next), outermost_transaction():
+        done = transitions.complete_many([*fences], worker=WORKER, next_fences=[*next_fences], now=T)
+
+    assert (done.job_ids, done.begun_ids) == ((free.pk,), (free_next.pk,))
+    assert [row_of(job)["status"] for job in (locked, free)] == ["running", "completed"]
+    assert [row_of(job)["begun_at"] for job in (locked_next, free_next)] == [None, T]
 
 
 @postgresql_only

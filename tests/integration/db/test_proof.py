@@ -184,7 +184,7 @@ def test_a_chunk_whose_file_was_moved_away_ends_as_in_an_outage(file_away: Any):
 def test_a_replaced_file_of_another_database_is_opened_anew_and_stops_nothing(monkeypatch: pytest.MonkeyPatch):
     connection.ensure_connection()
     before = connection.connection
-    monkeypatch.setattr(proof.router, "db_for_write", lambda model: "jobs")
+    monkeypatch.setattr(proof, "jobs_alias", lambda: "jobs")
     proof._files[connections["default"]] = (0, 0)  # of a file that is no longer at the path
 
     proof.prove_connections()

@@ -29,7 +29,7 @@ INTERVENTIONS: Final = re.findall(r"^\| [a-z ]+ \| `(\w+)` \| .* \| `(\w+)` \|$"
 # Functions for one job or several jobs; the page shows the transition once.
 OTHER_FORMS: Final = ("_one", "_many")
 # What the functions of `transitions` that change a job end in.
-WRITERS: Final = ("apply_transition", "apply_to_job", "_advance")
+WRITERS: Final = ("apply_transition", "apply_fenced", "apply_and_return", "_advance")
 LEASE: Final = timedelta(seconds=45)
 WAIT: Final = timedelta(seconds=1)
 

@@ -69,7 +69,12 @@ def blind_save() -> None:
         JobEvent.objects.create(job_id=fence.job_id, **event)
         return transitions.TransitionResult(won=True)
 
-    patch(transitions, complete=complete)
+    def complete_many(fences: Any, *, worker: Any, **_: Any) -> Any:
+        for fence in fences:
+            complete(fence, worker=worker)
+        return transitions.TransitionResult(won=True, job_ids=tuple(fence.job_id for fence in fences))
+
+    patch(transitions, complete=complete, complete_many=complete_many)
 
 
 def no_rescue() -> None:

@@ -105,9 +105,39 @@ def test_complete_begins_the_next_job_in_the_same_commit_and_either_can_fail_ind
 
     finish = transitions.complete(this, worker=WORKER, next_fence=next_fence, now=T)
 
-    assert (finish.won, finish.next_begun) == (lost != "this", lost != "next")
+    assert (finish.won, bool(finish.begun_ids)) == (lost != "this", lost != "next")
     assert row_of(job)["status"] == ("running" if lost == "this" else "completed")
     assert changes_of(following, before) == ({} if lost == "next" else {"begun_at": T})
+
+
+def test_completing_many_ends_each_under_its_own_fence_and_begins_the_next_ones():
+    first, second, cancelled = make_running_job(), make_running_job(), make_job(status=Status.CANCELLED)
+    following, others = make_running_job(begun_at=None), make_running_job(begun_at=None)
+    fences = [fence_of(job) for job in (first, second, cancelled)]
+
+    done = transitions.complete_many(fences, worker=WORKER, next_fences=[fence_of(following)], now=T)
+
+    assert (done.won, sorted(done.job_ids), done.begun_ids) == (True, [first.pk, second.pk], (following.pk,))
+    for job in (first, second):
+        assert (row_of(job)["status"], row_of(job)["finished_at"], row_of(job)["lease_token"]) == ("completed", T, None)
+        assert events_of(job) == [event(what="completed", to_status="completed")]
+    assert events_of(cancelled) == []
+    assert (row_of(following)["begun_at"], row_of(others)["begun_at"]) == (T, None)
+
+
+def test_completing_many_takes_no_token_of_one_job_for_another():
+    claimed_again, other = make_running_job(), make_running_job()
+    late = transitions.Fence(job_id=claimed_again.pk, lease_token=uuid4())
+    type(claimed_again).objects.filter(pk=claimed_again.pk).update(lease_token=other.lease_token)
+    before = row_of(claimed_again)
+
+    done = transitions.complete_many(
+        [late, fence_of(other)], worker=WORKER, next_fences=[late, fence_of(other)], now=T + SECOND
+    )
+
+    assert done.job_ids == (other.pk,)
+    assert changes_of(claimed_again, before) == {}
+    assert events_of(claimed_again) == []
 
 
 ENDED = {"finished_at": T, "updated_at": T, **NO_LEASE}

@@ -3,18 +3,23 @@
 import json
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from jobs import get_project_model
-from jobs.models import Organization
+from jobs.lifecycle import transitions
+from jobs.lifecycle.statements import Fence
+from jobs.models import Job, Organization
 from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder
 from tests.support.concurrency import execute, one_value, postgresql_only, statements
 from tests.support.execution import make_due_jobs
-from tests.support.factories import LONG_AGO, make_project
+from tests.support.factories import LONG_AGO, WORKER, make_project
 
 pytestmark = pytest.mark.django_db
 
+TOKEN = UUID(int=7)
+MINUTE = timedelta(minutes=1)
 # From the root of an index to a row.
 BLOCKS_PER_LOOKUP = 10
 
@@ -78,6 +83,26 @@ def test_a_claim_reads_none_of_the_jobs_that_staff_hold():
     assert blocks_read(beyond) <= 4 * (1 + PER_PROJECT) * BLOCKS_PER_LOOKUP
 
 
+@postgresql_only
+@pytest.mark.parametrize("status", ["scheduled", "running"])
+def test_claims_and_completions_read_the_jobs_of_their_list_alone_whatever_the_statistics_say(status: str):
+    execute("ANALYZE")  # no job waits or runs: an index of either would seem to be empty
+    make_due_jobs(5_000)
+    if status == "running":
+        transitions.claim(Job.objects.values_list("pk", flat=True), lease_token=TOKEN, worker=WORKER, lease=MINUTE)
+    ids = list(Job.objects.order_by("-pk").values_list("pk", flat=True)[:4])
+    fences = [Fence(job_id=pk, lease_token=TOKEN) for pk in ids]
+
+    with statements() as sent:
+        if status == "running":
+            done = len(transitions.complete_many(fences[:2], worker=WORKER, next_fences=fences[2:]).job_ids)
+        else:
+            done = len(transitions.claim(ids[:2], lease_token=TOKEN, worker=WORKER, lease=MINUTE))
+
+    assert done == 2
+    assert jobs_visited(plan_of(sent[0])) <= 4 * len(ids)
+
+
 def plan_of(sql: str) -> Any:
     answer = one_value(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
     return (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
@@ -91,3 +116,10 @@ def jobs_read(plan: Any) -> int:
     """Return how many rows of the table of jobs the nodes of a plan have read."""
     own = plan["Actual Rows"] * plan["Actual Loops"] if plan.get("Relation Name") == "jobs_job" else 0
     return own + sum(map(jobs_read, plan.get("Plans", [])))
+
+
+def jobs_visited(plan: Any) -> int:
+    """Return how many rows of the table of jobs the scans of a plan have read, also those that they then left out."""
+    is_scan = plan.get("Relation Name") == "jobs_job" and "Scan" in plan["Node Type"]
+    own = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"] if is_scan else 0
+    return int(own) + sum(map(jobs_visited, plan.get("Plans", [])))
