@@ -99,7 +99,7 @@ def any_fenced() -> JobQuerySet:
 def many_fenced(prefix: str = "") -> JobQuerySet:
     """Return :func:`fenced_rows` of a list of fences, given as ``ids`` and ``tokens``, that are not locked."""
     given = fenced_rows(Fence(job_id=GIVEN_ID, lease_token=GIVEN_TOKEN))
-    return Job.objects.filter(Among(f"{prefix}ids", tokens=f"{prefix}tokens", rows=given))
+    return Job.objects.filter(Among(given, pairs=(f"{prefix}ids", f"{prefix}tokens")))
 
 
 def execute_fenced(update: Statement[Any], fence: Fence, **values: Any) -> bool:

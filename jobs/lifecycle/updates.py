@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Greatest
 from ..db.clock import NOW, Moment, after
 from ..db.statements import Parameter, Statement
 from ..models import Job
-from ..models.locks import GIVEN_ID, Among, OneOf
+from ..models.locks import Among, OneOf
 from ..status import Status
 from .statements import ANY_JOB, ANY_TOKEN, any_fenced, many_fenced, update_of
 
@@ -51,7 +51,7 @@ def claimed_by(lease: timedelta, now: Moment, begun_at: Any) -> dict[str, Any]:
 @lru_cache(maxsize=4)
 def claim_of_many(lease: timedelta, now: Moment) -> Statement[Any]:
     """Return the claim of those of ``ids`` that are due and not locked; it begins those of ``begun_ids``."""
-    due = Among("ids", rows=Job.objects.due(now).filter(pk=GIVEN_ID))
+    due = Among(Job.objects.due(now).filter(OneOf("ids")))
     return update_of(Job.objects.filter(due), claimed_by(lease, now, Case(When(OneOf("begun_ids"), then=now))))
 
 

@@ -30,6 +30,9 @@ def unlocked(rows: JobQuerySet) -> JobQuerySet:
     return rows.filter(pk__in=list(skip_locked(rows).values_list("pk", flat=True)))
 
 
+EMPTY: Final = "''"
+
+
 class Given(Expression):
     """A column of the list that :class:`Among` is given: ``id`` or ``token``."""
 
@@ -46,34 +49,34 @@ GIVEN_TOKEN: Final[Any] = Given("token", of="lease_token")
 
 
 class Among(Expression):
-    """The condition, in a statement that is compiled once, that a job is one of a list that is given at each run.
+    """The condition, in a statement that is compiled once, that a job is one of ``rows``, which find those of a list.
 
-    The list has an id, and where ``tokens`` is said a lease token, for each job. ``rows`` finds a job of it, by
-    :data:`GIVEN_ID` and :data:`GIVEN_TOKEN`; jobs that other transactions have locked are left out, as by
-    :func:`unlocked`, and the others are locked. Each is found by itself: for a list, PostgreSQL may read all
-    jobs of the status instead.
+    Jobs that other transactions have locked are left out, as by :func:`unlocked`, and the others are locked. ``rows``
+    have the condition :class:`OneOf`; or the list has an id and a lease token for each job, which are given as
+    ``pairs``, and ``rows`` find one of them by :data:`GIVEN_ID` and :data:`GIVEN_TOKEN`. Such a list is short: by
+    statistics that know of no job, PostgreSQL may scan an index for each pair.
     """
 
-    def __init__(self, ids: str, *, tokens: str = "", rows: JobQuerySet) -> None:
+    def __init__(self, rows: JobQuerySet, *, pairs: tuple[str, str] | tuple[()] = ()) -> None:
         super().__init__(output_field=BooleanField())
-        self.lists = tuple(ListParameter(name) for name in (ids, tokens) if name)
         self.rows = rows
+        self.pairs = tuple(map(ListParameter, pairs))
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         sql, params = self.rows.order_by().values_list("pk").query.get_compiler(connection=connection).as_sql()
-        column, by_token = f"{Job._meta.db_table}.id", len(self.lists) > 1
+        column = f"{Job._meta.db_table}.id"
         if supports_row_locks(connection):
-            # Not a plain ``=``: for each of the list, PostgreSQL might scan an index of all jobs that wait or run.
+            # Not a plain ``=``: PostgreSQL might scan an index of all jobs that wait or run instead of the keys.
             status = ".".join(map(connection.ops.quote_name, (Job._meta.db_table, "status")))
-            sql = sql.replace(f"{status} = ", f"{status} || '' = ")
-            one, two = "unnest(%s::bigint[]) AS given(id)", "unnest(%s::bigint[], %s::uuid[]) AS given(id, token)"
-            given = two if by_token else one
-            free = f"SELECT free.id FROM {given}, LATERAL ({sql} FOR NO KEY UPDATE SKIP LOCKED) AS free(id)"  # noqa: S608 – no value
-            return f"{column} = ANY(ARRAY({free}))", (*self.lists, *params)
-        token, join = (", t.value AS token", " JOIN json_each(%s) AS t ON i.key = t.key") if by_token else ("", "")
-        given = f"SELECT i.value AS id{token} FROM json_each(%s) AS i{join}"  # noqa: S608 – the same
-        found = f"SELECT given.id FROM ({given}) AS given WHERE EXISTS ({sql})"  # noqa: S608 – the same
-        return f"{column} IN ({found})", (*self.lists, *params)
+            free = f"{sql.replace(f'{status} = ', f'{status} || {EMPTY} = ')} FOR NO KEY UPDATE SKIP LOCKED"
+            if self.pairs:
+                given = "unnest(%s::bigint[], %s::uuid[]) AS given(id, token)"
+                free = f"SELECT free.id FROM {given}, LATERAL ({free}) AS free(id)"  # noqa: S608 – no value
+            return f"{column} = ANY(ARRAY({free}))", (*self.pairs, *params)
+        if self.pairs:
+            given = "SELECT i.value AS id, t.value AS token FROM json_each(%s) AS i JOIN json_each(%s) AS t USING (key)"
+            sql = f"SELECT given.id FROM ({given}) AS given WHERE EXISTS ({sql})"  # noqa: S608 – the same
+        return f"{column} IN ({sql})", (*self.pairs, *params)
 
 
 class OneOf(Expression):

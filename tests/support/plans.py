@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -52,5 +53,8 @@ def fill_table() -> None:
 
 
 def analyze() -> None:
+    """Make statistics of the app's tables; of all, a transaction would lock catalogs of other databases, too."""
+    tables = [model._meta.db_table for model in apps.get_app_config("jobs").get_models() if not model._meta.swapped]
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+        for table in tables:
+            cursor.execute(f"ANALYZE {connection.ops.quote_name(table)}")

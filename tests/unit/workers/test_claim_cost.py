@@ -15,6 +15,7 @@ from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder
 from tests.support.concurrency import execute, one_value, postgresql_only, statements
 from tests.support.execution import make_due_jobs
 from tests.support.factories import LONG_AGO, WORKER, make_project
+from tests.support.plans import analyze
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +39,7 @@ def statement_of_a_claim(part: str) -> str:
     An index keeps the entries of rows that other tests have rolled back, and a lookup reads the blocks of those.
     """
     execute("REINDEX TABLE jobs_job")
-    execute("ANALYZE")
+    analyze()
     with statements() as sent:
         ClaimOrder().candidates()
     (found,) = [sql for sql in sent if part in sql]
@@ -86,7 +87,7 @@ def test_a_claim_reads_none_of_the_jobs_that_staff_hold():
 @postgresql_only
 @pytest.mark.parametrize("status", ["scheduled", "running"])
 def test_claims_and_completions_read_the_jobs_of_their_list_alone_whatever_the_statistics_say(status: str):
-    execute("ANALYZE")  # no job waits or runs: an index of either would seem to be empty
+    analyze()  # no job waits or runs: an index of either would seem to be empty
     make_due_jobs(5_000)
     if status == "running":
         transitions.claim(Job.objects.values_list("pk", flat=True), lease_token=TOKEN, worker=WORKER, lease=MINUTE)

@@ -11,9 +11,8 @@ from django.utils import timezone
 from jobs.models import Job
 from jobs.status import Status
 from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder, seconds_to_next
-from tests.support.concurrency import execute
 from tests.support.factories import LONG_AGO, make_due_jobs, make_job, make_organization, make_project, make_running_job
-from tests.support.plans import plans_on_jobs, scans
+from tests.support.plans import analyze, plans_on_jobs, scans
 
 pytestmark = pytest.mark.django_db
 
@@ -87,7 +86,7 @@ def test_the_search_beyond_the_window_starts_again_after_the_last_project():
 def test_the_hot_queries_use_their_indexes():
     for _ in range(30):
         make_due_jobs(make_project(), 200)
-    execute("ANALYZE")
+    analyze()
     with CaptureQueriesContext(connection) as captured:
         ClaimOrder().candidates()
         seconds_to_next()
