@@ -84,7 +84,7 @@ def break_api(fail: Callable[..., None], project: Any, secret: str) -> None:
             assert client.post(jobs, new, content_type="application/json").json()["code"] == "internal_error"
         with broken(place, fail):
             assert client.delete(f"/public/{project.key}/users/{quote(REFERENCE)}").status_code == 500
-    with broken("jobs.api.views.list_page", fail):
+    with broken("jobs.api.pagination.list_page", fail):
         assert client.get(jobs, {"referenceId": REFERENCE}).status_code == 500
 
 
