@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,15 @@ class CompletionGroup:
         return entry.result
 
     def _write(self, group: Sequence[_Entry]) -> None:
+        # Two leases on one job, the older one lost: the ids of a result do not tell which of them it is of.
+        of_job = Counter(fence.job_id for entry in group for fence in (entry.fence, entry.next_fence) if fence)
+        group = [
+            entry
+            for entry in group
+            if of_job[entry.fence.job_id] == 1 and (not entry.next_fence or of_job[entry.next_fence.job_id] == 1)
+        ]
+        if not group:
+            return
         next_fences = [entry.next_fence for entry in group if entry.next_fence]
         fences = [entry.fence for entry in group]
         try:

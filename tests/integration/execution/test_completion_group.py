@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError
@@ -84,6 +85,18 @@ def test_a_cancelled_job_stays_cancelled_and_the_others_of_its_group_are_complet
     assert gate.sizes == [1, 2]
     assert [each.outcome for each in ran] == [Outcome.COMPLETED, Outcome.CANCELLED, Outcome.COMPLETED]
     assert [Job.objects.get(pk=job.pk).status for job in jobs] == ["completed", "cancelled", "completed"]
+
+
+def test_a_lost_lease_is_not_completed_by_a_later_lease_on_its_job_in_the_same_group(
+    group: CompletionGroup, gate: Gate
+):
+    first, lost = make_running_job(action="touch"), make_running_job(action="touch")
+    Job.objects.filter(pk=lost.pk).update(lease_token=uuid4(), attempt=2)
+
+    ran = end_at_once([first, lost, Job.objects.get(pk=lost.pk)], group, gate)
+
+    assert [each.outcome for each in ran] == [Outcome.COMPLETED, Outcome.LOST, Outcome.COMPLETED]
+    assert [job.events.count() for job in Job.objects.all()] == [1, 1]
 
 
 @pytest.mark.parametrize("error", [DatabaseError("of our own"), lost_connection()], ids=["own", "outage"])
