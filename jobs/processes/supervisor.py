@@ -66,11 +66,11 @@ class Supervisor:
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         connections.close_all()
         gc.freeze()  # a collection would write to the pages that the children share
-        while not all(child.has_ended for child in self._children):
-            for child in self._children:
-                if not child.has_ended:
-                    self._attend(child)
-            self._wake.wait(self._seconds_to_sleep())
+        while left := [child for child in self._children if not child.has_ended]:
+            for child in left:
+                self._attend(child)
+            if not all(child.has_ended for child in left):
+                self._wake.wait(self._seconds_to_sleep())
         return self._exit_status
 
     def _handle(self, signum: int, _: FrameType | None) -> None:
