@@ -19,7 +19,7 @@ from ..db.clock import Moment, compiled
 from ..db.connection import jobs_connection, supports_row_locks
 from ..db.statements import Parameter, Sql, Statement
 from ..models import Job, JobEvent, JobQuerySet
-from ..models.locks import GIVEN_ID, GIVEN_TOKEN, Among, OneOf, unlocked
+from ..models.locks import GIVEN_ID, GIVEN_TOKEN, Among, OneOf, of_one, unlocked
 from ..status import Status
 
 
@@ -79,7 +79,7 @@ def new_event(
 
 def fenced_rows(fence: Fence) -> JobQuerySet:
     """Return the job while this lease on it is in force."""
-    return Job.objects.filter(pk=fence.job_id, status=Status.RUNNING, lease_token=fence.lease_token)
+    return Job.objects.filter(of_one(Status.RUNNING), pk=fence.job_id, lease_token=fence.lease_token)
 
 
 def expired_rows(fence: Fence, *, seen: datetime) -> JobQuerySet:

@@ -18,7 +18,7 @@ from django.db.models.functions import Greatest
 from ..actors import Actor
 from ..db.clock import NOW, Moment, after
 from ..models import Job, JobEvent, JobQuerySet
-from ..models.locks import unlocked
+from ..models.locks import of_one, unlocked
 from ..status import Status
 from .statements import (
     EventData,
@@ -139,7 +139,7 @@ def renew(fences: Collection[Fence], *, lease: timedelta, now: Moment = NOW) -> 
     """Extend the leases of those jobs whose rows are not locked; a chunk locks its row and renews by itself."""
     ids = [fence.job_id for fence in fences]
     tokens = {fence.lease_token for fence in fences}
-    rows = Job.objects.filter(pk__in=ids, status=Status.RUNNING, lease_token__in=tokens)
+    rows = Job.objects.filter(of_one(Status.RUNNING), pk__in=ids, lease_token__in=tokens)
     unlocked(rows).update(lease_expires_at=extended(lease, now))
 
 

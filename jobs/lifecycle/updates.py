@@ -10,8 +10,8 @@ from django.db.models.functions import Coalesce, Greatest
 from ..db.clock import NOW, Moment, after
 from ..db.statements import Parameter, Statement
 from ..models import Job
-from ..models.locks import Among, OneOf
-from ..status import Status
+from ..models.locks import Among, OneOf, of_one
+from ..status import ACTIVE, Status
 from .statements import ANY_JOB, ANY_TOKEN, any_fenced, many_fenced, update_of
 
 NO_LEASE: Final[dict[str, Any]] = {"lease_token": None, "lease_expires_at": None}
@@ -97,4 +97,5 @@ def failure_of(now: Moment) -> Statement[Any]:
 @lru_cache(maxsize=4)
 def cancel_of(now: Moment) -> Statement[Any]:
     """Return the UPDATE that cancels a job that waits or runs."""
-    return update_of(Job.objects.active().filter(pk=ANY_JOB, project=Parameter(Job, "project")), cancelled(now))
+    rows = Job.objects.filter(of_one(*ACTIVE), pk=ANY_JOB, project=Parameter(Job, "project"))
+    return update_of(rows, cancelled(now))

@@ -3,11 +3,13 @@
 from typing import Any, Final, cast
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Expression, Field
+from django.db.models import BooleanField, CharField, Expression, Field, Func
+from django.db.models.lookups import In
 from django.db.models.sql.compiler import SQLCompiler
 
 from ..db.connection import jobs_connection, supports_row_locks
 from ..db.statements import ListParameter
+from ..status import Status
 from .job import Job, JobQuerySet
 
 
@@ -30,7 +32,14 @@ def unlocked(rows: JobQuerySet) -> JobQuerySet:
     return rows.filter(pk__in=list(skip_locked(rows).values_list("pk", flat=True)))
 
 
-EMPTY: Final = "''"
+def of_one(*statuses: Status) -> In:
+    """Return the condition that a job which is found by its id has one of ``statuses``.
+
+    Not a plain comparison: where few jobs had the status when statistics were gathered, PostgreSQL
+    reads an index of all that have it now, and finds the id among them.
+    """
+    column = Func("status", template="%(expressions)s || ''", output_field=CharField())
+    return In(column, [status.value for status in statuses])
 
 
 class Given(Expression):
@@ -66,9 +75,10 @@ class Among(Expression):
         sql, params = self.rows.order_by().values_list("pk").query.get_compiler(connection=connection).as_sql()
         column = f"{Job._meta.db_table}.id"
         if supports_row_locks(connection):
-            # Not a plain ``=``: PostgreSQL might scan an index of all jobs that wait or run instead of the keys.
+            # As :func:`of_one` does.
             status = ".".join(map(connection.ops.quote_name, (Job._meta.db_table, "status")))
-            free = f"{sql.replace(f'{status} = ', f'{status} || {EMPTY} = ')} FOR NO KEY UPDATE SKIP LOCKED"
+            sql = sql.replace(f"{status} = ", f"{status} || '' = ")
+            free = f"{sql} FOR NO KEY UPDATE SKIP LOCKED"
             if self.pairs:
                 given = "unnest(%s::bigint[], %s::uuid[]) AS given(id, token)"
                 free = f"SELECT free.id FROM {given}, LATERAL ({free}) AS free(id)"  # noqa: S608 – no value
