@@ -2,7 +2,6 @@
 # ruff: noqa: N815 – parameters have the names of the public contract
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -109,25 +108,25 @@ class JobFilters(FilterSet):  # type: ignore[misc]  # the library ships no types
         """
         given = {name: each for name, each in self.base_filters.items() if name in self.data}
         for name in given:
-            if name != "status" and len(self.data[name]) > 1:
+            if not isinstance(given[name], MultipleChoiceFilter) and len(self.data[name]) > 1:
                 raise InvalidField(name, "must be given once")
             if "" in self.data[name]:
                 raise InvalidField(name, "must not be empty; leave it out to ask for all")
         sort = self.data.get("sort", ["-jobId"])[0]
         if sort not in SORTS:
             raise InvalidField("sort", f"must be one of {', '.join(SORTS)}")
-        values: dict[str, Any] = {"order": SORTS[sort]}
+        values: dict[str, Any] = {"order": SORTS[sort]} if "sort" in self.data else {}
         problems = []
         for name, each in given.items():
             sent = self.data[name]
             try:
-                values[each.field_name] = each.field.clean(sent if name == "status" else sent[0])
+                values[each.field_name] = each.field.clean(sent if isinstance(each, MultipleChoiceFilter) else sent[0])
             except forms.ValidationError as refused:
                 problems.append(InvalidField(name, refused.messages[0]))
         raise_first(problems)
         if "statuses" in values:
             values["statuses"] = frozenset(map(Status, values["statuses"]))
-        return replace(self.queryset, **values)
+        return self.queryset.narrowed(**values)
 
 
 class JobFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # the library ships no types
@@ -139,5 +138,6 @@ class JobFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # the librar
         Raises:
             InvalidField: a parameter is not known, and seems to mean one that is.
         """
-        known = ("limit", "page", "cursor", "sort", *view.filterset_class.base_filters)
+        names = [getattr(view.paginator, f"{name}_query_param", None) for name in ("page_size", "page", "cursor")]
+        known = (*filter(None, names), "sort", *view.filterset_class.base_filters)
         return {"data": read_parameters(request, known, ignore_unknown=True), "queryset": queryset}

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django_filters import MultipleChoiceFilter
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -44,7 +45,9 @@ class JobPages(PageNumberPagination):
             Busy: the organization has as many searches under way as it may.
         """
         self.query, self.order = read_query(request), queryset.order
-        self.kept = (self.page_size_query_param, *view.filterset_class.base_filters, "sort")
+        filters: dict[str, Any] = getattr(view.filterset_class, "base_filters", {})
+        self.kept = (self.page_size_query_param, *filters, "sort")
+        self.repeated = [name for name, each in filters.items() if isinstance(each, MultipleChoiceFilter)]
         self.limit, self.number, after = self.get_page_size(request), 0, None  # number 0: by cursor
         if self.cursor_query_param in self.query:
             after = self._read_cursor()
@@ -58,7 +61,8 @@ class JobPages(PageNumberPagination):
     def get_page_size(self, request: Request) -> int:
         """Return the number of jobs on a page; other than REST framework, too large a number is not cut."""
         limit = parse_integer(first_value(self.query, self.page_size_query_param))
-        return limit if limit is not None and 1 <= limit <= self.max_page_size else self.page_size
+        is_allowed = limit is not None and 1 <= limit <= (self.max_page_size or limit)
+        return limit if limit is not None and is_allowed else self.page_size
 
     def get_paginated_response(self, data: Any) -> Response:
         """Answer with jobs; links to other pages are in a header."""
@@ -77,15 +81,15 @@ class JobPages(PageNumberPagination):
         kept: dict[str, Any] = {name: self.query[name][:1] for name in self.kept if name in self.query}
         if self.page_size_query_param in kept:
             kept[self.page_size_query_param] = self.limit
-        if "status" in kept:
-            kept["status"] = list(dict.fromkeys(self.query["status"]))
-        links: dict[str, dict[str, Any]] = {"first": {"page": 1} if self.number else {"cursor": ""}}
+        kept |= {name: list(dict.fromkeys(self.query[name])) for name in self.repeated if name in self.query}
+        page, cursor = self.page_query_param, self.cursor_query_param
+        links: dict[str, dict[str, Any]] = {"first": {page: 1} if self.number else {cursor: ""}}
         if self.number > 1:
-            links["prev"] = {"page": self.number - 1}
+            links["prev"] = {page: self.number - 1}
         if self.found.has_more:
-            links["next"] = {"page": self.number + 1} if self.number else {"cursor": self._cursor_after_last()}
+            links["next"] = {page: self.number + 1} if self.number else {cursor: self._cursor_after_last()}
         return ", ".join(
-            f'<jobs?{urlencode({**kept, **page}, doseq=True)}>; rel="{rel}"' for rel, page in links.items()
+            f'<jobs?{urlencode({**kept, **link}, doseq=True)}>; rel="{rel}"' for rel, link in links.items()
         )
 
     def _read_cursor(self) -> Position | None:

@@ -49,7 +49,10 @@ PREVIEWS: Final = AtOnce(1, problem="another preview of the organization is unde
 
 
 class JobViewSet(ProjectViewSet):
-    """``/{projectKey}/jobs`` and ``/{projectKey}/jobs/{jobId}``."""
+    """``/{projectKey}/jobs`` and ``/{projectKey}/jobs/{jobId}``.
+
+    ``pagination_class`` is a :class:`JobPages`: no list is without a bound. A filter set is a :class:`JobFilters`.
+    """
 
     scopes: ClassVar = {"list": "read", "retrieve": "read", "create": "create", "destroy": "cancel"}
     filter_backends = (JobFilterBackend,)

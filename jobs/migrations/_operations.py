@@ -12,7 +12,7 @@ class AddIndex(migrations.AddIndex):
     """Add an index, concurrently where the database can; the migration must have ``atomic = False``."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        """Add it; one that an earlier run left unfinished, which PostgreSQL does not use, is dropped before."""
+        """Add it, as :func:`add_index` does."""
         model = to_state.apps.get_model(app_label, self.model_name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
             add_index(schema_editor, model, self.index)
@@ -35,7 +35,7 @@ class RemoveIndex(migrations.RemoveIndex):
             schema_editor.remove_index(model, index, **concurrently(schema_editor))
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        """Add it again, as :class:`AddIndex` does."""
+        """Add it again, as :func:`add_index` does."""
         model = to_state.apps.get_model(app_label, self.model_name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
             index = to_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
@@ -43,10 +43,12 @@ class RemoveIndex(migrations.RemoveIndex):
 
 
 def add_index(schema_editor: Any, model: Any, index: Any) -> None:
-    """Add an index in the way that :func:`concurrently` names."""
-    how = concurrently(schema_editor)
-    if how:
-        schema_editor.remove_index(model, index, **how)  # if it exists
+    """Add an index in the way that :func:`concurrently` names; drop what an interrupted run has left of it."""
+    connection, how = schema_editor.connection, concurrently(schema_editor)
+    with connection.cursor() as cursor:
+        left = connection.introspection.get_constraints(cursor, model._meta.db_table)
+    if index.name in left:
+        schema_editor.remove_index(model, index, **how)
     schema_editor.add_index(model, index, **how)
 
 

@@ -52,7 +52,7 @@ class Page:
 
 
 def list_page(query: ListQuery, *, project: Model, limit: int, offset: int = 0, after: Position | None = None) -> Page:
-    """Read a page of the project's jobs, in one query; in none if ``offset`` is beyond any table.
+    """Read a page of the project's jobs, in one query; in none if no job can match, or ``offset`` is beyond any table.
 
     With ``after`` the page starts behind that position, whatever was inserted or deleted meanwhile;
     otherwise ``offset`` jobs are skipped, which takes longer the more they are.
@@ -60,7 +60,7 @@ def list_page(query: ListQuery, *, project: Model, limit: int, offset: int = 0, 
     Raises:
         TooSlow: with a filter or a far page, it would take more than ``LIST_SECONDS``.
     """
-    if offset > FARTHEST_OFFSET:
+    if query.nothing or offset > FARTHEST_OFFSET:
         return Page(jobs=[], has_more=False)
     limits = Limits(limit=limit + 1, offset=offset)
     cure = FOLLOW_THE_CURSOR if offset > NEAR_OFFSET else "narrow the filters"

@@ -1,7 +1,8 @@
 """What a client of the API asks of the list of jobs: filters, order, and where a page begins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, Self
 
 from ...status import Status
 
@@ -39,6 +40,25 @@ class ListQuery:
     start_from: datetime | None = None
     start_to: datetime | None = None
     order: ListOrder = ListOrder()
+    # No job can match.
+    nothing: bool = False
+
+    def narrowed(self, **wanted: Any) -> Self:
+        """Return the query of those jobs that match these filters as well; an order takes the place of the other."""
+        values = {name: value for name, value in wanted.items() if value is not None}
+        nothing = self.nothing
+        for name, value in values.items():
+            own = getattr(self, name)
+            if own is None or name == "order":
+                continue
+            if name == "statuses":
+                values[name] = own & value
+                nothing |= not values[name]
+            elif name in ("action", "reference_id"):
+                nothing |= own != value
+            else:
+                values[name] = max(own, value) if name.endswith("_from") else min(own, value)
+        return replace(self, nothing=nothing, **values)
 
     @property
     def is_filtered(self) -> bool:

@@ -100,9 +100,10 @@ def prepared(column: str, value: Any, connection: BaseDatabaseWrapper) -> Any:
 
 @cache
 def _is_text(column: str) -> bool:
-    """Whether a column has text; that of a project has the type of the primary key of the host's model."""
-    field = Job._meta.get_field(column)
-    return isinstance(getattr(field, "target_field", field), CharField | TextField)
+    """Whether a column has text, which LIKE compares as ``=`` does but for collations of a host's project model."""
+    field: Any = Job._meta.get_field(column)
+    field = getattr(field, "target_field", field)
+    return isinstance(field, CharField | TextField) and not field.db_collation
 
 
 def index_scan(

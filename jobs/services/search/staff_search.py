@@ -146,9 +146,10 @@ def _scan_of_search(wanted: JobFilter) -> IndexScan | None:
         return _scan_of_reference(wanted, references[0], "search")
     # No job has a negative id; so the query has the same shape where the text is no id.
     of_id = Sql(f"SELECT id FROM {JOBS} WHERE id = %s", (-1 if job_id is None else job_id,))  # noqa: S608 – no value
-    order, limits = ("reference_id", "project_id", "id"), Limits(MAX_OF_A_REFERENCE)
-    pins = [pinned("reference_id", reference, jobs_connection()) for reference in references]
-    few = union([of_id, *(index_scan([pin], order, limits, descending=True) for pin in pins)])
+    connection, limits = jobs_connection(), Limits(MAX_OF_A_REFERENCE)
+    within = [] if wanted.project is None else [pinned("project_id", wanted.project, connection)]
+    pins = [[pinned("reference_id", reference, connection), *within] for reference in references]
+    few = union([of_id, *(index_scan(each, ("id + 0",), limits, descending=True) for each in pins)])
     rows = Job.objects.filter(pk__in=RawSQL(few.text, few.values))  # noqa: S611 – what was typed is a parameter
     return IndexScan(rows=rows, keys=("id",), answers=frozenset({"search"}), is_long=False)
 
