@@ -108,7 +108,19 @@ def follow(model: Model, path: str) -> Any:
         return found
     if not found.related_model:
         raise FieldDoesNotExist(f"{model._meta.label}.{first} leads to no model")
+    if found.one_to_many or found.many_to_many:
+        # A condition on one of the many and one on another would both hold, and find somebody else.
+        raise FieldDoesNotExist(f"{model._meta.label}.{first} leads to several rows")
     return follow(found.related_model, rest)
+
+
+def models_on(model: Model, path: str) -> list[Model]:
+    """Return the models that a path leads through, without the first."""
+    first, _, rest = path.partition("__")
+    if not rest:
+        return []
+    found = concrete(follow(model, first).related_model)
+    return [found, *models_on(found, rest)]
 
 
 def digest_of(stores: tuple[Store, ...], chosen: dict[Model, list[Link]], roots: dict[Model, Root]) -> str:

@@ -14,7 +14,7 @@ from ..db.connection import jobs_connection
 from ..exceptions import ActionMisused
 from .declaration import Entry, EraseHandler, HostCall, Subject, What
 from .graph import Kind, Link, Model, Node, concrete, walk
-from .plan import Fault, Plan, Problem, Root, Store, digest_of, follow, keys_to_project, project_model
+from .plan import Fault, Plan, Problem, Root, Store, digest_of, follow, keys_to_project, models_on, project_model
 
 RULES: Final = {PROTECT: "PROTECT", RESTRICT: "RESTRICT", DO_NOTHING: "DO_NOTHING", CASCADE: "CASCADE"}
 
@@ -129,12 +129,25 @@ class _Planner:
             if alias != home:
                 problem = f"leads to {node.model._meta.label} in the database {alias!r}; jobs are in {home!r}"
                 self._refuse(problem, "Keep it out of the map, and erase it in a step(…).", fault=Fault.IMPOSSIBLE)
+            self._check_parents(node, nodes)
             if node.entry is None and not node.is_implied and not follows_by_itself(node):
                 self._refuse(
                     f"does not say what happens to {node.model._meta.label}, reached by {node.path}",
                     f"Add to it: erase({node.model.__name__}), – or anonymise({node.model.__name__}, …=…), "
                     f'or keep({node.model.__name__}, because="…").',
                     fault=Fault.LEFT_OUT,
+                )
+
+    def _check_parents(self, node: Node, nodes: dict[Model, Node]) -> None:
+        """Refuse to leave the part of an erased row that is in a parent's table; Django deletes both."""
+        for parent in node.model._meta.parents if node.what is What.ERASED else ():
+            other = self.entries.get(concrete(parent))
+            is_found_there = all(link.kind is Kind.CHILD for link in node.links) and node.model not in self.roots
+            if other is not None and not (other.what is What.ERASED and is_found_there):
+                self._refuse(
+                    f"erases rows of {node.model._meta.label} with their part in {parent._meta.label}, which it names",
+                    f"Take {parent.__name__} out, or find the rows by it alone.",
+                    fault=Fault.IMPOSSIBLE,
                 )
 
     def _choose(self, node: Node, nodes: dict[Model, Node]) -> list[Link]:
@@ -200,6 +213,12 @@ class _Planner:
                 # A part of a row goes with it, so it comes after what refers to either.
                 if not link.is_self and nodes[link.parent].leads_on:
                     sorter.add(link.parent, model)
+            root = self.roots.get(model)
+            for path in (root.by, root.project) if root else ():
+                # What is read on the way is changed after the rows that are found by it.
+                for between in models_on(model, path):
+                    if between in nodes and between is not model:
+                        sorter.add(between, model)
         try:
             return [nodes[model] for model in sorter.static_order()]
         except CycleError as error:

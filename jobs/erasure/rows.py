@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet, ValidationError
 from django.db import connections
-from django.db.models import ForeignKey, Q, QuerySet
+from django.db.models import CharField, ForeignKey, IntegerField, Q, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
@@ -66,9 +66,10 @@ class PersonRows:
         if any(not root.project for root in self.plan.roots.values()):
             return ""  # the map means the rows of all projects
         for store in self.plan.stores:
-            keys = keys_to_project(store.model) if store.model is not None else []
-            if len(keys) == 1 and (store.link is not None or self.plan.chosen[store.model]):
-                key = keys[0]
+            if store.model is None or not (store.link is not None or self.plan.chosen[store.model]):
+                continue
+            root = self.plan.roots.get(store.model)
+            for key in {*keys_to_project(store.model), *([root.project] if root else ())}:
                 elsewhere = self.of_store(store).filter(**{f"{key}__isnull": False}).exclude(**{key: self.project})
                 if elsewhere.exists():
                     return str(store.model._meta.label)
@@ -130,19 +131,19 @@ def _union(ways: list[QuerySet[Any]]) -> QuerySet[Any]:
 def _generic(link: Link, parents: QuerySet[Any]) -> Q:
     """Return the condition of rows that name the type and the key of a parent; those of its proxies, too."""
     relation = link.field
-    options = [parents.model._meta, relation.model._meta]
+    # Each label whole: the name of one type in the app of another may be a third.
+    labels = {(each.app_label, each.model_name) for each in (parents.model._meta, relation.model._meta)}
     of_type = relation.content_type_field_name
     key = link.child._meta.get_field(relation.object_id_field_name)
     keys = parents.values("pk")
     if key.get_internal_type() != parents.model._meta.pk.get_internal_type():
-        keys = parents.annotate(found_key=Cast("pk", key)).values("found_key")
-    return Q(
-        **{
-            f"{of_type}__app_label__in": sorted({each.app_label for each in options}),
-            f"{of_type}__model__in": sorted({each.model_name for each in options}),
-            f"{relation.object_id_field_name}__in": keys,
-        }
-    )
+        # Not of the key's own type: that would cut a text to its length, to what may be another row's key.
+        as_text = TextField() if isinstance(key, CharField | TextField) else key
+        keys = parents.annotate(found_key=Cast("pk", as_text)).values("found_key")
+    is_of_type = Q()
+    for app, name in sorted(labels):
+        is_of_type |= Q(**{f"{of_type}__app_label": app, f"{of_type}__model": name})
+    return is_of_type & Q(**{f"{relation.object_id_field_name}__in": keys})
 
 
 def _is_exactly(found: Any, reference: str) -> bool:
@@ -150,6 +151,14 @@ def _is_exactly(found: Any, reference: str) -> bool:
     while isinstance(found, ForeignKey):
         found = found.target_field
     try:
-        return str(found.to_python(reference)) == reference
+        return str(found.to_python(reference)) == reference and _is_in_range(found, reference)
     except (ValidationError, ValueError):
         return False
+
+
+def _is_in_range(found: Any, reference: str) -> bool:
+    """Whether a column of whole numbers can hold the reference; Django checks this of the column, not of keys to it."""
+    if not isinstance(found, IntegerField):
+        return True
+    least, most = jobs_connection().ops.integer_field_range(found.get_internal_type())
+    return (least is None or int(reference) >= least) and (most is None or int(reference) <= most)

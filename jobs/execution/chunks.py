@@ -180,7 +180,9 @@ def add_counts(receipt: dict[str, Any], chunk: Chunk) -> None:
         entry = entry_of(receipt, store)
         entry.update(found=(entry["done"] or 0) + found, left=found)
     for store, facts in chunk.notes.items():
-        entry_of(receipt, store).update(facts)
+        entry = entry_of(receipt, store)
+        # A further attempt does not find kept rows again whose key it has set to NULL.
+        entry.update({**facts, "found": max(facts["found"], entry["found"] or 0)} if "found" in facts else facts)
     receipt.update(chunk.marks)
     if "created_under" in receipt and "plan" in chunk.marks:
         receipt["plan_changed"] = receipt["created_under"] != chunk.marks["plan"]
