@@ -53,8 +53,12 @@ def fill_table() -> None:
 
 
 def analyze() -> None:
-    """Make statistics of the app's tables; of all, a transaction would lock catalogs of other databases, too."""
+    """Make statistics of the app's tables, and indexes without the entries of rows that other tests have rolled back.
+
+    Of all tables, a transaction would lock catalogs of other databases, too.
+    """
     tables = [model._meta.db_table for model in apps.get_app_config("jobs").get_models() if not model._meta.swapped]
     with connection.cursor() as cursor:
+        cursor.execute(f"REINDEX {'TABLE ' if connection.vendor == 'postgresql' else ''}{Job._meta.db_table}")
         for table in tables:
             cursor.execute(f"ANALYZE {connection.ops.quote_name(table)}")

@@ -12,7 +12,7 @@ from jobs.lifecycle import transitions
 from jobs.lifecycle.statements import Fence
 from jobs.models import Job, Organization
 from jobs.workers.claim_order import PER_PROJECT, PROJECTS, WINDOW, ClaimOrder
-from tests.support.concurrency import execute, one_value, postgresql_only, statements
+from tests.support.concurrency import one_value, postgresql_only, statements
 from tests.support.execution import make_due_jobs
 from tests.support.factories import LONG_AGO, WORKER, make_project
 from tests.support.plans import analyze
@@ -34,11 +34,7 @@ def make_disabled_organizations(count: int) -> None:
 
 
 def statement_of_a_claim(part: str) -> str:
-    """Search for candidates in new indexes and after ANALYZE; return the statement that contains ``part``.
-
-    An index keeps the entries of rows that other tests have rolled back, and a lookup reads the blocks of those.
-    """
-    execute("REINDEX TABLE jobs_job")
+    """Search for candidates by new indexes and statistics; return the statement that contains ``part``."""
     analyze()
     with statements() as sent:
         ClaimOrder().candidates()
