@@ -17,11 +17,10 @@ from django.db.models.expressions import RawSQL
 from ...db.connection import jobs_connection
 from ...models import Job, JobQuerySet
 from ...status import Status
-from .planner import JOBS, Holds, Limits, Sql, beyond, index_scan, index_scans_only, pinned, union
+from .planner import JOBS, Holds, Sql, beyond, index_scans_only, joined, pinned, union
 from .staff_filter import JobFilter, parse_id
 
 WINDOW: Final = 50_000
-MAX_OF_A_REFERENCE: Final = 10_001
 # Jobs get their times a moment before their ids, so the two orders differ by seconds.
 OUT_OF_ORDER: Final = timedelta(minutes=1)
 
@@ -145,11 +144,13 @@ def _scan_of_search(wanted: JobFilter) -> IndexScan | None:
     if job_id is None and len(references) == 1:
         return _scan_of_reference(wanted, references[0], "search")
     # No job has a negative id; so the query has the same shape where the text is no id.
-    of_id = Sql(f"SELECT id FROM {JOBS} WHERE id = %s", (-1 if job_id is None else job_id,))  # noqa: S608 – no value
-    connection, limits = jobs_connection(), Limits(MAX_OF_A_REFERENCE)
+    connection = jobs_connection()
     within = [] if wanted.project is None else [pinned("project_id", wanted.project, connection)]
-    pins = [[pinned("reference_id", reference, connection), *within] for reference in references]
-    few = union([of_id, *(index_scan(each, ("id + 0",), limits, descending=True) for each in pins)])
+    meant = [
+        Sql("id = %s", (-1 if job_id is None else job_id,)),
+        *(joined(" AND ", [pinned("reference_id", each, connection), *within]) for each in references),
+    ]
+    few = union(Sql(f"SELECT id FROM {JOBS} WHERE {each.text}", each.values) for each in meant)  # noqa: S608 – no value
     rows = Job.objects.filter(pk__in=RawSQL(few.text, few.values))  # noqa: S611 – what was typed is a parameter
     return IndexScan(rows=rows, keys=("id",), answers=frozenset({"search"}), is_long=False)
 

@@ -217,13 +217,10 @@ def test_a_stored_filter_has_no_reference():
 
 
 @pytest.mark.parametrize("of_project", [False, True])
-def test_a_text_that_may_be_an_id_finds_the_newest_jobs_of_it_as_a_reference(
-    of_project: bool, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(staff_search, "MAX_OF_A_REFERENCE", 2)
+def test_a_text_that_may_be_an_id_finds_all_jobs_of_it_as_a_reference_the_newest_first(of_project: bool):
     project, other = make_project(), make_project()
     wanted = [make_job(project=project, reference_id="990099").pk for _ in range(2)]
     others = [make_job(project=other, reference_id="990099").pk for _ in range(2)]
 
     narrow = {"project": project.pk} if of_project else {}
-    assert found(search="990099", **narrow) == sorted(wanted if of_project else others, reverse=True)
+    assert found(search="990099", **narrow) == sorted(wanted if of_project else wanted + others, reverse=True)
