@@ -22,8 +22,9 @@ def page_of(client: Client, **query: str) -> str:
 
 
 def words_of(html: str) -> str:
-    """Return what is to be read: no tags, one space between words."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+    """Return what is to be read: no tags, one space between words, no seconds after minutes, in which a test runs."""
+    words = " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+    return re.sub(r"\b(\d+ min) \d+ s\b", r"\1", words)
 
 
 def make_history(now: datetime) -> None:
