@@ -16,7 +16,7 @@ from tests.support.source import ROOT
 WITHOUT: Final = """
 from tests.settings import *
 from tests.settings import INSTALLED_APPS, MIDDLEWARE, TEMPLATES
-MIDDLEWARE = [each for each in MIDDLEWARE if not each.startswith("jobsite.")]
+MIDDLEWARE = [each for each in MIDDLEWARE if not each.startswith("jobsite.") or ".Page" in each]
 TEMPLATES = [{**TEMPLATES[0], "DIRS": []}]
 """
 # A theme that only replaces templates; it asks for no fonts from elsewhere, and is dark where the system is.
