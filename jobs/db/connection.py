@@ -27,6 +27,9 @@ LIMITS_MS: Final = {
     "statement_timeout": 30_000,
     "lock_timeout": 2_000,
 }
+# Of a search. To compile a query takes longer than those that we let run; and where the host has Django prepare
+# statements, the plan for any value may be that of the wrong index.
+PLANNED_ANEW: Final = {"jit": "off", "plan_cache_mode": "force_custom_plan"}
 # How much longer the process waits for an answer than the server works on a statement.
 SLACK_SECONDS: Final = 2.0
 # With two seconds to connect anew it is less than 10.
@@ -99,7 +102,7 @@ def _outermost(limits: dict[str, int]) -> Iterator[BaseDatabaseWrapper]:
         with transaction.atomic(using=connection.alias, durable=True):
             try:
                 if supports_row_locks(connection):
-                    _prepare(connection, limits)
+                    _prepare(connection, limits, {})
                 yield connection
             finally:
                 stack.enter_context(limited_answer(connection))  # for COMMIT or ROLLBACK
@@ -127,26 +130,26 @@ def service_transaction(
 ) -> Iterator[BaseDatabaseWrapper]:
     """Open a transaction, also inside one of the host; no wait for a lock is longer than ``wait_seconds``.
 
-    No statement takes longer than ``statement_seconds``, on PostgreSQL.
+    On PostgreSQL no statement takes longer than ``statement_seconds``, and each is planned anew and not compiled.
     """
     connection = jobs_connection()
     prove(connection)
     outermost = not connection.in_atomic_block
     asked = {"lock_timeout": wait_seconds, "statement_timeout": statement_seconds}
     limits = {name: round(seconds * 1000) for name, seconds in asked.items() if seconds is not None}
+    plans = {} if statement_seconds is None else PLANNED_ANEW
     idle = "idle_in_transaction_session_timeout"
     with sqlite_wait(connection, wait_seconds if outermost else None), transaction.atomic(using=connection.alias):
         if not supports_row_locks(connection):
             yield connection
         elif outermost:
             # A frozen caller must not keep its rows locked, either.
-            _prepare(connection, {**limits, idle: LIMITS_MS[idle]})
+            _prepare(connection, {**limits, idle: LIMITS_MS[idle]}, plans)
             yield connection
         else:
-            before = {name: _show(connection, name) for name in limits}
-            set_local(
-                connection, {name: _shorter(limit, _milliseconds(before[name])) for name, limit in limits.items()}
-            )
+            before = {name: _show(connection, name) for name in [*limits, *plans]}
+            shortened = {name: _shorter(limit, _milliseconds(before[name])) for name, limit in limits.items()}
+            set_local(connection, {**shortened, **plans})
             yield connection
             set_local(connection, before)
 
@@ -236,12 +239,13 @@ def _session_of(connection: BaseDatabaseWrapper) -> _Session:
     return session
 
 
-def _prepare(connection: BaseDatabaseWrapper, limits: dict[str, int]) -> None:
+def _prepare(connection: BaseDatabaseWrapper, limits: dict[str, int], others: dict[str, str]) -> None:
     session = _session_of(connection)
     if session.isolation != READ_COMMITTED and not _in_test_case(connection):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    set_local(connection, {name: _shorter(limit, session.limits_ms[name]) for name, limit in limits.items()})
+    shortened = {name: _shorter(limit, session.limits_ms[name]) for name, limit in limits.items()}
+    set_local(connection, {**shortened, **others})
 
 
 def _shorter(limit: int, host_limit: int) -> str:

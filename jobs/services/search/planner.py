@@ -24,7 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, CharField, F, Func, TextField
 from django.db.models.sql.compiler import SQLCompiler
 
-from ...db.connection import jobs_connection, set_local, shorter, supports_row_locks
+from ...db.connection import PLANNED_ANEW, jobs_connection, set_local, shorter, supports_row_locks
 from ...models import Job
 from .limits import typed_timeouts
 
@@ -35,10 +35,9 @@ OFF: Final = (
     *("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort"),
     # The few rows that a search names must be found by their index, not by reading all rows.
     *("enable_hashjoin", "enable_mergejoin"),
-    # A plan that is switched off has a huge cost, for which PostgreSQL would compile a query of milliseconds.
-    "jit",
 )
-SETTINGS: Final = {**dict.fromkeys(OFF, "off"), "max_parallel_workers_per_gather": "0"}
+# A plan that is switched off has a huge cost, for which PostgreSQL would compile a query of milliseconds.
+SETTINGS: Final = {**dict.fromkeys(OFF, "off"), **PLANNED_ANEW, "max_parallel_workers_per_gather": "0"}
 # What is written for an index and a window takes a small part of it.
 STATEMENT_MS: Final = 5_000
 TIMEOUT: Final = "statement_timeout"

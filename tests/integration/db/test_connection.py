@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from jobs.db.connection import (
     LIMITS_MS,
+    PLANNED_ANEW,
     _one_writer,
     chunk_turn,
     limited_transaction,
@@ -114,6 +115,18 @@ def test_limits_are_set_for_the_transaction_alone(fresh_connection: None):
     assert {name: limit(name) for name in LIMITS_MS} == dict.fromkeys(LIMITS_MS, "0")
     with outermost_transaction():
         assert {name: limit(name) for name in LIMITS_MS} == dict.fromkeys(LIMITS_MS, "0")
+
+
+@postgresql_only
+@pytest.mark.parametrize("within", [nullcontext, transaction.atomic], ids=["alone", "in the host's transaction"])
+def test_a_search_is_planned_for_its_values_and_not_compiled(fresh_connection: None, within: Any):
+    plain = {name: limit(name) for name in PLANNED_ANEW}
+    with within():
+        with service_transaction(wait_seconds=1):
+            assert {name: limit(name) for name in PLANNED_ANEW} == plain
+        with service_transaction(statement_seconds=1):
+            assert {name: limit(name) for name in PLANNED_ANEW} == PLANNED_ANEW != plain
+        assert {name: limit(name) for name in PLANNED_ANEW} == plain
 
 
 @postgresql_only
