@@ -18,7 +18,7 @@ from typing import Final
 import django
 import redis
 
-from tests.benchmarks.peers.servers import BARE, FAIR, OURS, serving
+from tests.benchmarks.peers.servers import BARE, FAIR, FAIR_PREPARED, OURS, OURS_PREPARED, serving
 from tests.benchmarks.peers.wrk import CANCEL, LIST, ONE, Answered, Tenant, require_wrk
 from tests.benchmarks.processes import SETTINGS, MeasureFailed, migrate
 from tests.benchmarks.program import parser_of, run_on_postgresql
@@ -115,9 +115,11 @@ def print_tables(measured: Measured) -> None:
     print()
     for what, goals in GOALS.items():
         for number, goal in zip(CONNECTIONS, goals, strict=True):
-            found, floor = ratio(measured, OURS, what, number), ratio(measured, FAIR, what, number)
-            verdict = "kept" if found >= goal else "at the fair floor" if found >= floor else "MISSED"
-            print(f"{what}, {number} connections: {found:.2f}, goal {goal:g}, fair floor {floor:.2f}: {verdict}")
+            for name, floor_name in ((OURS, FAIR), (OURS_PREPARED, FAIR_PREPARED)):
+                found, floor = ratio(measured, name, what, number), ratio(measured, floor_name, what, number)
+                verdict = "kept" if found >= goal else "at the fair floor" if found >= floor else "MISSED"
+                asked = f"{what}, {number} connections, {name}"
+                print(f"{asked}: {found:.2f}, goal {goal:g}, fair floor {floor:.2f}: {verdict}")
 
 
 def print_title(title: str) -> None:

@@ -35,23 +35,36 @@ class Peer:
     interface: str = "wsgi"
     variables: Mapping[str, str] = field(default_factory=dict)
     is_ours: bool = False
+    # Whether Django has psycopg prepare its statements, as the bare peer does.
+    prepares: bool = False
 
 
-def drf(urls: str) -> Peer:
+def drf(urls: str, *, prepares: bool = False) -> Peer:
     variables = {"DJANGO_SETTINGS_MODULE": f"{HERE}.drf_settings", "PEER_URLS": f"{HERE}.{urls}"}
-    return Peer(application=f"{HERE}.drf_wsgi:application", variables=variables)
+    return Peer(application=f"{HERE}.drf_wsgi:application", variables=variables, prepares=prepares)
+
+
+def ours(*, prepares: bool = False) -> Peer:
+    variables = {"DJANGO_SETTINGS_MODULE": SETTINGS}
+    return Peer(application="jobsite.wsgi:application", variables=variables, is_ours=True, prepares=prepares)
 
 
 BARE: Final = "bare WSGI, psycopg"
 FAIR: Final = "lean DRF, limits, events, ids, locks"
+FAIR_PREPARED: Final = "the same, statements prepared"
 OURS: Final = "jobs, in its reference host"
+OURS_PREPARED: Final = "jobs, statements prepared"
+# In the query of a database's URL.
+PREPARE: Final = "server_side_binding=true&prepare_threshold=5"
 PEERS: Final = {
     BARE: Peer(application=f"{HERE}.bare:application"),
     "lean DRF": drf("drf_lean"),
     FAIR: drf("drf_fair"),
+    FAIR_PREPARED: drf("drf_fair", prepares=True),
     "FastAPI": Peer(application=f"{HERE}.fastapi_app:app", interface="asgi"),
     "tutorial DRF": drf("drf_tutorial"),
-    OURS: Peer(application="jobsite.wsgi:application", variables={"DJANGO_SETTINGS_MODULE": SETTINGS}, is_ours=True),
+    OURS: ours(),
+    OURS_PREPARED: ours(prepares=True),
 }
 
 
@@ -60,21 +73,27 @@ def serving(url: str, cache_url: str, tenant: Tenant) -> Iterator[dict[str, Serv
     """Serve all, by one process of four threads each; give them by name once they answer."""
     same = {"CACHE_URL": cache_url, "SECRET_KEY": secrets.token_urlsafe(64)}
     same |= {"ALLOWED_HOSTS": "127.0.0.1", "INSECURE_HTTP": "1", "LOG_LEVEL": "WARNING"}
-    plain = Ids(tenant.first_id, tenant.last_id)
+    plain, in_the_app = (Ids(tenant.first_id, tenant.last_id) for _ in range(2))  # those who share tables take turns
     with TemporaryDirectory(prefix="jobs-benchmarks-") as directory, ExitStack() as stack:
         watching = stack.enter_context(psycopg.connect(url, autocommit=True))
         processes, servers = {}, {}
-        plain_url = f"{url}?options={quote('-c search_path=peers')}"  # which finds the plain tables
+        plain_tables = f"options={quote('-c search_path=peers')}"
         for number, (name, peer) in enumerate(PEERS.items()):
-            database = url if peer.is_ours else plain_url
+            options = [*([] if peer.is_ours else [plain_tables]), *([PREPARE] if peer.prepares else [])]
+            database = f"{url}?{'&'.join(options)}"
             process = Process(
                 *command_of(peer, port := free_port()),
                 log_path=Path(directory, f"{number}.log"),
-                environment={**same, **peer.variables, "DATABASE_URL": database, "PGAPPNAME": f"peer-{number}"},
+                environment={
+                    **same,
+                    **peer.variables,
+                    "DATABASE_URL": database,
+                    "PGAPPNAME": f"peer-{number}",
+                },
                 start_new_session=True,
             )
             stack.callback(stop, process)
-            ids = Ids(tenant.first_id, tenant.last_id) if peer.is_ours else plain
+            ids = in_the_app if peer.is_ours else plain
             cpu = partial(cpu_of, Watched(watching, f"peer-{number}"), process)
             processes[name], servers[name] = process, Server(port=port, cpu=cpu, tenant=tenant, ids=ids)
         try:
