@@ -1,4 +1,6 @@
-"""Runs the tests of `make test` on every supported pair of Python and Django, on the oldest packages, and the themes.
+"""Runs the tests of `make test` on every pair of Python and Django, on the oldest packages, with prepared statements.
+
+The themes of the admin have a session, too.
 
 ``nox`` runs everything, as ``make nightly`` does; ``nox -p 3.13`` some pairs, ``nox -s floors`` the oldest packages.
 ``nox -- --only sqlite tests/unit/api`` passes the rest to ``tests/run.py``. A pair whose interpreter
@@ -41,6 +43,13 @@ def floors(session: nox.Session) -> None:
     session.run(
         "python", "-m", "tests.run", *(session.posargs or ["tests/unit", "tests/integration", "tests/system/engines"])
     )
+
+
+@nox.session(python=PAIRS[0].python)
+def prepared(session: nox.Session) -> None:
+    """Run the suite on PostgreSQL where Django has psycopg prepare each statement."""
+    session.install("--editable", ".[dev]", PAIRS[0].django)
+    session.run("python", "-m", "tests.run", "--only", "postgresql", *session.posargs, env={"TEST_PREPARED": "1"})
 
 
 @nox.session(python=PAIRS[-1].python)

@@ -18,6 +18,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     # template0 takes this encoding whatever the server's default is.
     DATABASES["default"]["TEST"] = {"NAME": f"test_jobs_{TEST_RUN}", "TEMPLATE": "template0", "CHARSET": "UTF8"}
+    if os.environ.get("TEST_PREPARED"):  # as docs/how-to/production.md has it, but from a statement's first use on
+        DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 1}
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.support.hostapp"]
 if find_spec("django_tasks_db"):
