@@ -70,7 +70,9 @@ class ClaimOrder:
         if len(found) == WINDOW:
             known = {candidate.job_id for candidate in found}
             found += [candidate for candidate in self._heads(paused) if candidate.job_id not in known]
-        return _sort_fairly(found, self._running(), self._turns)
+        # Those of one organization, which are usual, have its order whatever else of it runs.
+        is_shared = len({candidate.organization_id for candidate in found}) > 1
+        return _sort_fairly(found, self._running() if is_shared else Counter(), self._turns)
 
     def note_turns(self, claimed: Iterable[Candidate]) -> None:
         """Remember which organizations had a turn: if no job runs any more at the next claim, only turns decide."""
