@@ -27,8 +27,7 @@ LIMITS_MS: Final = {
     "statement_timeout": 30_000,
     "lock_timeout": 2_000,
 }
-# Of a search. To compile a query takes longer than those that we let run; and where the host has Django prepare
-# statements, the plan for any value may be that of the wrong index.
+# Of a search: to compile it takes longer than to run it, and a prepared plan for any value may scan the wrong index.
 PLANNED_ANEW: Final = {"jit": "off", "plan_cache_mode": "force_custom_plan"}
 # How much longer the process waits for an answer than the server works on a statement.
 SLACK_SECONDS: Final = 2.0
@@ -239,13 +238,12 @@ def _session_of(connection: BaseDatabaseWrapper) -> _Session:
     return session
 
 
-def _prepare(connection: BaseDatabaseWrapper, limits: dict[str, int], others: dict[str, str]) -> None:
+def _prepare(connection: BaseDatabaseWrapper, limits: dict[str, int], plans: dict[str, str]) -> None:
     session = _session_of(connection)
     if session.isolation != READ_COMMITTED and not _in_test_case(connection):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    shortened = {name: _shorter(limit, session.limits_ms[name]) for name, limit in limits.items()}
-    set_local(connection, {**shortened, **others})
+    set_local(connection, plans | {name: _shorter(limit, session.limits_ms[name]) for name, limit in limits.items()})
 
 
 def _shorter(limit: int, host_limit: int) -> str:

@@ -1,6 +1,7 @@
 """The SQL of a page of the API's list, found on PostgreSQL by scanning one index, however many jobs there are.
 
-The ids come first, which the index alone can answer, then their rows. Which index is scanned:
+The ids come first, which the index alone can answer, then their rows; of a first page without a filter, both at once.
+Which index is scanned:
 
 * without a filter, far from the first page: none; block counts are used, see ``api_deep_pages``;
 * without a filter, by a status or a reference: the index of that;
@@ -45,6 +46,8 @@ def page_sql(
     scans = _Scans(query=query, key=project.pk, after=after, connection=jobs_connection())
     if not supports_row_locks(scans.connection):
         return scans.plain(limits, of=", ".join(columns))
+    if scans.is_whole and not limits.offset:
+        return scans.whole(limits, of=", ".join(columns))  # all that the scan meets is shown
     ids = scans.page(limits)
     by = ordering(query.order.keys, descending=query.order.descending)
     return Sql(f"SELECT {', '.join(columns)} FROM {JOBS} WHERE id IN ({ids.text}) ORDER BY {by}", ids.values)
@@ -59,10 +62,21 @@ class _Scans:
     after: Position | None
     connection: BaseDatabaseWrapper
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the list has all jobs, by id."""
+        return not (self._filters or self.query.order.by_start)
+
+    def whole(self, limits: Limits, *, of: str = "id") -> Sql:
+        """Return the query of a page of all jobs by id."""
+        return self._scan(
+            [pinned("project_id", self.key, self.connection), *self._rest()], ("project_id", "id"), limits, of=of
+        )
+
     def page(self, limits: Limits) -> Sql:
         """Return the query of the ids of a page, in no order."""
         order, names = self.query.order, self._filters.keys()
-        if not (names or order.by_start or self.after) and limits.offset >= api_deep_pages.DEEP_OFFSET:
+        if self.is_whole and not self.after and limits.offset >= api_deep_pages.DEEP_OFFSET:
             return api_deep_pages.deep_page(self._project.values[0], limits, descending=order.descending)
         if order.by_start and "reference_id" in names:
             return self._sorted(Sql("TRUE"), limits)
@@ -119,15 +133,15 @@ class _Scans:
 
     def _widest(self, limits: Limits) -> Sql:
         """Scan in the order of the page, and leave out what the other filters exclude."""
-        name = "status" if self.query.order.by_start else next(iter(self._filters), "project_id")
+        if self.is_whole:
+            return self.whole(limits)
+        name = "status" if self.query.order.by_start else next(iter(self._filters))
         return self._by(name, self._rest(but=name), limits)
 
     def _by(self, column: str, rest: list[Sql], limits: Limits) -> Sql:
-        """Scan the jobs that match the filter of one column, by id; of statuses or all, in the order of the page."""
+        """Scan the jobs that match the filter of one column, by id; of statuses, in the order of the page."""
         if column in ("created_at", "start_at"):
             return self._through_blocks([self._filters[column], *rest], limits)
-        if column == "project_id":
-            return self._scan([pinned(column, self.key, self.connection), *rest], (column, "id"), limits)
         keys = self.query.order.keys if column == "status" else ("id",)
         order: tuple[str, ...] = ("project_id", column, *keys)
         if column == "reference_id":
