@@ -157,12 +157,14 @@ class EngineProcess(Process):
         raise AssertionError("unreachable")
 
     def _claim_once(self, job_id: int, token: UUID) -> Job | None:
-        if self._leases.stopping.is_set() or is_paused(job_id):
+        is_stopping, job = self._leases.stopping.is_set(), None
+        if not is_stopping:
+            with single_statement():
+                job = transitions.claim_one(job_id, lease_token=token, worker=self.actor, lease=conf.current().lease)
+        if job is None and (is_stopping or is_paused(job_id)):
             with limited_transaction():
                 reservations.unreserve([job_id])
-            return None
-        with single_statement():
-            return transitions.claim_one(job_id, lease_token=token, worker=self.actor, lease=conf.current().lease)
+        return job
 
     def _watch(self) -> None:
         """Stop running jobs when the engine ends; end attempts of actions that make no progress."""

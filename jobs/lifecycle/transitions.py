@@ -124,7 +124,7 @@ def claim(
 
 
 def claim_one(job_id: int, *, lease_token: UUID, worker: Actor, lease: timedelta) -> Job | None:
-    """Claim and begin one job, and return it; None: it is not due. Waits for a rival's claim, which then wins."""
+    """Claim and begin one job, and return it; None: it is not due, or paused. Waits for a rival, who then wins."""
     event = EventData(what=What.CLAIMED, was=Status.SCHEDULED, actor=worker)
     changes = {"lease_token": lease_token, "worker": worker.name}
     return next(iter(apply_and_return(claim_of_one(lease), event, NOW, id=job_id, **changes)), None)

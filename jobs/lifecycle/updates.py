@@ -11,6 +11,7 @@ from ..db.clock import NOW, Moment, after
 from ..db.statements import Parameter, Statement
 from ..models import Job
 from ..models.locks import Among, OneOf, of_one
+from ..models.pause import unpaused
 from ..status import ACTIVE, Status
 from .statements import ANY_JOB, ANY_TOKEN, any_fenced, many_fenced, update_of
 
@@ -57,8 +58,8 @@ def claim_of_many(lease: timedelta, now: Moment) -> Statement[Any]:
 
 @lru_cache(maxsize=4)
 def claim_of_one(lease: timedelta) -> Statement[Any]:
-    """Return the claim of one job, which begins it."""
-    return update_of(Job.objects.due().filter(pk=ANY_JOB), claimed_by(lease, NOW, NOW))
+    """Return the claim of one job that is not paused, which begins it."""
+    return update_of(unpaused(Job.objects.due().filter(pk=ANY_JOB)), claimed_by(lease, NOW, NOW))
 
 
 @lru_cache(maxsize=4)

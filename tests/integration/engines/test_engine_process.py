@@ -20,7 +20,7 @@ from jobs.status import Status
 from tests.support.concurrency import InThread, until
 from tests.support.deliveries import deliver, start_delivery, until_running, write_until_stopped
 from tests.support.execution import ago, registered_action, write_in_chunk
-from tests.support.factories import make_job, make_running_job
+from tests.support.factories import make_job, make_project, make_running_job
 from tests.support.hostapp.models import Ledger
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_engine_process")]
@@ -66,17 +66,29 @@ def test_a_delivery_of_a_job_that_does_not_exist_does_nothing():
     assert not Job.objects.exists()
 
 
-@pytest.mark.parametrize("why", ["paused", "disabled"])
-def test_a_paused_job_waits_and_can_be_dispatched_again_at_once(why: str):
+@pytest.mark.parametrize("why", [(), ("action",), ("project",), ("action", "project"), "disabled"])
+def test_a_paused_job_waits_and_can_be_dispatched_again_at_once(why: Any):
     job = make_job(reserved_until=ago(-60))
-    if why == "paused":
-        pause_jobs(action=job.action, reason="Maintenance")
-    else:
+    if why == "disabled":
         type(job.project.organization).objects.update(disabled_at=ago(5))
+    else:
+        pause_jobs(reason="Maintenance", **{name: getattr(job, name) for name in why})
 
     deliver(job)
 
     assert (job.status, job.attempt, job.reserved_until) == (Status.SCHEDULED, 0, None)
+
+
+def test_what_is_paused_elsewhere_stops_no_delivery():
+    job, other = make_job(), make_project()
+    pause_jobs(reason="Maintenance", project=other)
+    pause_jobs(reason="Maintenance", action=job.action, project=other)
+    with registered_action(write_in_chunk, name="other"):
+        pause_jobs(reason="Maintenance", action="other")
+        pause_jobs(reason="Maintenance", action="other", project=job.project)
+    type(other.organization).objects.filter(pk=other.organization_id).update(disabled_at=ago(5))
+
+    assert deliver(job).attempt == 1
 
 
 def test_a_cancel_right_after_the_claim_ends_the_job_and_not_the_process(monkeypatch: pytest.MonkeyPatch):
