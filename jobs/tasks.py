@@ -6,6 +6,7 @@ Celery's ``autodiscover_tasks`` imports every module of this name.
 """
 
 import logging
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -60,14 +61,43 @@ def hand_over(job_id: int, *, action: str) -> None:
     Raises:
         HandOverFailed: the engine cannot be reached, or does not accept the task.
     """
-    found, alias = find_action(action), conf.current().task_backend
-    assert alias is not None, "a dispatcher runs only where there is an engine"  # noqa: S101 – for the type checker
     try:
-        queue, priority = (found.queue, found.priority) if found else (_some_queue(alias), 0)
-        # A backend without priorities accepts only the default, 0.
-        _as_task(alias, queue, priority if _backend(alias).supports_priority else 0).enqueue(job_id)
+        _task_for(action).enqueue(job_id)
     except Exception as error:  # an engine may raise anything: its broker is away, its settings are wrong
         raise HandOverFailed(error) from error
+
+
+def dispatch_many(jobs: Iterable[tuple[int, str]]) -> tuple[list[int], HandOverFailed | None]:
+    """Dispatch jobs, given by id and action; all at once if the backend declares that it can (``supports_batch``).
+
+    Returns the ids of those that the engine took for certain, and why it did not take the
+    others; it may have some of them. Where it takes one by one, the first failure is the end.
+    """
+    taken: list[int] = []
+    try:
+        backend = _backend(_alias())
+        if getattr(backend, "supports_batch", False) and (batch := list(jobs)):
+            places, error = backend.enqueue_batch([(_task_for(action), [job_id]) for job_id, action in batch])
+            return [batch[place][0] for place in sorted(places)], HandOverFailed(error) if error else None
+        for job_id, action in jobs:
+            _task_for(action).enqueue(job_id)
+            taken.append(job_id)
+    except Exception as error:  # noqa: BLE001 – the same
+        return taken, HandOverFailed(error)
+    return taken, None
+
+
+def _task_for(action: str) -> Any:
+    """Return the task for the queue and the priority of ``action``; a backend without priorities accepts only 0."""
+    found, alias = find_action(action), _alias()
+    queue, priority = (found.queue, found.priority) if found else (_some_queue(alias), 0)
+    return _as_task(alias, queue, priority if _backend(alias).supports_priority else 0)
+
+
+def _alias() -> str:
+    alias = conf.current().task_backend
+    assert alias is not None, "a dispatcher runs only where there is an engine"  # noqa: S101 – for the type checker
+    return alias
 
 
 def check_engine(queues: set[str]) -> str:

@@ -11,7 +11,7 @@ import logging
 import mmap
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -26,14 +26,12 @@ from .. import tasks
 from ..engines import engine_process
 from ..engines.compat import BaseTaskBackend, Task, TaskResult, TaskResultStatus, task_enqueued
 from ..processes.watchdog import WATCHDOG
+from .rabbitmq import CONFIRM_SECONDS, RETRY_POLICY, ConfirmedChannel
 
 logger = logging.getLogger(__name__)
 
 LOWEST_PRIORITY: Final = -100
 HIGHEST_PRIORITY: Final = 100
-# One more try, at once, replaces a connection that the broker has closed. The dispatcher does all further tries.
-RETRY_POLICY: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-CONFIRM_SECONDS: Final = 5.0
 RUN_JOB: Final = "jobs.tasks.run_job"
 
 
@@ -89,6 +87,7 @@ class CeleryBackend(BaseTaskBackend):
             raise ImproperlyConfigured(f"TASKS[{alias!r}] needs OPTIONS = {{'app': 'dotted.path.of.your.celery.app'}}")
         self._prefix = str(self.options.get("queue_prefix", ""))
         self._app: Celery | None = None
+        self._channel: ConfirmedChannel | None = None
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
         """Send the task, and return when the broker has confirmed it.
@@ -98,6 +97,37 @@ class CeleryBackend(BaseTaskBackend):
         """
         self.validate_task(task)
         result: Any = _result(task, args, kwargs, alias=self.alias)
+        self._send(result, retry=True, retry_policy=RETRY_POLICY, confirm_timeout=CONFIRM_SECONDS)
+        task_enqueued.send(type(self), task_result=result)
+        return result
+
+    def enqueue_batch(self, calls: Sequence[tuple[Any, Sequence[Any]]]) -> tuple[set[int], Exception | None]:
+        """Send tasks with their arguments, and wait for the broker's confirmations of all of them at once.
+
+        Returns the places of those that it has confirmed, and what went wrong with the others; it may still have them.
+        """
+        for task in {id(task): task for task, _ in calls}.values():
+            self.validate_task(task)
+        results: list[Any] = [_result(task, args, {}, alias=self.alias) for task, args in calls]
+        confirmed, error = self.channel.send([partial(self._send, result, retry=False) for result in results])
+        for place in sorted(confirmed):
+            task_enqueued.send(type(self), task_result=results[place])
+        return confirmed, error
+
+    @property
+    def supports_batch(self) -> bool:
+        """Whether :meth:`enqueue_batch` can be used: with RabbitMQ."""
+        return self.channel.is_supported
+
+    @property
+    def channel(self) -> ConfirmedChannel:
+        """The channel for batches; Django Tasks make a backend for each thread, so no other thread uses it."""
+        if self._channel is None:
+            self._channel = ConfirmedChannel(self.app)
+        return self._channel
+
+    def _send(self, result: Any, producer: Any = None, **options: Any) -> None:
+        task = result.task
         queue = self._prefix + task.queue_name
         self.app.send_task(
             run_task.name,
@@ -106,13 +136,10 @@ class CeleryBackend(BaseTaskBackend):
             queue=queue,
             serializer="json",
             ignore_result=True,
-            retry=True,
-            retry_policy=RETRY_POLICY,
-            confirm_timeout=CONFIRM_SECONDS,
+            producer=producer,
+            **options,
             **self._priority(task.priority, queue),
         )
-        task_enqueued.send(type(self), task_result=result)
-        return result
 
     @property
     def app(self) -> Celery:

@@ -5,8 +5,10 @@ number of dispatchers may run, and a job may be sent too often, but never too se
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
+from itertools import takewhile
 from time import monotonic
 from typing import Final
 
@@ -110,31 +112,29 @@ class JobDispatcher(CommandProcess):
         return seconds
 
     def _send(self, candidates: Sequence[Candidate]) -> None:
-        """Send the jobs one by one; after a failure, send no more to that queue, but go on with the other queues.
+        """Send the jobs, queue by queue; a queue that takes none delays no other.
 
         Raises:
             HandOverFailed: the first failure, after all jobs that were not sent are no longer reserved.
         """
-        failures: dict[str, tasks.HandOverFailed] = {}
-        sent, unsent = [], []
+        queues: dict[str, list[Candidate]] = defaultdict(list)
         for candidate in candidates:
-            queue = queue_of(candidate.action)
-            if queue in failures or self._stop_at is not None:
-                unsent.append(candidate.job_id)
-                continue
-            try:
-                tasks.hand_over(candidate.job_id, action=candidate.action)
-            except tasks.HandOverFailed as failure:
-                failures[queue] = failure
-                self._order.queue_backoff.add_failure(candidate.action)
-                # If the engine took it and only the answer was lost, it is sent twice, which does no harm.
-                unsent.append(candidate.job_id)
-            else:
-                self._order.queue_backoff.clear(candidate.action)
-                sent.append(candidate)
-        self._order.note_turns(sent)
-        if unsent:
+            queues[queue_of(candidate.action)].append(candidate)
+        taken: set[int] = set()
+        failures = []
+        for jobs in queues.values():
+            going = takewhile(lambda _: self._stop_at is None, jobs)
+            ids, failure = tasks.dispatch_many((job.job_id, job.action) for job in going)
+            taken.update(ids)
+            if ids:
+                self._order.queue_backoff.clear(jobs[0].action)
+            if failure:
+                failures.append(failure)
+                self._order.queue_backoff.add_failure(jobs[0].action)
+        self._order.note_turns(candidate for candidate in candidates if candidate.job_id in taken)
+        # If the engine took a job and only the answer was lost, it is sent twice, which does no harm.
+        if unsent := [candidate.job_id for candidate in candidates if candidate.job_id not in taken]:
             with limited_transaction():
                 reservations.unreserve(unsent)
         if failures:
-            raise next(iter(failures.values()))
+            raise failures[0]

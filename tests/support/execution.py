@@ -1,7 +1,7 @@
 """Runs attempts of jobs without a worker, and makes what they need: rows to erase, leases, contexts, actions."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn
@@ -97,12 +97,16 @@ class FakeEngine:
         self.refuses: set[str] = set()
         self.calls = 0
 
-    def hand_over(self, job_id: int, *, action: str) -> None:
-        self.calls += 1
-        self.in_transaction.append(connection.in_atomic_block)
-        if action in self.refuses:
-            raise HandOverFailed(ConnectionError("amqp://guest:secret@broker is away"))
-        self.took.append(job_id)
+    def dispatch_many(self, jobs: Iterable[tuple[int, str]]) -> tuple[list[int], HandOverFailed | None]:
+        taken: list[int] = []
+        for job_id, action in jobs:
+            self.calls += 1
+            self.in_transaction.append(connection.in_atomic_block)
+            if action in self.refuses:
+                return taken, HandOverFailed(ConnectionError("amqp://guest:secret@broker is away"))
+            taken.append(job_id)
+            self.took.append(job_id)
+        return taken, None
 
 
 def refuse(context: JobContext) -> NoReturn:

@@ -81,6 +81,40 @@ def test_a_queue_that_the_engine_does_not_have_fails_the_check_and_the_dispatch_
 
 
 @needs_tasks
+def test_many_jobs_are_sent_one_by_one_up_to_the_first_failure_where_the_engine_has_no_batches(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    with with_engine(QUEUES=["default"]), registered_action(lambda _: None, name="far", queue="far"):
+        jobs = [(7, "gone"), (8, "gone"), (9, "far"), (10, "gone")]
+        taken, failure = tasks.dispatch_many(jobs)
+        sent = [one.args for one in tasks._backend("default").results]
+
+    assert (taken, sent) == ([7, 8], [[7], [8]])
+    assert failure is not None
+    assert type(failure.cause).__name__.startswith("InvalidTask")
+
+
+@needs_tasks
+def test_an_engine_that_declares_batches_gets_all_jobs_at_once(monkeypatch: pytest.MonkeyPatch):
+    batches: list[Any] = []
+
+    def enqueue_batch(calls: Any) -> Any:
+        batches.append([(task.queue_name, args) for task, args in calls])
+        return {0, 2}, ConnectionError("lost")
+
+    with with_engine(QUEUES=["default"]):
+        backend = tasks._backend("default")
+        monkeypatch.setattr(backend, "supports_batch", True, raising=False)
+        monkeypatch.setattr(backend, "enqueue_batch", enqueue_batch, raising=False)
+        taken, failure = tasks.dispatch_many([(7, "gone"), (8, "gone"), (9, "gone")])
+
+    assert batches == [[("default", [7]), ("default", [8]), ("default", [9])]]
+    assert taken == [7, 9]
+    assert failure is not None
+    assert isinstance(failure.cause, ConnectionError)
+
+
+@needs_tasks
 def test_no_engine_and_an_engine_that_allows_all_queues_pass_the_check_and_an_unknown_alias_fails_it():
     without_engine = check_engine()
     with with_engine(QUEUES=[]):

@@ -13,7 +13,7 @@ from tests.support.execution import FakeEngine
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
     engine = FakeEngine()
-    monkeypatch.setattr(tasks, "hand_over", engine.hand_over)
+    monkeypatch.setattr(tasks, "dispatch_many", engine.dispatch_many)
     with override_settings(JOBS={"TASK_BACKEND": "default", "BEAT_SECONDS": 0.2, "LEASE_SECONDS": 1}):
         yield engine
 

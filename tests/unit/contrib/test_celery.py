@@ -52,6 +52,12 @@ def test_a_message_names_the_task_and_its_arguments_and_waits_for_the_broker(sen
     assert app.conf.broker_transport_options["confirm_publish"] is True
 
 
+def test_a_transport_without_confirmations_gets_the_messages_one_by_one(sent: list[dict[str, Any]]):
+    assert tasks.dispatch_many([(7, "note"), (8, "note")]) == ([7, 8], None)
+
+    assert [message["args"][1] for message in sent] == [[7], [8]]
+
+
 @pytest.mark.parametrize(("priority", "mapped"), [(-100, 0), (-60, 2), (0, 5), (60, 8), (100, 10)])
 def test_a_priority_is_mapped_to_those_of_the_queue(sent: list[dict[str, Any]], priority: int, mapped: int):
     with registered_action(lambda _: None, name="trial_of_priority", priority=priority):
