@@ -7,7 +7,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any, ClassVar, Final
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from .. import conf
 from ..actions import all_actions, queue_of
@@ -82,7 +82,7 @@ class DispatchOrder(ClaimOrder):
 
     def choose(self) -> list[Candidate]:
         """Return the jobs to dispatch now, in order; for each queue, as many as it has room for."""
-        by_action = dict(Job.objects.reserved().order_by().values_list("action").annotate(count=Count("pk")))
+        by_action = dict(_IN_FLIGHT.run())
         in_flight: Counter[str] = Counter()
         for action, number in by_action.items():
             in_flight[queue_of(action)] += number
@@ -138,8 +138,26 @@ def by_doublings(candidates: Sequence[Candidate], now: datetime) -> dict[int, li
 
 def seconds_to_next() -> float | None:
     """Return the seconds until the next job that is not paused can be dispatched (0: now); None: no such job waits."""
-    waiting = Pause.objects.in_force().leave_out(Job.objects.waiting())
-    return seconds_until(
-        waiting.unreserved().order_by("due_at", "pk").values_list("due_at", flat=True).first(),
-        waiting.reserved().order_by("reserved_until").values_list("reserved_until", flat=True).first(),
-    )
+    paused = Pause.objects.in_force()
+    if paused.has_any:
+        waiting = paused.leave_out(Job.objects.waiting())
+        rows = [*_first_unreserved(waiting), *_first_reserved(waiting)]
+    else:
+        rows = [*_FIRST_UNRESERVED.run(), *_FIRST_RESERVED.run()]
+    return seconds_until(*(instant for (instant,) in rows))
+
+
+def _first_unreserved(waiting: JobQuerySet) -> QuerySet[Job, Any]:
+    return waiting.unreserved().order_by("due_at", "pk").values_list("due_at")[:1]
+
+
+def _first_reserved(waiting: JobQuerySet) -> QuerySet[Job, Any]:
+    return waiting.reserved().order_by("reserved_until").values_list("reserved_until")[:1]
+
+
+# While queues are full, these run at each look for room.
+_IN_FLIGHT: Final[Statement[Any]] = Statement(
+    lambda: Job.objects.reserved().order_by().values_list("action").annotate(count=Count("pk"))
+)
+_FIRST_UNRESERVED: Final[Statement[Any]] = Statement(lambda: _first_unreserved(Job.objects.waiting()))
+_FIRST_RESERVED: Final[Statement[Any]] = Statement(lambda: _first_reserved(Job.objects.waiting()))
