@@ -155,7 +155,7 @@ def _first_reserved(waiting: JobQuerySet) -> QuerySet[Job, Any]:
     return waiting.reserved().order_by("reserved_until").values_list("reserved_until")[:1]
 
 
-# While queues are full, these run at each look for room.
+# While queues are full, these run each time that the dispatcher asks for room.
 _IN_FLIGHT: Final[Statement[Any]] = Statement(
     lambda: Job.objects.reserved().order_by().values_list("action").annotate(count=Count("pk"))
 )
