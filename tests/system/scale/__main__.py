@@ -2,6 +2,7 @@
 
 midnight  jobs of 200 organizations that are due at once: fairness, latency of the API, cost of a job
 erase     one user with rows in three tables: chunks, a cancel's wait, memory
+plain     one user with rows in one table: memory, transactions, and the API of another tenant
 soak      memory, files, connections and threads of a worker and of web processes, and bloat of tables and indexes
 
 ``--short`` takes a tenth and less. The exit status is 0 if no figure is above its limit.
@@ -25,6 +26,7 @@ SIZES: Final[dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
         {"jobs": 100_000, "few": 10_000, "seconds": 1_800},
     ),
     "erase": ({"rows": 5_000_000}, {"rows": 300_000}),
+    "plain": ({"rows": 10_000_000}, {"rows": 300_000}),
     "soak": ({"jobs": 100_000, "requests": 100_000}, {"jobs": 10_000, "requests": 10_000}),
 }
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from django.core.management import call_command
 
-from tests.system.scale import big_erase, midnight, soak
+from tests.system.scale import big_erase, midnight, plain_erase, soak
 
-PARTS: Final = {"midnight": midnight.run, "erase": big_erase.run, "soak": soak.run}
+PARTS: Final = {"midnight": midnight.run, "erase": big_erase.run, "plain": plain_erase.run, "soak": soak.run}
 
 
 def main() -> None:
