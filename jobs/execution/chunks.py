@@ -1,7 +1,7 @@
 """Chunks of an action: their counts, the receipt, and how many rows the next chunk should take."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -45,6 +45,10 @@ class Chunk:
         self.counts: dict[str, int] = {}
         self.found: dict[str, int] = {}
         self.remaining: int | None = None
+        # By an erase map: what the receipt says of stores and of the whole job, and the stores that find the person.
+        self.notes: dict[str, dict[str, Any]] = {}
+        self.marks: dict[str, Any] = {}
+        self.roots: Sequence[str] = ()
 
     def add(self, store: str, count: int) -> None:
         """Count ``count`` rows (or other units) of ``store`` as done, in progress and receipt.
@@ -126,10 +130,16 @@ def run_commit_hooks(hooks: list[Callable[[], object]], *, job_id: int) -> None:
             logger.error("job=%s hook=%s raised %s after the commit", job_id, name, type(error).__qualname__)
 
 
-def entry_of(receipt: dict[str, Any], store: str) -> dict[str, int | None]:
+def entry_of(receipt: dict[str, Any], store: str) -> dict[str, Any]:
     """Return the entry of ``store``: how many rows were found, done and are left; None: not counted."""
-    stores: dict[str, dict[str, int | None]] = receipt.setdefault("stores", {})
+    stores: dict[str, dict[str, Any]] = receipt.setdefault("stores", {})
     return stores.setdefault(store, {"found": None, "done": 0, "left": None})
+
+
+def stores_of(receipt: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the entries of a receipt with their stores: in the order of the erase map, if there is one."""
+    stores: dict[str, dict[str, Any]] = receipt.get("stores", {})
+    return sorted(stores.items(), key=lambda item: item[1].get("place", len(stores)))
 
 
 def read_counts(job_id: int) -> tuple[dict[str, Any], int, int | None]:
@@ -154,7 +164,7 @@ def store_counts(fence: Fence, chunk: Chunk) -> bool:
     elif total is not None:
         total = max(total, done)
     # A chunk that only says how much there is to do, as ``expect`` and the beginning of an erase, did no work.
-    did_work = bool(chunk.counts) or chunk.remaining is None
+    did_work = bool(chunk.counts) or (chunk.remaining is None and not chunk.marks)
     facts: dict[str, Any] = {"receipt": receipt, "done": done, "total": total, "did_work": did_work}
     return transitions.record(fence, **facts, lease=conf.current().lease)
 
@@ -169,6 +179,15 @@ def add_counts(receipt: dict[str, Any], chunk: Chunk) -> None:
     for store, found in chunk.found.items():
         entry = entry_of(receipt, store)
         entry.update(found=(entry["done"] or 0) + found, left=found)
+    for store, facts in chunk.notes.items():
+        entry = entry_of(receipt, store)
+        # A further attempt does not find kept rows again whose key it has set to NULL.
+        entry.update({**facts, "found": max(facts["found"], entry["found"] or 0)} if "found" in facts else facts)
+    receipt.update(chunk.marks)
+    if "created_under" in receipt and "plan" in chunk.marks:
+        receipt["plan_changed"] = receipt["created_under"] != chunk.marks["plan"]
+    if chunk.roots:
+        receipt["found_nothing"] = not any(entry_of(receipt, store)["found"] for store in chunk.roots)
 
 
 def find_remaining(stores: Mapping[str, QuerySet[Any]]) -> tuple[datetime, tuple[str, ...]]:

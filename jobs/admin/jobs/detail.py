@@ -13,6 +13,7 @@ from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
 from ...db.clock import NOW
+from ...execution.chunks import stores_of
 from ...models import Job
 from ...services.search.staff_filter import parse_id
 from ..base import display, masking
@@ -141,7 +142,7 @@ def _progress_of(job: Any, hide: Hide) -> dict[str, Any]:
             "store": hide(store),
             **{name: display.NONE if entry.get(name) is None else display.whole(entry[name]) for name in COUNTS},
         }
-        for store, entry in job.receipt.get("stores", {}).items()
+        for store, entry in stores_of(job.receipt)
     ]
     verified_at = job.receipt.get("verified_at")
     return {
@@ -150,7 +151,11 @@ def _progress_of(job: Any, hide: Hide) -> dict[str, Any]:
         "rate": pace and formats.number_format(round(pace.per_second, 1), decimal_pos=1, force_grouping=True),
         "ends_at": pace and pace.ends_at and display.moment(pace.ends_at),
         "ends_in": pace and pace.ends_at and display.duration(pace.ends_at - job.read_at),
-        "receipt": {"lines": lines, "verified_at": verified_at and display.moment(datetime.fromisoformat(verified_at))},
+        "receipt": {
+            "lines": lines,
+            "verified_at": verified_at and display.moment(datetime.fromisoformat(verified_at)),
+            "found_nothing": job.receipt.get("found_nothing", False),
+        },
     }
 
 

@@ -11,8 +11,11 @@ from ...actions import Action, get_action
 from ...actors import SYSTEM, Actor
 from ...db import clock
 from ...db.connection import jobs_connection
-from ...exceptions import ActiveJobExists, InvalidField
+from ...erasure.declaration import EraseHandler
+from ...erasure.planning import plan_of
+from ...exceptions import ActiveJobExists, InvalidField, NothingFound, PlanChanged, TooSlow
 from ...models import Job
+from ..reports.erase_preview import preview_erase
 from ..validation import MOST_REPORTED, check_json, check_text, collected, raise_first, unknown_name
 from .idempotency import IdempotentRequest, Scheduled
 from .insert import insert_jobs
@@ -20,6 +23,14 @@ from .insert import insert_jobs
 MAX_REFERENCE_BYTES: Final = 256
 MAX_DESCRIPTION_CHARACTERS: Final = 1000
 LATEST_START: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a preview has shown, and must still hold: the plan, and at least so many rows that have the reference."""
+
+    plan: str | None = None
+    at_least: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +42,7 @@ class NewJob:
     start_at: datetime | None = None
     description: str | None = None
     parameters: dict[str, Any] | None = None
+    expect: Expectation | None = None
 
 
 def schedule_job(
@@ -74,11 +86,17 @@ def request_job(
 
     Raises:
         IdempotencyKeyReused: the key of the request came with another body, or to another endpoint.
+        PlanChanged, NothingFound: what the job expects does not hold.
+        TooSlow: whether it holds cannot be found out in time.
         Further errors as in :func:`schedule_job`.
     """
 
     def prepare() -> Sequence[Job]:
-        return [prepare_job(read(), project=project, now=clock.read(jobs_connection()))]
+        new_job = read()
+        job = prepare_job(new_job, project=project, now=clock.read(jobs_connection()))
+        if new_job.expect is not None:
+            _check_expectation(new_job, new_job.expect, project)
+        return [job]
 
     return insert_jobs(prepare, project=project, actor=actor, request=request, refuse_conflicts=_refuse_active)
 
@@ -105,6 +123,7 @@ def prepare_job(new_job: NewJob, *, project: models.Model, now: datetime) -> Job
         created_at=now,
         start_at=due,
         due_at=due,
+        receipt=_first_receipt(action),
     )
 
 
@@ -133,6 +152,18 @@ def check_members(
     return action, parameters
 
 
+def _check_expectation(new_job: NewJob, expect: Expectation, project: models.Model) -> None:
+    found = preview_erase(new_job.action, project=project, reference_id=new_job.reference_id)
+    if expect.plan not in (None, found.plan):
+        raise PlanChanged
+    roots = [store for store in found.stores if store.is_root]
+    rows = sum(store.rows or 0 for store in roots)
+    if rows < (expect.at_least or 0):
+        if any(store.is_at_least for store in roots):
+            raise TooSlow("leave out `expect`, or try again later")
+        raise NothingFound(found=rows, at_least=expect.at_least or 0)
+
+
 def _refuse_active(jobs: Sequence[Job]) -> None:
     (job,) = jobs
     if job.unique_key is None:
@@ -141,6 +172,11 @@ def _refuse_active(jobs: Sequence[Job]) -> None:
     found = active.filter(action=job.action, unique_key=job.unique_key).first()
     if found is not None:
         raise ActiveJobExists(found) from None
+
+
+def _first_receipt(action: Action) -> dict[str, Any]:
+    """Return the receipt of a new job: by a map, the plan of today, which the run compares with its own."""
+    return {"created_under": plan_of(action.handler.subject).digest} if isinstance(action.handler, EraseHandler) else {}
 
 
 def _start_of(action: Action, now: datetime) -> datetime:

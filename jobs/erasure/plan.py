@@ -1,0 +1,141 @@
+"""The plan of a map: its stores in order, the links by which rows follow, and what is wrong with it."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Final
+
+from django.core.exceptions import FieldDoesNotExist
+
+from ..models import Job
+from .declaration import HostCall, Subject, What
+from .graph import Link, Model, Node, concrete
+
+DIGEST_CHARACTERS: Final = 32
+
+
+class Fault(Enum):
+    """What is wrong with a map; each is reported by a check of its own."""
+
+    # It does not fit the models, or contradicts itself.
+    DECLARATION = auto()
+    # It does not say what happens to a model that it reaches.
+    LEFT_OUT = auto()
+    # Rows that stay would go, or keep others from going.
+    IMPOSSIBLE = auto()
+    # Rows of several models lead to each other.
+    CYCLE = auto()
+    # It would find rows of other projects.
+    NO_PROJECT = auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Why a map cannot be run, and the cure."""
+
+    fault: Fault
+    text: str
+    cure: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Root:
+    """Where the reference of a person stands; ``project`` is the path to the rows' project, empty for all projects."""
+
+    by: str
+    project: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """One line of the receipt: what happens to some rows, or a function of the host's."""
+
+    name: str
+    what: What
+    because: str = ""
+    model: Model = None
+    # For ``SET_NULL``, the link whose key is set.
+    link: Link | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    call: HostCall | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """What a map does, in order. With ``problems`` it cannot be run."""
+
+    subject: Subject
+    nodes: dict[Model, Node]
+    # By model: the links by which its rows follow, and where the reference stands.
+    chosen: dict[Model, list[Link]]
+    roots: dict[Model, Root]
+    stores: tuple[Store, ...]
+    # What the map names and no root leads to.
+    unreached: frozenset[Model]
+    problems: tuple[Problem, ...]
+    digest: str
+
+    @property
+    def root_stores(self) -> list[str]:
+        """The names of the stores that the person is found in."""
+        return [store.name for store in self.stores if store.model in self.roots and store.link is None]
+
+
+def project_model() -> Model:
+    """Return the host's project model, whose rows own the jobs."""
+    return concrete(Job._meta.get_field("project").related_model)
+
+
+def keys_to_project(model: Model) -> list[str]:
+    """Return the keys of a model that lead to a project."""
+    return [
+        each.name
+        for each in model._meta.fields
+        if each.related_model and concrete(each.related_model) is project_model()
+    ]
+
+
+def follow(model: Model, path: str) -> Any:
+    """Return the field at the end of a path such as ``session__project``.
+
+    Raises:
+        FieldDoesNotExist: there is none.
+    """
+    first, _, rest = path.partition("__")
+    found = model._meta.pk if first == "pk" else model._meta.get_field(first)
+    if not rest:
+        return found
+    if not found.related_model:
+        raise FieldDoesNotExist(f"{model._meta.label}.{first} leads to no model")
+    if found.one_to_many or found.many_to_many:
+        # A condition on one of the many and one on another would both hold, and find somebody else.
+        raise FieldDoesNotExist(f"{model._meta.label}.{first} leads to several rows")
+    return follow(found.related_model, rest)
+
+
+def models_on(model: Model, path: str) -> list[Model]:
+    """Return the models that a path leads through, without the first."""
+    first, _, rest = path.partition("__")
+    if not rest:
+        return []
+    found = concrete(follow(model, first).related_model)
+    return [found, *models_on(found, rest)]
+
+
+def digest_of(stores: tuple[Store, ...], chosen: dict[Model, list[Link]], roots: dict[Model, Root]) -> str:
+    """Return 32 hex digits, which differ if the stores, their order, their rows or their values do."""
+    told = [
+        {
+            "name": store.name,
+            "what": store.what,
+            "because": store.because,
+            "model": store.model and store.model._meta.label,
+            "key": store.link and [store.link.name, store.link.parent._meta.label],
+            "values": {name: repr(value) for name, value in sorted(store.values.items())},
+            "links": [[link.parent._meta.label, link.name] for link in chosen.get(store.model, ())],
+            "root": [roots[store.model].by, roots[store.model].project] if store.model in roots else None,
+        }
+        for store in stores
+    ]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:DIGEST_CHARACTERS]
