@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from ..erasure.declaration import Subject
 from ..erasure.plan import Fault, Problem
-from ..erasure.planning import mapped_actions, plan_of
+from ..erasure.planning import plan_of
+from ..erasure.subjects import Subject, mapped_actions
 from ..erasure.suspects import suspects_of
 
 

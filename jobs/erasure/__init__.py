@@ -3,6 +3,7 @@
 Hosts write ``from jobs.erasure import anonymise, erase, keep, step, subject`` in their ``job_actions``.
 """
 
-from .declaration import Subject, anonymise, erase, keep, step, subject
+from .declaration import anonymise, erase, keep, step
+from .subjects import Subject, subject
 
 __all__ = ["Subject", "anonymise", "erase", "keep", "step", "subject"]

@@ -1,13 +1,10 @@
-"""What a host declares: a subject, and what happens to its rows in each model. No model is read here."""
+"""What a host declares of a kind of person: what happens to their rows in each model. No model is read here."""
 
-import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from ..actions import NAME, action
 from ..exceptions import ActionMisused
 
 if TYPE_CHECKING:
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
 # A model, or its label: ``shop.Session``.
 ModelOrLabel: TypeAlias = "type[Model] | str"
 
-DEFAULT_SUSPECTS: Final = frozenset({"user_id", "email"})
 # A receipt is read by integrators, and kept.
 MOST_CHARACTERS: Final = 200
 
@@ -57,63 +53,14 @@ class HostCall:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Subject:
-    """A kind of person, and what happens to their rows in every model; made by :func:`subject`."""
+class Declaration:
+    """What happens to the rows of a kind of person in every model; see :func:`jobs.erasure.subject`."""
 
     name: str
     # The host's module that declares it.
     module: str
     entries: tuple[Entry | HostCall, ...]
     suspects: frozenset[str]
-
-    def erase_action(self, name: str, **options: Any) -> "EraseHandler":
-        """Register an action that erases a person by this map; ``options`` are those of ``@action``.
-
-        The ``reference_id`` of its jobs is compared with the columns that ``by`` names, exactly as sent.
-
-        Raises:
-            ActionMisused, ActionNameTaken: as :func:`jobs.action`.
-        """
-        handler = EraseHandler(self)
-        action(name, **options)(handler)
-        return handler
-
-
-class EraseHandler:
-    """The handler of an action that erases by a map."""
-
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        # By this the registry tells the actions of different hosts apart.
-        self.__qualname__ = f"{subject.module}.{subject.name}"
-
-    def __call__(self, job: "JobContext") -> None:
-        """Erase ``job.reference_id`` in ``job.project``."""
-        # It imports models, which need the app registry, and this module.
-        import_module(f"{__package__}.running").run(self.subject, job)
-
-
-def subject(name: str, *entries: Entry | HostCall, suspects: Collection[str] = DEFAULT_SUSPECTS) -> Subject:
-    """Declare what happens to a person's rows in every model that they lead to.
-
-    Args:
-        name: what the map is of, as ``user``: lower-case letters, digits and ``_``.
-        entries: what :func:`erase`, :func:`anonymise`, :func:`keep` and :func:`step` return.
-        suspects: names of columns that ``manage.py check`` warns of in models that the map does not know, beside
-            those that ``by`` names.
-
-    Raises:
-        ActionMisused: an argument is wrong. What models say is checked by ``manage.py check``.
-    """
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise ActionMisused(f"subject name {name!r} must be lower-case letters, digits and _, at most 100")
-    for entry in entries:
-        if not isinstance(entry, Entry | HostCall):
-            raise ActionMisused(f"subject {name!r} takes erase(…), anonymise(…), keep(…) and step(…), not {entry!r}")
-    if isinstance(suspects, str):
-        raise ActionMisused(f"suspects of subject {name!r} must be several names, not {suspects!r}")
-    module = sys._getframe(1).f_globals.get("__name__", "")
-    return Subject(name=name, module=module, entries=entries, suspects=frozenset(suspects))
 
 
 def erase(

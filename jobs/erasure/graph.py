@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, SET_NULL, ForeignKey
 
-from .declaration import Entry, Subject, What
+from .declaration import Entry, What
 
 Model = Any
 """A concrete model class: one table. Its proxies count as it."""
@@ -35,12 +35,19 @@ class Link:
     kind: Kind
     # Of the child; for a generic link the GenericRelation of the parent, for ``PARENT`` the key in the parent's child.
     field: Any
+    # For a generic link, the parent and its proxies: a content type of any means the same row.
+    family: tuple[Model, ...] = ()
 
     @property
     def name(self) -> str:
         """How people name it: the child's key."""
         name: str = self.field.object_id_field_name if self.kind is Kind.GENERIC else self.field.name
         return name
+
+    @property
+    def generic_key(self) -> Any:
+        """The column that holds keys of the parent, of a generic link."""
+        return self.child._meta.get_field(self.field.object_id_field_name)
 
     @property
     def on_delete(self) -> Any:
@@ -98,48 +105,61 @@ def concrete(model: Any) -> Model:
     return found._meta.concrete_model
 
 
-def walk(subject: Subject, entries: dict[Model, Entry]) -> dict[Model, Node]:
+def walk(entries: dict[Model, Entry]) -> dict[Model, Node]:
     """Return a node for each table that the map's roots lead to, in the order of their distance; roots first."""
-    nodes: dict[Model, Node] = {}
-    waiting: deque[Node] = deque()
-    proxies = _proxies(next(iter(entries))._meta.apps if entries else apps)
-
-    def reach(model: Model, path: str) -> Node:
-        if model not in nodes:
-            entry = entries.get(model)
-            what = entry.what if entry else None
-            waiting.append(nodes.setdefault(model, Node(model=model, entry=entry, what=what, path=path)))
-        return nodes[model]
-
-    for model, entry in entries.items():
-        if entry.by is not None:
-            reach(model, f"{model._meta.label}.{entry.by}")
-    while waiting:
-        node = waiting.popleft()
-        if not node.leads_on:
-            continue
-        generic = _generic_links(node.model, [node.model, *proxies.get(node.model, ())])
-        for link in (*_keys_to(node.model, is_part=node.is_part), *generic, *_to_parents(node.model, entries)):
-            found = reach(link.child, f"{node.path} → {link.child._meta.label}.{link.name}")
-            found.links.append(link)
-            if found.entry is None and found.is_implied and node.what is not None:
-                # Pairs of rows that stay, stay.
-                found.what = node.what if link.kind is Kind.PARENT or node.what is What.ERASED else found.what
-    return nodes
+    return _Walk(entries).nodes
 
 
-def _keys_to(parent: Model, *, is_part: bool) -> Iterator[Link]:
-    """Yield the links by keys to one table; a part of other rows has no child tables of its own."""
-    for relation in parent._meta.get_fields(include_parents=False, include_hidden=True):
+class _Walk:
+    """The search through the models, from the roots on."""
+
+    def __init__(self, entries: dict[Model, Entry]) -> None:
+        self.nodes: dict[Model, Node] = {}
+        self._entries = entries
+        self._waiting: deque[Node] = deque()
+        self._proxies = _proxies(next(iter(entries))._meta.apps if entries else apps)
+        for model, entry in entries.items():
+            if entry.by is not None:
+                self._reach(model, f"{model._meta.label}.{entry.by}")
+        while self._waiting:
+            node = self._waiting.popleft()
+            for link in self._links_from(node) if node.leads_on else ():
+                self._follow(node, link)
+
+    def _reach(self, model: Model, path: str) -> Node:
+        if model not in self.nodes:
+            entry = self._entries.get(model)
+            self.nodes[model] = Node(model=model, entry=entry, what=entry.what if entry else None, path=path)
+            self._waiting.append(self.nodes[model])
+        return self.nodes[model]
+
+    def _links_from(self, node: Node) -> Iterator[Link]:
+        yield from _keys_to(node)
+        yield from _generic_links(node.model, (node.model, *self._proxies.get(node.model, ())))
+        yield from _to_parents(node, self._entries)
+
+    def _follow(self, node: Node, link: Link) -> None:
+        found = self._reach(link.child, f"{node.path} → {link.child._meta.label}.{link.name}")
+        found.links.append(link)
+        if found.entry is None and found.is_implied and node.what is not None:
+            # Pairs of rows that stay, stay.
+            found.what = node.what if link.kind is Kind.PARENT or node.what is What.ERASED else found.what
+
+
+def _keys_to(node: Node) -> Iterator[Link]:
+    """Yield the links by keys to one table; the child table that it is a part of leads to it, and not back."""
+    wholes = {link.parent for link in node.links if node.is_part}
+    for relation in node.model._meta.get_fields(include_parents=False, include_hidden=True):
         key = relation.field if relation.auto_created and not relation.concrete else None
         if not isinstance(key, ForeignKey):
             continue
         kind = Kind.CHILD if key.remote_field.parent_link else Kind.KEY
-        if not (is_part and kind is Kind.CHILD):
-            yield Link(parent=parent, child=concrete(key.model), kind=kind, field=key)
+        child = concrete(key.model)
+        if not (kind is Kind.CHILD and child in wholes):
+            yield Link(parent=node.model, child=child, kind=kind, field=key)
 
 
-def _generic_links(parent: Model, family: list[Model]) -> Iterator[Link]:
+def _generic_links(parent: Model, family: tuple[Model, ...]) -> Iterator[Link]:
     """Yield the links of generic relations; a proxy has copies of its model's, which count once."""
     seen = set()
     for generic in (each for model in family for each in model._meta.private_fields):
@@ -147,14 +167,16 @@ def _generic_links(parent: Model, family: list[Model]) -> Iterator[Link]:
             child, name = concrete(generic.related_model), generic.object_id_field_name
             if (child, name) not in seen:
                 seen.add((child, name))
-                yield Link(parent=parent, child=child, kind=Kind.GENERIC, field=generic)
+                yield Link(parent=parent, child=child, kind=Kind.GENERIC, field=generic, family=family)
 
 
-def _to_parents(model: Model, entries: dict[Model, Entry]) -> Iterator[Link]:
-    """Yield the links to the other tables of the same rows, except those that the map declares."""
-    for parent, key in model._meta.parents.items():
-        if key is not None and parent not in entries:
-            yield Link(parent=model, child=parent._meta.concrete_model, kind=Kind.PARENT, field=key)
+def _to_parents(node: Node, entries: dict[Model, Entry]) -> Iterator[Link]:
+    """Yield the links to the other tables of the same rows, except those that the map declares or that led here."""
+    known = {*entries, *(link.parent for link in node.links if link.kind is Kind.CHILD)}
+    for parent, key in node.model._meta.parents.items():
+        # Those of its parents are theirs.
+        if key is not None and concrete(key.model) is node.model and concrete(parent) not in known:
+            yield Link(parent=node.model, child=concrete(parent), kind=Kind.PARENT, field=key)
 
 
 def _proxies(registry: Any) -> dict[Model, list[Model]]:

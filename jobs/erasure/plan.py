@@ -7,10 +7,11 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import DO_NOTHING
 
 from ..models import Job
-from .declaration import HostCall, Subject, What
-from .graph import Link, Model, Node, concrete
+from .declaration import Declaration, HostCall, What
+from .graph import Kind, Link, Model, Node, concrete
 
 DIGEST_CHARACTERS: Final = 32
 
@@ -61,15 +62,25 @@ class Store:
     call: HostCall | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hop:
+    """A table that a root's ``by`` or ``project`` leads through, and the path from the root's rows to its rows."""
+
+    root: Model
+    path: str
+    model: Model
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
     """What a map does, in order. With ``problems`` it cannot be run."""
 
-    subject: Subject
+    subject: Declaration
     nodes: dict[Model, Node]
     # By model: the links by which its rows follow, and where the reference stands.
     chosen: dict[Model, list[Link]]
     roots: dict[Model, Root]
+    hops: tuple[Hop, ...]
     stores: tuple[Store, ...]
     # What the map names and no root leads to.
     unreached: frozenset[Model]
@@ -80,6 +91,28 @@ class Plan:
     def root_stores(self) -> list[str]:
         """The names of the stores that the person is found in."""
         return [store.name for store in self.stores if store.model in self.roots and store.link is None]
+
+    def own_links(self, model: Model) -> list[Link]:
+        """Return the keys of a model to its own table by which rows follow."""
+        return [link for link in self.chosen[model] if link.is_self]
+
+    def links_from(self, model: Model) -> list[Link]:
+        """Return the links by which rows of further tables follow from those of a model."""
+        return [link for links in self.chosen.values() for link in links if link.parent is model and not link.is_self]
+
+    def leaves_rows(self, link: Link) -> bool:
+        """Whether rows that follow by a link, or by these, can stay when Django deletes the row that they refer to."""
+        can_stay = not link.is_forcing or link.kind is Kind.GENERIC or link.on_delete is DO_NOTHING
+        return can_stay or any(self.leaves_rows(each) for each in self.links_from(link.child))
+
+    def is_child_part(self, model: Model) -> bool:
+        """Whether its rows are found as parts of rows of a parent model, and deleted without these."""
+        return is_child_part(self.chosen[model], is_root=model in self.roots)
+
+
+def is_child_part(chosen: list[Link], *, is_root: bool) -> bool:
+    """Whether a model whose rows follow by these links is the child part of rows that are found in a parent model."""
+    return bool(chosen) and not is_root and all(link.kind is Kind.CHILD or link.is_self for link in chosen)
 
 
 def project_model() -> Model:
@@ -114,13 +147,18 @@ def follow(model: Model, path: str) -> Any:
     return follow(found.related_model, rest)
 
 
-def models_on(model: Model, path: str) -> list[Model]:
-    """Return the models that a path leads through, without the first."""
+def hops_of(model: Model, path: str, *, before: tuple[str, ...] = (), root: Model = None) -> list[Hop]:
+    """Return the tables that a path leads through, without the first; those of inherited columns, too."""
     first, _, rest = path.partition("__")
-    if not rest:
-        return []
-    found = concrete(follow(model, first).related_model)
-    return [found, *models_on(found, rest)]
+    found, hops = follow(model, first), []
+    if concrete(found.model) is not model:
+        to_parent = tuple(each.join_field.name for each in model._meta.get_path_to_parent(concrete(found.model)))
+        hops.append(Hop(root=root or model, path="__".join((*before, *to_parent)), model=concrete(found.model)))
+    if rest:
+        end = concrete(found.related_model)
+        hops.append(Hop(root=root or model, path="__".join((*before, first)), model=end))
+        hops += hops_of(end, rest, before=(*before, first), root=root or model)
+    return hops
 
 
 def digest_of(stores: tuple[Store, ...], chosen: dict[Model, list[Link]], roots: dict[Model, Root]) -> str:

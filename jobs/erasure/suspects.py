@@ -1,15 +1,15 @@
 """Models that a map does not know, and that may have rows of its persons all the same."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from django.db.models import CharField, ForeignKey, IntegerField, OneToOneField, TextField, UUIDField
+from django.db.models import OneToOneField
 
 from .declaration import What
 from .graph import Model
+from .keys import kind_of
 from .plan import Plan, follow
 
-KINDS: Final = {"text": (CharField, TextField), "number": (IntegerField,), "uuid": (UUIDField,)}
 OUR_APP: Final = "jobs"
 
 
@@ -30,12 +30,12 @@ def suspects_of(plan: Plan) -> Iterator[tuple[str, str]]:
         if isinstance(each, OneToOneField) and not each.remote_field.parent_link
     }
     names = plan.subject.suspects | {root.by.rpartition("__")[2] for root in plan.roots.values()}
-    kinds = {_kind_of(follow(model, root.by)) for model, root in plan.roots.items()}
+    kinds = {kind_of(follow(model, root.by)) for model, root in plan.roots.items()}
     for model in next(iter(plan.roots))._meta.apps.get_models():
         if model in known or model._meta.proxy or model._meta.app_label == OUR_APP:
             continue
         columns = [each for each in model._meta.local_fields if {each.name, each.attname} & names]
-        column = next((each for each in columns if _kind_of(each) in kinds), None)
+        column = next((each for each in columns if kind_of(each) in kinds), None)
         generic = next((each for each in model._meta.private_fields if hasattr(each, "ct_field")), None)
         if column is not None:
             yield _suspect(plan, model, f"its column {column.attname} may hold the reference of a person")
@@ -49,10 +49,3 @@ def _suspect(plan: Plan, model: Model, why: str) -> tuple[str, str]:
     text = f"The erase map {plan.subject.name!r} of {plan.subject.module} does not know {model._meta.label}: {why}."
     cure = f'Add to it erase({model.__name__}, by="…"), or keep({model.__name__}, because="…").'
     return text, cure
-
-
-def _kind_of(column: Any) -> str:
-    """Return what kind of value a column holds; of a key, that which it refers to."""
-    while isinstance(column, ForeignKey):
-        column = column.target_field
-    return next((kind for kind, classes in KINDS.items() if isinstance(column, classes)), type(column).__name__)

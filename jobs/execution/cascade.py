@@ -80,9 +80,9 @@ def sets_with(rows: QuerySet[Any], above: tuple[Any, ...] = ()) -> list[QuerySet
     return sets
 
 
-def delete_with_cascade(objects: Sequence[Any] | QuerySet[Any], origin: QuerySet[Any]) -> int:
+def delete_with_cascade(objects: Sequence[Any] | QuerySet[Any], origin: QuerySet[Any], *, keep_parents: bool) -> int:
     """Delete rows of ``origin`` and their cascades; return the count of this model's rows."""
     collector = TableCollector(using=origin.db, origin=origin)
-    collector.collect(objects)
+    collector.collect(objects, keep_parents=keep_parents)
     _, per_model = collector.delete()
     return per_model.get(origin.model._meta.label, 0)

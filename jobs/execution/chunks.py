@@ -1,7 +1,7 @@
 """Chunks of an action: their counts, the receipt, and how many rows the next chunk should take."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -45,10 +45,8 @@ class Chunk:
         self.counts: dict[str, int] = {}
         self.found: dict[str, int] = {}
         self.remaining: int | None = None
-        # By an erase map: what the receipt says of stores and of the whole job, and the stores that find the person.
-        self.notes: dict[str, dict[str, Any]] = {}
-        self.marks: dict[str, Any] = {}
-        self.roots: Sequence[str] = ()
+        # By an erase map: what else changes the receipt.
+        self.edits: list[Callable[[dict[str, Any]], None]] = []
 
     def add(self, store: str, count: int) -> None:
         """Count ``count`` rows (or other units) of ``store`` as done, in progress and receipt.
@@ -164,7 +162,7 @@ def store_counts(fence: Fence, chunk: Chunk) -> bool:
     elif total is not None:
         total = max(total, done)
     # A chunk that only says how much there is to do, as ``expect`` and the beginning of an erase, did no work.
-    did_work = bool(chunk.counts) or (chunk.remaining is None and not chunk.marks)
+    did_work = bool(chunk.counts) or (chunk.remaining is None and not chunk.edits)
     facts: dict[str, Any] = {"receipt": receipt, "done": done, "total": total, "did_work": did_work}
     return transitions.record(fence, **facts, lease=conf.current().lease)
 
@@ -179,15 +177,8 @@ def add_counts(receipt: dict[str, Any], chunk: Chunk) -> None:
     for store, found in chunk.found.items():
         entry = entry_of(receipt, store)
         entry.update(found=(entry["done"] or 0) + found, left=found)
-    for store, facts in chunk.notes.items():
-        entry = entry_of(receipt, store)
-        # A further attempt does not find kept rows again whose key it has set to NULL.
-        entry.update({**facts, "found": max(facts["found"], entry["found"] or 0)} if "found" in facts else facts)
-    receipt.update(chunk.marks)
-    if "created_under" in receipt and "plan" in chunk.marks:
-        receipt["plan_changed"] = receipt["created_under"] != chunk.marks["plan"]
-    if chunk.roots:
-        receipt["found_nothing"] = not any(entry_of(receipt, store)["found"] for store in chunk.roots)
+    for edit in chunk.edits:
+        edit(receipt)
 
 
 def find_remaining(stores: Mapping[str, QuerySet[Any]]) -> tuple[datetime, tuple[str, ...]]:

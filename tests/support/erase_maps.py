@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 
 from jobs import get_project_model
 from jobs.erasure import Subject
-from jobs.erasure.declaration import EraseHandler
 from jobs.erasure.planning import plan_of
+from jobs.erasure.subjects import EraseHandler
 from jobs.execution.chunks import stores_of
 from jobs.execution.runner import Outcome
 from jobs.models import Job
@@ -42,6 +44,12 @@ def text() -> Any:
     return models.CharField(max_length=100, default="")
 
 
+def note(object_id: Any, **options: Any) -> Any:
+    """Return a model whose rows have a generic key; ``options`` are those of its GenericForeignKey."""
+    about = GenericForeignKey("content_type", "object_id", **options)
+    return model("Note", content_type=key(ContentType), object_id=object_id, about=about)
+
+
 def visit(**members: Any) -> Any:
     """Return a model whose rows have a project and a ``user_id``."""
     return model("Visit", project=to_project(), user_id=text(), **members)
@@ -68,16 +76,23 @@ def tables_of(*made: Any) -> Iterator[None]:
     try:
         yield
     finally:
+        ContentType.objects.clear_cache()
         with connection.schema_editor() as editor:
             for each in reversed(made):
                 editor.delete_model(each)
 
 
-def run_map(subject: Subject, *, project: Any, reference: str = ANA, completes: bool = True) -> Job:
-    """Run one attempt of a job that erases by a map; it must complete, or else fail in its own words."""
+def try_map(subject: Subject, *, project: Any, reference: str = ANA) -> tuple[Outcome, Job]:
+    """Run the only attempt of a job that erases by a map."""
     job = make_running_job(action="trial", project=project, reference_id=reference)
     ran, job = run_attempt(EraseHandler(subject), job, max_attempts=1)
-    assert ran.outcome is (Outcome.COMPLETED if completes else Outcome.FAILED), (job.errors, job.events.last().detail)
+    return ran.outcome, job
+
+
+def run_map(subject: Subject, *, project: Any, reference: str = ANA, completes: bool = True) -> Job:
+    """Run one attempt of a job that erases by a map; it must complete, or else fail in its own words."""
+    outcome, job = try_map(subject, project=project, reference=reference)
+    assert outcome is (Outcome.COMPLETED if completes else Outcome.FAILED), (job.errors, job.events.last().detail)
     assert completes or "another project" in (job.errors or "")
     return job
 

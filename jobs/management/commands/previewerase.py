@@ -37,7 +37,7 @@ def _members(found: ErasePreview) -> dict[str, Any]:
     return {
         "plan": found.plan,
         "foundNothing": found.found_nothing,
-        "refusedBy": found.refused_by or None,
+        "refusedBy": found.refused_by,
         "stores": [
             {"store": store.name, "what": store.what, "because": store.because or None}
             | {"rows": store.rows, "atLeast": store.is_at_least}

@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from ...erasure.drawing import picture_of, tree_of
-from ...erasure.planning import mapped_actions, plan_of
+from ...erasure.planning import plan_of
+from ...erasure.subjects import mapped_actions
 from ..base import JobsCommand
 
 

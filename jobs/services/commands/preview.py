@@ -3,7 +3,7 @@
 from django.db import models
 
 from ...actions import find_action
-from ...erasure.declaration import EraseHandler
+from ...erasure.subjects import EraseHandler
 from ...exceptions import InvalidField
 from ..reports.erase_preview import ErasePreview, preview_erase
 from ..validation import raise_first

@@ -11,8 +11,7 @@ from ...actions import Action, get_action
 from ...actors import SYSTEM, Actor
 from ...db import clock
 from ...db.connection import jobs_connection
-from ...erasure.declaration import EraseHandler
-from ...erasure.planning import plan_of
+from ...erasure.subjects import first_receipt
 from ...exceptions import ActiveJobExists, InvalidField, NothingFound, PlanChanged, TooSlow
 from ...models import Job
 from ..reports.erase_preview import preview_erase
@@ -123,7 +122,7 @@ def prepare_job(new_job: NewJob, *, project: models.Model, now: datetime) -> Job
         created_at=now,
         start_at=due,
         due_at=due,
-        receipt=_first_receipt(action),
+        receipt=first_receipt(action),
     )
 
 
@@ -172,11 +171,6 @@ def _refuse_active(jobs: Sequence[Job]) -> None:
     found = active.filter(action=job.action, unique_key=job.unique_key).first()
     if found is not None:
         raise ActiveJobExists(found) from None
-
-
-def _first_receipt(action: Action) -> dict[str, Any]:
-    """Return the receipt of a new job: by a map, the plan of today, which the run compares with its own."""
-    return {"created_under": plan_of(action.handler.subject).digest} if isinstance(action.handler, EraseHandler) else {}
 
 
 def _start_of(action: Action, now: datetime) -> datetime:

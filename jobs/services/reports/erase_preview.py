@@ -12,13 +12,15 @@ from ...actions import get_action
 from ...db.connection import jobs_connection, service_transaction, supports_row_locks
 from ...db.errors import ErrorKind, kind_of
 from ...db.snapshot import read_snapshot
-from ...erasure.declaration import EraseHandler, What
+from ...erasure.declaration import What
 from ...erasure.planning import sound_plan_of
 from ...erasure.rows import PersonRows
-from ...exceptions import InvalidField
+from ...erasure.subjects import EraseHandler
+from ...exceptions import InvalidField, TooSlow
 from ..search.limits import stopped_by_sqlite, typed_timeouts
 
 PREVIEW_SECONDS: Final = 5.0
+CURE: Final = "try again later"
 # Counted first: if the whole takes too long, there are at least so many.
 BOUNDS: Final = (1_000, 100_000)
 
@@ -44,7 +46,7 @@ class ErasePreview:
     plan: str
     stores: tuple[StorePreview, ...]
     # The label of a model with rows of another project that would go, too: such a job fails and changes nothing.
-    refused_by: str
+    refused_by: str | None
 
     @property
     def found_nothing(self) -> bool:
@@ -74,8 +76,8 @@ def preview_erase(
     ends_at = time.monotonic() + seconds
     stores = []
     with read_snapshot():
-        with typed_timeouts("try again later"), _limited(seconds or PREVIEW_SECONDS):
-            refused_by = rows.of_other_projects()
+        with typed_timeouts(CURE):
+            refused_by = _find_refusing(rows, ends_at=ends_at)
         for store in plan.stores:
             found, is_at_least = (None, False) if store.call else _count(rows.met_by(store), ends_at=ends_at)
             stores.append(
@@ -89,6 +91,22 @@ def preview_erase(
                 )
             )
     return ErasePreview(plan=plan.digest, stores=tuple(stores), refused_by=refused_by)
+
+
+def _find_refusing(rows: PersonRows, *, ends_at: float) -> str | None:
+    """Return the label of a model with rows of another project that would go or change; None: there is none.
+
+    Raises:
+        TooSlow: the time has run out.
+    """
+    for label, elsewhere in rows.of_other_projects():
+        seconds = ends_at - time.monotonic()
+        if seconds <= 0:
+            raise TooSlow(CURE)
+        with _limited(seconds):
+            if elsewhere.exists():
+                return label
+    return None
 
 
 def _count(rows: QuerySet[models.Model], *, ends_at: float) -> tuple[int, bool]:

@@ -9,9 +9,9 @@ from django.test.utils import isolate_apps
 
 from jobs import JobContext
 from jobs.erasure import erase, step, subject
-from jobs.erasure.declaration import EraseHandler
+from jobs.erasure.subjects import EraseHandler
 from jobs.execution.runner import Outcome
-from tests.support.erase_maps import APP, key, model, run_map, tables_of, to_project, told_of, visit
+from tests.support.erase_maps import APP, faults_of, key, model, run_map, tables_of, text, to_project, told_of, visit
 from tests.support.execution import ANA, claim_again, run_attempt
 from tests.support.factories import make_project, make_running_job
 
@@ -35,6 +35,38 @@ def test_a_number_is_found_by_exactly_what_was_sent(reference: str):
 
 
 @isolate_apps(APP)
+@pytest.mark.parametrize("kind", ["number", "big number", "key", "path"])
+def test_a_number_that_no_column_can_hold_finds_nobody(kind: str):
+    User = model("User", name=text())
+    columns = {"number": models.IntegerField(), "big number": models.BigIntegerField()}
+    Visit = model("Visit", project=to_project(), user=columns.get(kind, key(User)))
+    told = subject("user", erase(Visit, by="user__id" if kind == "path" else "user"))
+    project = make_project()
+
+    with tables_of(User, Visit):
+        for reference in ("9" * 30, "-" + "9" * 30, "9223372036854775808"):
+            assert run_map(told, project=project, reference=reference).receipt["found_nothing"] is True
+
+
+@isolate_apps(APP)
+def test_a_path_through_several_rows_is_refused_as_one_may_be_of_the_person_and_another_of_the_project():
+    House = model("House", name=text())
+    Member = model("Member", house=key(House, related_name="members"), project=to_project(), user_id=text())
+    Visit = model("Visit", house=key(House), parent=key("self", null=True), user_id=text())
+    Group = model(
+        "Group", project=to_project(), code=text(), houses=models.ManyToManyField(House, related_name="in_groups")
+    )
+
+    for told in (
+        subject("user", erase(Visit, by="house__members__user_id", project="house__members__project")),
+        subject("user", erase(House, by="members__user_id", project="members__project"), erase(Member), erase(Visit)),
+        subject("user", erase(House, by="in_groups__code", across_projects=True), erase(Member), erase(Visit)),
+        subject("user", erase(Visit, by="parent__user_id", across_projects=True)),
+    ):
+        assert "DECLARATION" in faults_of(told), Group
+
+
+@isolate_apps(APP)
 def test_nothing_is_erased_if_rows_of_another_project_would_go_too():
     Visit = visit()
     Click = model("Click", visit=key(Visit), project=to_project(null=True))
@@ -52,7 +84,8 @@ def test_nothing_is_erased_if_rows_of_another_project_would_go_too():
         done = run_map(told, project=mine)
 
     assert ran.outcome is Outcome.FAILED
-    assert "hostapp.Click" in job.errors
+    assert job.errors == "Rows that belong to another project refer to rows of this one; nothing was erased."
+    assert "hostapp.Click" in job.events.last().detail
     assert left == (1, 3)
     assert told_of(done) == [("Click", "erased", 2, 2, 0), ("Visit", "erased", 1, 1, 0)]
 

@@ -1,6 +1,7 @@
 """A preview counts what a job would do, at one instant, within its time, and changes nothing."""
 # ruff: noqa: N806 – models are classes
 
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.test.utils import isolate_apps
 
 from jobs.erasure import anonymise, erase, keep, step, subject
 from jobs.erasure.rows import PersonRows
-from jobs.exceptions import InvalidField, UnknownAction
+from jobs.exceptions import InvalidField, TooSlow, UnknownAction
 from jobs.services.commands.preview import request_preview
 from jobs.services.commands.schedule import NewJob
 from jobs.services.reports.erase_preview import preview_erase
@@ -84,7 +85,7 @@ def test_a_preview_counts_each_store_as_the_run_does_and_says_why_rows_are_kept(
 
 
 @isolate_apps(APP)
-def test_a_row_of_two_tables_counts_once_in_that_of_the_child():
+def test_a_row_of_two_tables_counts_in_each():
     Person = model("Person", project=to_project(), email=text())
     Customer = model("Customer", Person, options={"ordering": []})
     told = subject("user", erase(Person, by="email"), erase(Customer))
@@ -96,8 +97,8 @@ def test_a_row_of_two_tables_counts_once_in_that_of_the_child():
         found = preview_of(told, project=project)
         job = run_map(told, project=project)
 
-    assert counts_of(found) == {"Customer": 2, "Person": 1}
-    assert {name: done for name, _, _, done, _ in told_of(job)} == {"Customer": 2, "Person": 1}
+    assert counts_of(found) == {"Customer": 2, "Person": 3}
+    assert {name: done for name, _, _, done, _ in told_of(job)} == {"Customer": 2, "Person": 3}
 
 
 @isolate_apps(APP)
@@ -111,7 +112,7 @@ def test_a_preview_of_nobody_says_so_and_one_that_would_fail_too():
         Click.objects.create(visit=Visit.objects.create(user_id=ANA, project=mine), project=theirs)
         nobody, refused = preview_of(told, project=mine, reference=BEN), preview_of(told, project=mine)
 
-    assert (nobody.found_nothing, nobody.refused_by) == (True, "")
+    assert (nobody.found_nothing, nobody.refused_by) == (True, None)
     assert (refused.found_nothing, refused.refused_by) == (False, "hostapp.Click")
 
 
@@ -126,13 +127,33 @@ def test_what_takes_too_long_is_at_least_as_much_as_was_counted(monkeypatch: pyt
     monkeypatch.setattr(PersonRows, "met_by", slow)
     with tables_of(Visit):
         Visit.objects.create(user_id=ANA, project=project)
-        told = subject("user", erase(Visit, by="user_id"))
-        late = preview_of(told, project=project, seconds=0.2)
-        without_time = preview_of(told, project=project, seconds=0)
+        found = preview_of(subject("user", erase(Visit, by="user_id")), project=project, seconds=0.2)
 
-    for found in (late, without_time):
-        (store,) = found.stores
-        assert (store.rows, store.is_at_least, found.found_nothing) == (0, True, False)
+    (store,) = found.stores
+    assert (store.rows, store.is_at_least, found.found_nothing) == (0, True, False)
+
+
+@isolate_apps(APP)
+def test_the_limit_of_time_holds_for_the_whole_preview(monkeypatch: pytest.MonkeyPatch):
+    Visit = visit()
+    made = [model(f"Click{number}", visit=key(Visit), project=to_project()) for number in range(6)]
+    told = subject("user", erase(Visit, by="user_id"), *map(erase, made))
+    project = make_project()
+    real = PersonRows.of_other_projects
+
+    def slow(self: PersonRows) -> Any:
+        for label, _ in real(self):
+            yield label, Visit.objects.filter(RawSQL(SLOW[connection.vendor], (), models.BooleanField()), user_id=BEN)
+
+    with tables_of(Visit, *made):
+        Visit.objects.create(project=project, user_id=BEN)
+        monkeypatch.setattr(PersonRows, "of_other_projects", slow)
+        begun = time.monotonic()
+        with pytest.raises(TooSlow):
+            preview_of(told, project=project, seconds=0.5)
+        took = time.monotonic() - begun
+
+    assert took < 2
 
 
 def test_all_counts_are_of_one_instant_and_no_writer_waits(monkeypatch: pytest.MonkeyPatch):

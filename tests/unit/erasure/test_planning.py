@@ -79,13 +79,14 @@ def test_generic_relations_are_reached():
 def test_the_other_tables_of_a_row_go_with_it_and_what_refers_to_them_is_reached():
     Person = model("Person", project=to_project(), email=text())
     Customer = model("Customer", Person, options={"ordering": []}, number=text())
-    model("Supplier", Person, options={"ordering": []})
+    Supplier = model("Supplier", Person, options={"ordering": []})
     Letter = model("Letter", person=key(Person))
 
-    assert faults_of(subject("user", erase(Customer, by="number", project="project"))) == [LEFT_OUT]
-    assert order_of(subject("user", erase(Customer, by="number", project="project"), erase(Letter))) == [
+    root = erase(Customer, by="number", project="project")
+    assert faults_of(subject("user", root)) == [LEFT_OUT, LEFT_OUT]
+    assert sorted(order_of(subject("user", root, erase(Letter), erase(Supplier)))[:2]) == [
         ("Letter", "erased"),
-        ("Customer", "erased"),
+        ("Supplier", "erased"),
     ]
     # From the parent, each child is reached.
     assert faults_of(subject("user", erase(Person, by="email"), erase(Letter))) == [LEFT_OUT, LEFT_OUT]

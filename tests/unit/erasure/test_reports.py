@@ -9,9 +9,9 @@ from django.db import models
 from django.test.utils import isolate_apps
 
 from jobs.erasure import Subject, anonymise, erase, keep, step, subject
-from jobs.erasure.declaration import EraseHandler
 from jobs.erasure.drawing import picture_of, tree_of
 from jobs.erasure.planning import plan_of
+from jobs.erasure.subjects import EraseHandler
 from jobs.models import Job
 from tests.support.api_client import Api
 from tests.support.checks import messages_of
