@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT
+from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, ForeignKey, ForeignObject
 
 from .declaration import Declaration, Entry, What
 from .graph import Kind, Link, Model, Node, concrete
@@ -105,6 +105,17 @@ def check_tables(draft: Draft, node: Node) -> None:
 def check_keys(draft: Draft, node: Node) -> None:
     """Refuse keys by which rows cannot be found, or not in an order in which they can be erased."""
     label = node.model._meta.label
+    for relation in node.model._meta.get_fields(include_parents=False, include_hidden=True) if node.leads_on else ():
+        key = None if relation.concrete else getattr(relation, "field", None)
+        is_generic = hasattr(key, "bulk_related_objects")
+        if isinstance(key, ForeignObject) and not isinstance(key, ForeignKey) and not is_generic:
+            problem = f"leads to {key.model._meta.label}, whose {key.name} is a key of several columns"
+            draft.refuse(problem, "Erase these rows by an action of your own.", fault=Fault.IMPOSSIBLE)
+    if node.what is not None and len(getattr(node.model._meta, "pk_fields", ())) > 1:
+        problem = f"leads to {label}, whose primary key is of several columns"
+        draft.refuse(
+            problem, "Give it one of a single column, or erase by an action of your own.", fault=Fault.IMPOSSIBLE
+        )
     for link in draft.chosen[node.model]:
         problem = cure = ""
         if link.kind is Kind.GENERIC and key_as(link.generic_key, link.parent._meta.pk) is None:

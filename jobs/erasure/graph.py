@@ -64,6 +64,11 @@ class Link:
         return self.kind is not Kind.KEY or self.on_delete in (CASCADE, PROTECT, RESTRICT, DO_NOTHING)
 
     @property
+    def can_stay(self) -> bool:
+        """Whether Django may leave the rows where they are when it deletes the row that they refer to."""
+        return not self.is_forcing or self.kind is Kind.GENERIC or self.on_delete is DO_NOTHING
+
+    @property
     def is_self(self) -> bool:
         return self.parent is self.child
 

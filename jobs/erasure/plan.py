@@ -4,10 +4,10 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 from typing import Any, Final
 
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import DO_NOTHING
 
 from ..models import Job
 from .declaration import Declaration, HostCall, What
@@ -102,8 +102,16 @@ class Plan:
 
     def leaves_rows(self, link: Link) -> bool:
         """Whether rows that follow by a link, or by these, can stay when Django deletes the row that they refer to."""
-        can_stay = not link.is_forcing or link.kind is Kind.GENERIC or link.on_delete is DO_NOTHING
-        return can_stay or any(self.leaves_rows(each) for each in self.links_from(link.child))
+        return link.can_stay or link.child in self._leaving
+
+    @cached_property
+    def _leaving(self) -> set[Model]:
+        """The models of which rows, when Django deletes them, can leave rows that follow from them."""
+        links = [link for links in self.chosen.values() for link in links if not link.is_self]
+        found: set[Model] = set()
+        while more := {link.parent for link in links if link.can_stay or link.child in found} - found:
+            found |= more
+        return found
 
     def is_child_part(self, model: Model) -> bool:
         """Whether its rows are found as parts of rows of a parent model, and deleted without these."""

@@ -78,8 +78,12 @@ class _Planner(Draft):
         else:
             self.entries[model] = entry
             columns = {name for each in model._meta.concrete_fields for name in (each.name, each.attname)}
-            for name in entry.values.keys() - columns:
-                self.refuse(f"sets {label}.{name}, which is no column", "Correct the name.")
+            for name, value in entry.values.items():
+                if name not in columns:
+                    self.refuse(f"sets {label}.{name}, which is no column", "Correct the name.")
+                elif follow(model, name).unique and value is not None:
+                    problem = f"sets {label}.{name}, which is unique, to the same value in the rows of all persons"
+                    self.refuse(problem, "Set it to None, or erase the rows.")
             if entry.by is not None:
                 self._add_root(model, entry, entry.by)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 
+from ..db.connection import jobs_connection, set_local, supports_row_locks
 from ..exceptions import ActionMisused, JobFailed
 from ..execution.chunks import entry_of
 from ..execution.erasing import change_some, delete_some, erasable, to_change
@@ -24,13 +25,13 @@ def run(subject: Declaration, job: "JobContext[Any]") -> None:
 
     Raises:
         ActionMisused: the map has errors that ``manage.py check`` reports.
-        JobFailed: rows of another project would go, too; nothing was changed.
+        JobFailed: rows of another project would go, too; none was erased in this run of the map.
     """
     plan = sound_plan_of(subject)
     rows = PersonRows(plan=plan, project=job.project, reference=job.reference_id)
     for label, elsewhere in rows.of_other_projects():
         if elsewhere.exists():
-            told = "Rows that belong to another project refer to rows of this one; nothing was erased."
+            told = "Rows that belong to another project refer to rows of this one; no row is erased while they do."
             raise JobFailed(told) from ActionMisused(f"they are rows of {label}")  # which staff alone read
     with job.chunk() as chunk:
         chunk.edits.append(partial(_tell_plan, plan=plan))
@@ -60,17 +61,32 @@ def _erase(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
     meant, ready = (erasable(store.name, each, keep_hidden=True) for each in _meant_and_ready(store, rows))
     links, keep_parents = rows.plan.own_links(store.model), rows.plan.is_child_part(store.model)
     check_keeps_job(job.id, meant)
-    if links:
-        act = partial(erase_branches, ready=ready, links=links, keep_parents=keep_parents)
-        job.repeat(store.name, meant, act)
-    else:
-        job.repeat(store.name, meant, lambda _, size: delete_some(ready, size, keep_parents=keep_parents))
+
+    def act(found: QuerySet[Any], size: int) -> tuple[int, bool]:
+        _expect_few_rows(rows.plan)
+        if links:
+            return erase_branches(found, size, ready=ready, links=links, keep_parents=keep_parents)
+        return delete_some(ready, size, keep_parents=keep_parents)
+
+    job.repeat(store.name, meant, act)
 
 
 def _update(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
     values = store.values
     meant, ready = (to_change(store.name, each, values, keep_hidden=True) for each in _meant_and_ready(store, rows))
-    job.repeat(store.name, meant, lambda _, size: change_some(ready, size, values=values))
+
+    def act(_: QuerySet[Any], size: int) -> tuple[int, bool]:
+        _expect_few_rows(rows.plan)
+        return change_some(ready, size, values=values)
+
+    job.repeat(store.name, meant, act)
+
+
+def _expect_few_rows(plan: Plan) -> None:
+    """Keep PostgreSQL from compiling statements in this chunk: it takes a recursion for millions of rows."""
+    connection = jobs_connection()
+    if supports_row_locks(connection) and any(map(plan.own_links, plan.nodes)):
+        set_local(connection, {"jit": "off"})
 
 
 def _meant_and_ready(store: Store, rows: PersonRows) -> tuple[QuerySet[Any], QuerySet[Any]]:
