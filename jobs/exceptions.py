@@ -304,7 +304,7 @@ class ForeignDatabase(ActionMisused):
 class JobFailed(JobsError):
     """Raise it in an action: the job ends as ``failed``, without another attempt.
 
-    ``message`` is shown to integrators as it is, so it must not have personal data.
+    ``message`` is shown to integrators as it is, so no personal data in it. Its ``__cause__`` is read by staff alone.
     """
 
     code = "job_failed"

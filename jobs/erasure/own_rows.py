@@ -11,12 +11,12 @@ from django.db.models.expressions import RawSQL
 from ..db.connection import supports_row_locks
 from ..exceptions import JobFailed
 from ..execution.cascade import rows_of
-from ..execution.chunks import FIRST_BATCH
 from ..execution.erasing import delete_some
 from .graph import Link
 
-# Of a chunk: they go together, with all that follow from them.
-MOST_ROWS: Final = 1_000
+# Of a chunk: they go together, with all that follow from them. Older versions of SQLite take 999 parameters.
+MOST_ROWS: Final = 900
+LEAST_ROWS: Final = 50
 
 
 def with_own(rows: QuerySet[Any], links: list[Link]) -> QuerySet[Any]:
@@ -56,7 +56,7 @@ def _whole_branches(rows: QuerySet[Any], size: int, links: list[Link]) -> list[A
 
     Where these are too many, it goes on with fewer rows from further below.
     """
-    top = list(rows.order_by().values_list("pk", flat=True)[: min(max(size, FIRST_BATCH), MOST_ROWS)])
+    top = list(rows.order_by().values_list("pk", flat=True)[: min(max(size, LEAST_ROWS), MOST_ROWS)])
     tried: set[Any] = set()
     while True:
         found = _keys_below(rows_of(rows.model, rows.db).filter(pk__in=top), links, MOST_ROWS + 1)

@@ -107,7 +107,7 @@ class Plan:
     @cached_property
     def _leaving(self) -> set[Model]:
         """The models of which rows, when Django deletes them, can leave rows that follow from them."""
-        links = [link for links in self.chosen.values() for link in links if not link.is_self]
+        links = [link for links in self.chosen.values() for link in links]
         found: set[Model] = set()
         while more := {link.parent for link in links if link.can_stay or link.child in found} - found:
             found |= more

@@ -146,6 +146,25 @@ def test_a_row_far_below_goes_though_django_would_delete_the_one_between():
 
 
 @isolate_apps(APP)
+def test_an_answer_to_a_row_that_django_would_delete_goes_though_both_came_late():
+    Visit = visit()
+    Click = model("Click", visit=key(Visit, null=True), up=key("self", models.SET_NULL))
+    mine = make_project()
+
+    def add() -> None:
+        Click.objects.create(up=Click.objects.create(visit=Visit.objects.get(user_id=ANA)))
+
+    told = subject("user", erase(Click, via="up"), once(add), erase(Visit, by="user_id"))
+    with tables_of(Visit, Click):
+        Visit.objects.create(project=mine, user_id=ANA)
+        Click.objects.create(up=Click.objects.create())
+        run_map(told, project=mine)
+        left = Click.objects.count()
+
+    assert left == 2
+
+
+@isolate_apps(APP)
 def test_a_row_that_is_to_be_detached_is_not_deleted_by_a_cascade():
     Visit = visit()
     Bonus = model("Bonus", visit=key(Visit, null=True))
