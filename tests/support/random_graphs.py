@@ -14,7 +14,13 @@ from jobs.erasure import Subject, anonymise, erase, keep, subject
 from tests.support.erase_maps import key, model, text, to_project
 from tests.support.execution import ANA, BEN
 
-RULES: Final = {"cascade": models.CASCADE, "protect": models.PROTECT, "null": models.SET_NULL}
+RULES: Final = {
+    "cascade": models.CASCADE,
+    "protect": models.PROTECT,
+    "null": models.SET_NULL,
+    # To the own table: the map names it by ``via``, where it erases.
+    "named": models.SET_NULL,
+}
 ROOT: Final = "M0"
 ERASED_NAME: Final = "erased"
 
@@ -68,7 +74,8 @@ class Graph:
             return ways
         forcing = [edge for edge in ways if edge.forces and self.what[edge.parent] == "erase"]
         others = [edge for edge in ways if edge.parent != child and edge.parent < child]
-        own = [edge for edge in forcing if edge.parent == child]
+        named = [edge for edge in ways if edge.rule == "named" and self.what[child] == "erase"]
+        own = [*(edge for edge in forcing if edge.parent == child), *named]
         from_others = [edge for edge in forcing if edge.parent != child]
         return own + (from_others or ([] if child == ROOT else others[:1]))
 
@@ -82,7 +89,9 @@ class Graph:
                 entries.append(keep(made[name], because="law"))
                 continue
             chosen = self.chosen(name, reached)
-            if not any(edge.forces and edge.parent != name and self.what[edge.parent] == "erase" for edge in chosen):
+            if any(edge.forces and edge.parent != name and self.what[edge.parent] == "erase" for edge in chosen):
+                by["via"] = [edge.name for edge in chosen if edge.rule == "named"]
+            else:
                 by["via"] = [edge.name if edge.rule != "generic" else "object_id" for edge in chosen]
             if self.what[name] == "anonymise":
                 entries.append(anonymise(made[name], values={"note": ERASED_NAME}, **by))
@@ -103,7 +112,7 @@ def graphs(draw: Callable[..., Any], *, most: int = 7) -> Graph:
                 rule = ""
             if rule:
                 edges.append(Edge(child=name, parent=parent, rule=rule))
-        own = draw(strategies.sampled_from(["", "", "cascade", "null"]))
+        own = draw(strategies.sampled_from(["", "", "cascade", "null", "named"]))
         if own:
             edges.append(Edge(child=name, parent=name, rule=own))
     what = dict.fromkeys(names, "erase")
@@ -214,7 +223,7 @@ def expected(graph: Graph, rows: Rows, *, project: int) -> tuple[Rows | None, di
             if graph.what[name] == "anonymise" and pk in mine[name]:
                 row["note"] = ERASED_NAME
             for edge in graph.into(name):
-                if edge.rule == "null" and row[f"{edge.name}_id"] in gone[edge.parent]:
+                if edge.rule in ("null", "named") and row[f"{edge.name}_id"] in gone[edge.parent]:
                     row[f"{edge.name}_id"] = None
     for (child, parent), pairs in rows.pairs.items():
         left.pairs[child, parent] = {
