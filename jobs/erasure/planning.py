@@ -43,6 +43,9 @@ class _Planner(Draft):
             if isinstance(entry, Entry):
                 self._add_entry(entry)
         self.nodes = walk(self.entries)
+        # A part of a row goes, or stays, with it.
+        parts = {node.model for node in self.nodes.values() if node.is_part}
+        self.hops = [hop for hop in self.hops if hop.model not in parts.intersection(hop.root._meta.get_parent_list())]
         self._check_reached()
         for node in self.nodes.values():
             self.chosen[node.model] = choose(self, node)
@@ -147,9 +150,7 @@ class _Planner(Draft):
                     sorter.add(link.parent, model)
         for hop in self.hops:
             # What is read on the way is changed after the rows that are found by it.
-            node = self.nodes.get(hop.model)
-            is_own_part = node is not None and node.is_part and hop.model in hop.root._meta.get_parent_list()
-            if node is not None and node.leads_on and not is_own_part:
+            if hop.model in self.nodes and self.nodes[hop.model].leads_on:
                 sorter.add(hop.model, hop.root)
         try:
             return [self.nodes[model] for model in sorter.static_order()]

@@ -161,6 +161,28 @@ def test_rows_found_by_a_column_in_the_parents_table_are_anonymised_before_it_is
 
 
 @isolate_apps(APP)
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_column_in_the_parents_table_finds_rows_that_further_rows_follow_from(stays: bool):
+    Person = person()
+    Customer = child("Customer", Person, number=text())
+    Letter = model("Letter", person=key(Person, models.SET_NULL))
+    options: dict[str, Any] = {"by": "email", "project": "project"}
+    root = anonymise(Customer, number="", email="", **options) if stays else erase(Customer, **options)
+    mine = make_project()
+
+    with tables_of(Person, Customer, Letter):
+        for owner in (ANA, BEN):
+            Letter.objects.create(person=Customer.objects.create(email=owner, number=owner, project=mine))
+        job = run_map(subject("user", root, erase(Letter)), project=mine)
+        left = list(Letter.objects.values_list("person__email", flat=True))
+        mails = list(Person.objects.order_by("id").values_list("email", flat=True))
+
+    assert [done for *_, done, _ in told_of(job)] == [1, 1]
+    assert left == [BEN]
+    assert mails == (["", BEN] if stays else [BEN])
+
+
+@isolate_apps(APP)
 def test_grandchildren_go_from_all_three_tables():
     Person = person()
     Customer = child("Customer", Person)
