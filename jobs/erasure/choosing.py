@@ -5,9 +5,9 @@ from typing import Final
 
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, ForeignKey, ForeignObject
 
+from .columns import key_as
 from .declaration import Declaration, Entry, What
 from .graph import Kind, Link, Model, Node, concrete
-from .keys import key_as
 from .plan import Fault, Hop, Problem, Root, follow, is_child_part
 
 RULES: Final = {PROTECT: "PROTECT", RESTRICT: "RESTRICT", DO_NOTHING: "DO_NOTHING", CASCADE: "CASCADE"}
@@ -100,6 +100,24 @@ def check_tables(draft: Draft, node: Node) -> None:
     for name in node.entry.values if node.entry and declared else ():
         if concrete(follow(model, name).model) in declared:
             draft.refuse(f"sets {label}.{name}, a column of a model that it names", "Set it there.")
+
+
+def check_constants(draft: Draft, node: Node) -> None:
+    """Refuse constants by which others would find the rows, or rows that stay would lose what they refer to."""
+    label = node.model._meta.label
+    values = node.entry.values if node.entry else {}
+    ends = [follow(model, root.by) for model, root in draft.roots.items()]
+    columns = {name: each for each in node.model._meta.concrete_fields for name in (each.name, each.attname)}
+    for column, value in ((columns[name], value) for name, value in values.items() if name in columns):
+        if column in ends and value not in (None, ""):
+            problem = f"sets {label}.{column.name}, where the reference stands, to what may be a reference, too"
+            draft.refuse(problem, "Set it to None or to an empty text.")
+        for other in draft.nodes.values():
+            for link in other.links:
+                is_of_it = link.kind is Kind.KEY and link.field.target_field == column and not column.primary_key
+                if is_of_it and not (other.what is What.ERASED and link in draft.chosen[other.model]):
+                    problem = f"sets {label}.{column.name}, which {other.model._meta.label}.{link.name} refers to"
+                    draft.refuse(problem, "Erase these rows, or refer to the primary key.", fault=Fault.IMPOSSIBLE)
 
 
 def check_keys(draft: Draft, node: Node) -> None:

@@ -100,15 +100,29 @@ class Plan:
         """Return the links by which rows of further tables follow from those of a model."""
         return [link for links in self.chosen.values() for link in links if link.parent is model and not link.is_self]
 
-    def leaves_rows(self, link: Link) -> bool:
-        """Whether rows that follow by a link, or by these, can stay when Django deletes the row that they refer to."""
-        return link.can_stay or link.child in self._leaving
+    def set_with(self, model: Model) -> list[Link]:
+        """Return the links by which Django sets keys of other rows when it deletes rows of a model."""
+        if self.nodes[model].what is not What.ERASED:
+            return []
+        links = [link for node in self.nodes.values() for link in node.links if link.parent is model]
+        is_kept = {link for link in links if self.nodes[link.child].what is What.KEPT}
+        return [
+            link for link in links if not link.is_forcing and (link in is_kept or link not in self.chosen[link.child])
+        ]
+
+    def goes_with(self, link: Link) -> bool:
+        """Whether what follows by a link need not be done before the row that it refers to is deleted.
+
+        It goes with it by a plain cascade, as do all below, and none of these knows of projects.
+        """
+        is_left = link.can_stay or link.child in self._leaving
+        return not is_left and self.nodes[link.child].what is What.ERASED
 
     @cached_property
     def _leaving(self) -> set[Model]:
-        """The models of which rows, when Django deletes them, can leave rows that follow from them."""
-        links = [link for links in self.chosen.values() for link in links]
-        found: set[Model] = set()
+        """The models of which rows, when Django deletes them, can leave others, or be of another project."""
+        links = [link for node in self.nodes.values() for link in node.links]
+        found = {model for model in self.nodes if keys_to_project(model)}
         while more := {link.parent for link in links if link.can_stay or link.child in found} - found:
             found |= more
         return found

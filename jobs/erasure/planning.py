@@ -11,7 +11,8 @@ from django.db.models import DO_NOTHING
 
 from ..db.connection import jobs_connection
 from ..exceptions import ActionMisused
-from .choosing import Draft, check_keys, check_tables, choose, detaches
+from .choosing import Draft, check_constants, check_keys, check_tables, choose, detaches
+from .columns import KINDS, kind_of, why_not_set
 from .declaration import Declaration, Entry, HostCall, What
 from .graph import Link, Model, Node, concrete, walk
 from .plan import Fault, Plan, Root, Store, digest_of, follow, hops_of, keys_to_project, project_model
@@ -51,6 +52,8 @@ class _Planner(Draft):
             self.chosen[node.model] = choose(self, node)
             check_tables(self, node)
             check_keys(self, node)
+        for node in self.nodes.values():
+            check_constants(self, node)
         stores = tuple(self._placed(self._order()))
         self._check_names(stores)
         return Plan(
@@ -84,6 +87,8 @@ class _Planner(Draft):
             for name, value in entry.values.items():
                 if name not in columns:
                     self.refuse(f"sets {label}.{name}, which is no column", "Correct the name.")
+                elif why := why_not_set(follow(model, name), value):
+                    self.refuse(f"sets {label}.{name}, which {why}", "Set what the column can hold.")
                 elif follow(model, name).unique and value is not None:
                     problem = f"sets {label}.{name}, which is unique, to the same value in the rows of all persons"
                     self.refuse(problem, "Set it to None, or erase the rows.")
@@ -94,10 +99,14 @@ class _Planner(Draft):
         label, keys = model._meta.label, keys_to_project(model)
         project = entry.project or ("" if entry.across_projects or len(keys) != 1 else keys[0])
         try:
-            follow(model, by)
+            column = follow(model, by)
             end = follow(model, project) if project else None
         except FieldDoesNotExist as error:
             self.refuse(f"cannot find rows of {label}: {error}", "Correct by='…' or project='…'.")
+            return
+        if kind_of(column) not in KINDS:
+            problem = f"finds rows of {label} by {by!r}, which is no column of texts, whole numbers or UUIDs"
+            self.refuse(problem, "Say by='…' where the reference stands as one of these.")
             return
         hops = [hop for path in (by, project) if path for hop in hops_of(model, path)]
         if any(hop.model is model for hop in hops):
@@ -105,7 +114,7 @@ class _Planner(Draft):
             return
         self.hops += hops
         self.roots[model] = Root(by=by, project=project)
-        if end is not None and (not end.related_model or concrete(end.related_model) is not project_model()):
+        if end is not None and not _leads_to_project(end):
             self.refuse(f"finds the project of {label} by {project!r}, which leads to none", "Correct project='…'.")
         if not project and not entry.across_projects:
             self.refuse(
@@ -213,6 +222,12 @@ class _Planner(Draft):
 def follows_by_itself(node: Node) -> bool:
     """Whether the table is not Django's to change, as a view: not managed, and nothing happens to it on a delete."""
     return not node.model._meta.managed and all(link.on_delete is DO_NOTHING for link in node.links)
+
+
+def _leads_to_project(end: Any) -> bool:
+    """Whether a relation leads to one project: of several, another could own the row, too."""
+    is_single = end.related_model and not end.many_to_many and not end.one_to_many
+    return bool(is_single) and concrete(end.related_model) is project_model()
 
 
 def _name_of(node: Node) -> str:

@@ -1,5 +1,6 @@
 """The run of a map: each store in its order, by the job's own ways, with a receipt that says what was done."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -8,16 +9,16 @@ from django.db.models import QuerySet
 from ..db.connection import jobs_connection, set_local, supports_row_locks
 from ..exceptions import ActionMisused, JobFailed
 from ..execution.chunks import entry_of
-from ..execution.erasing import change_some, delete_some, erasable, to_change
+from ..execution.erasing import change_some, delete_some, erasable, lock_some, to_change
 from ..execution.own_project import check_keeps_job
 from .declaration import Declaration, What
-from .own_rows import erase_branches
+from .own_rows import MOST_ROWS, lock_branches
 from .plan import Plan, Store
 from .planning import sound_plan_of
 from .rows import PersonRows
 
 if TYPE_CHECKING:
-    from ..execution.context import JobContext
+    from ..execution.context import Act, JobContext
 
 
 def run(subject: Declaration, job: "JobContext[Any]") -> None:
@@ -29,16 +30,14 @@ def run(subject: Declaration, job: "JobContext[Any]") -> None:
     """
     plan = sound_plan_of(subject)
     rows = PersonRows(plan=plan, project=job.project, reference=job.reference_id)
-    for label, elsewhere in rows.of_other_projects():
-        if elsewhere.exists():
-            told = "Rows that belong to another project refer to rows of this one; no row is erased while they do."
-            raise JobFailed(told) from ActionMisused(f"they are rows of {label}")  # which staff alone read
+    _refuse_other_projects(rows.of_other_projects())
+    had = any(found.exists() for found in rows.with_reference())
     with job.chunk() as chunk:
         chunk.edits.append(partial(_tell_plan, plan=plan))
     for store in plan.stores:
         _run_store(store, rows, job)
     with job.chunk() as chunk:
-        chunk.edits.append(partial(_tell_whether_found, stores=plan.root_stores))
+        chunk.edits.append(partial(_tell_whether_found, stores=plan.root_stores, had=had))
 
 
 def _run_store(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
@@ -58,28 +57,46 @@ def _run_store(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
 
 def _erase(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
     # No manager has a part in these rows, so none hides any.
-    meant, ready = (erasable(store.name, each, keep_hidden=True) for each in _meant_and_ready(store, rows))
-    links, keep_parents = rows.plan.own_links(store.model), rows.plan.is_child_part(store.model)
+    meant = erasable(store.name, rows.of_store(store), keep_hidden=True)
     check_keeps_job(job.id, meant)
-
-    def act(found: QuerySet[Any], size: int) -> tuple[int, bool]:
-        _expect_few_rows(rows.plan)
-        if links:
-            return erase_branches(found, size, ready=ready, links=links, keep_parents=keep_parents)
-        return delete_some(ready, size, keep_parents=keep_parents)
-
-    job.repeat(store.name, meant, act)
+    keep_parents = rows.plan.is_child_part(store.model)
+    job.repeat(store.name, meant, _act(store, rows, partial(delete_some, keep_parents=keep_parents)))
 
 
 def _update(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
-    values = store.values
-    meant, ready = (to_change(store.name, each, values, keep_hidden=True) for each in _meant_and_ready(store, rows))
+    meant = to_change(store.name, rows.of_store(store), store.values, keep_hidden=True)
+    job.repeat(store.name, meant, _act(store, rows, partial(change_some, values=store.values)))
 
-    def act(_: QuerySet[Any], size: int) -> tuple[int, bool]:
+
+def _act(store: Store, rows: PersonRows, act: "Act") -> "Act":
+    """Return ``act`` for rows that are locked first and then found once more, by a statement of their own.
+
+    A statement that waits for a lock sees other tables, and its own subqueries, as they were before: it would take a
+    row that has been given to another person meanwhile.
+    """
+    links = rows.plan.own_links(store.model) if store.what is What.ERASED else []
+
+    def act_on_locked(meant: QuerySet[Any], size: int) -> tuple[int, bool]:
         _expect_few_rows(rows.plan)
-        return change_some(ready, size, values=values)
+        are_some = lock_branches(meant, size, links) if links else lock_some(meant, size)
+        if are_some is None:
+            return 0, True
+        some = meant.filter(are_some)
+        # From here on no row can come to refer to them, so these searches hold until the commit.
+        _refuse_other_projects(rows.of_other_projects_with(store, some))
+        if any(undone.exists() for undone in rows.undone_below(store, some)):
+            return 0, True  # they are found again when the job is verified, and the map is run once more
+        done, _ = act(some, max(size, MOST_ROWS) if links else size)
+        return done, not meant.exists()
 
-    job.repeat(store.name, meant, act)
+    return act_on_locked
+
+
+def _refuse_other_projects(found: Iterable[tuple[str, QuerySet[Any]]]) -> None:
+    for label, elsewhere in found:
+        if elsewhere.exists():
+            told = "Rows that belong to another project refer to rows of this one; no row is erased while they do."
+            raise JobFailed(told) from ActionMisused(f"they are rows of {label}")  # which staff alone read
 
 
 def _expect_few_rows(plan: Plan) -> None:
@@ -87,10 +104,6 @@ def _expect_few_rows(plan: Plan) -> None:
     connection = jobs_connection()
     if supports_row_locks(connection) and any(map(plan.own_links, plan.nodes)):
         set_local(connection, {"jit": "off"})
-
-
-def _meant_and_ready(store: Store, rows: PersonRows) -> tuple[QuerySet[Any], QuerySet[Any]]:
-    return rows.of_store(store), rows.ready_for(store)
 
 
 # ------------------------------------------------------------ what is written into the receipt, under the job's lock
@@ -112,5 +125,6 @@ def _tell_kept(receipt: dict[str, Any], *, store: str, found: int) -> None:
     entry["found"] = max(found, entry["found"] or 0)
 
 
-def _tell_whether_found(receipt: dict[str, Any], *, stores: list[str]) -> None:
-    receipt["found_nothing"] = not any(entry_of(receipt, store)["found"] for store in stores)
+def _tell_whether_found(receipt: dict[str, Any], *, stores: list[str], had: bool) -> None:
+    """``had``: rows had the reference at the start, also such as an earlier job has anonymised."""
+    receipt["found_nothing"] = not had and not any(entry_of(receipt, store)["found"] for store in stores)

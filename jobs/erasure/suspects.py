@@ -5,9 +5,9 @@ from typing import Final
 
 from django.db.models import OneToOneField
 
+from .columns import kind_of
 from .declaration import What
 from .graph import Model
-from .keys import kind_of
 from .plan import Plan, follow
 
 OUR_APP: Final = "jobs"

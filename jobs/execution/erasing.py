@@ -94,14 +94,19 @@ def change_some(rows: QuerySet[Any], size: int, *, values: dict[str, Any]) -> tu
     Raises:
         ActionMisused: they match still.
     """
-    try:
-        are_some = _lock_some(rows, size) if _is_plain(rows) else _lock_and_match_again(rows, min(size, BIGGEST_BATCH))
-    except EmptyResultSet:
-        are_some = None
+    are_some = lock_some(rows, size)
     changed = 0 if are_some is None else rows_of(rows.model, rows.db).filter(are_some).update(**values)
     if changed and rows.filter(are_some).exists():
         raise ActionMisused(f"{', '.join(values)}: the database has other values after the update than it was given")
     return changed, changed < size and not rows.exists()
+
+
+def lock_some(rows: QuerySet[Any], size: int) -> Func | Q | None:
+    """Lock up to ``size`` rows; return a condition that only these fulfil. None: no row was found."""
+    try:
+        return _lock_some(rows, size) if _is_plain(rows) else _lock_and_match_again(rows, min(size, BIGGEST_BATCH))
+    except EmptyResultSet:
+        return None
 
 
 def is_deleted_in_sets(rows: QuerySet[Any]) -> bool:

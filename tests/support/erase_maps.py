@@ -93,7 +93,7 @@ def run_map(subject: Subject, *, project: Any, reference: str = ANA, completes: 
     """Run one attempt of a job that erases by a map; it must complete, or else fail in its own words."""
     outcome, job = try_map(subject, project=project, reference=reference)
     assert outcome is (Outcome.COMPLETED if completes else Outcome.FAILED), (job.errors, job.events.last().detail)
-    assert completes or "another project" in (job.errors or "")
+    assert completes or "another project" in (job.errors or ""), (job.errors, job.events.last().detail)
     return job
 
 

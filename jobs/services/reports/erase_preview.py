@@ -47,11 +47,8 @@ class ErasePreview:
     stores: tuple[StorePreview, ...]
     # The label of a model with rows of another project that would go, too: such a job fails and changes nothing.
     refused_by: str | None
-
-    @property
-    def found_nothing(self) -> bool:
-        """Whether no root has a row: perhaps the reference is mistyped."""
-        return not any(store.rows or store.is_at_least for store in self.stores if store.is_root)
+    # No root has a row: perhaps the reference is mistyped.
+    found_nothing: bool
 
 
 def preview_erase(
@@ -90,7 +87,10 @@ def preview_erase(
                     is_root=store.name in roots,
                 )
             )
-    return ErasePreview(plan=plan.digest, stores=tuple(stores), refused_by=refused_by)
+        found_nothing = not any(each.rows or each.is_at_least for each in stores if each.is_root)
+        if found_nothing:  # unless an earlier job has anonymised them
+            found_nothing = not any(any(_count(found, ends_at=ends_at)) for found in rows.with_reference())
+    return ErasePreview(plan=plan.digest, stores=tuple(stores), refused_by=refused_by, found_nothing=found_nothing)
 
 
 def _find_refusing(rows: PersonRows, *, ends_at: float) -> str | None:
