@@ -60,12 +60,12 @@ def _erase(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
     meant = erasable(store.name, rows.of_store(store), keep_hidden=True)
     check_keeps_job(job.id, meant)
     keep_parents = rows.plan.is_child_part(store.model)
-    job.repeat(store.name, meant, _act(store, rows, partial(delete_some, keep_parents=keep_parents)))
+    job._repeat(store.name, meant, _act(store, rows, partial(delete_some, keep_parents=keep_parents)))
 
 
 def _update(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
     meant = to_change(store.name, rows.of_store(store), store.values, keep_hidden=True)
-    job.repeat(store.name, meant, _act(store, rows, partial(change_some, values=store.values)))
+    job._repeat(store.name, meant, _act(store, rows, partial(change_some, values=store.values)))
 
 
 def _act(store: Store, rows: PersonRows, act: "Act") -> "Act":

@@ -179,7 +179,7 @@ class JobContext(Generic[ProjectT_co]):
         """
         rows = erasable(store, rows, keep_hidden=keep_hidden)
         check_keeps_job(self.id, rows)
-        self.repeat(store, rows, delete_some)
+        self._repeat(store, rows, delete_some)
 
     def update(self, store: str, rows: QuerySet[Any], /, *, keep_hidden: bool = False, **values: Any) -> None:
         """Set ``values`` in those of ``rows`` that have others, and :meth:`verify` them; in chunks, as :meth:`erase`.
@@ -190,7 +190,7 @@ class JobContext(Generic[ProjectT_co]):
             ActionMisused: as :meth:`erase`; or there is no value, or one is an expression or is not stored as it is.
         """
         rows = to_change(store, rows, values, keep_hidden=keep_hidden)
-        self.repeat(store, rows, partial(change_some, values=values))
+        self._repeat(store, rows, partial(change_some, values=values))
 
     def verify(self, store: str, rows: QuerySet[Any], *, keep_hidden: bool = False) -> None:
         """Let the job complete only if none of ``rows`` exists in the transaction that completes it.
@@ -205,7 +205,7 @@ class JobContext(Generic[ProjectT_co]):
 
     # ------------------------------------------------------------ for the erase map
 
-    def repeat(self, store: str, rows: QuerySet[Any], act: Act) -> None:
+    def _repeat(self, store: str, rows: QuerySet[Any], act: Act) -> None:
         """Count ``rows``, delete or change them in chunks until a search finds none, and verify them."""
         # The size for one table may be far too big for the next, and for what the action does itself.
         self._batch = BatchSize(most=BIGGEST_SET)

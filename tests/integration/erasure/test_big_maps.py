@@ -1,6 +1,5 @@
 """Maps of many models, in chains and with keys to all models above, are counted and run in a time that stays short."""
 
-
 import time
 from typing import Any
 

@@ -180,3 +180,21 @@ def test_keys_to_the_own_table_that_cannot_be_followed_are_errors():
         *["IMPOSSIBLE"] * 2
     ]
     assert faults_of(subject("user", erase(Visit, by="user_id"), erase(Other))) == ["IMPOSSIBLE"]
+
+
+@isolate_apps(APP)
+@pytest.mark.parametrize("table", ["found", "child", "parent"])
+def test_a_table_may_have_any_name(table: str):
+    User = visit()
+    Note = model("Note", user=key(User), up=key("self", null=True), options={"db_table": table})
+    told = subject("user", erase(User, by="user_id"), erase(Note))
+    mine = make_project()
+    with tables_of(User, Note):
+        ana, ben = (User.objects.create(project=mine, user_id=who) for who in (ANA, BEN))
+        first = Note.objects.create(user=ana)
+        Note.objects.create(user=ben, up=first)
+        kept = Note.objects.create(user=ben)
+        run_map(told, project=mine)
+        left = list(Note.objects.values_list("pk", flat=True))
+
+    assert left == [kept.pk]

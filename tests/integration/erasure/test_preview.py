@@ -117,6 +117,22 @@ def test_a_preview_of_nobody_says_so_and_one_that_would_fail_too():
 
 
 @isolate_apps(APP)
+def test_a_person_whom_an_earlier_job_has_anonymised_is_not_nobody():
+    Visit = visit(name=text())
+    told = subject("user", anonymise(Visit, by="user_id", name="gone"))
+    mine = make_project()
+
+    with tables_of(Visit):
+        Visit.objects.create(project=mine, user_id=ANA, name="Ana")
+        run_map(told, project=mine)
+        preview, again = preview_of(told, project=mine), run_map(told, project=mine)
+        nobody = preview_of(told, project=mine, reference=BEN)
+
+    assert counts_of(preview) == {"Visit": 0}
+    assert (preview.found_nothing, again.receipt["found_nothing"], nobody.found_nothing) == (False, False, True)
+
+
+@isolate_apps(APP)
 def test_what_takes_too_long_is_at_least_as_much_as_was_counted(monkeypatch: pytest.MonkeyPatch):
     Visit = visit()
     project = make_project()
