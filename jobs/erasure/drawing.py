@@ -1,6 +1,7 @@
 """A map for people: as a tree with the order of the erase, and as a picture for Graphviz."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from .declaration import What
@@ -16,14 +17,31 @@ COLORS: Final = {
 }
 
 
-def tree_of(plan: Plan) -> str:
-    """Return the models as a tree from the roots, then the stores in the order in which they are run."""
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """A model in the tree of a map, and the models that it leads to."""
+
+    node: Node
+    below: "Sequence[Branch]"
+
+
+def branches_of(plan: Plan) -> Sequence[Branch]:
+    """Return the roots, and below each model those that were reached through it first."""
     below: dict[Model | None, list[Node]] = {}
     for node in plan.nodes.values():
         above = None if node.model in plan.roots or not node.links else node.links[0].parent
         below.setdefault(above, []).append(node)
+
+    def under(above: Model | None) -> list[Branch]:
+        return [Branch(node=node, below=under(node.model)) for node in below.get(above, ())]
+
+    return under(None)
+
+
+def tree_of(plan: Plan) -> str:
+    """Return the models as a tree from the roots, then the stores in the order in which they are run."""
     lines = [f"{plan.subject.name} ({plan.subject.module}), plan {plan.digest}", ""]
-    lines += _branches(plan, below, None, depth=1)
+    lines += _tree_lines(plan, branches_of(plan), depth=1)
     lines += ["", "In this order:"]
     lines += [f"  {number}. {store.name}: {told_of(store)}" for number, store in enumerate(plan.stores, 1)]
     return "\n".join(lines)
@@ -54,11 +72,12 @@ def picture_of(plan: Plan) -> str:
     return "\n".join([*lines, "}"])
 
 
-def _branches(plan: Plan, below: dict[Model | None, list[Node]], above: Model | None, *, depth: int) -> Iterator[str]:
-    for node in below.get(above, ()):
-        way = f", by {', '.join(link.name for link in node.links)}" if above is not None else ""
+def _tree_lines(plan: Plan, branches: Sequence[Branch], *, depth: int) -> Iterator[str]:
+    for branch in branches:
+        node = branch.node
+        way = f", by {', '.join(link.name for link in node.links)}" if depth > 1 else ""
         yield f"{'  ' * depth}{node.model._meta.label}: {_what_of(plan, node)}{way}"
-        yield from _branches(plan, below, node.model, depth=depth + 1)
+        yield from _tree_lines(plan, branch.below, depth=depth + 1)
 
 
 def _what_of(plan: Plan, node: Node) -> str:

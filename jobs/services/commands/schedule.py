@@ -14,7 +14,7 @@ from ...db.connection import jobs_connection
 from ...erasure.subjects import first_receipt
 from ...exceptions import ActiveJobExists, InvalidField, NothingFound, PlanChanged, TooSlow
 from ...models import Job
-from ..reports.erase_preview import preview_erase
+from ..reports.erase_preview import plan_behind, preview_erase
 from ..validation import MOST_REPORTED, check_json, check_text, collected, raise_first, unknown_name
 from .idempotency import IdempotentRequest, Scheduled
 from .insert import insert_jobs
@@ -152,15 +152,17 @@ def check_members(
 
 
 def _check_expectation(new_job: NewJob, expect: Expectation, project: models.Model) -> None:
-    found = preview_erase(new_job.action, project=project, reference_id=new_job.reference_id)
-    if expect.plan not in (None, found.plan):
+    if expect.plan not in (None, plan_behind(new_job.action).digest):
         raise PlanChanged
+    if expect.at_least is None:
+        return
+    found = preview_erase(new_job.action, project=project, reference_id=new_job.reference_id)
     roots = [store for store in found.stores if store.is_root]
     rows = sum(store.rows or 0 for store in roots)
-    if rows < (expect.at_least or 0):
+    if rows < expect.at_least:
         if any(store.is_at_least for store in roots):
             raise TooSlow("leave out `expect`, or try again later")
-        raise NothingFound(found=rows, at_least=expect.at_least or 0)
+        raise NothingFound(found=rows, at_least=expect.at_least)
 
 
 def _refuse_active(jobs: Sequence[Job]) -> None:

@@ -13,6 +13,7 @@ from ...db.connection import jobs_connection, service_transaction, supports_row_
 from ...db.errors import ErrorKind, kind_of
 from ...db.snapshot import read_snapshot
 from ...erasure.declaration import What
+from ...erasure.plan import Plan
 from ...erasure.planning import sound_plan_of
 from ...erasure.rows import PersonRows
 from ...erasure.subjects import EraseHandler
@@ -64,10 +65,7 @@ def preview_erase(
         TooSlow: whether rows of another project would go, too, is not found out within ``seconds``.
         ActionMisused: the map has errors that ``manage.py check`` reports.
     """
-    handler = get_action(action).handler
-    if not isinstance(handler, EraseHandler):
-        raise InvalidField("action", f"{action} erases by no map, so it has no preview")
-    plan = sound_plan_of(handler.subject)
+    plan = plan_behind(action)
     rows = PersonRows(plan=plan, project=project, reference=reference_id)
     roots = frozenset(plan.root_stores)
     ends_at = time.monotonic() + seconds
@@ -107,6 +105,18 @@ def _find_refusing(rows: PersonRows, *, ends_at: float) -> str | None:
             if elsewhere.exists():
                 return label
     return None
+
+
+def plan_behind(action: str) -> Plan:
+    """Return the plan that jobs of this action follow.
+
+    Raises:
+        UnknownAction, InvalidField, ActionMisused: as in :func:`preview_erase`.
+    """
+    handler = get_action(action).handler
+    if not isinstance(handler, EraseHandler):
+        raise InvalidField("action", f"{action} erases by no map, so it has no preview")
+    return sound_plan_of(handler.subject)
 
 
 def _count(rows: QuerySet[models.Model], *, ends_at: float) -> tuple[int, bool]:
