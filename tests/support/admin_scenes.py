@@ -98,8 +98,12 @@ def ask_for_erasure(visitor: Visit, project: int, reference: str) -> None:
     visitor.open(reverse("admin:jobs_job_add"))
     page.select_option("#id_action", MAPPED)
     page.fill("#id_reference_id", reference)
-    # With scripts, the project is a list that fills as one types.
-    page.eval_on_selector("#id_project", "(field, id) => field.append(new Option(id, id, true, true))", project)
+    # The project is a list that fills as one types, or an id where the host's admin cannot search projects.
+    page.eval_on_selector(
+        "#id_project",
+        "(field, id) => { if (field.options) field.append(new Option(id, id, true, true)); else field.value = id; }",
+        project,
+    )
     visitor.press("[name=_save]")
 
 
