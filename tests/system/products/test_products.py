@@ -44,7 +44,16 @@ class Product:
     because: str = ""
 
 
-PRODUCTS: Final = (Product(name="helpdesk", packages=("django-helpdesk==2.6.1", "django>=5.2,<5.3")),)
+PRODUCTS: Final = (
+    Product(name="helpdesk", packages=("django-helpdesk==2.6.1", "django>=5.2,<5.3")),
+    Product(
+        name="oscar",
+        packages=("django-oscar==4.2.1", "django>=5.2,<5.3"),
+        goes_too={"communication_notification": 1, "reviews_vote": 1, "wishlists_wishlistsharedemail": 1},
+        kept={"order_billingaddress": 2, "order_order": 1},
+        because="bills, by tax law",
+    ),
+)
 
 
 @pytest.fixture(scope="module")
