@@ -53,6 +53,7 @@ PRODUCTS: Final = (
         kept={"order_billingaddress": 2, "order_order": 1},
         because="bills, by tax law",
     ),
+    Product(name="wagtail", packages=("wagtail==8.0.1", "django>=5.2,<5.3"), goes_too={"wagtailcore_commentreply": 1}),
 )
 
 
