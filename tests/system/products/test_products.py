@@ -54,6 +54,8 @@ PRODUCTS: Final = (
         because="bills, by tax law",
     ),
     Product(name="wagtail", packages=("wagtail==8.0.1", "django>=5.2,<5.3"), goes_too={"wagtailcore_commentreply": 1}),
+    # It imports packaging, and does not name it.
+    Product(name="cms", packages=("django-cms==5.1.3", "packaging", "django>=5.2,<5.3")),
 )
 
 
