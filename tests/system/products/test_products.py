@@ -54,6 +54,7 @@ PRODUCTS: Final = (
         because="bills, by tax law",
     ),
     Product(name="wagtail", packages=("wagtail==8.0.1", "django>=5.2,<5.3"), goes_too={"wagtailcore_commentreply": 1}),
+    Product(name="wiki", packages=("wiki==0.13.0", "django>=5.2,<5.3"), goes_too={"nyt_notification": 1}),
     # It imports packaging, and does not name it.
     Product(name="cms", packages=("django-cms==5.1.3", "packaging", "django>=5.2,<5.3")),
 )
