@@ -1,10 +1,21 @@
 """Kinds of columns: what they can hold, and how a key in a text is compared with the keys of rows."""
 
+import json
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.core.validators import DecimalValidator
-from django.db.models import CharField, DecimalField, F, ForeignKey, IntegerField, TextField, UUIDField, Value
+from django.db.models import (
+    CharField,
+    DecimalField,
+    F,
+    ForeignKey,
+    IntegerField,
+    JSONField,
+    TextField,
+    UUIDField,
+    Value,
+)
 from django.db.models.functions import Cast, Concat, Substr
 
 from ..db.connection import jobs_connection
@@ -55,6 +66,8 @@ def why_not_set(column: Any, value: Any) -> str:
     target = _target(column)
     try:
         stored = target.get_db_prep_save(target.to_python(value), connection=jobs_connection())
+        if isinstance(target, JSONField):
+            json.dumps(value, cls=target.encoder)
         if isinstance(target, DecimalField):
             DecimalValidator(target.max_digits, target.decimal_places)(target.to_python(value))
     except (ValidationError, ValueError, TypeError, ArithmeticError):
@@ -75,4 +88,4 @@ def _is_in_range(column: Any, number: Any) -> bool:
     if not isinstance(column, IntegerField):
         return True
     least, most = jobs_connection().ops.integer_field_range(column.get_internal_type())
-    return (least is None or number >= least) and (most is None or number <= most)
+    return bool((least is None or number >= least) and (most is None or number <= most))
