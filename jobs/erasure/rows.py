@@ -39,7 +39,15 @@ class PersonRows:
     def of(self, model: Model) -> QuerySet[Any]:
         """Return the person's rows of a model: those that have the reference, and those that follow from others."""
         if model not in self._found:
-            self._found[model] = self._nested(model) if self._is_nested(model) else self._by_statement(model)
+            parents = [link.parent for link in self._links(model)]
+            if self._is_nested(model):
+                self._found[model] = self._nested(model)
+            elif self.start is None and not self.plan.own_links(model) and all(map(self._is_nested, parents)):
+                # `OR` of the searches would read the whole table, and a table with a name would be read in each chunk.
+                first, *more = (rows.order_by().values("pk") for rows in self._ways(model))
+                self._found[model] = table_of(model).filter(pk__in=first.union(*more, all=True))
+            else:
+                self._found[model] = self._by_statement(model)
         return self._found[model]
 
     def of_store(self, store: Store) -> QuerySet[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from ..db.connection import jobs_connection, set_local, supports_row_locks
 from ..exceptions import ActionMisused, JobFailed
@@ -15,7 +15,7 @@ from .declaration import Declaration, What
 from .own_rows import MOST_ROWS, lock_branches
 from .plan import Plan, Store
 from .planning import sound_plan_of
-from .rows import PersonRows
+from .rows import PersonRows, changed_by, table_of
 
 if TYPE_CHECKING:
     from ..execution.context import Act, JobContext
@@ -65,7 +65,11 @@ def _erase(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
 
 def _update(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
     meant = to_change(store.name, rows.of_store(store), store.values, keep_hidden=True)
-    job._repeat(store.name, meant, _act(store, rows, partial(change_some, values=store.values)))
+
+    def change(some: QuerySet[Any], size: int) -> tuple[int, bool]:
+        return change_some(changed_by(store, some), size, values=store.values)
+
+    job._repeat(store.name, meant, _act(store, rows, change))
 
 
 def _act(store: Store, rows: PersonRows, act: "Act") -> "Act":
@@ -81,13 +85,16 @@ def _act(store: Store, rows: PersonRows, act: "Act") -> "Act":
         are_some = lock_branches(meant, size, links) if links else lock_some(meant, size)
         if are_some is None:
             return 0, True
-        some = meant.filter(are_some)
+        # Of branches, this has been seen to.
+        again = are_some if links else lock_some(meant.filter(are_some), size)
+        some = table_of(meant.model).filter(Q(pk__in=[]) if again is None else again)
         # From here on no row can come to refer to them, so these searches hold until the commit.
         _refuse_other_projects(rows.of_other_projects_with(store, some))
         if any(undone.exists() for undone in rows.undone_below(store, some)):
             return 0, True  # they are found again when the job is verified, and the map is run once more
-        done, _ = act(some, max(size, MOST_ROWS) if links else size)
-        return done, not meant.exists()
+        size = max(size, MOST_ROWS) if links else size
+        done, _ = act(some, size)
+        return done, done < size and not meant.exists()
 
     return act_on_locked
 
