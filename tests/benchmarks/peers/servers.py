@@ -84,12 +84,7 @@ def serving(url: str, cache_url: str, tenant: Tenant) -> Iterator[dict[str, Serv
             process = Process(
                 *command_of(peer, port := free_port()),
                 log_path=Path(directory, f"{number}.log"),
-                environment={
-                    **same,
-                    **peer.variables,
-                    "DATABASE_URL": database,
-                    "PGAPPNAME": f"peer-{number}",
-                },
+                environment={**same, **peer.variables, "DATABASE_URL": database, "PGAPPNAME": f"peer-{number}"},
                 start_new_session=True,
             )
             stack.callback(stop, process)
