@@ -57,6 +57,7 @@ check: venv-dev ## Run whole processes: workers, engines, chaos; browser, client
 
 nightly: venv-dev ## Run what takes hours: every pair of Python and Django, other project models, long chaos, great sizes
 	$(BIN)/python -m tests.run tests/system/pairs tests/system/nightly
+	$(BIN)/python -m tests.run --only postgresql -n 1 tests/system/products
 	$(BIN)/python -m nox
 	$(BIN)/python -m tests.system.chaos
 	$(BIN)/python -m tests.system.scale

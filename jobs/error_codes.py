@@ -105,6 +105,16 @@ ERROR_CODES: Final[dict[str, ErrorCode]] = {
         cure="Leave out the jobs that `conflicts` lists and send the rest; nothing was created.",
         details="`conflicts`: for each, `index` and either `jobId` (waits or runs) or `sameAs` (an index before it)",
     ),
+    "plan_changed": ErrorCode(
+        status=409,
+        cause="The job would follow another plan than the one that `expect` names: the service was changed.",
+        cure="Preview the erase again, and send the new plan if it is right; nothing was created.",
+    ),
+    "nothing_found": ErrorCode(
+        status=409,
+        cause="There are fewer rows of the reference than `expect` demands: perhaps it is mistyped.",
+        cure="Check the reference; nothing was created.",
+    ),
     "length_required": ErrorCode(
         status=411,
         sentence="a body needs a Content-Length",

@@ -10,6 +10,8 @@
     │   └── UnknownAction         no action of this name (for this caller)
     ├── ActiveJobExists           a unique action has a job that waits or runs
     ├── BatchConflict             the same of jobs in a batch; none was created
+    ├── PlanChanged               an erase map does something else than expected; nothing was created
+    ├── NothingFound              fewer rows of a person than expected; nothing was created
     ├── IdempotencyKeyReused      another request had this key before
     ├── TransitionRefused         the job has already ended
     ├── StepRefused               this intervention is not possible with this job
@@ -140,6 +142,24 @@ class BatchConflict(JobsError):
         super().__init__(
             f"{len(conflicts)} of the {size} jobs are there already, or twice in this batch; none was created"
         )
+
+
+class PlanChanged(JobsError):
+    """The erase map does something else than the ``plan`` that the request expects; nothing was created."""
+
+    code = "plan_changed"
+
+    def __init__(self) -> None:
+        super().__init__("the erase follows another plan than the expected one; none was created, preview it again")
+
+
+class NothingFound(JobsError):
+    """Fewer rows were found than the request expects at least; nothing was created."""
+
+    code = "nothing_found"
+
+    def __init__(self, *, found: int, at_least: int) -> None:
+        super().__init__(f"{found:,} rows were found where at least {at_least:,} were expected; none was created")
 
 
 class IdempotencyKeyReused(JobsError):
@@ -284,7 +304,7 @@ class ForeignDatabase(ActionMisused):
 class JobFailed(JobsError):
     """Raise it in an action: the job ends as ``failed``, without another attempt.
 
-    ``message`` is shown to integrators as it is, so it must not have personal data.
+    ``message`` is shown to integrators as it is, so no personal data in it. Its ``__cause__`` is read by staff alone.
     """
 
     code = "job_failed"

@@ -22,8 +22,8 @@ HELD: Final = {"olga.lange@example.org": "A legal hold, until counsel has answer
 TRACEBACK: Final = """Traceback (most recent call last):
   File "jobs/execution/runner.py", line 121, in _run
     action.run(context)
-  File "jobsite/job_actions.py", line 19, in delete_user_data
-    job.erase("events", SessionEvent.objects.filter(session__in=sessions))
+  File "jobs/erasure/running.py", line 50, in _run_store
+    job.erase(store.name, rows.of_store(store), keep_hidden=True)
   File "jobs/execution/context.py", line 145, in erase
     deleted = delete(keys)
 django.db.utils.OperationalError: could not extend file: No space left on device"""

@@ -54,6 +54,8 @@ class ApiViewSet(GenericViewSet[Any]):
 
     scopes: ClassVar[dict[str, str | None]]
     """The scope that each of the view's actions needs; None: none."""
+    counted_as: ClassVar[str] = "key"
+    """The quota that requests count in, other than cancels."""
     action_map: dict[str, str]
     caller: Caller
     """The caller, once the key was checked."""
@@ -104,8 +106,8 @@ class ApiViewSet(GenericViewSet[Any]):
         self.caller = auth
         # Counted here and not in `check_throttles`, so that requests refused for their method or scope count too.
         for throttle in self._caller_throttles():
-            is_cancel = self.scopes.get(self.action) == "cancel"
-            self.quota = throttle.count(self.caller.identity, is_cancel=is_cancel)
+            name = "cancel" if self.scopes.get(self.action) == "cancel" else self.counted_as
+            self.quota = throttle.count(self.caller.identity, name=name)
 
     def _caller_throttles(self) -> list[CallerThrottle]:
         return [kind() for kind in self._policy_classes("throttle") if issubclass(kind, CallerThrottle)]

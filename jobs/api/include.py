@@ -8,7 +8,9 @@ from typing import Any, Final, cast
 from rest_framework import serializers
 
 from ..db.connection import jobs_connection
+from ..erasure.declaration import What
 from ..exceptions import InvalidField
+from ..execution.chunks import stores_of
 from ..models import Job, JobEvent
 from ..services.reports.history import OUTCOMES, RUNNING, Attempt, public_actor, public_note, read_history
 from ..services.reports.wait_reasons import Wait, WaitReason, explain_wait
@@ -60,11 +62,13 @@ class ProgressSerializer(serializers.Serializer[Job]):
 
 
 class StoreSerializer(serializers.Serializer[Any]):
-    """How many rows were found, done and left in one store; null: not counted."""
+    """How many rows were found, done and left in one store; null: not counted. By an erase map also what was done."""
 
     found = serializers.IntegerField(read_only=True, allow_null=True)
     done = serializers.IntegerField(read_only=True)
     left = serializers.IntegerField(read_only=True, allow_null=True)
+    what = serializers.ChoiceField(choices=[what.value for what in What], read_only=True, required=False)
+    because = serializers.CharField(read_only=True, required=False)
 
 
 class ReceiptSerializer(serializers.Serializer[Any]):
@@ -72,11 +76,15 @@ class ReceiptSerializer(serializers.Serializer[Any]):
 
     stores = serializers.DictField(child=StoreSerializer(), read_only=True)
     verifiedAt = Milliseconds(source="verified_at", read_only=True, allow_null=True)
+    # By an erase map.
+    plan = serializers.CharField(read_only=True, required=False)
+    planChanged = serializers.BooleanField(source="plan_changed", read_only=True, required=False)
+    foundNothing = serializers.BooleanField(source="found_nothing", read_only=True, required=False)
 
     def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
-        stores, verified_at = instance.get("stores", {}), instance.get("verified_at")
+        verified_at = instance.get("verified_at")
         at = verified_at and datetime.fromisoformat(verified_at)
-        return super().to_representation({"stores": stores, "verified_at": at})
+        return super().to_representation({**instance, "stores": dict(stores_of(instance)), "verified_at": at})
 
 
 class EventSerializer(serializers.Serializer[JobEvent]):

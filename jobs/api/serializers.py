@@ -16,6 +16,7 @@ from ..services.search.api_pages import JobRow
 from ..services.tenants.projects import public_id_of
 from ..services.validation import MOST_REPORTED, collected, raise_first, unknown_name
 from ..status import Status
+from .previews import Expect
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -154,6 +155,7 @@ class NewJobSerializer(serializers.Serializer[Any]):
     startAt = Milliseconds(source="start_at", required=False, error_messages=OPTIONAL)
     description = Text(required=False, error_messages=OPTIONAL)
     parameters = Members(required=False, error_messages=OPTIONAL)
+    expect = Expect(required=False, error_messages=OPTIONAL)
 
 
 def parse_new_job(body: dict[str, Any]) -> NewJob:

@@ -49,8 +49,8 @@ IPV6_HOST_BITS: Final = 64
 class Quota:
     """The limit of one window, and how much of it is used, this request included.
 
-    ``name`` is what is counted: requests of a key (``key``), its cancels (``cancel``), the jobs that it creates
-    (``jobs``), or failures of an address (``address``).
+    ``name`` is what is counted: requests of a key (``key``), its cancels (``cancel``) and previews (``preview``), the
+    jobs that it creates (``jobs``), or failures of an address (``address``).
     """
 
     name: str
@@ -74,14 +74,14 @@ def quota_headers(quotas: Sequence[Quota]) -> dict[str, str]:
 
 
 class CallerThrottle(BaseThrottle):
-    """Allows each caller ``REQUESTS_PER_MINUTE`` requests, and as many cancels; the view counts them.
+    """Allows each caller ``REQUESTS_PER_MINUTE`` requests, and as many cancels and previews; the view counts them.
 
     A cancel may be urgent, so the other requests of its key cannot use up what it needs.
     """
 
-    def count(self, identity: str, *, is_cancel: bool) -> Quota | None:
+    def count(self, identity: str, *, name: str) -> Quota | None:
         """Count a request of this caller, for ``view.quota``; None: there is no limit, or the cache does not answer."""
-        return _count(conf.current().requests_per_minute, "cancel" if is_cancel else "key", identity)
+        return _count(conf.current().requests_per_minute, name, identity)
 
     def count_jobs(self, identity: str, number: int) -> Quota | None:
         """Count the jobs that a request asks for, of ``NEW_JOBS_PER_MINUTE``; None: as :meth:`count`."""

@@ -7,7 +7,7 @@ from django.urls import path, re_path
 
 from .docs import guide, reference
 from .openapi import document
-from .views import BatchViewSet, JobViewSet, KeyViewSet, UserViewSet
+from .views import BatchViewSet, JobViewSet, KeyViewSet, PreviewViewSet, UserViewSet
 
 app_name = "jobs_api"
 
@@ -15,8 +15,9 @@ app_name = "jobs_api"
 # route has, so a project with the key "me" or "docs" is reachable.
 urlpatterns = [
     path("<str:project_key>/jobs", JobViewSet.as_view({"get": "list", "post": "create"}), name="jobs"),
-    # Before the jobs by id: "batch" is no id.
+    # Before the jobs by id: "batch" and "preview" are no ids.
     path("<str:project_key>/jobs/batch", BatchViewSet.as_view({"post": "create"}), name="batch"),
+    path("<str:project_key>/jobs/preview", PreviewViewSet.as_view({"post": "create"}), name="preview"),
     path(
         "<str:project_key>/jobs/<str:job_id>", JobViewSet.as_view({"get": "retrieve", "delete": "destroy"}), name="job"
     ),

@@ -15,6 +15,7 @@ from ..exceptions import ActiveJobExists
 from ..models import ApiKey, Job
 from ..services.at_once import AtOnce
 from ..services.commands.cancel import cancel_job
+from ..services.commands.preview import request_preview
 from ..services.commands.schedule import NewJob, request_job
 from ..services.commands.schedule_batch import request_jobs
 from ..services.search.api_query import ListQuery
@@ -29,18 +30,22 @@ from .parsing import (
     MAX_BATCH_BYTES,
     MAX_BODY_BYTES,
     parse_job_id,
+    parse_object,
     parse_reason,
     parse_start,
     parse_user_id,
+    read_body,
     read_parameters,
     refuse_body,
 )
+from .previews import PreviewSerializer
 from .serializers import KeySerializer, parse_new_job, parse_new_jobs
 
 CREATED: Final = "Job-Created"
 # Of one organization in a process: it may hold one of its threads for a second or more.
 BATCHES: Final = AtOnce(1, problem="another large batch of the organization is under way")
 LARGE_BATCH: Final = 100
+PREVIEWS: Final = AtOnce(1, problem="another preview of the organization is under way")
 
 
 class JobViewSet(ProjectViewSet):
@@ -118,6 +123,21 @@ class BatchViewSet(ProjectViewSet):
             scheduled = request_jobs(read, project=self.project, actor=self.caller.actor, request=idempotent)
         presented = self.members_of_all(scheduled.jobs)
         return Response({"data": presented}, status=201, headers=replay_headers(scheduled))
+
+
+class PreviewViewSet(ProjectViewSet):
+    """``/{projectKey}/jobs/preview``."""
+
+    scopes: ClassVar = {"create": "create"}
+    counted_as = "preview"
+
+    def create(self, request: Request, **_: str) -> Response:
+        """Answer with what a job would do, of which the body is the same; nothing is created."""
+        read_parameters(request, ())
+        new_job = parse_new_job(parse_object(read_body(request, max_bytes=MAX_BODY_BYTES)))
+        with PREVIEWS.one(self.caller.organization.pk):
+            found = request_preview(new_job, project=self.project)
+        return Response({"data": PreviewSerializer(found).data})
 
 
 def is_large_batch(body: dict[str, Any]) -> bool:

@@ -4,6 +4,6 @@
 run with ``--database``, and before each ``migrate``.
 """
 
-from . import caches, databases, projects, settings, web
+from . import caches, databases, erasure, projects, settings, web
 
-__all__ = ["caches", "databases", "projects", "settings", "web"]
+__all__ = ["caches", "databases", "erasure", "projects", "settings", "web"]

@@ -1,10 +1,14 @@
 """Deleting rows with their cascades by Django's rules, and from the tables: no manager of the host's hides any."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import CASCADE, DO_NOTHING, ForeignKey, Manager, Model, Q, QuerySet
 from django.db.models.deletion import Collector, get_candidate_relations_to_delete
+
+# One subquery inside the other: SQLite reads no statement with ten, and where each table refers to all above it, the
+# ways down are too many to write.
+MOST_NESTED: Final = 5
 
 
 class TableCollector(Collector):
@@ -54,13 +58,13 @@ def rows_of(model: type[Model], alias: str) -> QuerySet[Any]:
 def sets_with(rows: QuerySet[Any], above: tuple[Any, ...] = ()) -> list[QuerySet[Any]] | None:
     """Return the rows that go with ``rows``, those that refer to others first; None: Django must see each row.
 
-    It must for signals, for rows of several tables or of generic relations, for cycles, and for whatever is to happen
-    to rows that refer to others, other than that they go too.
+    It must for signals, for rows of several tables or of generic relations, for cycles, for long chains of tables, and
+    for whatever is to happen to rows that refer to others, other than that they go too.
     """
     model: Any = rows.model
     generic = any(hasattr(field, "bulk_related_objects") for field in model._meta.private_fields)
     heard = TableCollector(using=rows.db)._has_signal_listeners(model)  # type: ignore[attr-defined]
-    if generic or heard or parent_links(model) or model in above:
+    if generic or heard or parent_links(model) or model in above or len(above) > MOST_NESTED:
         return None
     sets: list[QuerySet[Any]] = []
     relations: Iterable[Any] = get_candidate_relations_to_delete(model._meta)
@@ -80,9 +84,9 @@ def sets_with(rows: QuerySet[Any], above: tuple[Any, ...] = ()) -> list[QuerySet
     return sets
 
 
-def delete_with_cascade(objects: Sequence[Any] | QuerySet[Any], origin: QuerySet[Any]) -> int:
+def delete_with_cascade(objects: Sequence[Any] | QuerySet[Any], origin: QuerySet[Any], *, keep_parents: bool) -> int:
     """Delete rows of ``origin`` and their cascades; return the count of this model's rows."""
     collector = TableCollector(using=origin.db, origin=origin)
-    collector.collect(objects)
+    collector.collect(objects, keep_parents=keep_parents)
     _, per_model = collector.delete()
     return per_model.get(origin.model._meta.label, 0)

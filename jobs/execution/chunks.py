@@ -45,6 +45,8 @@ class Chunk:
         self.counts: dict[str, int] = {}
         self.found: dict[str, int] = {}
         self.remaining: int | None = None
+        # By an erase map: what else changes the receipt.
+        self.edits: list[Callable[[dict[str, Any]], None]] = []
 
     def add(self, store: str, count: int) -> None:
         """Count ``count`` rows (or other units) of ``store`` as done, in progress and receipt.
@@ -126,10 +128,16 @@ def run_commit_hooks(hooks: list[Callable[[], object]], *, job_id: int) -> None:
             logger.error("job=%s hook=%s raised %s after the commit", job_id, name, type(error).__qualname__)
 
 
-def entry_of(receipt: dict[str, Any], store: str) -> dict[str, int | None]:
+def entry_of(receipt: dict[str, Any], store: str) -> dict[str, Any]:
     """Return the entry of ``store``: how many rows were found, done and are left; None: not counted."""
-    stores: dict[str, dict[str, int | None]] = receipt.setdefault("stores", {})
+    stores: dict[str, dict[str, Any]] = receipt.setdefault("stores", {})
     return stores.setdefault(store, {"found": None, "done": 0, "left": None})
+
+
+def stores_of(receipt: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the entries of a receipt with their stores: in the order of the erase map, if there is one."""
+    stores: dict[str, dict[str, Any]] = receipt.get("stores", {})
+    return sorted(stores.items(), key=lambda item: item[1].get("place", len(stores)))
 
 
 def read_counts(job_id: int) -> tuple[dict[str, Any], int, int | None]:
@@ -154,7 +162,7 @@ def store_counts(fence: Fence, chunk: Chunk) -> bool:
     elif total is not None:
         total = max(total, done)
     # A chunk that only says how much there is to do, as ``expect`` and the beginning of an erase, did no work.
-    did_work = bool(chunk.counts) or chunk.remaining is None
+    did_work = bool(chunk.counts) or (chunk.remaining is None and not chunk.edits)
     facts: dict[str, Any] = {"receipt": receipt, "done": done, "total": total, "did_work": did_work}
     return transitions.record(fence, **facts, lease=conf.current().lease)
 
@@ -169,6 +177,8 @@ def add_counts(receipt: dict[str, Any], chunk: Chunk) -> None:
     for store, found in chunk.found.items():
         entry = entry_of(receipt, store)
         entry.update(found=(entry["done"] or 0) + found, left=found)
+    for edit in chunk.edits:
+        edit(receipt)
 
 
 def find_remaining(stores: Mapping[str, QuerySet[Any]]) -> tuple[datetime, tuple[str, ...]]:

@@ -203,6 +203,25 @@ class JobContext(Generic[ProjectT_co]):
         self._check_not_stopped()
         self._verifications[store] = in_table(store, rows, keep_hidden=keep_hidden)
 
+    # ------------------------------------------------------------ for the erase map
+
+    def _repeat(self, store: str, rows: QuerySet[Any], act: Act) -> None:
+        """Count ``rows``, delete or change them in chunks until a search finds none, and verify them."""
+        # The size for one table may be far too big for the next, and for what the action does itself.
+        self._batch = BatchSize(most=BIGGEST_SET)
+        found = rows.count()
+        with self.chunk() as chunk:
+            chunk.found[store] = chunk.remaining = found
+        fruitless, none_left = 0, False
+        while not none_left:
+            done, none_left = self._act_once(store, rows, act)
+            fruitless = 0 if done else fruitless + 1
+            if fruitless == FRUITLESS_IN_A_ROW:
+                raise RowsLeft((store,))
+        self._batch = BatchSize()
+        failpoints.reach("erase.last_chunk")
+        self.verify(store, rows, keep_hidden=True)  # whether any may be hidden was decided above
+
     # ------------------------------------------------------------ for the runner
 
     @contextmanager
@@ -242,23 +261,6 @@ class JobContext(Generic[ProjectT_co]):
         return self._stopped
 
     # ------------------------------------------------------------ inside
-
-    def _repeat(self, store: str, rows: QuerySet[Any], act: Act) -> None:
-        """Count ``rows``, delete or change them in chunks until a search finds none, and verify them."""
-        # The size for one table may be far too big for the next, and for what the action does itself.
-        self._batch = BatchSize(most=BIGGEST_SET)
-        found = rows.count()
-        with self.chunk() as chunk:
-            chunk.found[store] = chunk.remaining = found
-        fruitless, none_left = 0, False
-        while not none_left:
-            done, none_left = self._act_once(store, rows, act)
-            fruitless = 0 if done else fruitless + 1
-            if fruitless == FRUITLESS_IN_A_ROW:
-                raise RowsLeft((store,))
-        self._batch = BatchSize()
-        failpoints.reach("erase.last_chunk")
-        self.verify(store, rows, keep_hidden=True)  # whether any may be hidden was decided above
 
     def _act_once(self, store: str, rows: QuerySet[Any], act: Act) -> tuple[int, bool]:
         """Delete or change one batch; return what ``act`` does. Try half after a conflict, a tenth after a timeout."""

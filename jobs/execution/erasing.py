@@ -74,15 +74,17 @@ def alias_of(rows: QuerySet[Any]) -> str:
     return rows._db or router.db_for_write(rows.model)  # type: ignore[attr-defined]  # what using() was given
 
 
-def delete_some(rows: QuerySet[Any], size: int) -> tuple[int, bool]:
+def delete_some(rows: QuerySet[Any], size: int, *, keep_parents: bool = False) -> tuple[int, bool]:
     """Delete up to ``size`` rows; return how many, without cascades, and whether a search has found no further row.
+
+    With ``keep_parents``, their parts in the tables of parent models stay.
 
     If none is deleted in sets, others may have changed some, or they cannot be deleted: one by one, this is seen.
     """
     deleted = _delete_in_sets(rows, size) if is_deleted_in_sets(rows) else 0
     if deleted:
         return deleted, deleted < size and not rows.exists()
-    found = _delete_one_by_one(rows, min(size, BIGGEST_BATCH))
+    found = _delete_one_by_one(rows, min(size, BIGGEST_BATCH), keep_parents=keep_parents)
     return found or 0, found is None
 
 
@@ -92,14 +94,19 @@ def change_some(rows: QuerySet[Any], size: int, *, values: dict[str, Any]) -> tu
     Raises:
         ActionMisused: they match still.
     """
-    try:
-        are_some = _lock_some(rows, size) if _is_plain(rows) else _lock_and_match_again(rows, min(size, BIGGEST_BATCH))
-    except EmptyResultSet:
-        are_some = None
+    are_some = lock_some(rows, size)
     changed = 0 if are_some is None else rows_of(rows.model, rows.db).filter(are_some).update(**values)
     if changed and rows.filter(are_some).exists():
         raise ActionMisused(f"{', '.join(values)}: the database has other values after the update than it was given")
     return changed, changed < size and not rows.exists()
+
+
+def lock_some(rows: QuerySet[Any], size: int) -> Func | Q | None:
+    """Lock up to ``size`` rows; return a condition that only these fulfil. None: no row was found."""
+    try:
+        return _lock_some(rows, size) if _is_plain(rows) else _lock_and_match_again(rows, min(size, BIGGEST_BATCH))
+    except EmptyResultSet:
+        return None
 
 
 def is_deleted_in_sets(rows: QuerySet[Any]) -> bool:
@@ -128,7 +135,7 @@ def _delete_in_sets(rows: QuerySet[Any], size: int) -> int:
     return some._raw_delete(rows.db)
 
 
-def _delete_one_by_one(rows: QuerySet[Any], size: int) -> int | None:
+def _delete_one_by_one(rows: QuerySet[Any], size: int, *, keep_parents: bool) -> int | None:
     """Delete up to ``size`` rows by Django's rules; return how many. None: none was found.
 
     The rows are locked, where rows have locks, so that they still match when deleted. Their keys are not
@@ -136,9 +143,11 @@ def _delete_one_by_one(rows: QuerySet[Any], size: int) -> int | None:
     """
     if _is_lockable(rows):
         objects = list(_to_find(rows).defer(None).select_for_update(of=("self",))[:size])
-        return delete_with_cascade(objects, rows) if objects else None
+        return delete_with_cascade(objects, rows, keep_parents=keep_parents) if objects else None
     are_some = _lock_and_match_again(rows, size)
-    return None if are_some is None else delete_with_cascade(rows_of(rows.model, rows.db).filter(are_some), rows)
+    if are_some is None:
+        return None
+    return delete_with_cascade(rows_of(rows.model, rows.db).filter(are_some), rows, keep_parents=keep_parents)
 
 
 def _lock_and_match_again(rows: QuerySet[Any], size: int) -> Q | None:

@@ -114,7 +114,8 @@ def not_recorded_as_database_error() -> Iterator[None]:
 def fail(attempt: Attempt, failure: JobFailed, begin_next: Callable[[], Fence | None]) -> AttemptResult:
     """End the job as its action asked: without a further attempt."""
     errors = storable(lambda: _message_of(failure), MAX_ERRORS_CHARACTERS, instead=NO_REASON)
-    facts: dict[str, Any] = {"errors": errors, "worker": attempt.worker}
+    detail = "" if failure.__cause__ is None else traceback_of(failure, MAX_DETAIL_CHARACTERS)
+    facts: dict[str, Any] = {"errors": errors, "worker": attempt.worker, "detail": detail}
     finish = _record(lambda: transitions.fail(attempt.lease.fence, **facts, next_fence=begin_next()))
     return resolve_result(attempt, finish, Outcome.FAILED)
 

@@ -20,6 +20,7 @@ from tests.support.http_server import Site
 HOSTILE: Final = "<script>alert(1)</script>\u202egnp.exe =cmd()|' /C calc'!A0"
 TRACEBACK: Final = f'Traceback (most recent call last):\n  File "<script>alert(1)</script>", line 1\n{HOSTILE}'
 MANY: Final = 60  # more than a page of the list
+MAPPED: Final = "delete_user_data"  # by an erase map
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,10 @@ def make_scene() -> Scene:
     texts = {"reference_id": HOSTILE[:60], "description": HOSTILE, "parameters": {"note": HOSTILE}, "project": project}
     jobs = {status.value: make_job(status=status, **texts) for status in Status}
     jobs["held"] = make_job(held_at=timezone.now(), start_at=timezone.now() + timedelta(days=1), **texts)
+    jobs["mapped"] = make_job(action=MAPPED, unique_key=HOSTILE[:60], **texts)
+    stores = {HOSTILE: {"found": 7, "done": 0, "left": None, "what": "kept", "because": HOSTILE, "place": 0}}
+    told = {"stores": stores, "plan": "0" * 32, "plan_changed": True, "found_nothing": True}
+    jobs["erased"] = make_job(action=MAPPED, status=Status.COMPLETED, receipt=told, **texts)
     Job.objects.filter(status=Status.FAILED).update(errors=HOSTILE)
     receipt = {"stores": {HOSTILE: {"found": 100, "done": 40, "left": None}}}
     Job.objects.filter(status=Status.RUNNING).update(progress_done=40, progress_total=100, receipt=receipt)
@@ -58,6 +63,8 @@ def paths(scene: Scene, site: Site) -> list[str]:
         *(reverse(f"admin:jobs_{name}_add") for name in names),
         *(f"{jobs}?{query}" for query in ("status=failed", "late=yes", "_facets=True", "q=nobody", "status=held")),
         *(f"{overview}{query}" for query in ("?span=1h", "", "?span=7d", "?refresh=30")),
+        reverse("admin:jobs_job_erasure"),
+        reverse("admin:jobs_job_preview", args=[scene.jobs["mapped"].pk]),
         *(reverse("admin:jobs_job_change", args=[job.pk]) for job in scene.jobs.values()),
         f"{reverse('admin:jobs_job_change', args=[scene.jobs['failed'].pk])}?attempt=1",
         reverse("admin:jobs_apikey_change", args=[site.key_id]),
@@ -72,9 +79,32 @@ def tour(visitor: Visit, scene: Scene, site: Site) -> Iterator[str]:
     for path in paths(scene, site):
         visitor.open(path)
         yield path
+    yield from ask_tour(visitor, scene)
     yield from bulk_tour(visitor)
     yield from intervention_tour(visitor, scene)
     yield from key_tour(visitor, site)
+
+
+def ask_tour(visitor: Visit, scene: Scene) -> Iterator[str]:
+    ask_for_erasure(visitor, scene.jobs["mapped"].project.pk, HOSTILE[:60])
+    yield "a job is asked for that would find nothing, and active already"
+    visitor.press(".jobs-submit button:not([name])")
+    yield "a job was refused"
+
+
+def ask_for_erasure(visitor: Visit, project: int, reference: str) -> None:
+    """Come from the form to the page that shows what the job would do."""
+    page = visitor.page
+    visitor.open(reverse("admin:jobs_job_add"))
+    page.select_option("#id_action", MAPPED)
+    page.fill("#id_reference_id", reference)
+    # The project is a list that fills as one types, or an id where the host's admin cannot search projects.
+    page.eval_on_selector(
+        "#id_project",
+        "(field, id) => { if (field.options) field.append(new Option(id, id, true, true)); else field.value = id; }",
+        project,
+    )
+    visitor.press("[name=_save]")
 
 
 def bulk_tour(visitor: Visit) -> Iterator[str]:

@@ -13,6 +13,8 @@ from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
 from ...db.clock import NOW
+from ...erasure.declaration import What
+from ...execution.chunks import stores_of
 from ...models import Job
 from ...services.search.staff_filter import parse_id
 from ..base import display, masking
@@ -23,6 +25,13 @@ from .timeline import Hide, Timeline, timeline_of
 
 OTHER_JOBS_SHOWN: Final = 10
 COUNTS: Final = ("found", "done", "left")
+WHAT_WORDS: Final[dict[str, Any]] = {
+    What.ERASED: _("erased"),
+    What.ANONYMISED: _("anonymised"),
+    What.KEPT: _("kept"),
+    What.SET_NULL: _("unlinked"),
+    What.CALLED: _("function called"),
+}
 PARAMETERS_CHARACTERS: Final = 6_000
 
 START: Final = display.column(display.moment, "start_at", _("start"))
@@ -105,7 +114,8 @@ class JobPageMixin(InterventionsMixin):
             "retried_by": retried_by,
             "others": self._other_jobs(job),
             "other_jobs_url": f"{self.url_of('changelist')}?{urlencode({'same_as': job.pk})}",
-            **_progress_of(job, hide),
+            **_progress_of(job),
+            "receipt": _receipt_of(job, hide),
             **_history_of(request, timeline, with_detail=with_detail),
         }
 
@@ -133,24 +143,37 @@ class JobPageMixin(InterventionsMixin):
         ]
 
 
-def _progress_of(job: Any, hide: Hide) -> dict[str, Any]:
-    """Return the progress, its rate, and the receipt."""
+def _progress_of(job: Any) -> dict[str, Any]:
+    """Return the progress and its rate."""
     pace = state_sentence.pace_of(job, now=job.read_at)
-    lines = [
-        {
-            "store": hide(store),
-            **{name: display.NONE if entry.get(name) is None else display.whole(entry[name]) for name in COUNTS},
-        }
-        for store, entry in job.receipt.get("stores", {}).items()
-    ]
-    verified_at = job.receipt.get("verified_at")
     return {
         "has_progress": job.progress_done > 0 or job.progress_total is not None,
         "progress": display.progress(job),
         "rate": pace and formats.number_format(round(pace.per_second, 1), decimal_pos=1, force_grouping=True),
         "ends_at": pace and pace.ends_at and display.moment(pace.ends_at),
         "ends_in": pace and pace.ends_at and display.duration(pace.ends_at - job.read_at),
-        "receipt": {"lines": lines, "verified_at": verified_at and display.moment(datetime.fromisoformat(verified_at))},
+    }
+
+
+def _receipt_of(job: Job, hide: Hide) -> dict[str, Any]:
+    """Return the receipt: by an erase map in the order of the map, with what was done to each store, and why."""
+    lines = [
+        {
+            "store": hide(store),
+            "kind": entry.get("what", ""),
+            "what": WHAT_WORDS.get(entry.get("what", ""), ""),
+            "because": hide(entry.get("because", "")),
+            **{name: display.NONE if entry.get(name) is None else display.whole(entry[name]) for name in COUNTS},
+        }
+        for store, entry in stores_of(job.receipt)
+    ]
+    verified_at = job.receipt.get("verified_at")
+    return {
+        "lines": lines,
+        "verified_at": verified_at and display.moment(datetime.fromisoformat(verified_at)),
+        "plan": job.receipt.get("plan", ""),
+        "is_changed": job.receipt.get("plan_changed", False),
+        "found_nothing": job.receipt.get("found_nothing", False),
     }
 
 

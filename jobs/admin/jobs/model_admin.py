@@ -1,14 +1,14 @@
-"""The admin of jobs: the list, the page of one job, interventions, bulk changes and the overview."""
+"""The admin of jobs: the list, the page of one job, interventions, bulk changes, the overview and the erase maps."""
 
 from django.contrib import admin
 
 from .add import AddJobMixin
 from .bulk import BulkChangeMixin
-from .detail import JobPageMixin
+from .erasure import EraseMapsMixin
 from .overview import OverviewMixin
 
 
-class JobAdminMixin(AddJobMixin, BulkChangeMixin, OverviewMixin, JobPageMixin):
+class JobAdminMixin(AddJobMixin, BulkChangeMixin, OverviewMixin, EraseMapsMixin):
     """The pages of jobs; mix it with the ``ModelAdmin`` of your theme."""
 
 

@@ -79,6 +79,10 @@ def _why_running(job: Job, now: datetime, timeline: Timeline) -> SafeString:
 
 
 def _why_completed(job: Job, now: datetime, timeline: Timeline) -> SafeString:
+    if job.receipt.get("found_nothing"):
+        return format_html(
+            _("Completed at {at}, but nothing was found for its reference."), at=_moment(job.finished_at)
+        )
     verified_at = job.receipt.get("verified_at")
     if not verified_at:
         return format_html(_("Completed at {at}."), at=_moment(job.finished_at))

@@ -14,6 +14,7 @@ from ...db import clock
 from ...db.connection import jobs_connection, supports_row_locks
 from ...db.errors import is_lock_timeout, is_unique_violation
 from ...db.notify import notify_due
+from ...erasure.subjects import first_receipt
 from ...exceptions import Busy, ConcurrentChange, JobNotFound, StepRefused
 from ...lifecycle import transitions
 from ...models import Job
@@ -112,6 +113,7 @@ def _retry_of(failed: Job, now: datetime) -> Job:
         created_at=now,
         start_at=now,
         due_at=now,
+        receipt=first_receipt(action),
     )
 
 

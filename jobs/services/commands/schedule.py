@@ -11,8 +11,10 @@ from ...actions import Action, get_action
 from ...actors import SYSTEM, Actor
 from ...db import clock
 from ...db.connection import jobs_connection
-from ...exceptions import ActiveJobExists, InvalidField
+from ...erasure.subjects import first_receipt
+from ...exceptions import ActiveJobExists, InvalidField, NothingFound, PlanChanged, TooSlow
 from ...models import Job
+from ..reports.erase_preview import plan_behind, preview_erase
 from ..validation import MOST_REPORTED, check_json, check_text, collected, raise_first, unknown_name
 from .idempotency import IdempotentRequest, Scheduled
 from .insert import insert_jobs
@@ -20,6 +22,14 @@ from .insert import insert_jobs
 MAX_REFERENCE_BYTES: Final = 256
 MAX_DESCRIPTION_CHARACTERS: Final = 1000
 LATEST_START: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a preview has shown, and must still hold: the plan, and at least so many rows that have the reference."""
+
+    plan: str | None = None
+    at_least: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +41,7 @@ class NewJob:
     start_at: datetime | None = None
     description: str | None = None
     parameters: dict[str, Any] | None = None
+    expect: Expectation | None = None
 
 
 def schedule_job(
@@ -74,11 +85,17 @@ def request_job(
 
     Raises:
         IdempotencyKeyReused: the key of the request came with another body, or to another endpoint.
+        PlanChanged, NothingFound: what the job expects does not hold.
+        TooSlow: whether it holds cannot be found out in time.
         Further errors as in :func:`schedule_job`.
     """
 
     def prepare() -> Sequence[Job]:
-        return [prepare_job(read(), project=project, now=clock.read(jobs_connection()))]
+        new_job = read()
+        job = prepare_job(new_job, project=project, now=clock.read(jobs_connection()))
+        if new_job.expect is not None:
+            _check_expectation(new_job, new_job.expect, project)
+        return [job]
 
     return insert_jobs(prepare, project=project, actor=actor, request=request, refuse_conflicts=_refuse_active)
 
@@ -105,6 +122,7 @@ def prepare_job(new_job: NewJob, *, project: models.Model, now: datetime) -> Job
         created_at=now,
         start_at=due,
         due_at=due,
+        receipt=first_receipt(action),
     )
 
 
@@ -131,6 +149,20 @@ def check_members(
         if action is not None:
             parameters = _checked_parameters(action, given.get("parameters"))
     return action, parameters
+
+
+def _check_expectation(new_job: NewJob, expect: Expectation, project: models.Model) -> None:
+    if expect.plan not in (None, plan_behind(new_job.action).digest):
+        raise PlanChanged
+    if expect.at_least is None:
+        return
+    found = preview_erase(new_job.action, project=project, reference_id=new_job.reference_id)
+    roots = [store for store in found.stores if store.is_root]
+    rows = sum(store.rows or 0 for store in roots)
+    if rows < expect.at_least:
+        if any(store.is_at_least for store in roots):
+            raise TooSlow("leave out `expect`, or try again later")
+        raise NothingFound(found=rows, at_least=expect.at_least)
 
 
 def _refuse_active(jobs: Sequence[Job]) -> None:

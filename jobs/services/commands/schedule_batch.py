@@ -63,6 +63,8 @@ def request_jobs(
 
 def _prepare_member(index: int, new_job: NewJob, project: models.Model, now: datetime) -> Job:
     try:
+        if new_job.expect is not None:
+            raise InvalidField("expect", "is for single jobs; leave it out in a batch")
         return prepare_job(new_job, project=project, now=now)
     except InvalidField as error:
         raise error.within(f"jobs[{index}]") from None

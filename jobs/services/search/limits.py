@@ -28,7 +28,7 @@ def limited_search(cure: str) -> Iterator[None]:
     """
     connection = jobs_connection()
     # No transaction on SQLite, where hosts may have made each take the one lock of writers.
-    is_limited = service_transaction if supports_row_locks(connection) else _stopped_by_sqlite
+    is_limited = service_transaction if supports_row_locks(connection) else stopped_by_sqlite
     with typed_timeouts(cure), is_limited(statement_seconds=LIST_SECONDS):
         yield
 
@@ -45,7 +45,8 @@ def typed_timeouts(cure: str) -> Iterator[None]:
 
 
 @contextmanager
-def _stopped_by_sqlite(*, statement_seconds: float) -> Iterator[None]:
+def stopped_by_sqlite(*, statement_seconds: float) -> Iterator[None]:
+    """Let the statements of the block take so long in all, at most; for SQLite."""
     connection = jobs_connection()
     connection.ensure_connection()
     raw, ends_at = connection.connection, time.monotonic() + statement_seconds

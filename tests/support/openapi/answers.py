@@ -7,6 +7,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from jobs.api.include import AttemptSerializer, EventSerializer, ProgressSerializer, ReceiptSerializer
+from jobs.api.previews import PreviewSerializer
 from jobs.api.serializers import JobSerializer, KeySerializer, NewJobSerializer
 
 
@@ -23,6 +24,7 @@ class JobDetailsSerializer(JobSerializer):
 
 JOB: Final[Any] = inline_serializer("JobAnswer", {"data": JobSerializer()})
 DETAILS: Final[Any] = inline_serializer("JobDetailsAnswer", {"data": JobDetailsSerializer()})
+PREVIEW: Final[Any] = inline_serializer("JobPreviewAnswer", {"data": PreviewSerializer()})
 JOBS: Final[Any] = inline_serializer("JobList", {"data": JobSerializer(many=True)})
 CONFLICT: Final[Any] = inline_serializer(
     "JobConflict",

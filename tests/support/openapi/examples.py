@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from jobs.error_codes import ERROR_CODES
+from jobs.exceptions import NothingFound, PlanChanged
 from jobs.middleware import HTTPS_REQUIRED
 
 SCHEDULED: Final[dict[str, Any]] = {
@@ -59,6 +60,16 @@ WAITING: Final[dict[str, Any]] = {
     "attempts": [],
     "attemptsCut": False,
 }
+PREVIEW: Final[dict[str, Any]] = {
+    "plan": "5b1f0e6c2f4d4c0e9a7b3d8f1c2e4a60",
+    "foundNothing": False,
+    "wouldFail": False,
+    "stores": [
+        {"store": "events", "what": "erased", "because": "", "rows": 299, "atLeast": False},
+        {"store": "invoices", "what": "kept", "because": "Tax law: ten years", "rows": 7, "atLeast": False},
+        {"store": "sessions", "what": "erased", "because": "", "rows": 200, "atLeast": False},
+    ],
+}
 KEY: Final[dict[str, Any]] = {
     "organization": "Acme",
     "keyPrefix": "jsk_3fG7a2Qx",
@@ -72,6 +83,7 @@ EXAMPLES: Final[dict[tuple[str, int], dict[str, Any]]] = {
     ("listJobs", 200): {"List all jobs": {"data": [SCHEDULED, CANCELLED]}},
     ("createJob", 201): {"Create a job": {"data": FAR}},
     ("createJob", 200): {"The active job": {"data": SCHEDULED}},
+    ("previewJob", 200): {"Preview a job": {"data": PREVIEW}},
     ("createJobs", 201): {"Create many jobs": {"data": [FAR]}},
     ("getJob", 200): {"Get job details": {"data": SCHEDULED}, "With everything included": {"data": WAITING}},
     ("cancelJob", 200): {"Cancel job": {"data": CANCELLED}},
@@ -82,6 +94,7 @@ EXAMPLES: Final[dict[tuple[str, int], dict[str, Any]]] = {
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "createJob": {"new_job": NEW_JOB},
+    "previewJob": {"new_job": NEW_JOB},
     "createJobs": {"new_jobs": {"jobs": [NEW_JOB, {**NEW_JOB, "referenceId": "mehdi@example.com"}]}},
 }
 """By the id of the operation; each is a component of this name."""
@@ -98,6 +111,8 @@ SENTENCES: Final = {
     "missing_scope": "this API key lacks the scope 'create'",
     "project_not_found": "project not found",
     "job_not_found": "job not found",
+    "plan_changed": str(PlanChanged()),
+    "nothing_found": str(NothingFound(found=0, at_least=1)),
     "active_job_exists": "job 3451 of this action for the same reference is already scheduled",
     "batch_conflict": "2 of the 3 jobs are there already, or twice in this batch; none was created",
     "idempotency_key_reused": "this Idempotency-Key came with another request before; use a new one for each request",

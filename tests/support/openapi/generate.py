@@ -12,6 +12,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
+from jobs.api.previews import MOST_EXPECTED
 from jobs.error_codes import ERROR_CODES
 from tests.support.openapi.answers import ERROR
 from tests.support.openapi.examples import EXAMPLES
@@ -136,3 +137,21 @@ class _Text(_Described):
 class _Members(_Described):
     target_class = "jobs.api.serializers.Members"
     schema = {"type": "object", "additionalProperties": {}}
+
+
+class _Expect(_Described):
+    target_class = "jobs.api.previews.Expect"
+    schema = {
+        "type": "object",
+        "properties": {
+            "plan": {"type": "string", "minLength": 32, "maxLength": 32, "description": "The plan of the preview."},
+            "atLeast": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_EXPECTED,
+                "description": "How many rows must have the reference.",
+            },
+        },
+        "minProperties": 1,
+        "additionalProperties": False,
+    }

@@ -6,6 +6,7 @@ from typing import Any, Final
 from jobs.actions import NAME
 from jobs.api.include import WAIT_REASONS
 from jobs.api.serializers import EPOCH, MILLISECOND, MOST_SECONDS
+from jobs.erasure.declaration import What
 from jobs.models import SCOPES, JobEvent
 from jobs.services.commands.schedule import LATEST_START, MAX_DESCRIPTION_CHARACTERS, MAX_REFERENCE_BYTES
 from jobs.services.commands.schedule_batch import MOST_JOBS
@@ -24,6 +25,7 @@ LINE: Final = {"pattern": r"^[^\x00-\x1f\x7f-\x9f]+$"}
 ENUMS: Final[dict[str, list[str]]] = {
     "JobStatus": [status.value for status in Status],
     "WaitReason": [what for what, _ in WAIT_REASONS.values()],
+    "StoreOutcome": [what.value for what in What],
     "EventKind": [str(what) for what in JobEvent.What.values],
     "AttemptOutcome": [RUNNING, *OUTCOMES.values()],
     "KeyScope": list(SCOPES),
@@ -34,6 +36,7 @@ RENAMED: Final = {
     "Attempt": "JobAttempt",
     "Event": "JobEvent",
     "Key": "ApiKey",
+    "Preview": "JobPreview",
     "Progress": "JobProgress",
     "Receipt": "JobReceipt",
     "Store": "ReceiptStore",
@@ -56,6 +59,8 @@ SCHEMAS: Final = {
     "JobDetailsAnswer": "One job, with the members asked for.",
     "JobEvent": "One change of a job.",
     "JobList": "Jobs; a page past the end is empty.",
+    "JobPreview": "What a job would do, store by store in its order.",
+    "JobPreviewAnswer": "What a job would do.",
     "JobProgress": "How far a job is.",
     "JobReceipt": "What a job did, by store.",
     "JobStatus": "The status of a job; the last three are final.",
@@ -65,6 +70,8 @@ SCHEMAS: Final = {
     "NewJobRequest": "The job to be created. Other members are refused.",
     "NewJobsRequest": "The jobs to be created: all or none.",
     "ReceiptStore": "How many rows were found, done and left in one store; null: not counted.",
+    "StorePreview": "What a job would do in one store.",
+    "StoreOutcome": "What an erase map did; `called`: a function of the service ran, at least once.",
     "WaitReason": "What a job waits for.",
 }
 
@@ -106,10 +113,18 @@ MEMBERS: Final[dict[str, dict[str, Any]]] = {
     "JobEvent.from": {"description": "The status before; null: the job was created."},
     "JobEvent.by": {"description": "`key` and the prefix of an API key, or `user`, `staff`, `worker` or `system`."},
     "JobEvent.note": {"description": "A sentence of the service, or the reason that a caller gave."},
+    "JobPreview.plan": {"description": "Names what the job would do; for `expect`."},
+    "JobPreview.foundNothing": {"description": "Whether there is no row of the reference: perhaps it is mistyped."},
+    "JobPreview.wouldFail": {
+        "description": "Whether rows of another project are in the way; such a job changes nothing."
+    },
     "JobProgress.total": {"description": "How many rows there are in all; null: not known."},
     "JobProgress.at": {"description": f"{INSTANT} When `done` last changed; null: not yet."},
     "JobProgress.attempt": {"description": "The number of the latest attempt; 0: none yet."},
     "JobProgress.waitingFor": {"description": "Why it does not run yet; null: it runs or has ended."},
+    "JobReceipt.plan": {"description": "Names what the erase map did; another plan did something else."},
+    "JobReceipt.planChanged": {"description": "Whether the plan was another one when the job was created."},
+    "JobReceipt.foundNothing": {"description": "Whether there was no row of the reference: perhaps it was mistyped."},
     "JobReceipt.verifiedAt": {"description": f"{INSTANT} When no row was left; null: not verified."},
     "JobWait.until": {"description": f"{INSTANT} With `startTime` and `retry`."},
     "JobWait.since": {"description": f"{INSTANT} With `held`, `disabled`, `paused` and `worker`; null: not known."},
@@ -132,7 +147,13 @@ MEMBERS: Final[dict[str, dict[str, Any]]] = {
         **LINE,
     },
     "NewJobRequest.parameters": {"description": "What the action asks for; most actions take none."},
+    "NewJobRequest.expect": {"description": "What must still hold of a preview, else 409; not in a batch."},
+    "StorePreview.because": {"description": "Why the rows would be kept; else empty."},
+    "StorePreview.rows": {"description": "How many rows; null: a function of the service would be called."},
+    "StorePreview.atLeast": {"description": "Whether the time for the count ran out: there are `rows` or more."},
     "NewJobsRequest.jobs": {"minItems": 1, "maxItems": MOST_JOBS},
+    "ReceiptStore.because": {"description": "Why the rows were kept."},
+    "ReceiptStore.what": {"description": "What was done, by an erase map; the stores are in its order."},
     "ReceiptStore.found": {"description": "How many rows there were; null: not counted."},
     "ReceiptStore.left": {"description": "How many rows were left; null: not verified."},
 }
@@ -143,7 +164,9 @@ REQUIRED: Final = {
     "ApiError": ["error", "code", "requestId", "docs"],
     "ErrorDetails": [],
     "JobConflict": ["index"],
+    "JobReceipt": ["stores", "verifiedAt"],
     "JobWait": ["what"],
+    "ReceiptStore": ["done", "found", "left"],
 }
 ORDERED: Final = {"ApiError": ["error", "code", "requestId", "docs", "details"]}
 

@@ -16,7 +16,7 @@ from jobs.models import SCOPES
 from jobs.services.commands.schedule import MAX_REFERENCE_BYTES
 from jobs.services.validation import MAX_REASON_CHARACTERS
 from jobs.status import Status
-from tests.support.openapi.answers import BATCH, DETAILS, JOB, JOBS, KEY
+from tests.support.openapi.answers import BATCH, DETAILS, JOB, JOBS, KEY, PREVIEW
 from tests.support.openapi.members import LINE, SENT_INSTANT, START_INSTANT
 
 IN_PATH: Final = OpenApiParameter.PATH
@@ -194,7 +194,16 @@ OPERATIONS: Final[dict[tuple[str, str], Operation]] = {
         parameters=(IF_EXISTS, IDEMPOTENCY_KEY, LOCATION, REPLAYED),
         request=NewJobSerializer,
         success=[(201, JOB, "The new job."), (200, JOB, "With `ifExists=return`: the active job.")],
-        errors=(*OF_CREATING, "active_job_exists"),
+        errors=(*OF_CREATING, "active_job_exists", "plan_changed", "nothing_found"),
+    ),
+    ("POST", "/{projectKey}/jobs/preview"): Operation(
+        id="previewJob",
+        summary="Preview a job",
+        description="Ask what a job that erases would do, with the same body; nothing is created or changed.",
+        scope="create",
+        request=NewJobSerializer,
+        success=[(200, PREVIEW, "What the job would do now.")],
+        errors=(*ALWAYS_AND_UNAVAILABLE, *OF_A_BODY, "busy"),
     ),
     ("POST", "/{projectKey}/jobs/batch"): Operation(
         id="createJobs",

@@ -1,5 +1,6 @@
 """The admin's pages in a real browser: accessible in both themes, strict, narrow, and usable by keyboard alone."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from playwright.sync_api import Browser
 from jobs.models import ApiKey, Job
 from jobs.services.tenants.api_keys import find_access
 from jobs.status import Status
-from tests.support.admin_scenes import make_scene, paths, tour
+from jobsite.models import Session
+from tests.support.admin_scenes import ask_for_erasure, make_scene, paths, tour
 from tests.support.browser_visits import Visit, too_wide, unreachable_regions, violations, visit
-from tests.support.factories import make_job
+from tests.support.factories import LONG_AGO, make_job, make_project
 from tests.support.http_server import Site
 
 LIST = "admin:jobs_job_changelist"
@@ -94,6 +96,27 @@ def test_a_job_is_cancelled_by_keyboard_alone(site: Site, browser: Browser):
     assert job.status == Status.CANCELLED
     assert job.events.get().note == "asked for on the phone"
     assert f"Cancelled job {job.pk}." in visitor.page.inner_text(".messagelist")
+
+
+def test_a_job_with_an_erase_map_is_asked_for_by_keyboard_once_its_preview_was_read(site: Site, browser: Browser):
+    project = make_project()
+    Session.objects.create(
+        project=project, user_id="ana", started_at=LONG_AGO, duration=timedelta(1), country="IR", page="/"
+    )
+    visitor = visit(browser, site.address, viewport={"width": 390, "height": 844})
+
+    ask_for_erasure(visitor, project.pk, "ana")
+    shown, before = visitor.page.inner_text(".jobs-preview tbody"), Job.objects.count()
+    visitor.tab_to(".jobs-submit button")
+    visitor.enter()
+
+    job = Job.objects.get()
+    assert "sessions\terased\t1" in shown
+    assert before == 0
+    assert f"Job {job.pk} is scheduled." in visitor.page.inner_text(".messagelist")
+    visitor.press("a:has-text('What would it do now?')")
+    assert "sessions\terased\t1" in visitor.page.inner_text(".jobs-preview tbody")
+    assert visitor.complaints == []
 
 
 def choose_by_keyboard(visitor: Visit, action: str) -> None:

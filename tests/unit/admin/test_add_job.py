@@ -100,7 +100,7 @@ def test_an_active_job_is_linked_and_no_second_one_created(client: Client):
 
 
 def test_a_busy_database_is_reported_and_the_form_kept(client: Client, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("jobs.admin.jobs.add.schedule_job", Mock(side_effect=Busy))
+    monkeypatch.setattr("jobs.admin.jobs.add.request_job", Mock(side_effect=Busy))
 
     response = add(client)
 

@@ -72,6 +72,15 @@ def test_the_receipt_is_a_table(client: Client):
     assert "2025-01-01 12:34:56 UTC" in html
 
 
+@pytest.mark.parametrize("found_nothing", [True, False, None])
+def test_a_job_that_found_nothing_by_its_erase_map_says_so(client: Client, found_nothing: bool | None):
+    marks = {} if found_nothing is None else {"found_nothing": found_nothing}
+
+    html = page_of(client, make_job(status=Status.COMPLETED, receipt={**RECEIPT, **marks}))
+
+    assert ("Nothing was found for this reference." in html) is bool(found_nothing)
+
+
 def test_a_held_job_shows_no_due_time(client: Client):
     assert "2031" not in page_of(client, make_job(due_at=LONG_AGO.replace(year=2031), held_at=LONG_AGO))
 

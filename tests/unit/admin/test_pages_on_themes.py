@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client, override_settings
 
 from tests.support.admin_client import url
-from tests.support.factories import make_key, make_organization, make_running_job
+from tests.support.factories import make_job, make_key, make_organization, make_running_job
 
 STAFF_MAY: Final = None
 BROKEN: Final = "{% load i18n %}{% url 'a theme needs what is not there' %}"
@@ -64,18 +64,29 @@ def test_our_own_pages_need_only_the_base_of_a_theme(client: Client, tmp_path: P
     for name in ("change_form", "change_list", "delete_confirmation", "submit_line"):
         (tmp_path / "admin" / f"{name}.html").write_text(BROKEN)
     job, key = make_running_job(), make_key().key
+    waiting = make_job(action="delete_user_data")
+    asked = {
+        "project": waiting.project_id,
+        "action": waiting.action,
+        "reference_id": "x",
+        "start_at_0": "",
+        "start_at_1": "",
+    }
     organization = make_organization().pk
     new = {"organization": organization, "project": "", "name": "", "scopes": ["read"], "lifetime_days": ""}
 
     with with_templates(tmp_path):
         pages = [
             client.get(url("job_overview")),
+            client.get(url("job_erasure")),
+            client.get(url("job_preview", waiting.pk)),
+            client.post(url("job_add"), asked),
             client.post(url("job_changelist"), {"action": "cancel_selected", "_selected_action": [job.pk]}),
             client.post(url("apikey_changelist"), {"action": "revoke_selected", "_selected_action": [key.pk]}),
             client.post(url("apikey_add"), new),
             client.post(url("apikey_rotate", key.pk), {"overlap_hours": 24}),
         ]
 
-    assert [page.status_code for page in pages] == [200] * 5
+    assert [page.status_code for page in pages] == [200] * 8
     for page in pages:
         assert "admin/base_site.html" in [template.name for template in page.templates]

@@ -34,6 +34,8 @@ ALL: Final = SUPPORT | KEY_PEOPLE
 MATRIX: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "job_changelist": (SUPPORT, OPERATORS),
     "job_overview": (SUPPORT, NOBODY),
+    "job_erasure": (SUPPORT, NOBODY),
+    "job_preview": (SUPPORT, NOBODY),
     "job_bulk": (SUPPORT, OPERATORS),
     "job_add": (ADMIN, ADMIN),
     "job_change": (SUPPORT, NOBODY),
@@ -127,7 +129,7 @@ def client_in(role: str) -> Client:
 
 def address_of(name: str, rows: dict[str, models.Model]) -> str:
     model, _, page = name.partition("_")
-    return url(name, *([] if page in ("changelist", "add", "overview", "bulk") else [rows[model].pk]))
+    return url(name, *([] if page in ("changelist", "add", "overview", "erasure", "bulk") else [rows[model].pk]))
 
 
 def sent_to(name: str, rows: dict[str, Any], client: Client) -> dict[str, Any]:

@@ -39,6 +39,7 @@ PARAMETERS: Final = (
 FIELDS: Final = (
     *("project", "organization", "action", "reference_id", "start_at_0", "start_at_1", "description", "parameters"),
     *("scopes", "lifetime_days", "name", "reason", "overlap_hours", "asked", "confirmed", "post", "select_across"),
+    *("plan", "at_least"),
     *("_selected_action", "index", "_save", "_popup", "_to_field"),
 )
 ACTIONS: Final = ("cancel_selected", "retry_selected", "run_selected", "revoke_selected", "resume_selected")

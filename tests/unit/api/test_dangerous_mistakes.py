@@ -124,7 +124,7 @@ def test_all_errors_of_a_body_are_told_at_once(api: Api):
         ("startAt", "invalid_field"),
         ("description", "invalid_field"),
     ]
-    known = "known are: action, referenceId, startAt, description, parameters"
+    known = "known are: action, referenceId, startAt, description, parameters, expect"
     assert response.json()["error"] == f"start_at: is not known here; is startAt meant?; {known}"
     assert response.json()["details"]["errors"][3]["error"] == "is required"
 

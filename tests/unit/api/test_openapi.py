@@ -203,7 +203,9 @@ def is_found(document: dict[str, Any], call: dict[str, Any], answer: dict[str, A
     if source == "$response.header":
         return answer["headers"][name]["required"] is True
     assert source == "$response.body"
-    for example in answer["content"]["application/json"]["examples"].values():
+    examples = answer["content"]["application/json"]["examples"]
+    # Of the errors with one status, only this one names a job.
+    for example in [examples["active_job_exists"]] if "active_job_exists" in examples else examples.values():
         found: Any = (example if "value" in example else resolved(document, example))["value"]
         for part in name.removeprefix("/").split("/"):
             found = found[int(part) if isinstance(found, list) else part]

@@ -25,6 +25,7 @@ PATHS: Final = {
     "/public/me": 200,
     "/public/{key}/jobs": 200,
     "/public/{key}/jobs/batch": 405,
+    "/public/{key}/jobs/preview": 405,
     "/public/{key}/jobs/1": 404,
     "/public/{key}/users/7": 405,
 }

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 UNKNOWN_JOB = 9_000_000_000
 BODY = b'{"action": "touch_publicly", "referenceId": "somebody@example.com"}'
+PREVIEW = b'{"action": "delete_user_data", "referenceId": "somebody@example.com"}'
 BATCH = b'{"jobs": [' + BODY + b"]}"
 ROUTES = {p.name: set(p.pattern.regex.groupindex) for p in urlpatterns if isinstance(p, URLPattern)}
 OF_A_PROJECT = [name for name, parameters in ROUTES.items() if "project_key" in parameters]
@@ -37,7 +38,7 @@ class Neighbours:
         """Call; return status, body and the headers that could reveal something."""
         path = path_of(route, project_key=project_key, job_id=job_id)
         headers = {"Authorization": f"Bearer {self.secret}", "X-Request-Id": "the-same"}
-        body = {"data": BATCH if "batch" in route else BODY, "content_type": "application/json"}
+        body = {"data": {"batch": BATCH, "preview": PREVIEW}.get(route, BODY), "content_type": "application/json"}
         answer = Client().generic(method, path, headers=headers, **(body if method in ("POST", "PUT", "PATCH") else {}))
         headers_of = {name: value for name, value in answer.headers.items() if name != "RateLimit"}
         return answer.status_code, answer.content, headers_of
@@ -45,7 +46,8 @@ class Neighbours:
 
 def path_of(route: str, *, project_key: str, job_id: int) -> str:
     """Return the path of a route; not reversed, since unknown keys could not be."""
-    ending = {"jobs": "jobs", "batch": "jobs/batch", "job": f"jobs/{job_id}", "user": "users/x%40example.com"}[route]
+    plain = {"jobs": "jobs", "batch": "jobs/batch", "preview": "jobs/preview", "user": "users/x%40example.com"}
+    ending = {**plain, "job": f"jobs/{job_id}"}[route]
     assert ROUTES[route] <= {"project_key", "job_id", "user_id"}
     return f"/public/{project_key}/{ending}"
 

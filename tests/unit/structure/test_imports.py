@@ -19,6 +19,7 @@ LAYERS: Final = (
     ("engines",),
     ("processes",),
     ("services",),
+    ("erasure",),
     ("execution",),
     ("lifecycle", "stats"),
     ("models",),
@@ -53,7 +54,7 @@ PUBLIC_MODULES: Final = (
     *("jobs.exceptions", "jobs.signals", "jobs.models", "jobs.testing", "jobs.status", "jobs.actors", "jobs.tasks"),
     *("jobs.middleware", "jobs.logging", "jobs.admin", "jobs.contrib.celery"),
     *("jobs.api.urls", "jobs.api.health_urls", "jobs.api.authentication", "jobs.api.permissions"),
-    "jobs.api.throttling",
+    *("jobs.api.throttling", "jobs.erasure"),
 )
 
 JOBS: Final = [source for source in sources("jobs") if "migrations" not in source.path.parts]

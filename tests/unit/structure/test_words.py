@@ -38,6 +38,7 @@ ALLOWED: Final = {
     "step_refused": "its code, which programs read",
     "HandOverFailed": "a public name",
     "hand_over": "a function of `jobs.tasks`, whose names are public",
+    "step": "a public name of `jobs.erasure`",
     "interval_step": "an option of Celery's library",
     "look whether it was made": "an answer of the API, which stays as it is",
 }

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from jobs import schedule_job
 from jobs.db import clock
+from jobs.erasure.plan import DIGEST_CHARACTERS
 from jobs.exceptions import Busy, ConcurrentChange, InvalidField, JobNotFound, StepRefused
 from jobs.models import Job, JobEvent
 from jobs.services.commands import retry as retries
@@ -55,6 +57,16 @@ def test_a_retry_is_a_new_job_with_the_same_request_and_the_failed_one_is_unchan
     for nought in ("attempt", "crashes", "failures", "progress_done"):
         assert row[nought] == 0
     assert row["receipt"] == {}
+
+
+def test_a_retry_of_an_erase_by_a_map_knows_the_plan_of_its_creation():
+    failed = make_failed(action="delete_user_data", receipt={"created_under": "that of before", "stores": {}})
+    asked = schedule_job("delete_user_data", project=failed.project, reference_id="another")
+
+    new = retry(failed)
+
+    assert len(new.receipt["created_under"]) == DIGEST_CHARACTERS
+    assert Job.objects.get(pk=new.pk).receipt == asked.receipt
 
 
 def test_the_events_of_both_jobs_of_a_retry_name_staff_and_are_without_a_note_for_integrators():

@@ -1,0 +1,163 @@
+"""Chooses the links by which the rows of each model follow, and refuses those that cannot work."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, ForeignKey, ForeignObject
+
+from .columns import key_as
+from .declaration import Declaration, Entry, What
+from .graph import Kind, Link, Model, Node, concrete
+from .plan import Fault, Hop, Problem, Root, follow, is_child_part
+
+RULES: Final = {PROTECT: "PROTECT", RESTRICT: "RESTRICT", DO_NOTHING: "DO_NOTHING", CASCADE: "CASCADE"}
+
+
+@dataclass(kw_only=True, eq=False)
+class Draft:
+    """What is known while a plan is made, and what is wrong with the map."""
+
+    subject: Declaration
+    entries: dict[Model, Entry] = field(default_factory=dict)
+    roots: dict[Model, Root] = field(default_factory=dict)
+    hops: list[Hop] = field(default_factory=list)
+    nodes: dict[Model, Node] = field(default_factory=dict)
+    chosen: dict[Model, list[Link]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def refuse(self, text: str, cure: str, *, fault: Fault = Fault.DECLARATION) -> None:
+        """Report what is wrong; ``text`` goes on after the name of the map."""
+        told = f"The erase map {self.subject.name!r} of {self.subject.module} {text}."
+        self.problems.append(Problem(fault=fault, text=told, cure=cure))
+
+
+def choose(draft: Draft, node: Node) -> list[Link]:
+    """Return the links by which the rows follow."""
+    if node.what is None:
+        return []
+    erased = [link for link in node.links if draft.nodes[link.parent].what is What.ERASED]
+    if node.entry is None:
+        return [link for link in node.links if link.kind is Kind.PARENT or link in erased]
+    forcing = [link for link in erased if link.is_forcing]
+    needed = [link for link in forcing if node.what is What.ERASED or detaches(node.entry, link)]
+    for link in forcing:
+        is_of_view = node.what is What.KEPT and not node.model._meta.managed and link.on_delete is DO_NOTHING
+        if link not in needed and not is_of_view:
+            _refuse_staying(draft, node, link)
+    return node.links if node.what is What.KEPT else _meant(draft, node, node.entry, needed)
+
+
+def _meant(draft: Draft, node: Node, entry: Entry, needed: list[Link]) -> list[Link]:
+    """Return the links that must be followed with those that ``via`` names, or the only one."""
+    links, label = node.links, node.model._meta.label
+    named = [link for link in links if link.name in entry.via or link.field.name in entry.via]
+    if len({link.name for link in named}) < len(set(entry.via)):
+        draft.refuse(f"has via={entry.via!r} of {label}, which leads to no erased row", "Correct it.")
+    # A key to the same table adds rows to others, and finds none by itself.
+    if named or entry.by is not None or not all(link.is_self for link in needed):
+        return [link for link in links if link in needed or link in named]
+    optional = [link for link in links if not link.is_self]
+    if len(optional) > 1:
+        names = ", ".join(repr(link.name) for link in optional)
+        problem = f"does not say by which of {names} rows of {label} are the person's"
+        draft.refuse(problem, f"Say via='{optional[0].name}', or via=({names}).")
+    return [link for link in links if link in optional or link in needed]
+
+
+def detaches(entry: Entry | None, link: Link) -> bool:
+    """Whether the map sets the key to NULL, before the row that it refers to goes."""
+    if entry is None or link.kind is not Kind.KEY:
+        return False
+    keys = (link.field.name, link.field.attname)
+    return any(key in entry.values and entry.values[key] is None for key in keys) and bool(link.field.null)
+
+
+def check_tables(draft: Draft, node: Node) -> None:
+    """Refuse what would leave, or take, the part of a row that is in the table of a parent or child model."""
+    model, label = node.model, node.model._meta.label
+    is_part = is_child_part(draft.chosen[model], is_root=model in draft.roots)
+    declared = {concrete(parent) for parent in model._meta.get_parent_list()} & draft.entries.keys()
+    found_in = [*declared, *(link.parent for link in node.links if link.kind is Kind.CHILD)]
+    wholes = sorted({link.parent._meta.label for link in node.links if link.kind is Kind.PARENT})
+    if node.what is What.ERASED and found_in and not is_part:
+        draft.refuse(
+            f"erases rows of {label} with their part in {found_in[0]._meta.label}, which it also finds otherwise",
+            f"Find the rows by {found_in[0].__name__} alone: by='…' there, and none in {model.__name__}.",
+            fault=Fault.IMPOSSIBLE,
+        )
+    elif len(wholes) > 1:
+        draft.refuse(
+            f"finds rows of {' and of '.join(wholes)}, which may be parts of one row of {label}",
+            f"Find them by it: by='…' in {model.__name__}, and in none of these.",
+            fault=Fault.IMPOSSIBLE,
+        )
+    elif is_part and sum(key is not None and key.model is model for key in model._meta.parents.values()) > 1:
+        draft.refuse(
+            f"leads to {label}, whose rows have parts in several parent models",
+            "Erase them by an action of your own.",
+            fault=Fault.IMPOSSIBLE,
+        )
+    for name in node.entry.values if node.entry and declared else ():
+        if concrete(follow(model, name).model) in declared:
+            draft.refuse(f"sets {label}.{name}, a column of a model that it names", "Set it there.")
+
+
+def check_constants(draft: Draft, node: Node) -> None:
+    """Refuse constants by which others would find the rows, or rows that stay would lose what they refer to."""
+    label = node.model._meta.label
+    values = node.entry.values if node.entry else {}
+    ends = [follow(model, root.by) for model, root in draft.roots.items()]
+    columns = {name: each for each in node.model._meta.concrete_fields for name in (each.name, each.attname)}
+    for column, value in ((columns[name], value) for name, value in values.items() if name in columns):
+        if column in ends and value not in (None, ""):
+            problem = f"sets {label}.{column.name}, where the reference stands, to what may be a reference, too"
+            draft.refuse(problem, "Set it to None or to an empty text.")
+        for other in draft.nodes.values():
+            for link in other.links:
+                is_of_it = link.kind is Kind.KEY and link.field.target_field == column and not column.primary_key
+                if is_of_it and not (other.what is What.ERASED and link in draft.chosen[other.model]):
+                    problem = f"sets {label}.{column.name}, which {other.model._meta.label}.{link.name} refers to"
+                    draft.refuse(problem, "Erase these rows, or refer to the primary key.", fault=Fault.IMPOSSIBLE)
+
+
+def check_keys(draft: Draft, node: Node) -> None:
+    """Refuse keys by which rows cannot be found, or not in an order in which they can be erased."""
+    label = node.model._meta.label
+    for relation in node.model._meta.get_fields(include_parents=False, include_hidden=True) if node.leads_on else ():
+        key = None if relation.concrete else getattr(relation, "field", None)
+        is_generic = hasattr(key, "bulk_related_objects")
+        if isinstance(key, ForeignObject) and not isinstance(key, ForeignKey) and not is_generic:
+            problem = f"leads to {key.model._meta.label}, whose {key.name} is a key of several columns"
+            draft.refuse(problem, "Erase these rows by an action of your own.", fault=Fault.IMPOSSIBLE)
+    if node.what is not None and len(getattr(node.model._meta, "pk_fields", ())) > 1:
+        problem = f"leads to {label}, whose primary key is of several columns"
+        draft.refuse(
+            problem, "Give it one of a single column, or erase by an action of your own.", fault=Fault.IMPOSSIBLE
+        )
+    for link in draft.chosen[node.model]:
+        problem = cure = ""
+        if link.kind is Kind.GENERIC and key_as(link.generic_key, link.parent._meta.pk) is None:
+            problem = f"cannot compare {label}.{link.name} with the keys of {link.parent._meta.label}"
+            cure = "Give it the type of these keys, or that of a text."
+        elif link.is_self and node.what is What.ANONYMISED:
+            problem, cure = f"has via={link.name!r} of {label}, a key to its own table", "Find all rows by by='…'."
+        elif link.is_self and link.on_delete is PROTECT:
+            problem = f"erases rows of {label}, whose {link.name} refers to their own table by PROTECT"
+            cure = "Set on_delete=CASCADE, RESTRICT or SET_NULL."
+        if problem:
+            draft.refuse(problem, cure, fault=Fault.IMPOSSIBLE)
+
+
+def _refuse_staying(draft: Draft, node: Node, link: Link) -> None:
+    label, name, rule = node.model._meta.label, node.model.__name__, RULES[link.on_delete]
+    if link.kind is not Kind.KEY:
+        rule, cure = "they go with them", f"Erase {name}, too."
+    elif not link.field.null:
+        cure = f"Erase {name}, too, or make the key nullable with on_delete=SET_NULL."
+    else:
+        cure = f"Set on_delete=SET_NULL, or detach them by anonymise({name}, {link.name}=None)."
+    draft.refuse(
+        f"lets rows of {label} stay, whose {link.name} refers to erased rows of {link.parent._meta.label} ({rule})",
+        cure,
+        fault=Fault.IMPOSSIBLE,
+    )

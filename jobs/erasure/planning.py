@@ -1,0 +1,238 @@
+"""Makes the plan of a map from what the host declares and what its models say."""
+
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import router
+from django.db.models import DO_NOTHING
+
+from ..db.connection import jobs_connection
+from ..exceptions import ActionMisused
+from .choosing import Draft, check_constants, check_keys, check_tables, choose, detaches
+from .columns import KINDS, kind_of, why_not_set
+from .declaration import Declaration, Entry, HostCall, What
+from .graph import Link, Model, Node, concrete, walk
+from .plan import Fault, Plan, Root, Store, digest_of, follow, hops_of, keys_to_project, project_model
+
+
+@cache
+def plan_of(subject: Declaration) -> Plan:
+    """Return the plan of a map, which is made once in a process."""
+    return _Planner(subject=subject).plan()
+
+
+def sound_plan_of(subject: Declaration) -> Plan:
+    """Return the plan of a map that can be run.
+
+    Raises:
+        ActionMisused: ``manage.py check`` reports errors of it; with the first one.
+    """
+    plan = plan_of(subject)
+    if plan.problems:
+        raise ActionMisused(f"the erase map {subject.name!r} cannot be run: {plan.problems[0].text}")
+    return plan
+
+
+class _Planner(Draft):
+    """Makes one plan and collects what is wrong with the map."""
+
+    def plan(self) -> Plan:
+        for entry in self.subject.entries:
+            if isinstance(entry, Entry):
+                self._add_entry(entry)
+        self.nodes = walk(self.entries)
+        # A part of a row goes, or stays, with it.
+        parts = {node.model for node in self.nodes.values() if node.is_part}
+        self.hops = [hop for hop in self.hops if hop.model not in parts.intersection(hop.root._meta.get_parent_list())]
+        self._check_reached()
+        for node in self.nodes.values():
+            self.chosen[node.model] = choose(self, node)
+            check_tables(self, node)
+            check_keys(self, node)
+        for node in self.nodes.values():
+            check_constants(self, node)
+        stores = tuple(self._placed(self._order()))
+        self._check_names(stores)
+        return Plan(
+            subject=self.subject,
+            nodes=self.nodes,
+            chosen=self.chosen,
+            roots=self.roots,
+            hops=tuple(self.hops),
+            stores=stores,
+            unreached=frozenset(self.entries.keys() - self.nodes.keys()),
+            problems=tuple(self.problems),
+            digest=digest_of(stores, self.chosen, self.roots),
+        )
+
+    # ------------------------------------------------------------ what is declared
+
+    def _add_entry(self, entry: Entry) -> None:
+        try:
+            model = concrete(entry.model)
+        except (LookupError, ValueError):
+            self.refuse(f"names {entry.model!r}, which is no installed model", "Correct the name.")
+            return
+        label = model._meta.label
+        if model._meta.swapped or model._meta.abstract:
+            self.refuse(f"names {label}, which has no table", "Name the model in its place.")
+        elif model in self.entries:
+            self.refuse(f"names {label} twice", "Leave one; a proxy is the model that it stands for.")
+        else:
+            self.entries[model] = entry
+            columns = {name for each in model._meta.concrete_fields for name in (each.name, each.attname)}
+            for name, value in entry.values.items():
+                if name not in columns:
+                    self.refuse(f"sets {label}.{name}, which is no column", "Correct the name.")
+                elif why := why_not_set(follow(model, name), value):
+                    self.refuse(f"sets {label}.{name}, which {why}", "Set what the column can hold.")
+                elif follow(model, name).unique and value is not None:
+                    problem = f"sets {label}.{name}, which is unique, to the same value in the rows of all persons"
+                    self.refuse(problem, "Set it to None, or erase the rows.")
+            if entry.by is not None:
+                self._add_root(model, entry, entry.by)
+
+    def _add_root(self, model: Model, entry: Entry, by: str) -> None:
+        label, keys = model._meta.label, keys_to_project(model)
+        project = entry.project or ("" if entry.across_projects or len(keys) != 1 else keys[0])
+        try:
+            column = follow(model, by)
+            end = follow(model, project) if project else None
+        except FieldDoesNotExist as error:
+            self.refuse(f"cannot find rows of {label}: {error}", "Correct by='…' or project='…'.")
+            return
+        if kind_of(column) not in KINDS:
+            problem = f"finds rows of {label} by {by!r}, which is no column of texts, whole numbers or UUIDs"
+            self.refuse(problem, "Say by='…' where the reference stands as one of these.")
+            return
+        hops = [hop for path in (by, project) if path for hop in hops_of(model, path)]
+        if any(hop.model is model for hop in hops):
+            self.refuse(f"finds rows of {label} by a path through {label}", "Say by='…' in a column of its own.")
+            return
+        self.hops += hops
+        self.roots[model] = Root(by=by, project=project)
+        if end is not None and not _leads_to_project(end):
+            self.refuse(f"finds the project of {label} by {project!r}, which leads to none", "Correct project='…'.")
+        if not project and not entry.across_projects:
+            self.refuse(
+                f"finds {label} in all projects, as it has {len(keys) or 'no'} keys to {project_model()._meta.label}",
+                f"Say project='path__to__project' in {_call_of(entry)}({model.__name__}, …), or across_projects=True.",
+                fault=Fault.NO_PROJECT,
+            )
+
+    # ------------------------------------------------------------ what is reached
+
+    def _check_reached(self) -> None:
+        if all(entry.by is None for entry in self.entries.values()):
+            self.refuse("has no root", "Say by='…' where the reference stands.")
+        for model, entry in self.entries.items():
+            if model not in self.nodes and entry.what is not What.KEPT:
+                problem = f"has rows of {model._meta.label}, which no root leads to"
+                self.refuse(problem, "Say by='…' where the reference stands, or take it out.")
+        home = jobs_connection().alias
+        for node in self.nodes.values():
+            alias = router.db_for_write(node.model)
+            if alias != home:
+                problem = f"leads to {node.model._meta.label} in the database {alias!r}; jobs are in {home!r}"
+                self.refuse(problem, "Keep it out of the map, and erase it in a step(…).", fault=Fault.IMPOSSIBLE)
+            if node.entry is None and not node.is_implied and not follows_by_itself(node):
+                self.refuse(
+                    f"does not say what happens to {node.model._meta.label}, reached by {node.path}",
+                    f"Add to it: erase({node.model.__name__}), – or anonymise({node.model.__name__}, …=…), "
+                    f'or keep({node.model.__name__}, because="…").',
+                    fault=Fault.LEFT_OUT,
+                )
+
+    # ------------------------------------------------------------ in which order
+
+    def _order(self) -> list[Node]:
+        """Return the nodes, those whose rows are found through others before these."""
+        sorter: TopologicalSorter[Model] = TopologicalSorter()
+        for model in self.nodes:
+            sorter.add(model)
+            for link in self.chosen[model]:
+                # A part of a row goes with it, so it comes after what refers to either.
+                if not link.is_self and self.nodes[link.parent].leads_on:
+                    sorter.add(link.parent, model)
+        for hop in self.hops:
+            # What is read on the way is changed after the rows that are found by it.
+            if hop.model in self.nodes and self.nodes[hop.model].leads_on:
+                sorter.add(hop.model, hop.root)
+        try:
+            return [self.nodes[model] for model in sorter.static_order()]
+        except CycleError as error:
+            cycle = " → ".join(model._meta.label for model in reversed(error.args[1]))
+            cure = "Make one of the keys nullable with on_delete=SET_NULL, or erase these by an action of your own."
+            self.refuse(f"has rows that lead to each other: {cycle}", cure, fault=Fault.CYCLE)
+            return list(self.nodes.values())
+
+    def _placed(self, order: list[Node]) -> Iterator[Store]:
+        """Yield the stores of the ordered nodes, with the host's functions between them."""
+        first, before, last = self._places({node.model for node in order})
+        yield from first
+        for node in order:
+            yield from before.get(node.model, ())
+            yield from self._stores_of(node)
+        yield from last
+
+    def _stores_of(self, node: Node) -> Iterator[Store]:
+        if node.what is What.ERASED:
+            for other in self.nodes.values():
+                for link in other.links:
+                    if link.parent is node.model and self._is_set_null(other, link):
+                        name = f"{_name_of(other)}.{link.name}"
+                        values = {link.name: None}
+                        yield Store(name=name, what=What.SET_NULL, model=other.model, link=link, values=values)
+        if node.what is not None and not node.is_part:
+            entry = node.entry
+            facts: dict[str, Any] = {"because": entry.because, "values": dict(entry.values)} if entry else {}
+            yield Store(name=_name_of(node), what=node.what, model=node.model, **facts)
+
+    def _is_set_null(self, node: Node, link: Link) -> bool:
+        """Whether rows stay, at least for now, whose key is to be NULL."""
+        goes = node.what is What.ERASED and link in self.chosen[node.model]
+        return link.is_nulled and not goes and not detaches(node.entry, link)
+
+    def _places(self, stored: set[Model]) -> tuple[list[Store], dict[Model, list[Store]], list[Store]]:
+        first: list[Store] = []
+        before: dict[Model, list[Store]] = {}
+        waiting: list[Store] = []
+        is_first = True
+        for entry in self.subject.entries:
+            if isinstance(entry, HostCall):
+                called = Store(name=entry.store, what=What.CALLED, call=entry)
+                (first if is_first else waiting).append(called)
+                continue
+            is_first = False
+            model = next((model for model, own in self.entries.items() if own is entry), None)
+            if model in stored:
+                before.setdefault(model, []).extend(waiting)
+                waiting = []
+        return first, before, waiting
+
+    def _check_names(self, stores: tuple[Store, ...]) -> None:
+        names = [store.name for store in stores]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            self.refuse(f"has two stores called {name!r}", "Say store='…' in one of them.")
+
+
+def follows_by_itself(node: Node) -> bool:
+    """Whether the table is not Django's to change, as a view: not managed, and nothing happens to it on a delete."""
+    return not node.model._meta.managed and all(link.on_delete is DO_NOTHING for link in node.links)
+
+
+def _leads_to_project(end: Any) -> bool:
+    """Whether a relation leads to one project: of several, another could own the row, too."""
+    is_single = end.related_model and not end.many_to_many and not end.one_to_many
+    return bool(is_single) and concrete(end.related_model) is project_model()
+
+
+def _name_of(node: Node) -> str:
+    return (node.entry and node.entry.store) or node.model._meta.label
+
+
+def _call_of(entry: Entry) -> str:
+    return {What.ERASED: "erase", What.ANONYMISED: "anonymise"}.get(entry.what, "keep")
