@@ -45,6 +45,11 @@ def key_as(generic_key: Any, key: Any) -> Any:
     return Cast(value, TextField()) if kinds in (("text", "uuid"), ("text", "number")) else None
 
 
+def key_held(key: Any, held: Any) -> Any:
+    """Return the key of a row that a generic key holds, as a text or itself; None: it is no key of such a row."""
+    return _target(key).to_python(str(held)) if is_exactly(key, str(held)) else None
+
+
 def is_exactly(found: Any, reference: str) -> bool:
     """Whether a column can hold the reference so that it reads the same: ``007`` is no number, and not 7."""
     column = _target(found)

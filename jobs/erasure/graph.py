@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import Any
 
 from django.apps import apps
-from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, SET_NULL, ForeignKey
+from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, SET_NULL, ForeignKey, Q
 
 from .declaration import Entry, What
 
@@ -48,6 +48,16 @@ class Link:
     def generic_key(self) -> Any:
         """The column that holds keys of the parent, of a generic link."""
         return self.child._meta.get_field(self.field.object_id_field_name)
+
+    @property
+    def is_of_family(self) -> Q:
+        """The condition that a generic key names the type of a parent, or of a proxy of it."""
+        is_of_type = Q()
+        # Each label whole: the name of one type in the app of another may be a third.
+        for app, name in sorted({(each._meta.app_label, each._meta.model_name) for each in self.family}):
+            of_type = self.field.content_type_field_name
+            is_of_type |= Q(**{f"{of_type}__app_label": app, f"{of_type}__model": name})
+        return is_of_type
 
     @property
     def on_delete(self) -> Any:

@@ -1,5 +1,6 @@
 """Rows that refer to others of their own table: which follow from some, and how they are erased in chunks."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -9,11 +10,17 @@ from django.db.models import Q, QuerySet
 from ..db.connection import jobs_connection, supports_row_locks
 from ..exceptions import JobFailed
 from ..execution.cascade import rows_of
+from ..execution.erasing import conditions
 from .graph import Link, Model
 
 # Of a chunk: they go together, with all that follow from them. Older versions of SQLite take 999 parameters.
 MOST_ROWS: Final = 900
 LEAST_ROWS: Final = 50
+
+
+def table_of(model: Model) -> QuerySet[Any]:
+    """Return all rows of a model's table, whatever managers hide."""
+    return rows_of(model, jobs_connection().alias)
 
 
 def below_own(model: Model, links: list[Link], *, name: str) -> str:
@@ -34,31 +41,48 @@ def below_own(model: Model, links: list[Link], *, name: str) -> str:
     return f" UNION SELECT child.{key} FROM {name} {below}"  # noqa: S608 – names
 
 
-def lock_branches(rows: QuerySet[Any], size: int, links: list[Link]) -> Q | None:
+def keys_above(model: Model, links: list[Link], keys: Collection[Any]) -> list[Any]:
+    """Return keys of rows with those that they refer to by one of the links, and so on."""
+    if not links or not keys:
+        return list(keys)
+    connection, options = jobs_connection(), model._meta
+    quote = connection.ops.quote_name
+    name, table, key = quote("rows above"), quote(options.db_table), quote(options.pk.column)
+    columns = [(quote(link.field.column), quote(link.field.target_field.column)) for link in links]
+    refers = " OR ".join(f"parent.{target} = child.{column}" for column, target in columns)
+    if supports_row_locks(connection):
+        above = f"{table} child JOIN {table} parent ON {refers} WHERE child.{key} = {name}.id"
+        found = f"SELECT parent.{key} FROM {above} OFFSET 0"  # noqa: S608 – names
+        more = f"SELECT parent.{key} FROM {name} CROSS JOIN LATERAL ({found}) parent"  # noqa: S608 – names
+    else:
+        above = f"JOIN {table} child ON child.{key} = {name}.id JOIN {table} parent ON {refers}"
+        more = f"SELECT parent.{key} FROM {name} {above}"  # noqa: S608 – names
+    parts = (table_of(model).filter(are_some) for are_some in conditions(model, keys))
+    return [above for some in parts for above in _keys_with(some, f" UNION {more}", name=name)]
+
+
+def lock_branches(rows: QuerySet[Any], links: list[Link]) -> Q | None:
     """Lock some of ``rows`` with all that follow from them; return a condition that only these fulfil.
 
-    If some went alone, those that follow would not be found any more. No row fulfils it if one was added before they
-    were locked. None: there are no rows.
+    If some went alone, those that follow would not be found any more. None: there are no rows, or one was added before
+    they were locked.
 
     Raises:
         JobFailed: more rows than a chunk can take refer to each other in a circle.
     """
-    keys = _whole_branches(rows, size, links)
-    if not keys:
-        return None
+    keys = _whole_branches(rows, links)
     are_some = Q(pk__in=keys)
     some = rows_of(rows.model, rows.db).filter(are_some)
     list(some.select_for_update().values_list("pk"))
-    is_whole = set(_keys_below(some, links, len(keys) + 1)) == set(keys) and rows.filter(are_some).count() == len(keys)
-    return are_some if is_whole else Q(pk__in=[])
+    return are_some if keys and set(_keys_below(some, links, len(keys) + 1)) == set(keys) else None
 
 
-def _whole_branches(rows: QuerySet[Any], size: int, links: list[Link]) -> list[Any]:
+def _whole_branches(rows: QuerySet[Any], links: list[Link]) -> list[Any]:
     """Return keys of some of the rows, and those of all rows that follow from these.
 
     Where these are too many, it goes on with fewer rows from further below.
     """
-    top = list(rows.order_by().values_list("pk", flat=True)[: min(max(size, LEAST_ROWS), MOST_ROWS)])
+    top = list(rows.order_by().values_list("pk", flat=True)[:MOST_ROWS])
     tried: set[Any] = set()
     while True:
         found = _keys_below(rows_of(rows.model, rows.db).filter(pk__in=top), links, MOST_ROWS + 1)
@@ -74,14 +98,19 @@ def _whole_branches(rows: QuerySet[Any], size: int, links: list[Link]) -> list[A
 
 def _keys_below(rows: QuerySet[Any], links: list[Link], most: int) -> list[Any]:
     """Return the keys of rows and of those that follow from them, so many at most."""
+    name = jobs_connection().ops.quote_name("rows of branches")
+    return _keys_with(rows, below_own(rows.model, links, name=name), name=name, most=most)
+
+
+def _keys_with(rows: QuerySet[Any], more: str, *, name: str, most: int = -1) -> list[Any]:
+    """Return the keys of rows and those that a recursion adds to the table of this name."""
     try:
         first, params = rows.order_by().values("pk").query.get_compiler(using=rows.db).as_sql()
     except EmptyResultSet:
         return []
-    name = connections[rows.db].ops.quote_name("rows of branches")
-    sql = f"WITH RECURSIVE {name} (id) AS ({first}{below_own(rows.model, links, name=name)}) SELECT id FROM {name}"  # noqa: S608 – names, and what the ORM compiled
+    limit = f" LIMIT {most}" if most >= 0 else ""
     with connections[rows.db].cursor() as cursor:
-        cursor.execute(f"{sql} LIMIT {most}", params)
+        cursor.execute(f"WITH RECURSIVE {name} (id) AS ({first}{more}) SELECT id FROM {name}{limit}", params)  # noqa: S608 – names, and what the ORM compiled
         return [rows.model._meta.pk.to_python(key) for (key,) in cursor.fetchall()]
 
 

@@ -92,6 +92,12 @@ class Plan:
         """The names of the stores that the person is found in."""
         return [store.name for store in self.stores if store.model in self.roots and store.link is None]
 
+    def stands_alone(self, store: Store) -> bool:
+        """Whether a store's rows are found in their own table, and no other row is found or changed by them."""
+        model = store.model
+        is_found_there = not self.chosen[model] and not any(model in (hop.root, hop.model) for hop in self.hops)
+        return is_found_there and store.link is None and not self.links_from(model) and not self.set_with(model)
+
     def own_links(self, model: Model) -> list[Link]:
         """Return the keys of a model to its own table by which rows follow."""
         return [link for link in self.chosen[model] if link.is_self]

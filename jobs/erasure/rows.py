@@ -6,14 +6,15 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 
 from ..db.connection import jobs_connection
+from .climbing import again, among
 from .columns import is_exactly, key_as
 from .declaration import What
 from .graph import Kind, Link, Model
-from .own_rows import below_own
+from .own_rows import below_own, table_of
 from .plan import Hop, Plan, Root, Store, follow, keys_to_project
 
 # So many subqueries are written one inside the other, for which PostgreSQL has its best plans; SQLite cannot read many.
@@ -39,7 +40,7 @@ class PersonRows:
     def of(self, model: Model) -> QuerySet[Any]:
         """Return the person's rows of a model: those that have the reference, and those that follow from others."""
         if model not in self._found:
-            parents = [link.parent for link in self._links(model)]
+            parents = [link.parent for link in self.links(model)]
             if self._is_nested(model):
                 self._found[model] = self._nested(model)
             elif self.start is None and not self.plan.own_links(model) and all(map(self._is_nested, parents)):
@@ -54,7 +55,7 @@ class PersonRows:
         """Return the rows that a store of the plan deletes, changes or keeps."""
         if store.link is None:
             return self.of(store.model)
-        rows = _referring(store.link, self.of(store.link.parent))
+        rows = referring(store.link, self.of(store.link.parent))
         # A row that refers to another of the same person goes with it; nothing need be set in it.
         return rows.exclude(pk__in=self.of(store.model).values("pk")) if store.link.is_self else rows
 
@@ -67,7 +68,7 @@ class PersonRows:
 
     def with_reference(self) -> Iterator[QuerySet[Any]]:
         """Yield the rows that have the reference, of each root."""
-        return map(self._by_reference, self.plan.roots)
+        return map(self.by_reference, self.plan.roots)
 
     # ------------------------------------------------------------ what keeps rows from being erased or changed
 
@@ -81,7 +82,7 @@ class PersonRows:
         passed = [each for each in links if store.what is What.ERASED and self.plan.goes_with(each)]
         if link is not None and link not in self.plan.chosen[model]:
             passed = links  # only rows that are found by a path through the key
-        below = replace(self, start=rows, passed=passed, _found={}, _depths={}, _bodies={})
+        below = self._but(start=rows, passed=passed)
         for other in self.plan.stores:
             if other.what not in (What.ERASED, What.ANONYMISED):
                 continue
@@ -96,29 +97,29 @@ class PersonRows:
         What follows from a root in all projects is meant, whatever its project.
         """
         bound = {model: root for model, root in self.plan.roots.items() if root.project}
-        here = self._from(bound)
+        here = self._but(roots=bound)
         for model, node in self.plan.nodes.items():
             if self.plan.chosen[model] and node.what is not What.KEPT:
                 yield from self._elsewhere(model, here.of(model), self._meant.of(model))
             for link in self.plan.set_with(model):
-                rows, meant = (_referring(link, each.of(model)) for each in (here, self._meant))
+                rows, meant = (referring(link, each.of(model)) for each in (here, self._meant))
                 yield from self._elsewhere(link.child, rows, meant)
 
     def of_other_projects_with(self, store: Store, rows: QuerySet[Any]) -> Iterator[tuple[str, QuerySet[Any]]]:
         """Yield as :meth:`of_other_projects` some rows of a store, and those whose keys are set with them."""
         if store.link is not None or self.plan.chosen[store.model]:
-            yield from self._elsewhere(store.model, rows, self._meant.of_store(store))
+            yield from self._elsewhere(store.model, rows, again(self._meant, store, rows))
         for link in self.plan.set_with(store.model) if store.what is What.ERASED else ():
-            meant = _referring(link, self._meant.of(store.model))
-            yield from self._elsewhere(link.child, _referring(link, rows), meant)
+            meant = referring(link, among(self._meant, rows))
+            yield from self._elsewhere(link.child, referring(link, rows), meant)
 
     @cached_property
     def _meant(self) -> "PersonRows":
         """The rows that follow from roots in all projects."""
-        return self._from({model: root for model, root in self.plan.roots.items() if not root.project})
+        return self._but(roots={model: root for model, root in self.plan.roots.items() if not root.project})
 
-    def _from(self, roots: dict[Model, Root]) -> "PersonRows":
-        return replace(self, roots=roots, _found={}, _depths={}, _bodies={})
+    def _but(self, **changes: Any) -> "PersonRows":
+        return replace(self, _found={}, _depths={}, _bodies={}, **changes)
 
     def _elsewhere(
         self, model: Model, rows: QuerySet[Any], meant: QuerySet[Any]
@@ -133,7 +134,7 @@ class PersonRows:
         if link in self.plan.chosen[link.child]:
             return rows
         if any(hop.root is link.child and hop.path.split("__")[0] == link.field.name for hop in self.plan.hops):
-            return rows.filter(pk__in=self._by_reference(link.child).values("pk"))
+            return rows.filter(pk__in=self.by_reference(link.child).values("pk"))
         return rows.none()
 
     # ------------------------------------------------------------ by which ways rows are found
@@ -151,10 +152,10 @@ class PersonRows:
             more = (by_links | {hop.root for hop in self.plan.hops if hop.model in more}) - found
         return found
 
-    def _has_reference(self, model: Model) -> bool:
+    def has_reference(self, model: Model) -> bool:
         return self.start is None and model in (self.plan.roots if self.roots is None else self.roots)
 
-    def _links(self, model: Model) -> list[Link]:
+    def links(self, model: Model) -> list[Link]:
         if self.start is not None and self.start.model is model:
             return []
         links = [link for link in self.plan.chosen[model] if not link.is_self and link not in self.passed]
@@ -166,7 +167,7 @@ class PersonRows:
             return []
         return [hop for hop in self.plan.hops if hop.root is model and hop.model in self._reached]
 
-    def _by_reference(self, model: Model) -> QuerySet[Any]:
+    def by_reference(self, model: Model) -> QuerySet[Any]:
         root = self.plan.roots[model]
         rows = table_of(model).filter(**({root.project: self.project} if root.project else {}))
         return (
@@ -184,9 +185,9 @@ class PersonRows:
         return self._depths[model] <= MOST_NESTED
 
     def _depth(self, model: Model) -> int:
-        links = self._links(model)
+        links = self.links(model)
         is_start = self.start is not None and self.start.model is model
-        if is_start or self._hops(model) or self.plan.own_links(model) or len(links) + self._has_reference(model) > 1:
+        if is_start or self._hops(model) or self.plan.own_links(model) or len(links) + self.has_reference(model) > 1:
             return MOST_NESTED + 1
         return (
             self._depths[links[0].parent] + 1
@@ -195,10 +196,10 @@ class PersonRows:
         )
 
     def _nested(self, model: Model) -> QuerySet[Any]:
-        if self._has_reference(model):
-            return self._by_reference(model)
-        links = self._links(model)
-        return _referring(links[0], self.of(links[0].parent)) if links else table_of(model).none()
+        if self.has_reference(model):
+            return self.by_reference(model)
+        links = self.links(model)
+        return referring(links[0], self.of(links[0].parent)) if links else table_of(model).none()
 
     def _by_statement(self, model: Model) -> QuerySet[Any]:
         """Return rows by a statement with a named table for each model that they follow from, each written once."""
@@ -213,7 +214,7 @@ class PersonRows:
         """Add a model to those of a statement, after all that its rows follow from."""
         if model in ordered or self._is_nested(model):
             return
-        for each in (*(link.parent for link in self._links(model)), *(hop.model for hop in self._hops(model))):
+        for each in (*(link.parent for link in self.links(model)), *(hop.model for hop in self._hops(model))):
             self._add_named(each, ordered)
         ordered[model] = None
 
@@ -236,12 +237,12 @@ class PersonRows:
         """Yield the rows that are found by each way, from those that the statement names."""
         if self.start is not None and self.start.model is model:
             yield self.start
-        if self._has_reference(model):
-            yield self._by_reference(model)
-        for link in self._links(model):
-            yield _referring(link, self._named(link.parent))
+        if self.has_reference(model):
+            yield self.by_reference(model)
+        for link in self.links(model):
+            yield referring(link, self._named(link.parent))
         for hop in self._hops(model):
-            yield self._by_reference(model).filter(**{f"{hop.path}__pk__in": self._named(hop.model).values("pk")})
+            yield self.by_reference(model).filter(**{f"{hop.path}__pk__in": self._named(hop.model).values("pk")})
 
     def _named(self, model: Model) -> QuerySet[Any]:
         if self._is_nested(model):
@@ -257,11 +258,6 @@ def changed_by(store: Store, rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.exclude(**same)
 
 
-def table_of(model: Model) -> QuerySet[Any]:
-    """Return all rows of a model's table, whatever managers hide."""
-    return QuerySet(model=model, using=jobs_connection().alias)
-
-
 def compiled(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]] | None:
     """Return the statement for the keys of rows. None: no row can match."""
     try:
@@ -275,26 +271,16 @@ def _among(model: Model, sql: str, params: tuple[Any, ...] = ()) -> QuerySet[Any
     return table_of(model).filter(pk__in=RawSQL(sql, params))  # noqa: S611 – names, and what the ORM compiled
 
 
-def _referring(link: Link, parents: QuerySet[Any]) -> QuerySet[Any]:
+def referring(link: Link, parents: QuerySet[Any]) -> QuerySet[Any]:
     """Return the rows that refer to ``parents`` by a link."""
     rows = table_of(link.child)
     if link.kind is Kind.PARENT:
         return rows.filter(pk__in=parents.values(link.field.attname))
     if link.kind is Kind.GENERIC:
-        return rows.filter(_is_of_family(link), **{f"{link.name}__in": _generic_keys(link, parents)})
+        return rows.filter(link.is_of_family, **{f"{link.name}__in": _generic_keys(link, parents)})
     return rows.filter(**{f"{link.field.name}__in": parents})
 
 
 def _generic_keys(link: Link, parents: QuerySet[Any]) -> QuerySet[Any]:
     key = key_as(link.generic_key, link.parent._meta.pk)
     return parents.values("pk") if isinstance(key, F) else parents.annotate(found_key=key).values("found_key")
-
-
-def _is_of_family(link: Link) -> Q:
-    """Return the condition that a generic key names the type of a parent, or of a proxy of it."""
-    is_of_type = Q()
-    # Each label whole: the name of one type in the app of another may be a third.
-    for app, name in sorted({(each._meta.app_label, each._meta.model_name) for each in link.family}):
-        of_type = link.field.content_type_field_name
-        is_of_type |= Q(**{f"{of_type}__app_label": app, f"{of_type}__model": name})
-    return is_of_type

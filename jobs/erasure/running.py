@@ -2,20 +2,24 @@
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Q, QuerySet
 
 from ..db.connection import jobs_connection, set_local, supports_row_locks
 from ..exceptions import ActionMisused, JobFailed
 from ..execution.chunks import entry_of
-from ..execution.erasing import change_some, delete_some, erasable, lock_some, to_change
+from ..execution.erasing import FoundKeys, change_some, delete_some, erasable, lock_some, to_change
 from ..execution.own_project import check_keeps_job
+from .climbing import again
 from .declaration import Declaration, What
-from .own_rows import MOST_ROWS, lock_branches
+from .own_rows import LEAST_ROWS, MOST_ROWS, lock_branches, table_of
 from .plan import Plan, Store
 from .planning import sound_plan_of
-from .rows import PersonRows, changed_by, table_of
+from .rows import PersonRows, changed_by
+
+# So many are searched for at once: they are in memory, some 60 bytes each.
+MOST_KEYS: Final = 200_000
 
 if TYPE_CHECKING:
     from ..execution.context import Act, JobContext
@@ -59,8 +63,7 @@ def _erase(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
     # No manager has a part in these rows, so none hides any.
     meant = erasable(store.name, rows.of_store(store), keep_hidden=True)
     check_keeps_job(job.id, meant)
-    keep_parents = rows.plan.is_child_part(store.model)
-    job._repeat(store.name, meant, _act(store, rows, partial(delete_some, keep_parents=keep_parents)))
+    _repeat(store, rows, job, meant, partial(delete_some, keep_parents=rows.plan.is_child_part(store.model)))
 
 
 def _update(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
@@ -69,34 +72,40 @@ def _update(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
     def change(some: QuerySet[Any], size: int) -> tuple[int, bool]:
         return change_some(changed_by(store, some), size, values=store.values)
 
-    job._repeat(store.name, meant, _act(store, rows, change))
+    _repeat(store, rows, job, meant, change)
 
 
-def _act(store: Store, rows: PersonRows, act: "Act") -> "Act":
-    """Return ``act`` for rows that are locked first and then found once more, by a statement of their own.
+def _repeat(store: Store, rows: PersonRows, job: "JobContext[Any]", meant: QuerySet[Any], act: "Act") -> None:
+    """Do ``act`` to the rows of a store: those that are found, locked, and then found once more by other statements.
 
     A statement that waits for a lock sees other tables, and its own subqueries, as they were before: it would take a
     row that has been given to another person meanwhile.
     """
+    if rows.plan.stands_alone(store):
+        job._repeat(store.name, meant, act)
+        return
     links = rows.plan.own_links(store.model) if store.what is What.ERASED else []
+    found = FoundKeys(meant)
 
-    def act_on_locked(meant: QuerySet[Any], size: int) -> tuple[int, bool]:
+    def act_on_locked(whole: QuerySet[Any], size: int) -> tuple[int, bool]:
         _expect_few_rows(rows.plan)
-        are_some = lock_branches(meant, size, links) if links else lock_some(meant, size)
-        if are_some is None:
-            return 0, True
-        # Of branches, this has been seen to.
-        again = are_some if links else lock_some(meant.filter(are_some), size)
-        some = table_of(meant.model).filter(Q(pk__in=[]) if again is None else again)
+        size = min(max(size, LEAST_ROWS), MOST_ROWS) if links else size
+        first = found.first(size)
+        locked = lock_branches(first, links) if links else lock_some(first, size)
+        some = table_of(whole.model).filter(Q(pk__in=[]) if locked is None else locked)
+        are_meant = again(rows, store, some)
+        # Of branches, a row that is another person's keeps all others, too.
+        some = are_meant if not links or are_meant.count() == some.count() else table_of(whole.model).none()
         # From here on no row can come to refer to them, so these searches hold until the commit.
         _refuse_other_projects(rows.of_other_projects_with(store, some))
         if any(undone.exists() for undone in rows.undone_below(store, some)):
             return 0, True  # they are found again when the job is verified, and the map is run once more
-        size = max(size, MOST_ROWS) if links else size
-        done, _ = act(some, size)
-        return done, done < size and not meant.exists()
+        done, _ = act(some, max(size, MOST_ROWS) if links else size)
+        # What was found is of no use any more if others have taken it.
+        found.drop(size if done else MOST_KEYS)
+        return done, False
 
-    return act_on_locked
+    job._repeat(store.name, meant, act_on_locked, find=partial(found.find, MOST_KEYS))
 
 
 def _refuse_other_projects(found: Iterable[tuple[str, QuerySet[Any]]]) -> None:

@@ -205,15 +205,18 @@ class JobContext(Generic[ProjectT_co]):
 
     # ------------------------------------------------------------ for the erase map
 
-    def _repeat(self, store: str, rows: QuerySet[Any], act: Act) -> None:
-        """Count ``rows``, delete or change them in chunks until a search finds none, and verify them."""
+    def _repeat(self, store: str, rows: QuerySet[Any], act: Act, *, find: Callable[[], bool] | None = None) -> None:
+        """Count ``rows``, delete or change them in chunks until a search finds none, and verify them.
+
+        ``find`` searches before each chunk, while nobody waits, and says whether it needs any.
+        """
         # The size for one table may be far too big for the next, and for what the action does itself.
         self._batch = BatchSize(most=BIGGEST_SET)
         found = rows.count()
         with self.chunk() as chunk:
             chunk.found[store] = chunk.remaining = found
         fruitless, none_left = 0, False
-        while not none_left:
+        while not none_left and (find is None or find()):
             done, none_left = self._act_once(store, rows, act)
             fruitless = 0 if done else fruitless + 1
             if fruitless == FRUITLESS_IN_A_ROW:

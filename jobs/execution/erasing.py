@@ -1,6 +1,7 @@
 """Which querysets an erase or update takes, and how a chunk finds, locks, and deletes or changes their rows."""
 
 import json
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -109,6 +110,56 @@ def lock_some(rows: QuerySet[Any], size: int) -> Func | Q | None:
         return None
 
 
+class FoundKeys:
+    """Keys of rows that a search has found, to be taken in slices: the search locks nothing, and is made once."""
+
+    def __init__(self, rows: QuerySet[Any]) -> None:
+        self._rows = rows
+        self._keys: list[Any] = []
+
+    def find(self, most: int) -> bool:
+        """Search for so many if none is left; return whether there are any."""
+        if not self._keys:
+            self._keys = list(_to_find(self._rows).values_list("pk", flat=True)[:most])
+        return bool(self._keys)
+
+    def first(self, size: int) -> QuerySet[Any]:
+        """Return the rows that have the first keys, as they are now."""
+        return with_keys(self._rows, self._keys[:size])
+
+    def drop(self, size: int) -> None:
+        """Take no more of the first keys; those that were not tried are found by the next search."""
+        del self._keys[:size]
+
+
+def with_keys(rows: QuerySet[Any], keys: list[Any]) -> QuerySet[Any]:
+    """Return the rows of the same table that have these keys; where keys are not plain, at most 500 of them."""
+    return rows_of(rows.model, rows.db).filter(next(conditions(rows.model, keys), Q(pk__in=[])))
+
+
+def conditions(model: Any, keys: Collection[Any]) -> Iterator[Func | Q]:
+    """Yield the conditions that rows with these keys fulfil: one, or several where keys are not plain."""
+    connection, key = jobs_connection(), model._meta.pk
+    stored = [key.get_db_prep_value(each, connection) for each in keys] if _has_plain_key(model) else None
+    if stored and supports_row_locks(connection):
+        yield _is_any_of(RawSQL(f"%s::{_array_type(key)}", (stored,)))  # noqa: S611 – the name of a type
+    elif stored and len(stored) > SMALL_SET and NUL not in (text := json.dumps(stored)):
+        yield Q(pk__in=RawSQL("SELECT value FROM json_each(%s)", (text,)))
+    else:
+        yield from (Q(pk__in=some) for some in slices(keys, SMALL_SET))
+
+
+def slices(keys: Collection[Any], size: int) -> Iterator[list[Any]]:
+    """Yield all keys, so many at a time."""
+    listed = list(keys)
+    return (listed[start : start + size] for start in range(0, len(listed), size))
+
+
+def _array_type(key: Any) -> str:
+    key = getattr(key, "target_field", key)
+    return "bigint[]" if isinstance(key, IntegerField) else "uuid[]" if isinstance(key, UUIDField) else "text[]"
+
+
 def is_deleted_in_sets(rows: QuerySet[Any]) -> bool:
     """Whether Django need not see the rows: they have a plain query and key, and nothing but plain cascades."""
     return _is_plain(rows) and sets_with(rows) is not None
@@ -116,9 +167,12 @@ def is_deleted_in_sets(rows: QuerySet[Any]) -> bool:
 
 def _is_plain(rows: QuerySet[Any]) -> bool:
     """Whether the rows can be locked where they are found, and their keys pass as a text."""
-    key: Any = rows.model._meta.pk
-    has_plain_key = isinstance(getattr(key, "target_field", key), (IntegerField, CharField, UUIDField))
-    return has_plain_key and _is_lockable(rows) and not rows.query.extra
+    return _has_plain_key(rows.model) and _is_lockable(rows) and not rows.query.extra
+
+
+def _has_plain_key(model: Any) -> bool:
+    key: Any = model._meta.pk
+    return isinstance(getattr(key, "target_field", key), (IntegerField, CharField, UUIDField))
 
 
 def _delete_in_sets(rows: QuerySet[Any], size: int) -> int:
@@ -195,10 +249,14 @@ def _lock_some(rows: QuerySet[Any], size: int) -> Func | Q:
         keys, array_type = cursor.fetchone()
     if array_type:
         array = RawSQL(f"%s::{array_type}", (keys or "{}",))  # noqa: S611 – the name of a type
-        return Func(F("pk"), array, template="%(expressions)s)", arg_joiner=" = ANY(", output_field=BooleanField())
+        return _is_any_of(array)
     if NUL in keys:  # where SQLite would cut a text, to what may be another key
         return Q(pk__in=json.loads(keys)[:SMALL_SET])
     return Q(pk__in=RawSQL("SELECT value FROM json_each(%s)", (keys,)))
+
+
+def _is_any_of(array: RawSQL) -> Func:
+    return Func(F("pk"), array, template="%(expressions)s)", arg_joiner=" = ANY(", output_field=BooleanField())
 
 
 def _to_find(rows: QuerySet[Any]) -> QuerySet[Any]:
