@@ -9,6 +9,8 @@ c  seconds of an erase of many rows; raw: one DELETE a table, in one transaction
    others can only lengthen them. Meanwhile, the longest wait of a cancel-like UPDATE
    plain: nothing refers to the rows; cascade: three quarters go with the others; signals: the same, with receivers
 d  jobs per second on SQLite
+e  seconds of an erase by a map; raw: of the same erase written by hand. The best of the rounds
+   plain: one model that nothing refers to; stores: a quarter of the rows, and three quarters that refer to these
 """
 
 import os
@@ -22,6 +24,7 @@ from tests.benchmarks.processes import measure, migrate
 from tests.benchmarks.program import Table, above, parser_of, run_on_postgresql
 
 AIM_RATE: Final = 0.5
+AIM_MAP: Final = 1.1
 AIM_PICK_UP_MS: Final = {"PostgreSQL": 10, "SQLite": 150}
 
 
@@ -38,12 +41,12 @@ QUICK: Final = Size(rounds=3, jobs=1_000, samples=20, rows=50_000)
 
 def main() -> int:
     parser = parser_of("tests.benchmarks", __doc__)
-    parser.add_argument("--only", default="a,b,c,d", help="comma list of what to measure (default: %(default)s)")
+    parser.add_argument("--only", default="a,b,c,d,e", help="comma list of what to measure (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="fewer jobs, samples and rows")
     chosen = parser.parse_args()
     sections = set(chosen.only.split(","))
-    if unknown := sections - set("abcd"):
-        parser.error(f"--only takes a, b, c and d, not {', '.join(sorted(unknown))}")
+    if unknown := sections - set("abcde"):
+        parser.error(f"--only takes a, b, c, d and e, not {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory(prefix="jobs-benchmarks-", ignore_cleanup_errors=True) as directory:
         os.environ["TMPDIR"] = tempfile.tempdir = directory
         sqlite = f"sqlite:///{directory}/benchmarks.sqlite3"
@@ -70,6 +73,10 @@ def run(sections: set[str], size: Size, postgresql: str, sqlite: str) -> None:
             rates = [measure("worker_rate", sqlite, jobs=size.jobs // 3, threads=threads) for _ in range(size.rounds)]
             name, span = f"d  no-op jobs/s, SQLite, {threads} thread(s)", f"{min(rates):,.0f} to {max(rates):,.0f}"
             table.row(name, f"{median(rates):,.0f}", remark=span)
+    if "e" in sections:
+        for shape in ("plain", "stores"):
+            print_map(table, "PostgreSQL", shape, size, postgresql)
+            print_map(table, "SQLite", shape, size, sqlite)
 
 
 def print_rates(table: Table, threads: int, size: Size, url: str) -> None:
@@ -104,6 +111,17 @@ def print_erase(table: Table, database: str, shape: str, size: Size, url: str) -
     longest_chunk, longest_wait = (max(one[name] for one in ours) * 1000 for name in ("longest_chunk", "longest_wait"))
     table.row("   longest chunk, ms", f"{longest_chunk:.0f}", remark=f"{ours[0]['chunks']} chunks")
     table.row("   longest wait of a cancel meanwhile, ms", f"{longest_wait:.0f}")
+
+
+def print_map(table: Table, database: str, shape: str, size: Size, url: str) -> None:
+    by_hand, by_map = [], []
+    for _ in range(size.rounds):
+        by_hand.append(measure("erase", url, shape=shape, rows=size.rows))
+        by_map.append(measure("erase", url, shape=f"map_{shape}", rows=size.rows))
+    best, best_by_hand = (min(one["seconds"] for one in ours) for ours in (by_map, by_hand))
+    name, ratio = f"e  erase of {size.rows:,} rows by a map, s, {database}, {shape}", best / best_by_hand
+    waits = ", ".join(f"{one['longest_wait'] * 1000:.0f}" for one in by_map)
+    table.row(name, best, best_by_hand, ratio, remark=f"longest waits {waits} ms {above(ratio, AIM_MAP)}".strip())
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jobs import JobContext, action
+from jobs.erasure import erase, step, subject
 from jobs.execution.chunks import Chunk
-from tests.benchmarks.models import Basket, HeardBasket, Visit
+from tests.benchmarks.models import Basket, HeardBasket, Item, Visit
 
 
 @action("benchmark_nothing", description="Do nothing for {reference_id}")
@@ -33,6 +34,14 @@ def erase_plain(job: JobContext) -> None:
 def erase_cascade(job: JobContext) -> None:
     """Erase rows with those that refer to them."""
     time_chunks(job)
+    job.erase("rows", Basket.objects.filter(user_id=job.reference_id))
+
+
+@action("benchmark_erase_stores", description="Erase items and baskets of {reference_id}")
+def erase_stores(job: JobContext) -> None:
+    """Erase the same rows store by store, as a map does."""
+    time_chunks(job)
+    job.erase("items", Item.objects.filter(basket__user_id=job.reference_id))
     job.erase("rows", Basket.objects.filter(user_id=job.reference_id))
 
 
@@ -61,3 +70,9 @@ def tell(line: str) -> None:
     """Append one line; a line is written at once, so a reader sees it whole or not at all."""
     with Path(os.environ["BENCHMARK_FILE"]).open("a") as file:
         file.write(f"{line}\n")
+
+
+visitor = subject("visitor", step(time_chunks), erase(Visit, by="user_id", across_projects=True))
+visitor.erase_action("benchmark_erase_map_plain", description="Erase the visits of {reference_id} by a map")
+buyer = subject("buyer", step(time_chunks), erase(Basket, by="user_id", across_projects=True), erase(Item))
+buyer.erase_action("benchmark_erase_map_stores", description="Erase items and baskets of {reference_id} by a map")
