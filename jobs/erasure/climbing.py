@@ -21,7 +21,7 @@ def again(rows: "PersonRows", store: Store, some: QuerySet[Any]) -> QuerySet[Any
     link = store.link
     if link is None:
         return among(rows, some)
-    refers = _referred(link, list(some.values_list("pk", flat=True)))
+    refers = _referred(link, _keys_of(some))
     found = {key for parent in _climb(rows, link.parent, refers) for key in refers[parent]}
     # A row that refers to another of the same person goes with it; nothing need be set in it.
     return with_keys(some, list(found - _climb(rows, link.child, found) if link.is_self else found))
@@ -29,11 +29,17 @@ def again(rows: "PersonRows", store: Store, some: QuerySet[Any]) -> QuerySet[Any
 
 def among(rows: "PersonRows", some: QuerySet[Any]) -> QuerySet[Any]:
     """Return those of ``some`` that are the person's now."""
-    return with_keys(some, list(_climb(rows, some.model, list(some.values_list("pk", flat=True)))))
+    return with_keys(some, list(_climb(rows, some.model, _keys_of(some))))
+
+
+def _keys_of(some: QuerySet[Any]) -> list[Any]:
+    return list(some.order_by().values_list("pk", flat=True))
 
 
 def _climb(rows: "PersonRows", model: Model, keys: Collection[Any]) -> set[Any]:
     """Return those of the keys of a model's rows that are of the person's."""
+    if not any(map(rows.has_reference, rows.plan.roots)):
+        return set()  # no root is in all projects
     order = _with_those_above(rows, model)
     above: dict[Model, set[Any]] = defaultdict(set, {model: set(keys)})
     refers: dict[Link, dict[Any, list[Any]]] = {}
@@ -47,7 +53,8 @@ def _climb(rows: "PersonRows", model: Model, keys: Collection[Any]) -> set[Any]:
     for each in reversed(order):
         found[each] = _with_reference(rows, each, above[each])
         for link in rows.links(each):
-            found[each].update(key for parent in found[link.parent] for key in refers[link].get(parent, ()))
+            refer = refers[link]
+            found[each].update(key for parent in found[link.parent] for key in refer.get(parent, ()))
         _add_below(found[each], [refers[link] for link in rows.plan.own_links(each)])
     return found[model].intersection(keys)
 
@@ -77,10 +84,11 @@ def _pairs(link: Link, keys: Collection[Any]) -> Iterator[tuple[Any, Any]]:
     if link.kind is Kind.PARENT:
         column = link.field.attname
         for some in slices(keys, SMALL_SET):
-            yield from table_of(link.parent).filter(**{f"{column}__in": some}).values_list("pk", column)
+            refer = table_of(link.parent).filter(**{f"{column}__in": some})
+            yield from refer.order_by().values_list("pk", column)
         return
     for are_some in conditions(link.child, keys):
-        rows = table_of(link.child).filter(are_some)
+        rows = table_of(link.child).filter(are_some).order_by()
         if link.kind is Kind.GENERIC:
             held = rows.filter(link.is_of_family).values_list(link.name, "pk")
             pairs = ((key_held(link.parent._meta.pk, text), key) for text, key in held)
@@ -95,12 +103,12 @@ def _with_reference(rows: "PersonRows", model: Model, keys: Collection[Any]) -> 
     if not rows.has_reference(model):
         return set()
     found = (rows.by_reference(model).filter(are_some) for are_some in conditions(model, keys))
-    return {key for some in found for key in some.values_list("pk", flat=True)}
+    return {key for some in found for key in _keys_of(some)}
 
 
 def _add_below(found: set[Any], refers: list[dict[Any, list[Any]]]) -> None:
     """Add the rows of the same table that refer to those found, and so on."""
-    waiting = list(found)
+    waiting = list(found) if refers else []
     while waiting:
         above = waiting.pop()
         more = {key for each in refers for key in each.get(above, ())} - found

@@ -1,8 +1,8 @@
 """The rows of one person: for each model of a plan, a queryset of those that the map means."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -100,17 +100,17 @@ class PersonRows:
         here = self._but(roots=bound)
         for model, node in self.plan.nodes.items():
             if self.plan.chosen[model] and node.what is not What.KEPT:
-                yield from self._elsewhere(model, here.of(model), self._meant.of(model))
+                yield from self._elsewhere(model, here.of(model), partial(self._meant.of, model))
             for link in self.plan.set_with(model):
-                rows, meant = (referring(link, each.of(model)) for each in (here, self._meant))
-                yield from self._elsewhere(link.child, rows, meant)
+                meant = partial(_found_and_referring, link, partial(self._meant.of, model))
+                yield from self._elsewhere(link.child, referring(link, here.of(model)), meant)
 
     def of_other_projects_with(self, store: Store, rows: QuerySet[Any]) -> Iterator[tuple[str, QuerySet[Any]]]:
         """Yield as :meth:`of_other_projects` some rows of a store, and those whose keys are set with them."""
         if store.link is not None or self.plan.chosen[store.model]:
-            yield from self._elsewhere(store.model, rows, again(self._meant, store, rows))
+            yield from self._elsewhere(store.model, rows, partial(again, self._meant, store, rows))
         for link in self.plan.set_with(store.model) if store.what is What.ERASED else ():
-            meant = referring(link, among(self._meant, rows))
+            meant = partial(_found_and_referring, link, partial(among, self._meant, rows))
             yield from self._elsewhere(link.child, referring(link, rows), meant)
 
     @cached_property
@@ -122,12 +122,12 @@ class PersonRows:
         return replace(self, _found={}, _depths={}, _bodies={}, **changes)
 
     def _elsewhere(
-        self, model: Model, rows: QuerySet[Any], meant: QuerySet[Any]
+        self, model: Model, rows: QuerySet[Any], find_meant: Callable[[], QuerySet[Any]]
     ) -> Iterator[tuple[str, QuerySet[Any]]]:
         root = self.plan.roots.get(model)
         for key in sorted({*keys_to_project(model), *([root.project] if root and root.project else ())}):
             elsewhere = rows.filter(**{f"{key}__isnull": False}).exclude(**{key: self.project})
-            yield str(model._meta.label), elsewhere.exclude(pk__in=meant.values("pk"))
+            yield str(model._meta.label), elsewhere.exclude(pk__in=find_meant().values("pk"))
 
     def _found_by(self, link: Link, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Return those of the rows that are the person's by the key of a link."""
@@ -269,6 +269,10 @@ def compiled(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]] | None:
 
 def _among(model: Model, sql: str, params: tuple[Any, ...] = ()) -> QuerySet[Any]:
     return table_of(model).filter(pk__in=RawSQL(sql, params))  # noqa: S611 – names, and what the ORM compiled
+
+
+def _found_and_referring(link: Link, find: Callable[[], QuerySet[Any]]) -> QuerySet[Any]:
+    return referring(link, find())
 
 
 def referring(link: Link, parents: QuerySet[Any]) -> QuerySet[Any]:

@@ -139,25 +139,30 @@ def with_keys(rows: QuerySet[Any], keys: list[Any]) -> QuerySet[Any]:
 
 def conditions(model: Any, keys: Collection[Any]) -> Iterator[Func | Q]:
     """Yield the conditions that rows with these keys fulfil: one, or several where keys are not plain."""
-    connection, key = jobs_connection(), model._meta.pk
-    stored = [key.get_db_prep_value(each, connection) for each in keys] if _has_plain_key(model) else None
-    if stored and supports_row_locks(connection):
-        yield _is_any_of(RawSQL(f"%s::{_array_type(key)}", (stored,)))  # noqa: S611 – the name of a type
-    elif stored and len(stored) > SMALL_SET and NUL not in (text := json.dumps(stored)):
+    if keys and _has_plain_key(model) and supports_row_locks(jobs_connection()):
+        yield _is_any_of(_array_of(getattr(model._meta.pk, "target_field", model._meta.pk), keys))
+    elif len(keys) > SMALL_SET and _has_plain_key(model) and NUL not in (text := _json_of(model._meta.pk, keys)):
         yield Q(pk__in=RawSQL("SELECT value FROM json_each(%s)", (text,)))
     else:
         yield from (Q(pk__in=some) for some in slices(keys, SMALL_SET))
+
+
+def _array_of(key: Any, keys: Collection[Any]) -> RawSQL:
+    """Return PostgreSQL's array of keys; numbers and UUIDs pass as one text, which is written much faster."""
+    if isinstance(key, CharField):
+        return RawSQL("%s::text[]", (list(keys),))
+    array_type = "bigint[]" if isinstance(key, IntegerField) else "uuid[]"
+    return RawSQL(f"%s::{array_type}", (f"{{{','.join(map(str, keys))}}}",))  # noqa: S611 – the name of a type
+
+
+def _json_of(key: Any, keys: Collection[Any]) -> str:
+    return json.dumps([key.get_db_prep_value(each, jobs_connection()) for each in keys])
 
 
 def slices(keys: Collection[Any], size: int) -> Iterator[list[Any]]:
     """Yield all keys, so many at a time."""
     listed = list(keys)
     return (listed[start : start + size] for start in range(0, len(listed), size))
-
-
-def _array_type(key: Any) -> str:
-    key = getattr(key, "target_field", key)
-    return "bigint[]" if isinstance(key, IntegerField) else "uuid[]" if isinstance(key, UUIDField) else "text[]"
 
 
 def is_deleted_in_sets(rows: QuerySet[Any]) -> bool:
