@@ -10,6 +10,7 @@ from django.test.utils import isolate_apps
 from jobs.erasure import anonymise, erase, subject
 from jobs.erasure.planning import plan_of
 from jobs.erasure.rows import PersonRows
+from jobs.execution import chunks, context
 from tests.support.concurrency import statements
 from tests.support.erase_maps import APP, counts_of, key, model, preview_of, run_map, tables_of, text, told_of, visit
 from tests.support.execution import ANA
@@ -73,3 +74,33 @@ def test_models_with_keys_to_all_models_above_are_counted_and_erased(stays: bool
     # Each table once, and each key once: no way is written for each path.
     assert len(str(rows.query)) < 400 * MOST * MOST
     assert took < 30, len(said)
+
+
+@isolate_apps(APP)
+def test_the_rows_of_a_person_are_searched_for_as_often_whatever_the_number_of_chunks(monkeypatch: Any):
+    """Such a search reads all of the person's rows: made in each chunk, the time would grow with their square."""
+    monkeypatch.setattr(chunks, "FIRST_BATCH", 10)
+    monkeypatch.setattr(context, "BIGGEST_SET", 10)
+    root = visit()
+    document = model("Document", owner=key(root), editor=key(root))
+    note = model("Note", document=key(document), author=key(root))
+    answer = model("Answer", author=key(root), parent=key("self", null=True))
+    told = subject("user", erase(root, by="user_id"), erase(document), erase(note), erase(answer))
+    mine, searches, updates = make_project(), [], []
+    with tables_of(root, document, note, answer):
+        for size in (20, 100):
+            roots = [root.objects.create(project=mine, user_id=ANA) for _ in range(size)]
+            for each, other in zip(roots, reversed(roots), strict=True):
+                above = answer.objects.create(author=other)
+                answer.objects.create(author=each, parent=above)
+                note.objects.create(document=document.objects.create(owner=each, editor=other), author=other)
+            with statements() as executed:
+                run_map(told, project=mine)
+            # Of the person's rows by their keys, a statement has a condition for these besides.
+            searches.append(len([sql for sql in executed if ANA in sql and "rows of node" in sql]))
+            updates.append(len([sql for sql in executed if sql.startswith("DELETE")]))
+        left = [each.objects.count() for each in (root, document, note, answer)]
+
+    assert left == [0, 0, 0, 0]
+    assert updates[1] > 3 * updates[0], "there were more chunks"
+    assert searches[1] == searches[0], searches
