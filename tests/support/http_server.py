@@ -113,20 +113,22 @@ def request(
 ) -> "Answer":
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Connection: close", *headers]
     lines += [f"Content-Length: {len(body)}", "", body]
-    return send(port, "\r\n".join(lines).encode())
+    return send(port, "\r\n".join(lines).encode(), is_cut=False)
 
 
-def send(port: int, request: bytes) -> Answer:
-    """Send bytes as they are, say that no more will come, and read to the end.
+def send(port: int, request: bytes, *, is_cut: bool = True) -> Answer:
+    """Send bytes as they are, and read to the end; of those that may be cut, say that no more will come.
 
-    A server that refuses a body answers before it has read it, and closes: by RST, for what is still to be read.
+    nginx takes that for a caller who has gone, so it is not said of a whole request. A server that refuses a body
+    answers before it has read it, and closes: by RST, for what is still to be read.
     """
     received = b""
     with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS) as connection_:
         with suppress(ConnectionError):
             connection_.sendall(request)
-        with suppress(OSError):  # ENOTCONN: closed already
-            connection_.shutdown(socket.SHUT_WR)
+        if is_cut:
+            with suppress(OSError):  # ENOTCONN: closed already
+                connection_.shutdown(socket.SHUT_WR)
         with suppress(ConnectionError):
             while part := connection_.recv(65536):
                 received += part
