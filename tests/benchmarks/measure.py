@@ -18,6 +18,7 @@ from django.db.models import Max, Min
 
 from jobs import schedule_job
 from jobs.models import Job
+from jobs.services.reports.erase_preview import preview_erase
 from tests.benchmarks import raw
 from tests.benchmarks.models import HeardBasket
 from tests.benchmarks.processes import MeasureFailed, drain, print_measure, running, worker_command
@@ -120,6 +121,18 @@ def erase(*, shape: str, rows: int) -> dict[str, Any]:
     }
 
 
+def preview(*, shape: str, rows: int) -> dict[str, Any]:
+    """Count by a map what an erase would do; return the seconds."""
+    FILL[shape](USER, rows)
+    begun = time.monotonic()
+    found = preview_erase(f"benchmark_erase_map_{shape}", project=make_project(), reference_id=USER)
+    seconds = time.monotonic() - begun
+    counted = sum(store.rows or 0 for store in found.stores)
+    if counted != rows:
+        raise MeasureFailed(f"{counted} of {rows} rows were counted")
+    return {"seconds": seconds}
+
+
 def raw_delete(*, shape: str, rows: int) -> dict[str, Any]:
     """Delete the same rows by one statement for each table, in one transaction."""
     FILL[shape](USER, rows)
@@ -183,4 +196,5 @@ def wait_for_line(path: Path, number: int) -> str:
 
 
 if __name__ == "__main__":
-    print_measure({one.__name__: one for one in (worker_rate, raw_rate, pick_up, erase, raw_delete, django_delete)})
+    measures = (worker_rate, raw_rate, pick_up, erase, preview, raw_delete, django_delete)
+    print_measure({one.__name__: one for one in measures})
