@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -11,12 +11,10 @@ from .columns import key_held
 from .graph import Kind, Link, Model
 from .own_rows import keys_above, table_of
 from .plan import Store
-
-if TYPE_CHECKING:
-    from .rows import PersonRows
+from .rows import PersonRows
 
 
-def again(rows: "PersonRows", store: Store, some: QuerySet[Any]) -> QuerySet[Any]:
+def again(rows: PersonRows, store: Store, some: QuerySet[Any]) -> QuerySet[Any]:
     """Return those of ``some`` that a store of the plan means now."""
     link = store.link
     if link is None:
@@ -27,7 +25,7 @@ def again(rows: "PersonRows", store: Store, some: QuerySet[Any]) -> QuerySet[Any
     return with_keys(some, list(found - _climb(rows, link.child, found) if link.is_self else found))
 
 
-def among(rows: "PersonRows", some: QuerySet[Any]) -> QuerySet[Any]:
+def among(rows: PersonRows, some: QuerySet[Any]) -> QuerySet[Any]:
     """Return those of ``some`` that are the person's now."""
     return with_keys(some, list(_climb(rows, some.model, _keys_of(some))))
 
@@ -36,7 +34,7 @@ def _keys_of(some: QuerySet[Any]) -> list[Any]:
     return list(some.order_by().values_list("pk", flat=True))
 
 
-def _climb(rows: "PersonRows", model: Model, keys: Collection[Any]) -> set[Any]:
+def _climb(rows: PersonRows, model: Model, keys: Collection[Any]) -> set[Any]:
     """Return those of the keys of a model's rows that are of the person's."""
     if not any(map(rows.has_reference, rows.plan.roots)):
         return set()  # no root is in all projects
@@ -59,7 +57,7 @@ def _climb(rows: "PersonRows", model: Model, keys: Collection[Any]) -> set[Any]:
     return found[model].intersection(keys)
 
 
-def _with_those_above(rows: "PersonRows", model: Model) -> list[Model]:
+def _with_those_above(rows: PersonRows, model: Model) -> list[Model]:
     """Return a model with those that its rows may follow from, each before these."""
     ordered: dict[Model, None] = {}
 
@@ -98,7 +96,7 @@ def _pairs(link: Link, keys: Collection[Any]) -> Iterator[tuple[Any, Any]]:
             yield from rows.filter(**{f"{name}__isnull": False}).values_list(f"{name}__pk", "pk")
 
 
-def _with_reference(rows: "PersonRows", model: Model, keys: Collection[Any]) -> set[Any]:
+def _with_reference(rows: PersonRows, model: Model, keys: Collection[Any]) -> set[Any]:
     """Return the keys of those that have the reference."""
     if not rows.has_reference(model):
         return set()

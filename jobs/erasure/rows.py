@@ -1,8 +1,8 @@
 """The rows of one person: for each model of a plan, a queryset of those that the map means."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -10,12 +10,11 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 
 from ..db.connection import jobs_connection
-from .climbing import again, among
 from .columns import is_exactly, key_as
 from .declaration import What
 from .graph import Kind, Link, Model
 from .own_rows import below_own, table_of
-from .plan import Hop, Plan, Root, Store, follow, keys_to_project
+from .plan import Hop, Plan, Root, Store, follow
 
 # So many subqueries are written one inside the other, for which PostgreSQL has its best plans; SQLite cannot read many.
 MOST_NESTED: Final = 3
@@ -91,43 +90,18 @@ class PersonRows:
             elif other.model is model and link is not None:
                 yield changed_by(other, self._found_by(link, rows))
 
-    def of_other_projects(self) -> Iterator[tuple[str, QuerySet[Any]]]:
-        """Yield rows of other projects that would go or change, as they refer to rows of this one; with their label.
-
-        What follows from a root in all projects is meant, whatever its project.
-        """
-        bound = {model: root for model, root in self.plan.roots.items() if root.project}
-        here = self._but(roots=bound)
-        for model, node in self.plan.nodes.items():
-            if self.plan.chosen[model] and node.what is not What.KEPT:
-                yield from self._elsewhere(model, here.of(model), partial(self._meant.of, model))
-            for link in self.plan.set_with(model):
-                meant = partial(_found_and_referring, link, partial(self._meant.of, model))
-                yield from self._elsewhere(link.child, referring(link, here.of(model)), meant)
-
-    def of_other_projects_with(self, store: Store, rows: QuerySet[Any]) -> Iterator[tuple[str, QuerySet[Any]]]:
-        """Yield as :meth:`of_other_projects` some rows of a store, and those whose keys are set with them."""
-        if store.link is not None or self.plan.chosen[store.model]:
-            yield from self._elsewhere(store.model, rows, partial(again, self._meant, store, rows))
-        for link in self.plan.set_with(store.model) if store.what is What.ERASED else ():
-            meant = partial(_found_and_referring, link, partial(among, self._meant, rows))
-            yield from self._elsewhere(link.child, referring(link, rows), meant)
+    @cached_property
+    def of_this_project(self) -> "PersonRows":
+        """The rows that follow from roots in the job's project."""
+        return self._but(roots={model: root for model, root in self.plan.roots.items() if root.project})
 
     @cached_property
-    def _meant(self) -> "PersonRows":
+    def of_all_projects(self) -> "PersonRows":
         """The rows that follow from roots in all projects."""
         return self._but(roots={model: root for model, root in self.plan.roots.items() if not root.project})
 
     def _but(self, **changes: Any) -> "PersonRows":
         return replace(self, _found={}, _depths={}, _bodies={}, **changes)
-
-    def _elsewhere(
-        self, model: Model, rows: QuerySet[Any], find_meant: Callable[[], QuerySet[Any]]
-    ) -> Iterator[tuple[str, QuerySet[Any]]]:
-        root = self.plan.roots.get(model)
-        for key in sorted({*keys_to_project(model), *([root.project] if root and root.project else ())}):
-            elsewhere = rows.filter(**{f"{key}__isnull": False}).exclude(**{key: self.project})
-            yield str(model._meta.label), elsewhere.exclude(pk__in=find_meant().values("pk"))
 
     def _found_by(self, link: Link, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Return those of the rows that are the person's by the key of a link."""
@@ -269,10 +243,6 @@ def compiled(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]] | None:
 
 def _among(model: Model, sql: str, params: tuple[Any, ...] = ()) -> QuerySet[Any]:
     return table_of(model).filter(pk__in=RawSQL(sql, params))  # noqa: S611 – names, and what the ORM compiled
-
-
-def _found_and_referring(link: Link, find: Callable[[], QuerySet[Any]]) -> QuerySet[Any]:
-    return referring(link, find())
 
 
 def referring(link: Link, parents: QuerySet[Any]) -> QuerySet[Any]:

@@ -13,6 +13,7 @@ from ..execution.erasing import FoundKeys, change_some, delete_some, erasable, l
 from ..execution.own_project import check_keeps_job
 from .climbing import again
 from .declaration import Declaration, What
+from .other_projects import of_other_projects, of_other_projects_with
 from .own_rows import LEAST_ROWS, MOST_ROWS, lock_branches, table_of
 from .plan import Plan, Store
 from .planning import sound_plan_of
@@ -34,7 +35,7 @@ def run(subject: Declaration, job: "JobContext[Any]") -> None:
     """
     plan = sound_plan_of(subject)
     rows = PersonRows(plan=plan, project=job.project, reference=job.reference_id)
-    _refuse_other_projects(rows.of_other_projects())
+    _refuse_other_projects(of_other_projects(rows))
     had = any(found.exists() for found in rows.with_reference())
     with job.chunk() as chunk:
         chunk.edits.append(partial(_tell_plan, plan=plan))
@@ -97,7 +98,7 @@ def _repeat(store: Store, rows: PersonRows, job: "JobContext[Any]", meant: Query
         # Of branches, a row that is another person's keeps all others, too.
         some = are_meant if not links or are_meant.count() == some.count() else table_of(whole.model).none()
         # From here on no row can come to refer to them, so these searches hold until the commit.
-        _refuse_other_projects(rows.of_other_projects_with(store, some))
+        _refuse_other_projects(of_other_projects_with(rows, store, some))
         if any(undone.exists() for undone in rows.undone_below(store, some)):
             return 0, True  # they are found again when the job is verified, and the map is run once more
         done, _ = act(some, max(size, MOST_ROWS) if links else size)

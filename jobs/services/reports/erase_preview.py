@@ -13,6 +13,7 @@ from ...db.connection import jobs_connection, service_transaction, supports_row_
 from ...db.errors import ErrorKind, kind_of
 from ...db.snapshot import read_snapshot
 from ...erasure.declaration import What
+from ...erasure.other_projects import of_other_projects
 from ...erasure.plan import Plan
 from ...erasure.planning import sound_plan_of
 from ...erasure.rows import PersonRows
@@ -97,7 +98,7 @@ def _find_refusing(rows: PersonRows, *, ends_at: float) -> str | None:
     Raises:
         TooSlow: the time has run out.
     """
-    for label, elsewhere in rows.of_other_projects():
+    for label, elsewhere in of_other_projects(rows):
         seconds = ends_at - time.monotonic()
         if seconds <= 0:
             raise TooSlow(CURE)

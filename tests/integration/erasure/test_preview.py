@@ -14,6 +14,7 @@ from jobs.erasure.rows import PersonRows
 from jobs.exceptions import InvalidField, TooSlow, UnknownAction
 from jobs.services.commands.preview import request_preview
 from jobs.services.commands.schedule import NewJob
+from jobs.services.reports import erase_preview
 from jobs.services.reports.erase_preview import preview_erase
 from jobsite.models import Session, SessionEvent
 from tests.support.commands import run, run_json
@@ -155,15 +156,15 @@ def test_the_limit_of_time_holds_for_the_whole_preview(monkeypatch: pytest.Monke
     made = [model(f"Click{number}", visit=key(Visit), project=to_project()) for number in range(6)]
     told = subject("user", erase(Visit, by="user_id"), *map(erase, made))
     project = make_project()
-    real = PersonRows.of_other_projects
+    real = erase_preview.of_other_projects
 
-    def slow(self: PersonRows) -> Any:
-        for label, _ in real(self):
+    def slow(rows: PersonRows) -> Any:
+        for label, _ in real(rows):
             yield label, Visit.objects.filter(RawSQL(SLOW[connection.vendor], (), models.BooleanField()), user_id=BEN)
 
     with tables_of(Visit, *made):
         Visit.objects.create(project=project, user_id=BEN)
-        monkeypatch.setattr(PersonRows, "of_other_projects", slow)
+        monkeypatch.setattr(erase_preview, "of_other_projects", slow)
         begun = time.monotonic()
         with pytest.raises(TooSlow):
             preview_of(told, project=project, seconds=0.5)
