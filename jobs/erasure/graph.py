@@ -4,12 +4,15 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from django.apps import apps
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, SET_NULL, ForeignKey
 
 from .declaration import Entry, What
+
+# Its tables have rules of their own: ``manage.py prunejobs``.
+OUR_APP: Final = "jobs"
 
 Model = Any
 """A concrete model class: one table. Its proxies count as it."""
@@ -87,7 +90,13 @@ class Node:
     @property
     def leads_on(self) -> bool:
         """Whether rows that refer to these are the person's, too; what is kept is kept with all that refers to it."""
-        return self.what is not What.KEPT
+        return self.what is not What.KEPT and not self.is_ours
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a table of ``jobs`` that only loses what refers to the person: who created an API key."""
+        is_nulled = all(link.is_nulled for link in self.links)
+        return self.entry is None and self.model._meta.app_label == OUR_APP and is_nulled
 
     @property
     def is_part(self) -> bool:
@@ -96,8 +105,8 @@ class Node:
 
     @property
     def is_implied(self) -> bool:
-        """Whether nobody need declare it: a table of pairs that Django made, or a part of other rows."""
-        return self.entry is None and (bool(self.model._meta.auto_created) or self.is_part)
+        """Whether nobody need declare it: a table of pairs that Django made, a part of other rows, or one of ours."""
+        return self.entry is None and (bool(self.model._meta.auto_created) or self.is_part or self.is_ours)
 
 
 def concrete(model: Any) -> Model:
@@ -146,7 +155,7 @@ class _Walk:
     def _follow(self, node: Node, link: Link) -> None:
         found = self._reach(link.child, f"{node.path} → {link.child._meta.label}.{link.name}")
         found.links.append(link)
-        if found.entry is None and found.is_implied and node.what is not None:
+        if found.is_implied and not found.is_ours and node.what is not None:
             # Pairs of rows that stay, stay.
             found.what = node.what if link.kind is Kind.PARENT or node.what is What.ERASED else found.what
 

@@ -1,22 +1,19 @@
 """Models that a map does not know, and that may have rows of its persons all the same."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from django.db.models import OneToOneField
 
 from .columns import kind_of
 from .declaration import What
-from .graph import Model
+from .graph import OUR_APP, Model
 from .plan import Plan, follow
-
-OUR_APP: Final = "jobs"
 
 
 def suspects_of(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield what to say of each suspect, and the cure: for a column like the root's, a generic key, a row left behind.
 
-    What the map reaches or keeps is no suspect. Tables of ``jobs`` have rules of their own: ``manage.py prunejobs``.
+    What the map reaches or keeps is no suspect.
     """
     if not plan.roots:
         return  # of a map without a root nothing is known
