@@ -40,11 +40,15 @@ def choose(draft: Draft, node: Node) -> list[Link]:
         return [link for link in node.links if link.kind is Kind.PARENT or link in erased]
     forcing = [link for link in erased if link.is_forcing]
     needed = [link for link in forcing if node.what is What.ERASED or detaches(node.entry, link)]
+    # No row that is kept is a part of one that goes, which is made sure of when the map runs.
+    apart = [link for link in node.links if link.kind is Kind.CHILD and draft.nodes[link.parent].is_part]
     for link in forcing:
-        is_of_view = node.what is What.KEPT and not node.model._meta.managed and link.on_delete is DO_NOTHING
-        if link not in needed and not is_of_view:
+        is_of_view = not node.model._meta.managed and link.on_delete is DO_NOTHING
+        if link not in needed and not (node.what is What.KEPT and (is_of_view or link in apart)):
             _refuse_staying(draft, node, link)
-    return node.links if node.what is What.KEPT else _meant(draft, node, node.entry, needed)
+    if node.what is What.KEPT:
+        return [link for link in node.links if link not in apart]
+    return _meant(draft, node, node.entry, needed)
 
 
 def _meant(draft: Draft, node: Node, entry: Entry, needed: list[Link]) -> list[Link]:
@@ -78,16 +82,17 @@ def check_tables(draft: Draft, node: Node) -> None:
     is_part = is_child_part(draft.chosen[model], is_root=model in draft.roots)
     declared = {concrete(parent) for parent in model._meta.get_parent_list()} & draft.entries.keys()
     found_in = [*declared, *(link.parent for link in node.links if link.kind is Kind.CHILD)]
-    wholes = sorted({link.parent._meta.label for link in node.links if link.kind is Kind.PARENT})
+    wholes = {link.parent for link in node.links if link.kind is Kind.PARENT}
     if node.what is What.ERASED and found_in and not is_part:
         draft.refuse(
             f"erases rows of {label} with their part in {found_in[0]._meta.label}, which it also finds otherwise",
             f"Find the rows by {found_in[0].__name__} alone: by='…' there, and none in {model.__name__}.",
             fault=Fault.IMPOSSIBLE,
         )
-    elif len(wholes) > 1:
+    elif len(wholes) > 1 and any(draft.nodes[whole].what is not What.ERASED for whole in wholes):
+        names = " and of ".join(sorted(whole._meta.label for whole in wholes))
         draft.refuse(
-            f"finds rows of {' and of '.join(wholes)}, which may be parts of one row of {label}",
+            f"finds rows of {names}, which may be parts of one row of {label}, and does not erase all of them",
             f"Find them by it: by='…' in {model.__name__}, and in none of these.",
             fault=Fault.IMPOSSIBLE,
         )

@@ -139,6 +139,8 @@ class _Walk:
             node = self._waiting.popleft()
             for link in self._links_from(node) if node.leads_on else ():
                 self._follow(node, link)
+        for node in list(self.nodes.values()):
+            self._part_from_siblings(node)
 
     def _reach(self, model: Model, path: str) -> Node:
         if model not in self.nodes:
@@ -158,6 +160,22 @@ class _Walk:
         if found.is_implied and not found.is_ours and node.what is not None:
             # Pairs of rows that stay, stay.
             found.what = node.what if link.kind is Kind.PARENT or node.what is What.ERASED else found.what
+
+    def _part_from_siblings(self, node: Node) -> None:
+        """Have rows of a child model that are found by a key of its own lead to their part, and not follow from it.
+
+        So each row is found by one child model; see :meth:`Plan.not_with`.
+        """
+        for link in [link for link in node.links if link.kind is Kind.CHILD and self.nodes[link.parent].is_part]:
+            if node.entry and node.leads_on and any(map(self._is_own_way, node.links)):
+                node.links.remove(link)
+                part = self.nodes[link.parent]
+                part.links.append(Link(parent=node.model, child=part.model, kind=Kind.PARENT, field=link.field))
+
+    def _is_own_way(self, link: Link) -> bool:
+        is_named = {link.name, link.field.name} & {*self._entries[link.child].via}
+        is_forcing = link.is_forcing and self.nodes[link.parent].what is What.ERASED
+        return link.kind in (Kind.KEY, Kind.GENERIC) and not link.is_self and bool(is_named or is_forcing)
 
 
 def _keys_to(node: Node) -> Iterator[Link]:

@@ -131,6 +131,24 @@ class Plan:
         """Whether its rows are found as parts of rows of a parent model, and deleted without these."""
         return is_child_part(self.chosen[model], is_root=model in self.roots)
 
+    def not_with(self, model: Model) -> list[tuple[str, Model, str]]:
+        """Return the child models of which no row may be a part of a row of ``model``, as it would go with it.
+
+        They are kept, or find their rows by themselves. With each, by which columns the row and its part name the
+        table that they share: of ``model``, and of the other.
+        """
+        if self.nodes[model].what is not What.ERASED or self.is_child_part(model):
+            return []
+        own = model._meta.get_parent_list()
+        shared = [part for part in own if part in self.nodes and self.nodes[part].is_part]
+        return [
+            ("__".join(path_to_parent(model, part)), child, key.name)
+            for part in shared
+            for child, node in self.nodes.items()
+            if (key := child._meta.parents.get(part)) and key.model is child and child not in (model, *own)
+            if node.what is not What.ERASED or not any(link.parent is part for link in self.chosen[child])
+        ]
+
 
 def is_child_part(chosen: list[Link], *, is_root: bool) -> bool:
     """Whether a model whose rows follow by these links is the child part of rows that are found in a parent model."""
@@ -174,13 +192,18 @@ def hops_of(model: Model, path: str, *, before: tuple[str, ...] = (), root: Mode
     first, _, rest = path.partition("__")
     found, hops = follow(model, first), []
     if concrete(found.model) is not model:
-        to_parent = tuple(each.join_field.name for each in model._meta.get_path_to_parent(concrete(found.model)))
-        hops.append(Hop(root=root or model, path="__".join((*before, *to_parent)), model=concrete(found.model)))
+        path_up = "__".join((*before, *path_to_parent(model, concrete(found.model))))
+        hops.append(Hop(root=root or model, path=path_up, model=concrete(found.model)))
     if rest:
         end = concrete(found.related_model)
         hops.append(Hop(root=root or model, path="__".join((*before, first)), model=end))
         hops += hops_of(end, rest, before=(*before, first), root=root or model)
     return hops
+
+
+def path_to_parent(model: Model, parent: Model) -> tuple[str, ...]:
+    """Return the keys by which a row leads to its part in the table of a parent model."""
+    return tuple(each.join_field.name for each in model._meta.get_path_to_parent(parent))
 
 
 def digest_of(stores: tuple[Store, ...], chosen: dict[Model, list[Link]], roots: dict[Model, Root]) -> str:

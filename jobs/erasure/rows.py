@@ -91,21 +91,28 @@ class PersonRows:
                 yield changed_by(other, self._found_by(link, rows))
 
     def of_other_projects(self) -> Iterator[tuple[str, QuerySet[Any]]]:
-        """Yield rows of other projects that would go or change, as they refer to rows of this one; with their label.
+        """Yield rows that would go or change and must not, with their label: of other projects, or parts of some.
 
         What follows from a root in all projects is meant, whatever its project.
         """
         bound = {model: root for model, root in self.plan.roots.items() if root.project}
         here = self._from(bound)
         for model, node in self.plan.nodes.items():
+            yield from self.of_other_models(model, self.of(model))
             if self.plan.chosen[model] and node.what is not What.KEPT:
                 yield from self._elsewhere(model, here.of(model), self._meant.of(model))
             for link in self.plan.set_with(model):
                 rows, meant = (_referring(link, each.of(model)) for each in (here, self._meant))
                 yield from self._elsewhere(link.child, rows, meant)
 
+    def of_other_models(self, model: Model, rows: QuerySet[Any]) -> Iterator[tuple[str, QuerySet[Any]]]:
+        """Yield rows that are parts of ``rows``, and that the map does not erase as such."""
+        for path, other, key in self.plan.not_with(model):
+            yield str(other._meta.label), table_of(other).filter(**{f"{key}__in": rows.values(path)})
+
     def of_other_projects_with(self, store: Store, rows: QuerySet[Any]) -> Iterator[tuple[str, QuerySet[Any]]]:
         """Yield as :meth:`of_other_projects` some rows of a store, and those whose keys are set with them."""
+        yield from self.of_other_models(store.model, rows if store.link is None else rows.none())
         if store.link is not None or self.plan.chosen[store.model]:
             yield from self._elsewhere(store.model, rows, self._meant.of_store(store))
         for link in self.plan.set_with(store.model) if store.what is What.ERASED else ():
@@ -120,9 +127,7 @@ class PersonRows:
     def _from(self, roots: dict[Model, Root]) -> "PersonRows":
         return replace(self, roots=roots, _found={}, _depths={}, _bodies={})
 
-    def _elsewhere(
-        self, model: Model, rows: QuerySet[Any], meant: QuerySet[Any]
-    ) -> Iterator[tuple[str, QuerySet[Any]]]:
+    def _elsewhere(self, model: Model, rows: QuerySet[Any], meant: Any) -> Iterator[tuple[str, QuerySet[Any]]]:
         root = self.plan.roots.get(model)
         for key in sorted({*keys_to_project(model), *([root.project] if root and root.project else ())}):
             elsewhere = rows.filter(**{f"{key}__isnull": False}).exclude(**{key: self.project})
@@ -169,11 +174,8 @@ class PersonRows:
     def _by_reference(self, model: Model) -> QuerySet[Any]:
         root = self.plan.roots[model]
         rows = table_of(model).filter(**({root.project: self.project} if root.project else {}))
-        return (
-            rows.filter(**{root.by: self.reference})
-            if is_exactly(follow(model, root.by), self.reference)
-            else rows.none()
-        )
+        can_hold = is_exactly(follow(model, root.by), self.reference)
+        return rows.filter(**{root.by: self.reference}) if can_hold else rows.none()
 
     # ------------------------------------------------------------ as a subquery, or as a statement of many tables
 
@@ -188,11 +190,9 @@ class PersonRows:
         is_start = self.start is not None and self.start.model is model
         if is_start or self._hops(model) or self.plan.own_links(model) or len(links) + self._has_reference(model) > 1:
             return MOST_NESTED + 1
-        return (
-            self._depths[links[0].parent] + 1
-            if links and self._is_nested(links[0].parent)
-            else (MOST_NESTED + 1 if links else 0)
-        )
+        if links and self._is_nested(links[0].parent):
+            return self._depths[links[0].parent] + 1
+        return MOST_NESTED + 1 if links else 0
 
     def _nested(self, model: Model) -> QuerySet[Any]:
         if self._has_reference(model):

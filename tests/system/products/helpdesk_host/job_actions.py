@@ -59,7 +59,6 @@ user = subject(
     keep(TicketDependency, because=OF_THE_TICKET),
     keep(Queue, because="The company's; it loses its default owner"),
     keep(KBItem, because="The company's; it loses its team"),
-    keep("jobs.ApiKey", because="The company's; it does not say any more who made it"),
 )
 
 delete_user_data = user.erase_action("delete_user_data", description="Delete the user {reference_id}", public=True)
