@@ -120,10 +120,11 @@ class Plan:
 
     @cached_property
     def _leaving(self) -> set[Model]:
-        """The models of which rows, when Django deletes them, can leave others, or be of another project."""
+        """The models of which rows, when Django deletes them, can leave or take others, or be of another project."""
         links = [link for node in self.nodes.values() for link in node.links]
-        found = {model for model in self.nodes if keys_to_project(model)}
-        while more := {link.parent for link in links if link.can_stay or link.child in found} - found:
+        found = {model for model in self.nodes if keys_to_project(model) or self.not_with(model)}
+        found |= {link.parent for link in links if link.can_stay or self.nodes[link.child].what is not What.ERASED}
+        while more := {link.parent for link in links if link.child in found} - found:
             found |= more
         return found
 
