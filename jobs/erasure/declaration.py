@@ -99,7 +99,8 @@ def anonymise(
     """Set constants in the person's rows of ``model``, which stay; other arguments as :func:`erase`.
 
     ``columns`` are the constants by column. ``values`` are more of them, for columns with names of arguments. A key
-    set to ``None`` detaches the row from what is erased.
+    set to ``None`` is set only where it refers to the person's rows, and detaches the row from these. With ``via``, it
+    may be said of a model that has an entry already, for rows that refer by other keys.
 
     Raises:
         ActionMisused: there is no constant.

@@ -101,29 +101,38 @@ class Plan:
         return [link for links in self.chosen.values() for link in links if link.parent is model and not link.is_self]
 
     def set_with(self, model: Model) -> list[Link]:
-        """Return the links by which Django sets keys of other rows when it deletes rows of a model."""
-        if self.nodes[model].what is not What.ERASED:
-            return []
+        """Return the links by which other rows are changed with rows of a model: by the map, or by Django."""
         links = [link for node in self.nodes.values() for link in node.links if link.parent is model]
-        is_kept = {link for link in links if self.nodes[link.child].what is What.KEPT}
-        return [
-            link for link in links if not link.is_forcing and (link in is_kept or link not in self.chosen[link.child])
-        ]
+        if self.nodes[model].what is What.ERASED:
+            is_kept = {link for link in links if self.nodes[link.child].what is What.KEPT}
+            by_django = [link for link in links if link in is_kept or link not in self.chosen[link.child]]
+        else:
+            by_django = []
+        by_map = {store.link for store in self.stores if store.link is not None}
+        return [link for link in links if link in by_map or (not link.is_forcing and link in by_django)]
+
+    def is_done_by_django(self, store: Store) -> bool:
+        """Whether a store only sets keys that Django sets, too, when it deletes the rows that they refer to."""
+        link = store.link
+        is_erased = link is not None and self.nodes[link.parent].what is What.ERASED
+        return is_erased and link is not None and store.what is What.SET_NULL and link.is_nulled
 
     def goes_with(self, link: Link) -> bool:
         """Whether what follows by a link need not be done before the row that it refers to is deleted.
 
         It goes with it by a plain cascade, as do all below, and none of these knows of projects.
         """
-        is_left = link.can_stay or link.child in self._leaving
-        return not is_left and self.nodes[link.child].what is What.ERASED
+        return self._takes(link) and not link.can_stay and link.child not in self._leaving
+
+    def _takes(self, link: Link) -> bool:
+        return self.nodes[link.child].what is What.ERASED and link in self.chosen[link.child]
 
     @cached_property
     def _leaving(self) -> set[Model]:
         """The models of which rows, when Django deletes them, can leave or take others, or be of another project."""
         links = [link for node in self.nodes.values() for link in node.links]
         found = {model for model in self.nodes if keys_to_project(model) or self.not_with(model)}
-        found |= {link.parent for link in links if link.can_stay or self.nodes[link.child].what is not What.ERASED}
+        found |= {link.parent for link in links if link.can_stay or not self._takes(link)}
         while more := {link.parent for link in links if link.child in found} - found:
             found |= more
         return found

@@ -76,18 +76,18 @@ class PersonRows:
 
         What is done to them would hide it: from the search that verifies, and from a further attempt.
         """
-        model, link = store.model, store.link
-        links = self.plan.links_from(model)
-        passed = [each for each in links if store.what is What.ERASED and self.plan.goes_with(each)]
-        if link is not None and link not in self.plan.chosen[model]:
-            passed = links  # only rows that are found by a path through the key
+        model, link, links = store.model, store.link, self.plan.links_from(store.model)
+        # Only rows that are found by a path through the key.
+        is_apart = link is not None and link not in self.plan.chosen[model]
+        passed = [each for each in links if is_apart or (store.what is What.ERASED and self.plan.goes_with(each))]
         below = replace(self, start=rows, passed=passed, _found={}, _depths={}, _bodies={})
         for other in self.plan.stores:
-            if other.what not in (What.ERASED, What.ANONYMISED):
+            to = other.model if other.link is None else other.link.parent
+            if other is store or other.what in (What.KEPT, What.CALLED) or self.plan.is_done_by_django(other):
                 continue
-            if other.model is not model and other.model in below._reached:
-                yield changed_by(other, below.of(other.model))
-            elif other.model is model and link is not None:
+            if to in below._reached and not (to is model and (other.link is None or is_apart)):
+                yield changed_by(other, below.of_store(other))
+            elif to is model and link is not None and other.link is None:
                 yield changed_by(other, self._found_by(link, rows))
 
     def of_other_projects(self) -> Iterator[tuple[str, QuerySet[Any]]]:
