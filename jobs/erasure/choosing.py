@@ -1,16 +1,15 @@
 """Chooses the links by which the rows of each model follow, and refuses those that cannot work."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import cached_property
+from typing import Any
 
-from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, ForeignKey, ForeignObject
+from django.db.models import DO_NOTHING, PROTECT, ForeignKey, ForeignObject
 
 from .columns import key_as
 from .declaration import Declaration, Entry, What
 from .graph import Kind, Link, Model, Node, concrete
 from .plan import Fault, Hop, Problem, Root, follow, is_child_part
-
-RULES: Final = {PROTECT: "PROTECT", RESTRICT: "RESTRICT", DO_NOTHING: "DO_NOTHING", CASCADE: "CASCADE"}
 
 
 @dataclass(kw_only=True, eq=False)
@@ -30,6 +29,15 @@ class Draft:
     def entries_of(self, node: Node) -> list[Entry]:
         """Return what the map says of a model: in one entry, and in further ones of some keys."""
         return [each for each in (node.entry, *self.further.get(node.model, ())) if each is not None]
+
+    @cached_property
+    def keys_to_columns(self) -> dict[Any, list[Link]]:
+        """By column that is no primary key, the keys that refer to it."""
+        found: dict[Any, list[Link]] = {}
+        for link in (each for node in self.nodes.values() for each in node.links if each.kind is Kind.KEY):
+            if not link.field.target_field.primary_key:
+                found.setdefault(link.field.target_field, []).append(link)
+        return found
 
     def refuse(self, text: str, cure: str, *, fault: Fault = Fault.DECLARATION) -> None:
         """Report what is wrong; ``text`` goes on after the name of the map."""
@@ -88,6 +96,8 @@ def further_of(draft: Draft, link: Link) -> list[Entry]:
 def detached_keys(draft: Draft, node: Node) -> list[Link]:
     """Return the keys that the map sets to NULL: each where it refers to the person's rows, and not to another's."""
     nulled = {name for entry in draft.entries_of(node) for name, value in entry.values.items() if value is None}
+    if not nulled:
+        return []
     keys = [link for link in node.links if link.kind is Kind.KEY and link.field.null and not link.is_self]
     return [link for link in keys if {link.field.name, link.field.attname} & nulled]
 
@@ -160,12 +170,10 @@ def check_constants(draft: Draft, node: Node) -> None:
         if column in ends and value not in (None, ""):
             problem = f"sets {label}.{column.name}, where the reference stands, to what may be a reference, too"
             draft.refuse(problem, "Set it to None or to an empty text.")
-        for other in draft.nodes.values():
-            for link in other.links:
-                is_of_it = link.kind is Kind.KEY and link.field.target_field == column and not column.primary_key
-                if is_of_it and not (other.what is What.ERASED and link in draft.chosen[other.model]):
-                    problem = f"sets {label}.{column.name}, which {other.model._meta.label}.{link.name} refers to"
-                    draft.refuse(problem, "Erase these rows, or refer to the primary key.", fault=Fault.IMPOSSIBLE)
+        for link in draft.keys_to_columns.get(column, ()):
+            if draft.nodes[link.child].what is not What.ERASED or link not in draft.chosen[link.child]:
+                problem = f"sets {label}.{column.name}, which {link.child._meta.label}.{link.name} refers to"
+                draft.refuse(problem, "Erase these rows, or refer to the primary key.", fault=Fault.IMPOSSIBLE)
 
 
 def check_keys(draft: Draft, node: Node) -> None:
@@ -203,7 +211,7 @@ def check_keys(draft: Draft, node: Node) -> None:
 
 
 def _refuse_staying(draft: Draft, node: Node, link: Link) -> None:
-    label, name, rule = node.model._meta.label, node.model.__name__, RULES[link.on_delete]
+    label, name, rule = node.model._meta.label, node.model.__name__, link.rule
     if link.kind is not Kind.KEY:
         rule, cure = "they go with them", f"Erase {name}, too."
     elif not link.field.null:

@@ -57,6 +57,13 @@ class Link:
         return CASCADE if self.kind is Kind.GENERIC else self.field.remote_field.on_delete
 
     @property
+    def rule(self) -> str:
+        """What Django does to the rows, as models name it."""
+        if self.kind is not Kind.KEY:
+            return {Kind.GENERIC: "generic", Kind.CHILD: "inherits", Kind.PARENT: "is inherited"}[self.kind]
+        return getattr(self.on_delete, "__name__", "").upper().replace("SET_ON_DELETE", "SET(…)")
+
+    @property
     def is_nulled(self) -> bool:
         """Whether the rows stay when the parent goes, with NULL in the key."""
         return self.kind is Kind.KEY and self.on_delete is SET_NULL

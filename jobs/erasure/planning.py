@@ -1,5 +1,6 @@
 """Makes the plan of a map from what the host declares and what its models say."""
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -15,6 +16,7 @@ from .choosing import Draft, check_constants, check_keys, check_tables, choose, 
 from .columns import KINDS, kind_of, why_not_set
 from .declaration import Declaration, Entry, HostCall, What
 from .graph import Link, Model, Node, concrete, walk
+from .hints import hints_of, keys_of
 from .plan import Fault, Plan, Root, Store, digest_of, follow, hops_of, keys_to_project, project_model
 
 
@@ -142,13 +144,16 @@ class _Planner(Draft):
             if alias != home:
                 problem = f"leads to {node.model._meta.label} in the database {alias!r}; jobs are in {home!r}"
                 self.refuse(problem, "Keep it out of the map, and erase it in a step(…).", fault=Fault.IMPOSSIBLE)
-            if node.entry is None and not node.is_implied and not follows_by_itself(node):
-                self.refuse(
-                    f"does not say what happens to {node.model._meta.label}, reached by {node.path}",
-                    f"Add to it: erase({node.model.__name__}), – or anonymise({node.model.__name__}, …=…), "
-                    f'or keep({node.model.__name__}, because="…").',
-                    fault=Fault.LEFT_OUT,
-                )
+        left_out = [
+            node
+            for node in self.nodes.values()
+            if node.entry is None and not node.is_implied and not follows_by_itself(node)
+        ]
+        hints = hints_of(self.nodes, left_out)
+        for node in left_out:
+            reached = f"reached by {node.path}; keys: {keys_of(node)}"
+            problem = f"does not say what happens to {node.model._meta.label}, {reached}"
+            self.refuse(problem, hints[node.model], fault=Fault.LEFT_OUT)
 
     # ------------------------------------------------------------ in which order
 
@@ -208,21 +213,22 @@ class _Planner(Draft):
         before: dict[Model, list[Store]] = {}
         waiting: list[Store] = []
         is_first = True
+        models = {id(entry): model for model, entry in self.entries.items()}
         for entry in self.subject.entries:
             if isinstance(entry, HostCall):
                 called = Store(name=entry.store, what=What.CALLED, call=entry)
                 (first if is_first else waiting).append(called)
                 continue
             is_first = False
-            model = next((model for model, own in self.entries.items() if own is entry), None)
+            model = models.get(id(entry))
             if model in stored:
                 before.setdefault(model, []).extend(waiting)
                 waiting = []
         return first, before, waiting
 
     def _check_names(self, stores: tuple[Store, ...]) -> None:
-        names = [store.name for store in stores]
-        for name in sorted({name for name in names if names.count(name) > 1}):
+        counts = Counter(store.name for store in stores)
+        for name in sorted(name for name, count in counts.items() if count > 1):
             self.refuse(f"has two stores called {name!r}", "Say store='…' in one of them.")
 
 

@@ -58,6 +58,7 @@ user = subject(
     keep(TicketCustomFieldValue, because=OF_THE_TICKET),
     keep(TicketDependency, because=OF_THE_TICKET),
     keep(Queue, because="The company's; it loses its default owner"),
+    keep("helpdesk.IgnoreEmail", because="Senders that the company ignores"),
     keep(KBItem, because="The company's; it loses its team"),
 )
 
