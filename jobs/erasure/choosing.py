@@ -80,7 +80,8 @@ def _meant(draft: Draft, node: Node, entry: Entry, needed: list[Link]) -> list[L
         return [link for link in links if link in needed or link in named]
     optional = [link for link in links if not link.is_self and not further_of(draft, link)]
     detached = detached_keys(draft, node)
-    says_by_which = set(optional) <= set(detached) and not _values([entry], _names_of(detached))
+    is_apart = entry.what is What.ANONYMISED and set(optional) <= set(detached)
+    says_by_which = is_apart and not _values([entry], _names_of(detached))
     if len(optional) > 1 and not says_by_which:
         names = ", ".join(repr(link.name) for link in optional)
         problem = f"does not say by which of {names} rows of {label} are the person's"

@@ -215,3 +215,12 @@ def test_a_further_entry_that_says_nothing_of_its_own_is_an_error():
     assert faults(erase(Ticket, via="assignee")) == ["DECLARATION"]
     alone = subject("user", root, anonymise(Ticket, via="sender", sender=None, assignee_id=None))
     assert [name for name, _ in order_of(alone)] == ["Ticket.sender", "Ticket.assignee", "Visit"]
+
+
+@isolate_apps(APP)
+def test_a_further_entry_does_not_say_by_which_of_other_keys_rows_are_erased():
+    User = visit()
+    Ticket = model("Ticket", **{name: key(User, models.SET_NULL) for name in ("sender", "assignee", "watcher")})
+    further = anonymise(Ticket, via="watcher", sender=None, assignee=None)
+
+    assert faults_of(subject("user", erase(User, by="user_id"), erase(Ticket), further)) == ["DECLARATION"]
