@@ -82,7 +82,8 @@ def erase(
         across_projects: the rows of all projects, where the model knows no project or all are meant.
         store: the name in the receipt, else the model's label.
     """
-    return _entry(What.ERASED, model, by, via, project, across_projects, store)
+    facts = {"by": by, "project": project, "across_projects": across_projects, "store": store}
+    return _entry(model, what=What.ERASED, via=via, **facts)
 
 
 def anonymise(
@@ -99,7 +100,8 @@ def anonymise(
     """Set constants in the person's rows of ``model``, which stay; other arguments as :func:`erase`.
 
     ``columns`` are the constants by column. ``values`` are more of them, for columns with names of arguments. A key
-    set to ``None`` detaches the row from what is erased.
+    set to ``None`` is set only where it refers to the person's rows, and detaches the row from these. With ``via``, it
+    may be said of a model that has an entry already, for rows that refer by other keys.
 
     Raises:
         ActionMisused: there is no constant.
@@ -107,7 +109,8 @@ def anonymise(
     constants = {**(values or {}), **columns}
     if not constants:
         raise ActionMisused(f"anonymise({model!r}) takes the values to set, as email=''")
-    return _entry(What.ANONYMISED, model, by, via, project, across_projects, store, values=constants)
+    facts = {"by": by, "project": project, "across_projects": across_projects, "store": store, "values": constants}
+    return _entry(model, what=What.ANONYMISED, via=via, **facts)
 
 
 def keep(
@@ -129,7 +132,8 @@ def keep(
     """
     if not isinstance(because, str) or not because.strip() or len(because) > MOST_CHARACTERS:
         raise ActionMisused(f"keep({model!r}) needs because='…', at most {MOST_CHARACTERS} characters")
-    return _entry(What.KEPT, model, by, (), project, across_projects, store, because=because)
+    facts = {"by": by, "project": project, "across_projects": across_projects, "store": store, "because": because}
+    return _entry(model, what=What.KEPT, via=(), **facts)
 
 
 def step(function: "Callable[[JobContext], object]", *, store: str | None = None) -> HostCall:
@@ -147,30 +151,10 @@ def step(function: "Callable[[JobContext], object]", *, store: str | None = None
     return HostCall(function=function, store=name)
 
 
-def _entry(
-    what: What,
-    model: ModelOrLabel,
-    by: str | None,
-    via: str | Collection[str],
-    project: str | None,
-    across_projects: bool,
-    store: str | None,
-    *,
-    because: str = "",
-    values: Mapping[str, Any] | None = None,
-) -> Entry:
-    if by is None and (project is not None or across_projects):
+def _entry(model: ModelOrLabel, *, via: str | Collection[str], **facts: Any) -> Entry:
+    project, across_projects = facts["project"], facts["across_projects"]
+    if facts["by"] is None and (project is not None or across_projects):
         raise ActionMisused(f"project and across_projects of {model!r} need by=, as the other rows follow")
     if project is not None and across_projects:
         raise ActionMisused(f"{model!r} has project={project!r} or across_projects=True, not both")
-    return Entry(
-        what=what,
-        model=model,
-        by=by,
-        via=(via,) if isinstance(via, str) else tuple(via),
-        project=project,
-        across_projects=across_projects,
-        store=store,
-        because=because,
-        values=dict(values or {}),
-    )
+    return Entry(model=model, via=(via,) if isinstance(via, str) else tuple(via), **facts)

@@ -4,12 +4,15 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from django.apps import apps
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, SET_NULL, ForeignKey, Q
 
 from .declaration import Entry, What
+
+# Its tables have rules of their own: ``manage.py prunejobs``.
+OUR_APP: Final = "jobs"
 
 Model = Any
 """A concrete model class: one table. Its proxies count as it."""
@@ -64,6 +67,13 @@ class Link:
         return CASCADE if self.kind is Kind.GENERIC else self.field.remote_field.on_delete
 
     @property
+    def rule(self) -> str:
+        """What Django does to the rows, as models name it."""
+        if self.kind is not Kind.KEY:
+            return {Kind.GENERIC: "generic", Kind.CHILD: "inherits", Kind.PARENT: "is inherited"}[self.kind]
+        return getattr(self.on_delete, "__name__", "").upper().replace("SET_ON_DELETE", "SET(…)")
+
+    @property
     def is_nulled(self) -> bool:
         """Whether the rows stay when the parent goes, with NULL in the key."""
         return self.kind is Kind.KEY and self.on_delete is SET_NULL
@@ -97,7 +107,13 @@ class Node:
     @property
     def leads_on(self) -> bool:
         """Whether rows that refer to these are the person's, too; what is kept is kept with all that refers to it."""
-        return self.what is not What.KEPT
+        return self.what is not What.KEPT and not self.is_ours
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a table of ``jobs`` that only loses what refers to the person: who created an API key."""
+        is_nulled = all(link.is_nulled for link in self.links)
+        return self.entry is None and self.model._meta.app_label == OUR_APP and is_nulled
 
     @property
     def is_part(self) -> bool:
@@ -106,8 +122,8 @@ class Node:
 
     @property
     def is_implied(self) -> bool:
-        """Whether nobody need declare it: a table of pairs that Django made, or a part of other rows."""
-        return self.entry is None and (bool(self.model._meta.auto_created) or self.is_part)
+        """Whether nobody need declare it: a table of pairs that Django made, a part of other rows, or one of ours."""
+        return self.entry is None and (bool(self.model._meta.auto_created) or self.is_part or self.is_ours)
 
 
 def concrete(model: Any) -> Model:
@@ -140,6 +156,8 @@ class _Walk:
             node = self._waiting.popleft()
             for link in self._links_from(node) if node.leads_on else ():
                 self._follow(node, link)
+        for node in list(self.nodes.values()):
+            self._part_from_siblings(node)
 
     def _reach(self, model: Model, path: str) -> Node:
         if model not in self.nodes:
@@ -156,9 +174,25 @@ class _Walk:
     def _follow(self, node: Node, link: Link) -> None:
         found = self._reach(link.child, f"{node.path} → {link.child._meta.label}.{link.name}")
         found.links.append(link)
-        if found.entry is None and found.is_implied and node.what is not None:
+        if found.is_implied and not found.is_ours and node.what is not None:
             # Pairs of rows that stay, stay.
             found.what = node.what if link.kind is Kind.PARENT or node.what is What.ERASED else found.what
+
+    def _part_from_siblings(self, node: Node) -> None:
+        """Have rows of a child model that are found by a key of its own lead to their part, and not follow from it.
+
+        So each row is found by one child model; see :meth:`Plan.not_with`.
+        """
+        for link in [link for link in node.links if link.kind is Kind.CHILD and self.nodes[link.parent].is_part]:
+            if node.entry and node.leads_on and any(map(self._is_own_way, node.links)):
+                node.links.remove(link)
+                part = self.nodes[link.parent]
+                part.links.append(Link(parent=node.model, child=part.model, kind=Kind.PARENT, field=link.field))
+
+    def _is_own_way(self, link: Link) -> bool:
+        is_named = {link.name, link.field.name} & {*self._entries[link.child].via}
+        is_forcing = link.is_forcing and self.nodes[link.parent].what is What.ERASED
+        return link.kind in (Kind.KEY, Kind.GENERIC) and not link.is_self and bool(is_named or is_forcing)
 
 
 def _keys_to(node: Node) -> Iterator[Link]:

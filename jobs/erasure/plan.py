@@ -96,7 +96,8 @@ class Plan:
         """Whether a store's rows are found in their own table, and no other row is found or changed by them."""
         model = store.model
         is_found_there = not self.chosen[model] and not any(model in (hop.root, hop.model) for hop in self.hops)
-        return is_found_there and store.link is None and not self.links_from(model) and not self.set_with(model)
+        others = (*self.links_from(model), *self.set_with(model), *self.not_with(model))
+        return is_found_there and store.link is None and not others
 
     def own_links(self, model: Model) -> list[Link]:
         """Return the keys of a model to its own table by which rows follow."""
@@ -107,35 +108,63 @@ class Plan:
         return [link for links in self.chosen.values() for link in links if link.parent is model and not link.is_self]
 
     def set_with(self, model: Model) -> list[Link]:
-        """Return the links by which Django sets keys of other rows when it deletes rows of a model."""
-        if self.nodes[model].what is not What.ERASED:
-            return []
+        """Return the links by which other rows are changed with rows of a model: by the map, or by Django."""
         links = [link for node in self.nodes.values() for link in node.links if link.parent is model]
-        is_kept = {link for link in links if self.nodes[link.child].what is What.KEPT}
-        return [
-            link for link in links if not link.is_forcing and (link in is_kept or link not in self.chosen[link.child])
-        ]
+        if self.nodes[model].what is What.ERASED:
+            is_kept = {link for link in links if self.nodes[link.child].what is What.KEPT}
+            by_django = [link for link in links if link in is_kept or link not in self.chosen[link.child]]
+        else:
+            by_django = []
+        by_map = {store.link for store in self.stores if store.link is not None}
+        return [link for link in links if link in by_map or (not link.is_forcing and link in by_django)]
+
+    def is_done_by_django(self, store: Store) -> bool:
+        """Whether a store only sets keys that Django sets, too, when it deletes the rows that they refer to."""
+        link = store.link
+        is_erased = link is not None and self.nodes[link.parent].what is What.ERASED
+        return is_erased and link is not None and store.what is What.SET_NULL and link.is_nulled
 
     def goes_with(self, link: Link) -> bool:
         """Whether what follows by a link need not be done before the row that it refers to is deleted.
 
         It goes with it by a plain cascade, as do all below, and none of these knows of projects.
         """
-        is_left = link.can_stay or link.child in self._leaving
-        return not is_left and self.nodes[link.child].what is What.ERASED
+        return self._takes(link) and not link.can_stay and link.child not in self._leaving
+
+    def _takes(self, link: Link) -> bool:
+        return self.nodes[link.child].what is What.ERASED and link in self.chosen[link.child]
 
     @cached_property
     def _leaving(self) -> set[Model]:
-        """The models of which rows, when Django deletes them, can leave others, or be of another project."""
+        """The models of which rows, when Django deletes them, can leave or take others, or be of another project."""
         links = [link for node in self.nodes.values() for link in node.links]
-        found = {model for model in self.nodes if keys_to_project(model)}
-        while more := {link.parent for link in links if link.can_stay or link.child in found} - found:
+        found = {model for model in self.nodes if keys_to_project(model) or self.not_with(model)}
+        found |= {link.parent for link in links if link.can_stay or not self._takes(link)}
+        while more := {link.parent for link in links if link.child in found} - found:
             found |= more
         return found
 
     def is_child_part(self, model: Model) -> bool:
         """Whether its rows are found as parts of rows of a parent model, and deleted without these."""
         return is_child_part(self.chosen[model], is_root=model in self.roots)
+
+    def not_with(self, model: Model) -> list[tuple[str, Model, str]]:
+        """Return the child models of which no row may be a part of a row of ``model``, as it would go with it.
+
+        They are kept, or find their rows by themselves. With each, by which columns the row and its part name the
+        table that they share: of ``model``, and of the other.
+        """
+        if self.nodes[model].what is not What.ERASED or self.is_child_part(model):
+            return []
+        own = model._meta.get_parent_list()
+        shared = [part for part in own if part in self.nodes and self.nodes[part].is_part]
+        return [
+            ("__".join(path_to_parent(model, part)), child, key.name)
+            for part in shared
+            for child, node in self.nodes.items()
+            if (key := child._meta.parents.get(part)) and key.model is child and child not in (model, *own)
+            if node.what is not What.ERASED or not any(link.parent is part for link in self.chosen[child])
+        ]
 
 
 def is_child_part(chosen: list[Link], *, is_root: bool) -> bool:
@@ -180,13 +209,18 @@ def hops_of(model: Model, path: str, *, before: tuple[str, ...] = (), root: Mode
     first, _, rest = path.partition("__")
     found, hops = follow(model, first), []
     if concrete(found.model) is not model:
-        to_parent = tuple(each.join_field.name for each in model._meta.get_path_to_parent(concrete(found.model)))
-        hops.append(Hop(root=root or model, path="__".join((*before, *to_parent)), model=concrete(found.model)))
+        path_up = "__".join((*before, *path_to_parent(model, concrete(found.model))))
+        hops.append(Hop(root=root or model, path=path_up, model=concrete(found.model)))
     if rest:
         end = concrete(found.related_model)
         hops.append(Hop(root=root or model, path="__".join((*before, first)), model=end))
         hops += hops_of(end, rest, before=(*before, first), root=root or model)
     return hops
+
+
+def path_to_parent(model: Model, parent: Model) -> tuple[str, ...]:
+    """Return the keys by which a row leads to its part in the table of a parent model."""
+    return tuple(each.join_field.name for each in model._meta.get_path_to_parent(parent))
 
 
 def digest_of(stores: tuple[Store, ...], chosen: dict[Model, list[Link]], roots: dict[Model, Root]) -> str:

@@ -1,7 +1,8 @@
 """Makes the plan of a map from what the host declares and what its models say."""
 
+from collections import Counter
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -11,10 +12,11 @@ from django.db.models import DO_NOTHING
 
 from ..db.connection import jobs_connection
 from ..exceptions import ActionMisused
-from .choosing import Draft, check_constants, check_keys, check_tables, choose, detaches
+from .choosing import Draft, check_constants, check_keys, check_tables, choose, constants_of, further_of
 from .columns import KINDS, kind_of, why_not_set
 from .declaration import Declaration, Entry, HostCall, What
 from .graph import Link, Model, Node, concrete, walk
+from .hints import hints_of, keys_of
 from .plan import Fault, Plan, Root, Store, digest_of, follow, hops_of, keys_to_project, project_model
 
 
@@ -79,10 +81,10 @@ class _Planner(Draft):
         label = model._meta.label
         if model._meta.swapped or model._meta.abstract:
             self.refuse(f"names {label}, which has no table", "Name the model in its place.")
-        elif model in self.entries:
-            self.refuse(f"names {label} twice", "Leave one; a proxy is the model that it stands for.")
+        elif model in self.entries and (entry.what is not What.ANONYMISED or entry.by is not None or not entry.via):
+            cure = "Leave one; a further one is anonymise(…, via='…', …). A proxy is the model that it stands for."
+            self.refuse(f"names {label} twice", cure)
         else:
-            self.entries[model] = entry
             columns = {name for each in model._meta.concrete_fields for name in (each.name, each.attname)}
             for name, value in entry.values.items():
                 if name not in columns:
@@ -92,6 +94,10 @@ class _Planner(Draft):
                 elif follow(model, name).unique and value is not None:
                     problem = f"sets {label}.{name}, which is unique, to the same value in the rows of all persons"
                     self.refuse(problem, "Set it to None, or erase the rows.")
+            if model in self.entries:
+                self.further.setdefault(model, []).append(entry)
+                return
+            self.entries[model] = entry
             if entry.by is not None:
                 self._add_root(model, entry, entry.by)
 
@@ -138,13 +144,16 @@ class _Planner(Draft):
             if alias != home:
                 problem = f"leads to {node.model._meta.label} in the database {alias!r}; jobs are in {home!r}"
                 self.refuse(problem, "Keep it out of the map, and erase it in a step(…).", fault=Fault.IMPOSSIBLE)
-            if node.entry is None and not node.is_implied and not follows_by_itself(node):
-                self.refuse(
-                    f"does not say what happens to {node.model._meta.label}, reached by {node.path}",
-                    f"Add to it: erase({node.model.__name__}), – or anonymise({node.model.__name__}, …=…), "
-                    f'or keep({node.model.__name__}, because="…").',
-                    fault=Fault.LEFT_OUT,
-                )
+        left_out = [
+            node
+            for node in self.nodes.values()
+            if node.entry is None and not node.is_implied and not follows_by_itself(node)
+        ]
+        hints = hints_of(self.nodes, left_out)
+        for node in left_out:
+            reached = f"reached by {node.path}; keys: {keys_of(node)}"
+            problem = f"does not say what happens to {node.model._meta.label}, {reached}"
+            self.refuse(problem, hints[node.model], fault=Fault.LEFT_OUT)
 
     # ------------------------------------------------------------ in which order
 
@@ -179,43 +188,47 @@ class _Planner(Draft):
         yield from last
 
     def _stores_of(self, node: Node) -> Iterator[Store]:
-        if node.what is What.ERASED:
-            for other in self.nodes.values():
-                for link in other.links:
-                    if link.parent is node.model and self._is_set_null(other, link):
-                        name = f"{_name_of(other)}.{link.name}"
-                        values = {link.name: None}
-                        yield Store(name=name, what=What.SET_NULL, model=other.model, link=link, values=values)
-        if node.what is not None and not node.is_part:
-            entry = node.entry
-            facts: dict[str, Any] = {"because": entry.because, "values": dict(entry.values)} if entry else {}
-            yield Store(name=_name_of(node), what=node.what, model=node.model, **facts)
+        for child, link, values in self._by_parent.get(node.model, ()):
+            entries = further_of(self, link)
+            name = next((each.store for each in entries if each.store and len(each.via) == 1), None)
+            what = What.SET_NULL if set(values) == {link.name} else What.ANONYMISED
+            name = name or f"{_name_of(child)}.{link.name}"
+            yield Store(name=name, what=what, model=child.model, link=link, values=values)
+        values, _ = constants_of(self, node)
+        if node.what is not None and not node.is_part and (values or node.what is not What.ANONYMISED):
+            because = node.entry.because if node.entry else ""
+            yield Store(name=_name_of(node), what=node.what, model=node.model, because=because, values=values)
 
-    def _is_set_null(self, node: Node, link: Link) -> bool:
-        """Whether rows stay, at least for now, whose key is to be NULL."""
-        goes = node.what is What.ERASED and link in self.chosen[node.model]
-        return link.is_nulled and not goes and not detaches(node.entry, link)
+    @cached_property
+    def _by_parent(self) -> dict[Model, list[tuple[Node, Link, dict[str, Any]]]]:
+        """By model, what is set in other rows that refer to its rows, before something happens to these."""
+        found: dict[Model, list[tuple[Node, Link, dict[str, Any]]]] = {}
+        for node in self.nodes.values():
+            for link, values in constants_of(self, node)[1].items():
+                found.setdefault(link.parent, []).append((node, link, values))
+        return found
 
     def _places(self, stored: set[Model]) -> tuple[list[Store], dict[Model, list[Store]], list[Store]]:
         first: list[Store] = []
         before: dict[Model, list[Store]] = {}
         waiting: list[Store] = []
         is_first = True
+        models = {id(entry): model for model, entry in self.entries.items()}
         for entry in self.subject.entries:
             if isinstance(entry, HostCall):
                 called = Store(name=entry.store, what=What.CALLED, call=entry)
                 (first if is_first else waiting).append(called)
                 continue
             is_first = False
-            model = next((model for model, own in self.entries.items() if own is entry), None)
+            model = models.get(id(entry))
             if model in stored:
                 before.setdefault(model, []).extend(waiting)
                 waiting = []
         return first, before, waiting
 
     def _check_names(self, stores: tuple[Store, ...]) -> None:
-        names = [store.name for store in stores]
-        for name in sorted({name for name in names if names.count(name) > 1}):
+        counts = Counter(store.name for store in stores)
+        for name in sorted(name for name, count in counts.items() if count > 1):
             self.refuse(f"has two stores called {name!r}", "Say store='…' in one of them.")
 
 

@@ -76,18 +76,18 @@ class PersonRows:
 
         What is done to them would hide it: from the search that verifies, and from a further attempt.
         """
-        model, link = store.model, store.link
-        links = self.plan.links_from(model)
-        passed = [each for each in links if store.what is What.ERASED and self.plan.goes_with(each)]
-        if link is not None and link not in self.plan.chosen[model]:
-            passed = links  # only rows that are found by a path through the key
+        model, link, links = store.model, store.link, self.plan.links_from(store.model)
+        # Only rows that are found by a path through the key.
+        is_apart = link is not None and link not in self.plan.chosen[model]
+        passed = [each for each in links if is_apart or (store.what is What.ERASED and self.plan.goes_with(each))]
         below = self._but(start=rows, passed=passed)
         for other in self.plan.stores:
-            if other.what not in (What.ERASED, What.ANONYMISED):
+            to = other.model if other.link is None else other.link.parent
+            if other is store or other.what in (What.KEPT, What.CALLED) or self.plan.is_done_by_django(other):
                 continue
-            if other.model is not model and other.model in below._reached:
-                yield changed_by(other, below.of(other.model))
-            elif other.model is model and link is not None:
+            if to in below._reached and not (to is model and (other.link is None or is_apart)):
+                yield changed_by(other, below.of_store(other))
+            elif to is model and link is not None and other.link is None:
                 yield changed_by(other, self._found_by(link, rows))
 
     @cached_property
@@ -144,11 +144,8 @@ class PersonRows:
     def by_reference(self, model: Model) -> QuerySet[Any]:
         root = self.plan.roots[model]
         rows = table_of(model).filter(**({root.project: self.project} if root.project else {}))
-        return (
-            rows.filter(**{root.by: self.reference})
-            if is_exactly(follow(model, root.by), self.reference)
-            else rows.none()
-        )
+        can_hold = is_exactly(follow(model, root.by), self.reference)
+        return rows.filter(**{root.by: self.reference}) if can_hold else rows.none()
 
     # ------------------------------------------------------------ as a subquery, or as a statement of many tables
 
@@ -163,11 +160,9 @@ class PersonRows:
         is_start = self.start is not None and self.start.model is model
         if is_start or self._hops(model) or self.plan.own_links(model) or len(links) + self.has_reference(model) > 1:
             return MOST_NESTED + 1
-        return (
-            self._depths[links[0].parent] + 1
-            if links and self._is_nested(links[0].parent)
-            else (MOST_NESTED + 1 if links else 0)
-        )
+        if links and self._is_nested(links[0].parent):
+            return self._depths[links[0].parent] + 1
+        return MOST_NESTED + 1 if links else 0
 
     def _nested(self, model: Model) -> QuerySet[Any]:
         if self.has_reference(model):

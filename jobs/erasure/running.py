@@ -112,7 +112,9 @@ def _repeat(store: Store, rows: PersonRows, job: "JobContext[Any]", meant: Query
 def _refuse_other_projects(found: Iterable[tuple[str, QuerySet[Any]]]) -> None:
     for label, elsewhere in found:
         if elsewhere.exists():
-            told = "Rows that belong to another project refer to rows of this one; no row is erased while they do."
+            told = (
+                "Rows that must stay, or of another project, refer to rows of this one; none is erased while they do."
+            )
             raise JobFailed(told) from ActionMisused(f"they are rows of {label}")  # which staff alone read
 
 

@@ -13,7 +13,12 @@ from .running import run
 if TYPE_CHECKING:
     from ..execution.context import JobContext
 
-DEFAULT_SUSPECTS: Final = frozenset({"user_id", "email"})
+# Of columns of the same kind as the root's; ``*`` stands for anything.
+DEFAULT_SUSPECTS: Final = frozenset(
+    {"email", "*_email", "email_address", "username", "user_name", "login"}
+    | {f"{whose}_id" for whose in ("user", "customer", "member", "person", "owner", "author")}
+    | {f"{done}_by" for done in ("created", "updated", "changed", "modified", "deleted")}
+)
 
 
 class Subject(Declaration):
@@ -52,7 +57,7 @@ def subject(name: str, *entries: Entry | HostCall, suspects: Collection[str] = D
         name: what the map is of, as ``user``: lower-case letters, digits and ``_``.
         entries: what :func:`erase`, :func:`anonymise`, :func:`keep` and :func:`step` return.
         suspects: names of columns that ``manage.py check`` warns of in models that the map does not know, beside
-            those that ``by`` names.
+            those that ``by`` names; ``*`` in a name stands for anything.
 
     Raises:
         ActionMisused: an argument is wrong. What models say is checked by ``manage.py check``.

@@ -55,6 +55,19 @@ def visit(**members: Any) -> Any:
     return model("Visit", project=to_project(), user_id=text(), **members)
 
 
+def child(name: str, parent: Any, **members: Any) -> Any:
+    """Return a model that inherits from another one, in a table of its own."""
+    return model(name, parent, options={"ordering": []}, **members)
+
+
+def add_part(made: Any, row: Any, **values: Any) -> Any:
+    """Add the row of a child model to an existing row of its parent."""
+    link = made._meta.get_ancestor_link(type(row))
+    part = made(**{link.attname: row.pk}, **values)
+    part.save_base(raw=True)
+    return made.objects.get(pk=part.pk)
+
+
 def faults_of(subject: Subject) -> list[str]:
     """Return what is wrong with a map."""
     return [problem.fault.name for problem in plan_of(subject).problems]

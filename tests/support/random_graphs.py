@@ -79,6 +79,11 @@ class Graph:
         from_others = [edge for edge in forcing if edge.parent != child]
         return own + (from_others or ([] if child == ROOT else others[:1]))
 
+    def is_detached(self, edge: Edge) -> bool:
+        """Whether the map sets the key of a row that stays to NULL, as the row would have to go, too."""
+        is_erased = self.what[edge.parent] == "erase" and edge.parent != edge.child
+        return self.what[edge.child] == "anonymise" and edge.forces and is_erased
+
     def map_of(self, made: dict[str, Any], *, without: frozenset[str] = frozenset()) -> Subject:
         """Return the map of the graph's models; ``without`` some."""
         reached = self.reached(self.what)
@@ -94,7 +99,9 @@ class Graph:
             else:
                 by["via"] = [edge.name if edge.rule != "generic" else "object_id" for edge in chosen]
             if self.what[name] == "anonymise":
-                entries.append(anonymise(made[name], values={"note": ERASED_NAME}, **by))
+                detached = [edge.name for edge in self.into(name) if edge.parent in reached and self.is_detached(edge)]
+                values = {"note": ERASED_NAME, **dict.fromkeys(detached)}
+                entries.append(anonymise(made[name], values=values, **by))
             else:
                 entries.append(erase(made[name], **by))
         return subject("user", *entries)
@@ -120,6 +127,8 @@ def graphs(draw: Callable[..., Any], *, most: int = 7) -> Graph:
         ways = [edge for edge in edges if edge.child == name and edge.rule != "many" and edge.parent != name]
         if ways and all(edge.rule == "null" for edge in ways):
             what[name] = draw(strategies.sampled_from(["erase", "anonymise", "keep"]))
+        elif ways and all(edge.rule != "generic" for edge in ways):
+            what[name] = draw(strategies.sampled_from(["erase", "anonymise"]))
     graph = Graph(names=names, edges=edges, what=what, seed=draw(strategies.integers(0, 2**32)))
     for name in sorted(graph.reached(what)):
         later = [other for other in names if other > name]
@@ -223,7 +232,9 @@ def expected(graph: Graph, rows: Rows, *, project: int) -> tuple[Rows | None, di
             if graph.what[name] == "anonymise" and pk in mine[name]:
                 row["note"] = ERASED_NAME
             for edge in graph.into(name):
-                if edge.rule in ("null", "named") and row[f"{edge.name}_id"] in gone[edge.parent]:
+                if (edge.rule in ("null", "named") or graph.is_detached(edge)) and row[f"{edge.name}_id"] in gone[
+                    edge.parent
+                ]:
                     row[f"{edge.name}_id"] = None
     for (child, parent), pairs in rows.pairs.items():
         left.pairs[child, parent] = {

@@ -49,7 +49,9 @@ def _members(found: ErasePreview) -> dict[str, Any]:
 def _text(found: ErasePreview) -> str:
     lines = [f"{store.name}: {_told(store)}" for store in found.stores]
     if found.refused_by:
-        lines.append(f"Such a job would fail: rows of {found.refused_by} that belong to another project would go, too.")
+        lines.append(
+            f"Such a job would fail: rows of {found.refused_by} that must stay, or of another project, would go, too."
+        )
     if found.found_nothing:
         lines.append("Nothing was found of this person.")
     return "\n".join([*lines, f"Plan {found.plan}. Nothing was changed."])

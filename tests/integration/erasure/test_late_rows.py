@@ -103,6 +103,25 @@ def test_a_row_below_rows_that_are_detached_is_erased_though_it_came_after_its_s
 
 
 @isolate_apps(APP)
+def test_a_row_that_stays_is_not_taken_by_a_cascade_through_a_row_that_came_late():
+    Account = model("Account", user_id=text())
+    Visit = model("Visit", account=key(Account))
+    Bill = model("Bill", visit=key(Visit, null=True), payer=text())
+    root = erase(Account, by="user_id", across_projects=True)
+
+    def add() -> None:
+        Bill.objects.create(visit=Visit.objects.create(account=Account.objects.get()), payer=ANA)
+
+    told = subject("user", anonymise(Bill, visit=None, payer="gone"), erase(Visit), once(add), root)
+    with tables_of(Account, Visit, Bill):
+        Account.objects.create(user_id=ANA)
+        run_map(told, project=make_project())
+        left = Account.objects.count(), Visit.objects.count(), list(Bill.objects.values_list("payer", flat=True))
+
+    assert left == (0, 0, ["gone"])
+
+
+@isolate_apps(APP)
 @pytest.mark.parametrize("rule", [models.SET_NULL, models.SET_DEFAULT, models.SET(None)])
 @pytest.mark.parametrize("stays", [True, False])
 def test_a_row_by_a_key_that_django_sets_goes_though_it_came_after_its_store(stays: bool, rule: Any):

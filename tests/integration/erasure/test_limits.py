@@ -84,9 +84,7 @@ def test_nothing_is_erased_if_rows_of_another_project_would_go_too():
         done = run_map(told, project=mine)
 
     assert ran.outcome is Outcome.FAILED
-    assert (
-        job.errors == "Rows that belong to another project refer to rows of this one; no row is erased while they do."
-    )
+    assert (job.errors or "").startswith("Rows that must stay, or of another project, refer to rows of this one;")
     assert "hostapp.Click" in job.events.last().detail
     assert left == (1, 3)
     assert told_of(done) == [("Click", "erased", 2, 2, 0), ("Visit", "erased", 1, 1, 0)]

@@ -34,7 +34,8 @@ def test_a_model_left_out_is_an_error_with_its_path_and_the_line_to_add_and_so_i
 
     assert (first.fault, second.fault) == (Fault.LEFT_OUT, Fault.LEFT_OUT)
     assert "hostapp.Click, reached by hostapp.Visit.user_id → hostapp.Click.visit" in first.text
-    assert "erase(Click)," in first.cure
+    assert first.text.endswith("; keys: visit to hostapp.Visit (CASCADE).")
+    assert first.cure == 'Add to it: erase("hostapp.Click"),'
     assert "hostapp.Visit.user_id → hostapp.Click.visit → hostapp.Target.click" in second.text
 
 

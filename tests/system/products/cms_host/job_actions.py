@@ -29,7 +29,8 @@ user = subject(
     erase("cms.GlobalPagePermission"),
     keep("cms.PageUserGroup", because=OF_THE_SITE),
     keep("cms.Placeholder", because=OF_THE_SITE),
-    keep("jobs.ApiKey", because=OF_THE_SITE),
+    keep("cms.Page", because=OF_THE_SITE),
+    keep("cms.PageContent", because=OF_THE_SITE),
 )
 
 delete_user_data = user.erase_action("delete_user_data", description="Delete the user {reference_id}", public=True)

@@ -58,8 +58,8 @@ user = subject(
     keep(TicketCustomFieldValue, because=OF_THE_TICKET),
     keep(TicketDependency, because=OF_THE_TICKET),
     keep(Queue, because="The company's; it loses its default owner"),
+    keep("helpdesk.IgnoreEmail", because="Senders that the company ignores"),
     keep(KBItem, because="The company's; it loses its team"),
-    keep("jobs.ApiKey", because="The company's; it does not say any more who made it"),
 )
 
 delete_user_data = user.erase_action("delete_user_data", description="Delete the user {reference_id}", public=True)

@@ -45,7 +45,6 @@ user = subject(
     anonymise("voucher.VoucherApplication", user=None),
     keep("order.Order", by="guest_email", across_projects=True, because=TAX_LAW),
     keep("catalogue.ProductAttributeValue", because="Of products"),
-    keep("jobs.ApiKey", because="The company's"),
 )
 
 delete_user_data = user.erase_action("delete_user_data", description="Delete the user {reference_id}", public=True)

@@ -63,7 +63,6 @@ user = subject(
     keep("wagtaildocs.Document", because=OF_THE_SITE),
     keep("taggit.TaggedItem", because=OF_THE_SITE),
     keep("wagtailsearch.IndexEntry", because=OF_THE_SITE),
-    keep("jobs.ApiKey", because=OF_THE_SITE),
 )
 
 delete_user_data = user.erase_action("delete_user_data", description="Delete the user {reference_id}", public=True)

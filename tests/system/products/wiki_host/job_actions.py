@@ -20,10 +20,10 @@ user = subject(
     keep("wiki.Article", because=OF_THE_WIKI),
     keep("wiki.SimplePlugin", because=OF_THE_WIKI),
     keep("wiki.RevisionPlugin", because=OF_THE_WIKI),
+    keep("wiki.ReusablePlugin", because=OF_THE_WIKI),
     keep("wiki_attachments.Attachment", because=OF_THE_WIKI),
     keep("wiki_images.ImageRevision", because=OF_THE_WIKI),
     keep("wiki.ArticleForObject", because=OF_THE_WIKI),
-    keep("jobs.ApiKey", because=OF_THE_WIKI),
 )
 
 delete_user_data = user.erase_action("delete_user_data", description="Delete the user {reference_id}", public=True)
