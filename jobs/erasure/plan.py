@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import FileField
 
 from ..models import Job
 from .declaration import Declaration, HostCall, What
@@ -60,6 +61,9 @@ class Store:
     link: Link | None = None
     values: dict[str, Any] = field(default_factory=dict)
     call: HostCall | None = None
+    # The columns of files in these rows, a store each; and of such a store, the column.
+    files: "tuple[Store, ...]" = ()
+    file: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +124,9 @@ class Plan:
 
     @cached_property
     def _leaving(self) -> set[Model]:
-        """The models of which rows, when Django deletes them, can leave others, or be of another project."""
+        """The models of which rows, when Django deletes them, can leave others or files, or be of another project."""
         links = [link for node in self.nodes.values() for link in node.links]
-        found = {model for model in self.nodes if keys_to_project(model)}
+        found = {model for model in self.nodes if keys_to_project(model) or file_columns(model)}
         while more := {link.parent for link in links if link.can_stay or link.child in found} - found:
             found |= more
         return found
@@ -149,6 +153,11 @@ def keys_to_project(model: Model) -> list[str]:
         for each in model._meta.fields
         if each.related_model and concrete(each.related_model) is project_model()
     ]
+
+
+def file_columns(model: Model) -> list[Any]:
+    """Return the columns of a model that name files, inherited ones too."""
+    return [each for each in model._meta.concrete_fields if isinstance(each, FileField)]
 
 
 def follow(model: Model, path: str) -> Any:

@@ -15,7 +15,19 @@ from .choosing import Draft, check_constants, check_keys, check_tables, choose, 
 from .columns import KINDS, kind_of, why_not_set
 from .declaration import Declaration, Entry, HostCall, What
 from .graph import Link, Model, Node, concrete, walk
-from .plan import Fault, Plan, Root, Store, digest_of, follow, hops_of, keys_to_project, project_model
+from .plan import (
+    Fault,
+    Plan,
+    Root,
+    Store,
+    digest_of,
+    file_columns,
+    follow,
+    hops_of,
+    is_child_part,
+    keys_to_project,
+    project_model,
+)
 
 
 @cache
@@ -173,9 +185,13 @@ class _Planner(Draft):
         """Yield the stores of the ordered nodes, with the host's functions between them."""
         first, before, last = self._places({node.model for node in order})
         yield from first
+        files: list[Store] = []
         for node in order:
             yield from before.get(node.model, ())
-            yield from self._stores_of(node)
+            for store in self._stores_of(node):
+                yield store
+                files += store.files
+        yield from files  # a storage that fails keeps no row from its turn
         yield from last
 
     def _stores_of(self, node: Node) -> Iterator[Store]:
@@ -189,7 +205,18 @@ class _Planner(Draft):
         if node.what is not None and not node.is_part:
             entry = node.entry
             facts: dict[str, Any] = {"because": entry.because, "values": dict(entry.values)} if entry else {}
-            yield Store(name=_name_of(node), what=node.what, model=node.model, **facts)
+            yield Store(name=_name_of(node), what=node.what, model=node.model, files=self._files_of(node), **facts)
+
+    def _files_of(self, node: Node) -> tuple[Store, ...]:
+        """Return a store for each column whose files nothing refers to any more when the rows are done."""
+        columns = file_columns(node.model)
+        if node.what is What.ANONYMISED and node.entry:
+            columns = [each for each in columns if each.name in node.entry.values]
+        elif node.what is not What.ERASED:
+            columns = []
+        elif is_child_part(self.chosen[node.model], is_root=node.model in self.roots):
+            columns = [each for each in columns if each.model is node.model]  # the other part of the row stays
+        return tuple(Store(name=f"{_name_of(node)}.{each.name}", what=What.REMOVED, file=each) for each in columns)
 
     def _is_set_null(self, node: Node, link: Link) -> bool:
         """Whether rows stay, at least for now, whose key is to be NULL."""

@@ -8,10 +8,11 @@ from django.db.models import Q, QuerySet
 
 from ..db.connection import jobs_connection, set_local, supports_row_locks
 from ..exceptions import ActionMisused, JobFailed
-from ..execution.chunks import entry_of
+from ..execution.chunks import BIGGEST_BATCH, entry_of
 from ..execution.erasing import change_some, delete_some, erasable, lock_some, to_change
 from ..execution.own_project import check_keeps_job
 from .declaration import Declaration, What
+from .files import check_none_left, note_files, remove_files
 from .own_rows import MOST_ROWS, lock_branches
 from .plan import Plan, Store
 from .planning import sound_plan_of
@@ -27,6 +28,7 @@ def run(subject: Declaration, job: "JobContext[Any]") -> None:
     Raises:
         ActionMisused: the map has errors that ``manage.py check`` reports.
         JobFailed: rows of another project would go, too; none was erased in this run of the map.
+        FilesLeft: a storage did not remove files of the rows, which are all done.
     """
     plan = sound_plan_of(subject)
     rows = PersonRows(plan=plan, project=job.project, reference=job.reference_id)
@@ -38,6 +40,7 @@ def run(subject: Declaration, job: "JobContext[Any]") -> None:
         _run_store(store, rows, job)
     with job.chunk() as chunk:
         chunk.edits.append(partial(_tell_whether_found, stores=plan.root_stores, had=had))
+    check_none_left(job.id)
 
 
 def _run_store(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
@@ -49,6 +52,8 @@ def _run_store(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
         found = rows.of_store(store).count()
         with job.chunk() as chunk:
             chunk.edits.append(partial(_tell_kept, store=store.name, found=found))
+    elif store.what is What.REMOVED:
+        remove_files(store, job)
     elif store.what is What.ERASED:
         _erase(store, rows, job)
     else:
@@ -60,7 +65,7 @@ def _erase(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
     meant = erasable(store.name, rows.of_store(store), keep_hidden=True)
     check_keeps_job(job.id, meant)
     keep_parents = rows.plan.is_child_part(store.model)
-    job._repeat(store.name, meant, _act(store, rows, partial(delete_some, keep_parents=keep_parents)))
+    job._repeat(store.name, meant, _act(store, rows, partial(delete_some, keep_parents=keep_parents), job.id))
 
 
 def _update(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
@@ -69,10 +74,10 @@ def _update(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
     def change(some: QuerySet[Any], size: int) -> tuple[int, bool]:
         return change_some(changed_by(store, some), size, values=store.values)
 
-    job._repeat(store.name, meant, _act(store, rows, change))
+    job._repeat(store.name, meant, _act(store, rows, change, job.id))
 
 
-def _act(store: Store, rows: PersonRows, act: "Act") -> "Act":
+def _act(store: Store, rows: PersonRows, act: "Act", job_id: int) -> "Act":
     """Return ``act`` for rows that are locked first and then found once more, by a statement of their own.
 
     A statement that waits for a lock sees other tables, and its own subqueries, as they were before: it would take a
@@ -82,6 +87,7 @@ def _act(store: Store, rows: PersonRows, act: "Act") -> "Act":
 
     def act_on_locked(meant: QuerySet[Any], size: int) -> tuple[int, bool]:
         _expect_few_rows(rows.plan)
+        size = min(size, BIGGEST_BATCH) if store.files else size  # no file is noted whose row goes later
         are_some = lock_branches(meant, size, links) if links else lock_some(meant, size)
         if are_some is None:
             return 0, True
@@ -93,6 +99,7 @@ def _act(store: Store, rows: PersonRows, act: "Act") -> "Act":
         if any(undone.exists() for undone in rows.undone_below(store, some)):
             return 0, True  # they are found again when the job is verified, and the map is run once more
         size = max(size, MOST_ROWS) if links else size
+        note_files(job_id, store.files, some)
         done, _ = act(some, size)
         return done, done < size and not meant.exists()
 
