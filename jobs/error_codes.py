@@ -193,6 +193,7 @@ INTERNAL_STATUSES: Final = {
     "api_key_not_found": 404,
     "step_refused": 409,
     "rows_left": 500,
+    "files_left": 500,
     "roles_unavailable": 500,
     "action_misused": 500,
     "job_failed": 500,

@@ -21,6 +21,7 @@
     ├── TooSlow                   a search needs more time than one may take
     ├── OutcomeUnknown            the database was lost at the commit; check before you try again
     ├── RowsLeft                  rows that the action verifies still exist
+    │   └── FilesLeft             files of erased rows, which their storage did not remove
     ├── RolesUnavailable          the groups for staff cannot be created on this host
     ├── ActionMisused             an action was registered or used wrongly (a programming error)
     │   ├── ActionNameTaken
@@ -255,6 +256,16 @@ class RowsLeft(JobsError):
     def __init__(self, stores: tuple[str, ...]) -> None:
         self.stores = stores
         super().__init__(f"There are still rows in {', '.join(stores)}: others add them, or they cannot be deleted.")
+
+
+class FilesLeft(RowsLeft):
+    """Files of rows that an erase map has erased are still there, as their storage failed; ``stores`` says which."""
+
+    code = "files_left"
+
+    def __init__(self, stores: tuple[str, ...]) -> None:
+        self.stores = stores
+        JobsError.__init__(self, f"There are still files of {', '.join(stores)}: their storage did not remove them.")
 
 
 class RolesUnavailable(JobsError):

@@ -14,7 +14,7 @@ MOST_EXPECTED: Final = 2**31 - 1
 
 
 class StorePreviewSerializer(serializers.Serializer[StorePreview]):
-    """What a job would do in one store; ``rows`` is null for a function of the service."""
+    """What a job would do in one store; ``rows`` is null for files and a function of the service."""
 
     store = serializers.CharField(source="name", read_only=True)
     what = serializers.ChoiceField(choices=[what.value for what in What], read_only=True)

@@ -27,6 +27,7 @@ class What(StrEnum):
     KEPT = "kept"
     SET_NULL = "setNull"
     CALLED = "called"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -55,6 +55,8 @@ def told_of(store: Store) -> str:
         return "a function of the host's"
     if store.what is What.SET_NULL:
         return "set to NULL"
+    if store.what is What.REMOVED:
+        return "files removed"
     return f"anonymised ({', '.join(sorted(store.values))})" if store.values else store.what.value
 
 

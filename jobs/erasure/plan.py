@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import FileField
 
 from ..models import Job
 from .declaration import Declaration, HostCall, What
@@ -60,6 +61,9 @@ class Store:
     link: Link | None = None
     values: dict[str, Any] = field(default_factory=dict)
     call: HostCall | None = None
+    # The columns of files in these rows, a store each; and of such a store, the column.
+    files: "tuple[Store, ...]" = ()
+    file: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +101,7 @@ class Plan:
         model = store.model
         is_found_there = not self.chosen[model] and not any(model in (hop.root, hop.model) for hop in self.hops)
         others = (*self.links_from(model), *self.set_with(model), *self.not_with(model))
-        return is_found_there and store.link is None and not others
+        return is_found_there and store.link is None and not store.files and not others
 
     def own_links(self, model: Model) -> list[Link]:
         """Return the keys of a model to its own table by which rows follow."""
@@ -136,9 +140,9 @@ class Plan:
 
     @cached_property
     def _leaving(self) -> set[Model]:
-        """The models of which rows, when Django deletes them, can leave or take others, or be of another project."""
+        """The models whose rows, when Django deletes them, can leave files, leave or take rows, or be of another project."""
         links = [link for node in self.nodes.values() for link in node.links]
-        found = {model for model in self.nodes if keys_to_project(model) or self.not_with(model)}
+        found = {model for model in self.nodes if keys_to_project(model) or file_columns(model) or self.not_with(model)}
         found |= {link.parent for link in links if link.can_stay or not self._takes(link)}
         while more := {link.parent for link in links if link.child in found} - found:
             found |= more
@@ -184,6 +188,11 @@ def keys_to_project(model: Model) -> list[str]:
         for each in model._meta.fields
         if each.related_model and concrete(each.related_model) is project_model()
     ]
+
+
+def file_columns(model: Model) -> list[Any]:
+    """Return the columns of a model that name files, inherited ones too."""
+    return [each for each in model._meta.concrete_fields if isinstance(each, FileField)]
 
 
 def follow(model: Model, path: str) -> Any:

@@ -1,7 +1,7 @@
 """Makes the plan of a map from what the host declares and what its models say."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -17,7 +17,19 @@ from .columns import KINDS, kind_of, why_not_set
 from .declaration import Declaration, Entry, HostCall, What
 from .graph import Link, Model, Node, concrete, walk
 from .hints import hints_of, keys_of
-from .plan import Fault, Plan, Root, Store, digest_of, follow, hops_of, keys_to_project, project_model
+from .plan import (
+    Fault,
+    Plan,
+    Root,
+    Store,
+    digest_of,
+    file_columns,
+    follow,
+    hops_of,
+    is_child_part,
+    keys_to_project,
+    project_model,
+)
 
 
 @cache
@@ -182,9 +194,13 @@ class _Planner(Draft):
         """Yield the stores of the ordered nodes, with the host's functions between them."""
         first, before, last = self._places({node.model for node in order})
         yield from first
+        files: list[Store] = []
         for node in order:
             yield from before.get(node.model, ())
-            yield from self._stores_of(node)
+            for store in self._stores_of(node):
+                yield store
+                files += store.files
+        yield from files  # a storage that fails keeps no row from its turn
         yield from last
 
     def _stores_of(self, node: Node) -> Iterator[Store]:
@@ -193,11 +209,22 @@ class _Planner(Draft):
             name = next((each.store for each in entries if each.store and len(each.via) == 1), None)
             what = What.SET_NULL if set(values) == {link.name} else What.ANONYMISED
             name = name or f"{_name_of(child)}.{link.name}"
-            yield Store(name=name, what=what, model=child.model, link=link, values=values)
+            facts: dict[str, Any] = {"link": link, "values": values, "files": _files(name, child.model, values)}
+            yield Store(name=name, what=what, model=child.model, **facts)
         values, _ = constants_of(self, node)
         if node.what is not None and not node.is_part and (values or node.what is not What.ANONYMISED):
             because = node.entry.because if node.entry else ""
-            yield Store(name=_name_of(node), what=node.what, model=node.model, because=because, values=values)
+            facts = {"because": because, "values": values, "files": self._files_of(node, values)}
+            yield Store(name=_name_of(node), what=node.what, model=node.model, **facts)
+
+    def _files_of(self, node: Node, values: dict[str, Any]) -> tuple[Store, ...]:
+        """Return a store for each column whose files nothing refers to any more when the rows are done."""
+        if node.what is not What.ERASED:
+            return _files(_name_of(node), node.model, values)
+        columns = file_columns(node.model)
+        if is_child_part(self.chosen[node.model], is_root=node.model in self.roots):
+            columns = [each for each in columns if each.model is node.model]  # the other part of the row stays
+        return _files(_name_of(node), node.model, [each.name for each in columns])
 
     @cached_property
     def _by_parent(self) -> dict[Model, list[tuple[Node, Link, dict[str, Any]]]]:
@@ -230,6 +257,12 @@ class _Planner(Draft):
         counts = Counter(store.name for store in stores)
         for name in sorted(name for name, count in counts.items() if count > 1):
             self.refuse(f"has two stores called {name!r}", "Say store='…' in one of them.")
+
+
+def _files(store: str, model: Model, names: Collection[str]) -> tuple[Store, ...]:
+    """Return the stores of those columns of files that are among the names."""
+    columns = [each for each in file_columns(model) if each.name in names]
+    return tuple(Store(name=f"{store}.{each.name}", what=What.REMOVED, file=each) for each in columns)
 
 
 def follows_by_itself(node: Node) -> bool:

@@ -8,11 +8,12 @@ from django.db.models import Q, QuerySet
 
 from ..db.connection import jobs_connection, set_local, supports_row_locks
 from ..exceptions import ActionMisused, JobFailed
-from ..execution.chunks import entry_of
+from ..execution.chunks import BIGGEST_BATCH, entry_of
 from ..execution.erasing import FoundKeys, change_some, delete_some, erasable, lock_some, to_change
 from ..execution.own_project import check_keeps_job
 from .climbing import again
 from .declaration import Declaration, What
+from .files import check_none_left, note_files, remove_files
 from .other_projects import of_other_projects, of_other_projects_with
 from .own_rows import LEAST_ROWS, MOST_ROWS, lock_branches, table_of
 from .plan import Plan, Store
@@ -32,6 +33,7 @@ def run(subject: Declaration, job: "JobContext[Any]") -> None:
     Raises:
         ActionMisused: the map has errors that ``manage.py check`` reports.
         JobFailed: rows of another project would go, too; none was erased in this run of the map.
+        FilesLeft: a storage did not remove files of the rows, which are all done.
     """
     plan = sound_plan_of(subject)
     rows = PersonRows(plan=plan, project=job.project, reference=job.reference_id)
@@ -43,6 +45,7 @@ def run(subject: Declaration, job: "JobContext[Any]") -> None:
         _run_store(store, rows, job)
     with job.chunk() as chunk:
         chunk.edits.append(partial(_tell_whether_found, stores=plan.root_stores, had=had))
+    check_none_left(job.id)
 
 
 def _run_store(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
@@ -54,6 +57,8 @@ def _run_store(store: Store, rows: PersonRows, job: "JobContext[Any]") -> None:
         found = rows.of_store(store).count()
         with job.chunk() as chunk:
             chunk.edits.append(partial(_tell_kept, store=store.name, found=found))
+    elif store.what is What.REMOVED:
+        remove_files(store, job)
     elif store.what is What.ERASED:
         _erase(store, rows, job)
     else:
@@ -90,6 +95,7 @@ def _repeat(store: Store, rows: PersonRows, job: "JobContext[Any]", meant: Query
 
     def act_on_locked(whole: QuerySet[Any], size: int) -> tuple[int, bool]:
         _expect_few_rows(rows.plan)
+        size = min(size, BIGGEST_BATCH) if store.files else size  # no file is noted whose row goes later
         size = min(max(size, LEAST_ROWS), MOST_ROWS) if links else size
         first = found.first(size)
         locked = lock_branches(first, links) if links else lock_some(first, size)
@@ -101,6 +107,7 @@ def _repeat(store: Store, rows: PersonRows, job: "JobContext[Any]", meant: Query
         _refuse_other_projects(of_other_projects_with(rows, store, some))
         if any(undone.exists() for undone in rows.undone_below(store, some)):
             return 0, True  # they are found again when the job is verified, and the map is run once more
+        note_files(job.id, store.files, some)
         done, _ = act(some, max(size, MOST_ROWS) if links else size)
         # What was found is of no use any more if others have taken it.
         found.drop(size if done else MOST_KEYS)

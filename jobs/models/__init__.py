@@ -5,6 +5,7 @@ from .block import JobBlock
 from .event import JobEvent
 from .job import BIGGEST_ID, BLOCK_BITS, GROUP_BITS, Job, JobQuerySet
 from .pause import Pause, Paused
+from .pending_file import PendingFile
 from .project import AbstractProject, Organization, Project, make_project_key
 from .statistic import Statistic
 from .worker import Worker
@@ -23,6 +24,7 @@ __all__ = [
     "Organization",
     "Pause",
     "Paused",
+    "PendingFile",
     "Project",
     "Statistic",
     "Worker",

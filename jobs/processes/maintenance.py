@@ -1,5 +1,9 @@
-"""The periodic work of a process: rescues jobs of dead workers, deletes their ``Worker`` rows, updates statistics."""
+"""The periodic work of a process: rescues jobs of dead workers, deletes their ``Worker`` rows, updates statistics.
 
+It also removes the files that jobs of an erase map have left.
+"""
+
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -8,6 +12,7 @@ from django.db import Error
 from django.db.models.functions import Now
 
 from .. import conf
+from ..erasure.files import has_left_files, remove_left_files
 from ..models import Worker
 from ..stats import rollup
 from ..stats.block_counts import BlockCounter
@@ -25,6 +30,7 @@ class Maintenance:
         self._on_rescue = on_rescue
         self._rescuer = Rescuer()
         self._blocks = BlockCounter()
+        self._files = threading.Thread()
 
     def run(self) -> None:
         """Do all of it once; where a lease has run out, wait for the rescuer's second check.
@@ -46,6 +52,17 @@ class Maintenance:
         try:
             self._blocks.count()
             rollup.roll_up()
+            # On a thread of its own: a storage that hangs keeps no job from its rescue.
+            if not self._files.is_alive() and has_left_files():
+                self._files = self._thread_group.start(self._remove_left_files, "files")
         except Error as error:
             # Not raised: ``ThreadGroup.repeat`` would soon run the rescuer again, which failed statistics do not need.
             self._thread_group.report(error)
+
+    def _remove_left_files(self) -> None:
+        try:
+            remove_left_files()
+        except Error as error:
+            self._thread_group.report(error)
+        except Exception as error:  # noqa: BLE001 – a host's storage, which the process need not end for
+            self._thread_group.warn("trouble with files", error)

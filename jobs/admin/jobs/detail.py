@@ -31,6 +31,7 @@ WHAT_WORDS: Final[dict[str, Any]] = {
     What.KEPT: _("kept"),
     What.SET_NULL: _("unlinked"),
     What.CALLED: _("function called"),
+    What.REMOVED: _("files removed"),
 }
 PARAMETERS_CHARACTERS: Final = 6_000
 

@@ -58,6 +58,8 @@ def _text(found: ErasePreview) -> str:
 
 
 def _told(store: StorePreview) -> str:
+    if store.what is What.REMOVED:
+        return "files of these rows would be removed"
     if store.rows is None:
         return "a function of the host's would be called"
     reason = f" ({store.because})" if store.because else ""

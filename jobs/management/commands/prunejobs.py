@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from ...db.errors import ErrorKind, kind_of
+from ...erasure.files import forget_unknown_files, remove_left_files
 from ...services.commands.prune import (
     Pruned,
     count_in_project,
@@ -70,6 +71,9 @@ class Command(JobsCommand):
         else:
             prune = delete_jobs if delete else redact_jobs
             pruned = prune(before, batch_size=batch_size)
+            # Where workers only drain, they may never live long enough.
+            remove_left_files()
+            forget_unknown_files(before)
         mode = "delete" if delete else "redact"
         counts = {"jobs": pruned.done, "events": pruned.events, "kept": pruned.kept}
         result = {"mode": mode, "dryRun": dry_run, "before": to_second(pruned.before), **counts}

@@ -29,7 +29,7 @@ BOUNDS: Final = (1_000, 100_000)
 
 @dataclass(frozen=True, kw_only=True)
 class StorePreview:
-    """What a job would do in one store; ``rows`` is None for a function of the host's."""
+    """What a job would do in one store; ``rows`` is None for files and a function of the host's."""
 
     name: str
     what: What
@@ -75,7 +75,7 @@ def preview_erase(
         with typed_timeouts(CURE):
             refused_by = _find_refusing(rows, ends_at=ends_at)
         for store in plan.stores:
-            found, is_at_least = (None, False) if store.call else _count(rows.met_by(store), ends_at=ends_at)
+            found, is_at_least = (None, False) if store.model is None else _count(rows.met_by(store), ends_at=ends_at)
             stores.append(
                 StorePreview(
                     name=store.name,

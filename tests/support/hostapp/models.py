@@ -70,3 +70,14 @@ class Face(models.Model):
 
     def __str__(self) -> str:
         return f"face {self.pk}"
+
+
+class Upload(models.Model):
+    """A row with files of a user; two columns have one storage."""
+
+    owner = models.CharField(max_length=256)
+    file = models.FileField(blank=True)
+    cover = models.FileField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"upload {self.pk}"

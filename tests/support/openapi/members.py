@@ -71,7 +71,7 @@ SCHEMAS: Final = {
     "NewJobsRequest": "The jobs to be created: all or none.",
     "ReceiptStore": "How many rows were found, done and left in one store; null: not counted.",
     "StorePreview": "What a job would do in one store.",
-    "StoreOutcome": "What an erase map did; `called`: a function of the service ran, at least once.",
+    "StoreOutcome": "What an erase map did; `called`: a function of the service ran, at least once; `removed`: files.",
     "WaitReason": "What a job waits for.",
 }
 
@@ -149,7 +149,9 @@ MEMBERS: Final[dict[str, dict[str, Any]]] = {
     "NewJobRequest.parameters": {"description": "What the action asks for; most actions take none."},
     "NewJobRequest.expect": {"description": "What must still hold of a preview, else 409; not in a batch."},
     "StorePreview.because": {"description": "Why the rows would be kept; else empty."},
-    "StorePreview.rows": {"description": "How many rows; null: a function of the service would be called."},
+    "StorePreview.rows": {
+        "description": "How many rows; null: a function of the service would be called, or files removed."
+    },
     "StorePreview.atLeast": {"description": "Whether the time for the count ran out: there are `rows` or more."},
     "NewJobsRequest.jobs": {"minItems": 1, "maxItems": MOST_JOBS},
     "ReceiptStore.because": {"description": "Why the rows were kept."},

@@ -13,7 +13,7 @@ FUNCTION_LINES: Final = 40
 
 # What may be longer, up to which length, and why.
 LONGER_FILES: Final[dict[str, tuple[int, str]]] = {
-    "jobs/exceptions.py": (345, "the list of all errors, which hosts import from here"),
+    "jobs/exceptions.py": (360, "the list of all errors, which hosts import from here"),
 }
 LONGER_FUNCTIONS: Final[dict[str, tuple[int, str]]] = {}
 
