@@ -100,8 +100,8 @@ class Plan:
         """Whether a store's rows are found in their own table, and no other row is found or changed by them."""
         model = store.model
         is_found_there = not self.chosen[model] and not any(model in (hop.root, hop.model) for hop in self.hops)
-        others = (*self.links_from(model), *self.set_with(model), *self.not_with(model))
-        return is_found_there and store.link is None and not store.files and not others
+        more = (*self.links_from(model), *self.set_with(model), *self.not_with(model))
+        return is_found_there and store.link is None and not store.files and not more
 
     def own_links(self, model: Model) -> list[Link]:
         """Return the keys of a model to its own table by which rows follow."""
@@ -140,7 +140,7 @@ class Plan:
 
     @cached_property
     def _leaving(self) -> set[Model]:
-        """The models whose rows, when Django deletes them, can leave files, leave or take rows, or be of another project."""
+        """The models whose rows, deleted by Django, can leave files, leave or take rows, or be of another project."""
         links = [link for node in self.nodes.values() for link in node.links]
         found = {model for model in self.nodes if keys_to_project(model) or file_columns(model) or self.not_with(model)}
         found |= {link.parent for link in links if link.can_stay or not self._takes(link)}
