@@ -17,6 +17,7 @@ from tests.support.execution import ANA, make_context, make_visits, run_attempt,
 from tests.support.factories import make_running_job
 from tests.support.hiding_managers import MARKING
 from tests.support.hostapp.models import Ledger, Visit
+from tests.support.second_database import second_database
 
 # Not inside a test's transaction: a refused save() would leave that unusable.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,15 +26,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def other_database(tmp_path: Path) -> Iterator[str]:
     """A second database of the host's, with one table."""
-    settings = {"other": {"ENGINE": "django.db.backends.sqlite3", "NAME": tmp_path / "other.sqlite3"}}
-    connections.settings["other"] = connections.configure_settings({**connections.settings, **settings})["other"]
-    connections["other"].connect()  # by itself it may not: the test case knows of one database only
-    with connections["other"].cursor() as cursor:
-        cursor.execute("CREATE TABLE note (id integer)")
-    yield "other"
-    connections["other"].close()
-    del connections["other"]
-    del connections.settings["other"]
+    with second_database("other", tmp_path) as other:
+        with other.cursor() as cursor:
+            cursor.execute("CREATE TABLE note (id integer)")
+        yield "other"
 
 
 def execute_many() -> None:

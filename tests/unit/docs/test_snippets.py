@@ -16,6 +16,7 @@ from tests.support.source import ROOT
 # The tests that run snippets.
 RUNNERS = (
     *("unit/docs/test_how_to", "unit/docs/test_snippets", "integration/testing", "support/themes", "support/page_host"),
+    "integration/docs/test_erase_map",
     *(f"system/hosts/test_{name}" for name in ("project_model", "project_with_rows", "remove")),
 )
 
@@ -28,6 +29,8 @@ def test_every_snippet_is_run_by_a_test():
     run = set(re.findall(r'"([a-z-]+)",\s*"((?:shop/|settings\.py)[^"]*)"', source))
     run |= {("project-model", title) for title in re.findall(r'"(shop/models\.py: [a-z ]+)"', source)}
     run |= {(page, "shop/job_actions.py") for page in ("index", "actions")}  # by `load_actions`
+    shapes = {"imports", *re.findall(r'\bshape\("([a-z]+)"', source)}
+    run |= {("erase-map", title) for title in snippets("erase-map") if title.partition(": ")[2] in shapes}
 
     assert {(page, title) for page in PAGES if page != "README" for title in snippets(page)} == run
 
