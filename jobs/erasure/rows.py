@@ -10,6 +10,7 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 
 from ..db.connection import jobs_connection
+from ..execution.erasing import is_deleted_in_sets
 from .columns import is_exactly, key_as
 from .declaration import What
 from .graph import Kind, Link, Model
@@ -79,7 +80,9 @@ class PersonRows:
         model, link, links = store.model, store.link, self.plan.links_from(store.model)
         # Only rows that are found by a path through the key.
         is_apart = link is not None and link not in self.plan.chosen[model]
-        passed = [each for each in links if is_apart or (store.what is What.ERASED and self.plan.goes_with(each))]
+        # Django would read rows that go with them before it deletes them: meanwhile, they may have been given away.
+        go = self.plan.goes_with if store.what is What.ERASED and is_deleted_in_sets(rows) else (lambda _: False)
+        passed = [each for each in links if is_apart or go(each)]
         below = self._but(start=rows, passed=passed)
         for other in self.plan.stores:
             to = other.model if other.link is None else other.link.parent

@@ -125,7 +125,7 @@ class FoundKeys:
 
     def first(self, size: int) -> QuerySet[Any]:
         """Return the rows that have the first keys, as they are now."""
-        return with_keys(self._rows, self._keys[:size])
+        return with_keys(self._rows, self._keys[: size if _has_plain_key(self._rows.model) else SMALL_SET])
 
     def drop(self, size: int) -> None:
         """Take no more of the first keys; those that were not tried are found by the next search."""
@@ -133,8 +133,9 @@ class FoundKeys:
 
 
 def with_keys(rows: QuerySet[Any], keys: list[Any]) -> QuerySet[Any]:
-    """Return the rows of the same table that have these keys; where keys are not plain, at most 500 of them."""
-    return rows_of(rows.model, rows.db).filter(next(conditions(rows.model, keys), Q(pk__in=[])))
+    """Return the rows of the same table that have these keys, a thousand at most where keys are not plain."""
+    are_meant = list(conditions(rows.model, keys))
+    return rows_of(rows.model, rows.db).filter(are_meant[0] if len(are_meant) == 1 else Q(pk__in=keys))
 
 
 def conditions(model: Any, keys: Collection[Any]) -> Iterator[Func | Q]:
@@ -149,6 +150,8 @@ def conditions(model: Any, keys: Collection[Any]) -> Iterator[Func | Q]:
 
 def _array_of(key: Any, keys: Collection[Any]) -> RawSQL:
     """Return PostgreSQL's array of keys; numbers and UUIDs pass as one text, which is written much faster."""
+    if hasattr(key, "from_db_value"):
+        keys = [key.get_db_prep_value(each, jobs_connection()) for each in keys]
     if isinstance(key, CharField):
         return RawSQL("%s::text[]", (list(keys),))
     array_type = "bigint[]" if isinstance(key, IntegerField) else "uuid[]"

@@ -2,16 +2,19 @@
 # ruff: noqa: N806 – models are classes
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from django.contrib.contenttypes.fields import GenericRelation
 from django.db import models
+from django.db.models.signals import pre_delete
 from django.test.utils import isolate_apps
 
 from jobs import JobContext
 from jobs.erasure import anonymise, erase, keep, step, subject
 from jobs.execution.runner import Outcome
+from tests.support.concurrency import other_connection, postgresql_only, transaction_of
 from tests.support.erase_maps import (
     APP,
     key,
@@ -25,7 +28,7 @@ from tests.support.erase_maps import (
     try_map,
     visit,
 )
-from tests.support.execution import ANA, BEN
+from tests.support.execution import ANA, BEN, write_as_another_process
 from tests.support.factories import make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -238,3 +241,36 @@ def test_kept_rows_are_counted_as_they_were_first_found_by_a_further_attempt_als
 
     assert ("Tax", "kept", 1, 0, None) in told_of(job)
     assert ("Visit", "erased", 2, 2, 0) in told_of(job)
+
+
+@isolate_apps(APP)
+@postgresql_only
+def test_a_row_that_would_go_with_another_stays_if_it_is_given_away_before_it_is_deleted():
+    User = visit()
+    Doc = model("Doc", owner=key(User))
+    # With it, Django reads the documents before it deletes them.
+    Page = model("Page", doc=key(Doc))
+    mine, late, given = make_project(), [], []
+
+    def add_late(job: JobContext) -> None:
+        if not late:
+            make = partial(Doc.objects.create, owner=User.objects.get(user_id=ANA))
+            late.append(write_as_another_process(job, make))
+
+    def give(**_: Any) -> None:
+        # A collector has read the rows that go with the user by now, and has locked none of them.
+        with other_connection() as other, transaction_of(other, f"UPDATE erasemap_doc SET owner_id = {ben.pk}"):
+            given.append(Doc.objects.count())
+
+    told = subject("user", erase(Page), erase(Doc), step(add_late), erase(User, by="user_id"))
+    with tables_of(User, Doc, Page):
+        _, ben = (User.objects.create(project=mine, user_id=who) for who in (ANA, BEN))
+        pre_delete.connect(give, sender=User)
+        try:
+            run_map(told, project=mine)
+        finally:
+            pre_delete.disconnect(give, sender=User)
+        left = list(Doc.objects.values_list("owner", flat=True))
+
+    assert left == [ben.pk] * given[-1]
+    assert given
