@@ -121,6 +121,7 @@ class ButtonsMixin(ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": title,
+            "subtitle": None,
             "original": title,
             "opts": self.opts,
             "media": self.media,

@@ -164,6 +164,7 @@ def _receipt_of(job: Job, hide: Hide) -> dict[str, Any]:
             "kind": entry.get("what", ""),
             "what": WHAT_WORDS.get(entry.get("what", ""), ""),
             "because": hide(entry.get("because", "")),
+            "columns": "",  # of a preview alone
             **{name: display.NONE if entry.get(name) is None else display.whole(entry[name]) for name in COUNTS},
         }
         for store, entry in stores_of(job.receipt)

@@ -24,6 +24,10 @@ from .detail import WHAT_WORDS, JobPageMixin
 SAFE_METHODS: Final = ("GET", "HEAD")
 
 
+# Django logs a name that a template does not find with all that the template has, the reference included.
+NOT_SAID: Final = dict.fromkeys(("at_least", "found_nothing", "is_broken", "is_cut", "is_too_slow", "refused_by"))
+
+
 def preview_of(action: str, *, project: models.Model, reference_id: str) -> dict[str, Any]:
     """Return what a job of an action with an erase map would do now, for ``preview.html``; takes a few seconds at most.
 
@@ -32,13 +36,14 @@ def preview_of(action: str, *, project: models.Model, reference_id: str) -> dict
     """
     plan = plan_of(mapped_actions()[action])
     if plan.problems:
-        return {"plan": "", "is_broken": True}
+        return {**NOT_SAID, "plan": "", "is_broken": True}
     try:
         found = preview_erase(action, project=project, reference_id=reference_id)
     except TooSlow:
         uncounted = [_line(store.name, store.what, store.because, display.NONE) for store in plan.stores]
-        return {"plan": plan.digest, "lines": uncounted, "is_too_slow": True, "is_doubtful": True}
+        return {**NOT_SAID, "plan": plan.digest, "lines": uncounted, "is_too_slow": True, "is_doubtful": True}
     return {
+        **NOT_SAID,
         "plan": found.plan,
         "lines": [_line(store.name, store.what, store.because, _rows_of(store)) for store in found.stores],
         "is_cut": any(store.is_at_least for store in found.stores),
@@ -64,11 +69,15 @@ class EraseMapsMixin(JobPageMixin):
         return self.url_of("erasure") if mapped_actions() else ""
 
     def form_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
-        """Add to the page of a job with an erase map the links to the map and, while it waits, to its preview."""
+        """Add to the page of a job with an erase map the links to the map and, while it waits, to its preview.
+
+        Without a map they are empty, as of a name that a template does not find Django logs all that it has.
+        """
         context = super().form_context(request, row)
-        if row is not None and row.action in mapped_actions():
-            context["page"]["erase_maps_url"] = self.erase_maps_url()
-            context["page"]["preview_url"] = self.url_of("preview", row.pk) if _waits(row) else ""
+        if row is not None:
+            has_map = row.action in mapped_actions()
+            context["page"]["erase_maps_url"] = self.erase_maps_url() if has_map else ""
+            context["page"]["preview_url"] = self.url_of("preview", row.pk) if has_map and _waits(row) else ""
         return context
 
     def erase_maps_view(self, request: HttpRequest) -> HttpResponse:
@@ -112,7 +121,8 @@ def _waits(job: Any) -> bool:
 
 
 def _line(store: str, what: What, because: str, rows: str) -> dict[str, Any]:
-    return {"store": store, "kind": what.value, "what": WHAT_WORDS[what], "because": because, "rows": rows}
+    facts = {"store": store, "kind": what.value, "what": WHAT_WORDS[what], "because": because, "rows": rows}
+    return {**facts, "columns": ""}
 
 
 def _rows_of(store: StorePreview) -> str:
@@ -149,6 +159,7 @@ def _branch(plan: Plan, branch: Branch, *, is_top: bool) -> dict[str, Any]:
         "model": node.model._meta.label,
         "kind": node.what.value if node.what else "",
         "what": _what_of(branch),
+        "columns": "",
         "is_part": node.is_part,
         "because": node.entry.because if node.entry else "",
         "root": root.by if root else "",

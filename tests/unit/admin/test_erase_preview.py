@@ -1,5 +1,6 @@
 """A job with an erase map is asked for in two posts: the first shows what it would do, the second is bound to that."""
 
+import logging
 from datetime import timedelta
 from typing import Any, Final
 from unittest.mock import Mock
@@ -265,3 +266,22 @@ def test_a_job_that_does_not_wait_or_has_no_map_has_no_preview(client: Client, a
     assert response.url == url("job_change", job.pk)
     assert len(messages_of(response)) == 1
     assert url("job_preview", job.pk) not in text_of(client.get(url("job_change", job.pk)))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_no_page_of_a_map_logs_what_its_template_has(client: Client, caplog: pytest.LogCaptureFixture, count: int):
+    project = make_project()
+    make_sessions(count, project=project)
+    receipt = {"stores": {"sessions": {"found": 0, "done": 0, "left": 0, "what": "erased"}}, "plan": "0" * 32}
+    jobs = [make_job(action=ACTION, project=project, reference_id=ANA, status=Status.SCHEDULED)]
+    jobs += [make_job(reference_id=ANA, status=Status.COMPLETED, receipt=given) for given in (receipt, {})]
+
+    with caplog.at_level(logging.DEBUG, logger="django.template"):
+        ask(client, project=project.pk)
+        for job in jobs:
+            client.get(url("job_change", job.pk))
+        client.get(url("job_preview", jobs[0].pk))
+        client.get(url("job_erasure"))
+
+    missed = [record.getMessage() for record in caplog.records if record.name == "django.template"]
+    assert [text for text in missed if "'admin/jobs/" in text] == []
