@@ -45,6 +45,8 @@ class Expect(serializers.Field[Expectation, dict[str, Any], Any, Expectation]):
         plan, at_least = data.get("plan"), data.get("atLeast")
         if "plan" in data and (not isinstance(plan, str) or len(plan) != DIGEST_CHARACTERS):
             raise serializers.ValidationError(f"must have the plan of a preview, {DIGEST_CHARACTERS} characters")
+        if type(at_least) is float and at_least.is_integer():  # to JSON Schema, whole numbers are integers
+            at_least = int(at_least)
         if "atLeast" in data and (type(at_least) is not int or not 1 <= at_least <= MOST_EXPECTED):
             raise serializers.ValidationError("must have a whole number from 1 as atLeast")
         return Expectation(plan=plan, at_least=at_least)

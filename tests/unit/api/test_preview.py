@@ -99,7 +99,7 @@ def test_a_job_is_created_if_what_it_expects_holds(api: Api):
     record_sessions(api.project, ANA, 2)
     plan = api.post("/jobs/preview", ASKED).json()["data"]["plan"]
 
-    answer = api.post("/jobs", {**ASKED, "expect": {"plan": plan, "atLeast": 2}})
+    answer = api.post("/jobs", {**ASKED, "expect": {"plan": plan, "atLeast": 2.0}})  # an integer, to JSON Schema
 
     assert answer.status_code == 201
 
