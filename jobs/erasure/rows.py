@@ -81,8 +81,8 @@ class PersonRows:
         # Only rows that are found by a path through the key.
         is_apart = link is not None and link not in self.plan.chosen[model]
         # Django would read rows that go with them before it deletes them: meanwhile, they may have been given away.
-        go = self.plan.goes_with if store.what is What.ERASED and is_deleted_in_sets(rows) else (lambda _: False)
-        passed = [each for each in links if is_apart or go(each)]
+        is_in_sets = store.what is What.ERASED and is_deleted_in_sets(rows)
+        passed = [each for each in links if is_apart or (is_in_sets and self.plan.goes_with(each))]
         below = self._but(start=rows, passed=passed)
         for other in self.plan.stores:
             to = other.model if other.link is None else other.link.parent
